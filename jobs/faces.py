@@ -1,0 +1,66 @@
+"""The bundled portraits, from noise to a published catalog: `make demo`, or `python -m jobs.faces`.
+
+It reads like the method section of a paper. Every stage is a description of what to make; nothing runs until the end.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from jobs.command_line import carry_out, console, main
+from pipeline import models
+from pipeline.stages.annotate import Annotate, annotator
+from pipeline.stages.catalog import Catalog
+from pipeline.stages.disentangle import Disentangle
+from pipeline.stages.edit import Edit
+from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.linear_classifier import LinearClassifier
+from pipeline.stages.mean_difference import MeanDifference
+from pipeline.stages.principal_components import PrincipalComponents
+from pipeline.stages.sample import Sample
+
+
+def faces(
+    root: Annotated[Path, Option(help="Folder for everything that is made.")] = Path("runs/faces"),
+    model: Annotated[str, Option(help="Folder or hub id of an unconditional diffusers U-Net.")] = str(models.BUNDLED),
+    samples: Annotated[int, Option(help="Samples to find directions in.")] = 640,
+    steps: Annotated[int, Option(help="T, steps of the reverse process.")] = 20,
+    eta: Annotated[float, Option(help="0 = DDIM, 1 = DDPM.")] = 1.0,
+    seed: Annotated[int, Option(help="Of the samples' noise.")] = 0,
+    attributes: Annotated[str, Option(help="What to find directions for, by commas.")] = "smile,glasses,age,gender,yaw",
+    top: Annotated[int, Option(help="Positives, and as many negatives, of an attribute (Eq. 11).")] = 100,
+    components: Annotated[int, Option(help="Principal components.")] = 10,
+    held_out: Annotated[int, Option(help="Held-out samples that every edit is measured on.")] = 12,
+    workers: Annotated[int | None, Option(help="Worker processes; 0 works in this process, without Ray.")] = None,
+    address: Annotated[str | None, Option(help="Ray cluster; without it, Ray starts on this machine.")] = None,
+    plan: Annotated[bool, Option("--plan", help="Print what would be made, and stop.")] = False,
+) -> None:
+    """Make a measured direction catalog of the bundled portraits, and a report to look at."""
+
+    def goals() -> tuple[Catalog]:
+        sample = Sample(models.find(model), samples, steps, eta, seed=seed)
+        annotate = Annotate(sample, (annotator("portraits"), annotator("mtcnn")))
+        judge = annotator("portraits-judge")
+        wanted = tuple(name.strip() for name in attributes.split(",") if name.strip())
+
+        unsupervised = PrincipalComponents(sample, components)
+        difference = MeanDifference(annotate, "portraits", wanted, top)
+        classifier = LinearClassifier(annotate, "portraits", wanted, top)
+        supervised = (difference, classifier, Disentangle(difference), Disentangle(classifier))
+
+        evaluations = (
+            Evaluate(Edit(sample, supervised, (-2.0, -1.0, 1.0, 2.0), held_out), annotate, judge),
+            Evaluate(Edit(sample, (unsupervised,), (-2.0, 2.0), held_out), annotate, judge),
+        )
+        catalog = Catalog(sample, (*supervised, unsupervised), evaluations)
+        return (catalog,)
+
+    store = carry_out(goals, root, workers, address, plan)
+    [catalog] = goals()
+    console.print(f"Catalog: {store.folder(catalog)}")
+
+
+if __name__ == "__main__":
+    main(faces)

@@ -1,0 +1,90 @@
+"""Ray: a pool of workers that make parts. The only file that imports it."""
+
+import os
+from collections import deque
+from typing import Any, Protocol
+
+from pipeline.stage import Stage
+from pipeline.store import Store
+from pipeline.worker import Failure, Worker
+
+Task = tuple[Stage, int]
+
+
+class Pool(Protocol):
+    """Somewhere to make parts."""
+
+    size: int
+
+    def submit(self, task: Task, store: Store) -> None:
+        """Have a part made. At most `size` tasks may be under way."""
+        ...
+
+    def next_done(self) -> tuple[Task, Failure | None]:
+        """Wait for a task to end."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class InProcess:
+    """No Ray: one part at a time, in this process. For debugging and for notebooks."""
+
+    size = 1
+
+    def __init__(self) -> None:
+        self.worker = Worker()
+        self.waiting: deque[tuple[Task, Store]] = deque()
+
+    def submit(self, task: Task, store: Store) -> None:
+        self.waiting.append((task, store))
+
+    def next_done(self) -> tuple[Task, Failure | None]:
+        task, store = self.waiting.popleft()
+        return task, self.worker.make(*task, store)
+
+    def close(self) -> None:
+        pass
+
+
+class RayPool:
+    """One actor a CPU (or GPU, where there are any), each keeping its models loaded.
+
+    An actor that dies is started again and its part made again: parts are deterministic and appear whole, so making one twice is
+    harmless. A part that kills its worker three times in a row is given up and named.
+    """
+
+    def __init__(self, workers: int | None = None, address: str | None = None):
+        import ray
+
+        self.ray = ray
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled" if address is None else "token")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address is None else {}
+        ray.init(address=address, log_to_driver=False, logging_level="warning", **local)
+        resources = ray.cluster_resources()
+        gpus = int(resources.get("GPU", 0))
+        self.size = workers or gpus or int(resources["CPU"])
+        actor = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=-1, max_task_retries=3)(Worker)
+        self.idle = [actor.remote() for _ in range(self.size)]
+        self.busy: dict[Any, tuple[Task, Any]] = {}
+
+    def submit(self, task: Task, store: Store) -> None:
+        actor = self.idle.pop()
+        self.busy[actor.make.remote(*task, store)] = (task, actor)
+
+    def next_done(self) -> tuple[Task, Failure | None]:
+        [reference], _ = self.ray.wait(list(self.busy), num_returns=1)
+        task, actor = self.busy.pop(reference)
+        self.idle.append(actor)
+        try:
+            return task, self.ray.get(reference)
+        except self.ray.exceptions.RayError as error:
+            lines = str(error).strip().splitlines()
+            return task, Failure(f"its worker died again and again: {lines[0]}", str(error), False)
+
+    def close(self) -> None:
+        self.ray.shutdown()
+
+

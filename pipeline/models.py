@@ -1,0 +1,163 @@
+"""Find and load a diffusion model: a U-Net and its scheduler, from a folder or a hub, safetensors only.
+
+Two layouts are read, both made by diffusers' `save_pretrained`: a pipeline (`unet/`, `scheduler/`), and a bare model with
+everything at the top.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, UNet2DModel
+from huggingface_hub import snapshot_download
+from safetensors import SafetensorError, safe_open
+
+from pipeline import hspace
+from pipeline.errors import UserError
+from pipeline.stage import not_hashed
+from pipeline.store import sha256
+
+BUNDLED = Path(__file__).parent / "portraits" / "model"
+
+_PATTERNS = [f"{folder}{name}" for folder in ("", "unet/", "scheduler/") for name in ("*.json", "*.safetensors")]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as it was found: what identifies it is hashed, where it lies is not. `find` makes one."""
+
+    weights: str  # SHA-256 of the U-Net's safetensors
+    unet: str  # its configuration, as JSON
+    scheduler: str  # the scheduler's configuration, as JSON
+    name: str = not_hashed()  # folder or hub id, as the user gave it
+    folder: str = not_hashed()  # where the files lie on this machine
+    revision: str | None = not_hashed(None)  # commit of the hub repository
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of x_t."""
+        config = json.loads(self.unet)
+        return config["in_channels"], config["sample_size"], config["sample_size"]
+
+    def h_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of h, found by one pass of a copy without weights."""
+        return hspace.h_shape(_from_config(json.loads(self.unet)))
+
+    def load(self, device: str = "cpu") -> UNet2DModel:
+        """The U-Net in float32, channels last (a third faster on most CPUs), ready to run."""
+        folder = Path(self.folder)
+        if sha256(_weights(folder)) != self.weights:
+            raise UserError(f"{_weights(folder)} has changed since it was first read. Start the job again.")
+        unet = UNet2DModel.from_pretrained(_unet_folder(folder), use_safetensors=True, torch_dtype=torch.float32)
+        return unet.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+
+    def ddim(self, clip: bool | None = None) -> DDIMScheduler:
+        """Eq. 2's scheduler with the model's own betas, prediction type and spacing; `clip` overrides `clip_sample`."""
+        config = json.loads(self.scheduler)
+        overrides = {} if clip is None else {"clip_sample": clip}
+        return DDIMScheduler.from_config(config, **overrides)
+
+
+def find(name: str, revision: str | None = None) -> Model:
+    """Find a model by folder or hub id and read what identifies it; the weights are checked but not loaded.
+
+    Raises UserError for a folder that is missing or incomplete, weights that are pickled, damaged, or of other shapes than the
+    configuration says, and for models without an h-space.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        folder = _download(name, revision)
+    config = _read_json(_unet_folder(folder) / "config.json", "the U-Net's configuration")
+    if config.get("_class_name") != "UNet2DModel":
+        raise UserError(f"{folder} holds a {config.get('_class_name')}; expected an unconditional UNet2DModel of diffusers.")
+    scheduler = folder / "scheduler" if (folder / "scheduler").is_dir() else folder
+    scheduler_config = _read_json(scheduler / "scheduler_config.json", "the scheduler's configuration")
+
+    weights = _weights(folder)
+    _check_weights(weights, config)
+    kept = {key: value for key, value in sorted(config.items()) if not key.startswith("_")}
+    return Model(
+        weights=sha256(weights),
+        unet=json.dumps(kept, sort_keys=True),
+        scheduler=json.dumps(scheduler_config, sort_keys=True),
+        name="bundled portraits" if folder == BUNDLED else name,
+        folder=str(folder.absolute()),
+        revision=revision,
+    )
+
+
+def _download(name: str, revision: str | None) -> Path:
+    """A hub repository's U-Net and scheduler, from the local cache where they are there. HF_HUB_OFFLINE is respected."""
+    if name.count("/") != 1 or name.startswith((".", "/")):
+        raise UserError(
+            f"There is no model folder {name}.\nExpected a folder with unet/ and scheduler/, as save_pretrained writes, or a hub id such as "
+            "google/ddpm-celebahq-256."
+        )
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=_PATTERNS))
+    except Exception as error:  # the hub's client raises a dozen kinds; all mean that the model cannot be had
+        raise UserError(
+            f"{name} is no folder here, and the hub did not give it: {type(error).__name__}.\n"
+            "Check the name and the network, or give the path of a folder with unet/ and scheduler/."
+        ) from error
+
+
+def _unet_folder(folder: Path) -> Path:
+    return folder / "unet" if (folder / "unet").is_dir() else folder
+
+
+def _weights(folder: Path) -> Path:
+    """The one safetensors file of the U-Net. A pickle can run code when it is read, so none is."""
+    unet = _unet_folder(folder)
+    found = sorted(unet.glob("diffusion_pytorch_model*.safetensors"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(f"{unet} holds {len(found)} weight files; expected one. Keep the variant that you mean.")
+    pickled = [path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl") for path in sorted(unet.glob(pattern))]
+    if pickled:
+        raise UserError(
+            f"{unet} holds its weights only as a pickle ({pickled[0]}), which can run code when it is read.\n"
+            "Load it where you trust it and write safetensors: UNet2DModel.from_pretrained(folder, use_safetensors=False).save_pretrained(folder)"
+        )
+    raise UserError(f"{unet} holds no weights; expected diffusion_pytorch_model.safetensors, as save_pretrained writes it.")
+
+
+def _read_json(path: Path, what: str) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: {what}. Copy the whole folder that save_pretrained wrote.") from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not JSON (line {error.lineno}: {error.msg}). Copy the whole folder again.") from error
+
+
+def _check_weights(path: Path, config: dict[str, Any]) -> None:
+    """Names and shapes in the file against those of the configured U-Net, without reading the numbers."""
+    try:
+        with safe_open(path, "pt") as file:
+            found = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} cannot be read as safetensors ({error}): half a file? Copy it again.") from error
+    expected = {key: tuple(tensor.shape) for key, tensor in _from_config(config).state_dict().items()}
+    if missing := sorted(expected.keys() - found.keys()):
+        raise UserError(f"{path} lacks {len(missing)} of {len(expected)} tensors, {missing[0]} first. Copy it again.")
+    for key, shape in expected.items():
+        if found[key] != shape:
+            raise UserError(
+                f"{path}: {key} has shape {found[key]}, but config.json makes it {shape}.\n"
+                "The weights and the configuration belong to different models: copy both from one place."
+            )
+
+
+def _from_config(config: dict[str, Any]) -> UNet2DModel:
+    with torch.device("meta"):
+        return UNet2DModel.from_config(config)
+
+
+def config_sha256(model: Model) -> str:
+    """A short name for the architecture: SHA-256 of the U-Net's configuration."""
+    return hashlib.sha256(model.unet.encode()).hexdigest()

@@ -1,0 +1,117 @@
+"""A stage is a frozen dataclass: its fields are its settings and the stages it reads, and nothing else decides what it makes.
+
+A part is one unit of a stage's work and of a resume: a few files that appear together or not at all. A stage's
+fingerprint hashes its name, its version, its settings and its inputs' fingerprints, so two settings never mix in one
+folder, and "is this done?" is a look-up. A setting that cannot change the bytes (where a model lies on this machine) is
+marked with `not_hashed()`.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from pipeline.store import Store
+
+
+def not_hashed(default: Any = dataclasses.MISSING) -> Any:
+    """A field that the fingerprint leaves out."""
+    return dataclasses.field(default=default, metadata={"hashed": False})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What every stage offers. `process` is pure: the same part makes the same bytes, on any worker."""
+
+    version: ClassVar[int] = 1  # raised by hand when the results of a stage change
+
+    @property
+    def name(self) -> str:
+        """`PrincipalComponents` -> `principal-components`."""
+        letters = (f"-{letter.lower()}" if letter.isupper() else letter for letter in type(self).__name__)
+        return "".join(letters).lstrip("-")
+
+    @property
+    def inputs(self) -> tuple["Stage", ...]:
+        """The stages among the fields, in order, also inside tuples."""
+        return tuple(_stages(getattr(self, field.name) for field in fields(self)))
+
+    @property
+    def fingerprint(self) -> str:
+        text = json.dumps([self.name, self.version, settings(self)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def folder(self) -> str:
+        """Where its parts live, below the root of a store."""
+        return f"{self.name}-{self.fingerprint}"
+
+    @property
+    def n_parts(self) -> int:
+        return 1
+
+    def needs(self, part: int) -> Iterator[tuple["Stage", int]]:
+        """The parts that `part` reads: all parts of all inputs unless a stage knows better."""
+        for stage in self.inputs:
+            for i in range(stage.n_parts):
+                yield stage, i
+
+    def part_bytes(self) -> int:
+        """About how many bytes one part writes. What is small may say so."""
+        return 1_000_000
+
+    def check(self) -> None:
+        """Raise UserError if the settings cannot work. Called for every stage before anything runs."""
+
+    def setup(self) -> Any:
+        """Load what is needed once a worker (a model), and hand it to every `process`."""
+        return None
+
+    def process(self, part: int, store: "Store", loaded: Any, out: Path) -> None:
+        """Read finished parts from `store` and write this part's files into the empty folder `out`."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how to process a part")
+
+
+def in_order(goals: Sequence[Stage]) -> list[Stage]:
+    """The goals and all that they read, each after its inputs."""
+    ordered: dict[Stage, None] = {}
+
+    def visit(stage: Stage) -> None:
+        for read in stage.inputs:
+            visit(read)
+        ordered.setdefault(stage)
+
+    for goal in goals:
+        visit(goal)
+    return list(ordered)
+
+
+def settings(value: Any) -> Any:
+    """A stage or a setting as JSON: what the fingerprint hashes and the catalog records."""
+    if is_dataclass(value) and not isinstance(value, type):
+        hashed = (field for field in fields(value) if field.metadata.get("hashed", True))
+        described = {field.name: _setting(getattr(value, field.name)) for field in hashed}
+        return {"is": type(value).__name__, **described}
+    if isinstance(value, dict):
+        return {str(key): _setting(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_setting(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise TypeError(f"A setting must be a number, a string, a tuple, a dict or a dataclass, not {type(value).__name__}")
+
+
+def _setting(value: Any) -> Any:
+    return f"{value.name}-{value.fingerprint}" if isinstance(value, Stage) else settings(value)
+
+
+def _stages(values: Any) -> Iterator[Stage]:
+    for value in values:
+        if isinstance(value, Stage):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _stages(value)

@@ -1,0 +1,1 @@
+"""The stages, thin: they read parts, call the science, and write parts."""

@@ -1,0 +1,77 @@
+"""Annotate: score the images of each part of samples with one or more annotators."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.annotators import ANNOTATORS
+from pipeline.annotators.annotator import Annotator, Scorer
+from pipeline.errors import UserError
+from pipeline.stage import Stage
+from pipeline.stages.sample import Sample, decode
+from pipeline.store import Store, write_table
+from schemas.annotations import ANNOTATIONS
+
+
+@dataclass(frozen=True)
+class Annotate(Stage):
+    """Scores by (sample, annotator, attribute). Part i reads part i of the samples, as soon as it is there."""
+
+    sample: Sample
+    annotators: tuple[Annotator, ...]
+
+    @property
+    def n_parts(self) -> int:
+        return self.sample.n_parts
+
+    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+        yield self.sample, part
+
+    def part_bytes(self) -> int:
+        return 4_000 + 10 * self.sample.batch * sum(len(annotator.attributes) for annotator in self.annotators)
+
+    def setup(self) -> list[Scorer]:
+        return [annotator.load() for annotator in self.annotators]
+
+    def process(self, part: int, store: Store, scorers: list[Scorer], out: Path) -> None:
+        samples = store.table(self.sample, "samples.parquet", part)
+        ids, images = samples["sample_id"].to_numpy(), decode(samples)
+        tables = [
+            annotations_table(ids, annotator, score(images))
+            for annotator, score in zip(self.annotators, scorers, strict=True)
+        ]
+        write_table(out / "annotations.parquet", pa.concat_tables(tables))
+
+    def check_attributes(self, annotator: str, attributes: tuple[str, ...]) -> None:
+        """Raise UserError unless `annotator` is here and scores all these attributes."""
+        offered = {each.name: each.attributes for each in self.annotators}
+        if annotator not in offered:
+            raise UserError(f"There is no annotator {annotator!r} in this run; there are {', '.join(offered)}.")
+        if unknown := [name for name in attributes if name not in offered[annotator]]:
+            raise UserError(
+                f"The annotator {annotator!r} does not score {', '.join(map(repr, unknown))}.\n"
+                f"It scores {', '.join(offered[annotator])}."
+            )
+
+    def scores(self, store: Store, annotator: str) -> pd.DataFrame:
+        """One annotator's scores of all samples: a row a sample_id, a column an attribute, NaN where missing."""
+        table = store.table(self, "annotations.parquet", filters=[("annotator", "=", annotator)])
+        return table.to_pandas().pivot(index="sample_id", columns="attribute", values="score")
+
+
+def annotations_table(ids: np.ndarray, annotator: Annotator, scores: np.ndarray) -> pa.Table:
+    """Scores (B, attributes) in the long form; NaN becomes null."""
+    names = np.tile(annotator.attributes, len(ids))
+    column = pa.array(scores.ravel().astype(np.float32), from_pandas=True)
+    return pa.table([np.repeat(ids, len(annotator.attributes)), [annotator.name] * len(names), names, column], schema=ANNOTATIONS)
+
+
+def annotator(name: str) -> Annotator:
+    """The annotator of this name in the registry, with its default settings."""
+    if name not in ANNOTATORS:
+        raise UserError(f"There is no annotator {name!r}; there are {', '.join(sorted(ANNOTATORS))}.")
+    return ANNOTATORS[name]()

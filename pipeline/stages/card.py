@@ -1,0 +1,112 @@
+"""The catalog's README.md: what is in the folder, what was measured, and the lines that apply a direction."""
+
+import pandas as pd
+
+from pipeline.effects import best_strengths, largest_control
+from schemas.catalog import Catalog
+
+_APPLY = '''\
+import torch
+from diffusers import DDIMScheduler, UNet2DModel
+from safetensors.torch import load_file
+
+folder, name, gamma = {folder!r}, {name!r}, {gamma}
+unet = UNet2DModel.from_pretrained(folder, subfolder="unet").eval()
+scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler", clip_sample={clip})
+v = load_file("directions.safetensors")[name]  # (T, C, H, W)
+
+step = 0
+unet.mid_block.register_forward_hook(lambda module, inputs, h: h + gamma * v[step])
+generator = torch.Generator().manual_seed(0)
+x_t = torch.randn(4, *[{channels}, {size}, {size}], generator=generator)
+scheduler.set_timesteps(len(v))
+with torch.inference_mode():
+    for step, t in enumerate(scheduler.timesteps):
+        x_t = scheduler.step(unet(x_t, t).sample, t, x_t, eta={eta}, generator=generator).prev_sample
+images = ((x_t.clamp(-1, 1) + 1) * 127.5).round().byte()  # (4, 3, H, W)
+'''
+
+_CARD = """\
+# Directions in the h-space of {model}
+
+{n_directions} directions, found on {n} samples (T = {steps}, eta = {eta}, seed {seed}). A direction is a float32 array
+[T, C, H, W] = {shape}; adding `gamma * v[step]` to the output of the U-Net's mid block at every step of the
+reverse process changes what the image shows. Method: Haas et al. 2024, arXiv 2303.11073.
+
+| file | holds |
+|---|---|
+| `catalog.json` | the model, the sampling, the directions and every setting behind them |
+| `directions.safetensors` | the vectors, by name |
+| `directions.parquet` | one row a direction: how it was made, from what, n, thresholds, norms, parents |
+| `effects.parquet` | what each direction changes on held-out samples, beside random directions of the same norms |
+| `SHA256SUMS` | `sha256sum -c SHA256SUMS` |
+
+**The model is** {model}, weights SHA-256 `{weights}`. With any other model these vectors mean nothing.
+
+## Apply a direction
+
+With plain diffusers; `folder` holds the model's `unet` and `scheduler`, `gamma` grades the edit, negative gamma turns it round.
+
+```python
+{code}```
+
+## What the directions do
+
+{effects}
+"""
+
+_EFFECTS = """\
+Mean change of each attribute on {n} held-out samples, scored by `{judge}`, which labelled nothing that the directions
+are fitted on. Unit: standard deviations of the attribute over samples. Each direction is shown at the strength with its largest
+clean effect (no other attribute moves by more than a third of the target), or, marked *, at its best ratio where no strength is
+clean. `effects.parquet` has every strength.
+
+{table}
+
+Largest effect of random directions with the same norms, at any strength: {control:.2f}.
+"""
+
+
+def card(catalog: Catalog, effects: pd.DataFrame) -> str:
+    """The card as Markdown. effects: the rows of effects.parquet."""
+    supervised = [direction for direction in catalog.directions if direction.attribute]
+    shown = (supervised or catalog.directions)[0]
+    return _CARD.format(
+        model=catalog.model.name,
+        weights=catalog.model.weights_sha256,
+        n_directions=len(catalog.directions),
+        n=catalog.sampling.n,
+        steps=catalog.sampling.steps,
+        eta=catalog.sampling.eta,
+        seed=catalog.sampling.seed,
+        shape=[catalog.sampling.steps, *catalog.h_shape],
+        code=_code(catalog, shown.name),
+        effects=_effects(catalog, effects),
+    )
+
+
+def _code(catalog: Catalog, name: str) -> str:
+    return _APPLY.format(
+        folder="path/to/model",
+        name=name,
+        gamma=max(abs(strength) for each in catalog.evaluations for strength in each.strengths),
+        clip=catalog.sampling.clip,
+        channels=catalog.model.unet["in_channels"],
+        size=catalog.model.unet["sample_size"],
+        eta=catalog.sampling.eta,
+    )
+
+
+def _effects(catalog: Catalog, effects: pd.DataFrame) -> str:
+    targets = {direction.name: direction.attribute for direction in catalog.directions if direction.attribute}
+    if not targets or not catalog.evaluations:
+        return "Nothing supervised was measured."
+    best = best_strengths(effects, targets)
+    attributes = sorted(set(effects["attribute"]))
+    lines = [f"| direction | strength | {' | '.join(attributes)} |", "|" + "---|" * (2 + len(attributes))]
+    for name, row in best.iterrows():
+        cells = [f"**{row[each]:+.2f}**" if each == row["target"] else f"{row[each]:+.2f}" for each in attributes]
+        lines.append(f"| `{name}` | {row['strength']:+g}{'' if row['clean'] else ' *'} | {' | '.join(cells)} |")
+    evaluation = catalog.evaluations[0]
+    control = largest_control(effects).max()
+    return _EFFECTS.format(n=evaluation.n, judge=evaluation.judge, table="\n".join(lines), control=control)

@@ -1,0 +1,75 @@
+"""Catalog: everything found and measured, in one folder that explains itself. Same settings, same bytes."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.diffusion import ReverseProcess
+from pipeline.stage import Stage, in_order
+from pipeline.stages.card import card
+from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.finder import Row, read_directions
+from pipeline.stages.sample import Sample
+from pipeline.store import Store, describe, sha256, write_table, write_vectors
+from schemas import catalog as schema
+from schemas.directions import DIRECTIONS
+
+
+@dataclass(frozen=True)
+class Catalog(Stage):
+    """`catalog.json`, `directions.safetensors`, `directions.parquet`, `effects.parquet`, `README.md`, `SHA256SUMS`."""
+
+    sample: Sample
+    finders: tuple[Stage, ...]  # every direction that is published
+    evaluations: tuple[Evaluate, ...]
+
+    def part_bytes(self) -> int:
+        n = sum(len(finder.names) for finder in self.finders)  # type: ignore[attr-defined]
+        return n * self.sample.steps * 4 * math.prod(self.sample.model.h_shape()) + 1_000_000
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        rows, vectors = read_directions(store, self.finders)
+        effects = pa.concat_tables([store.table(each, "effects.parquet") for each in self.evaluations])
+        catalog = self._catalog(rows)
+
+        (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n")
+        write_vectors(out / "directions.safetensors", vectors)
+        write_table(out / "directions.parquet", pa.Table.from_pylist(rows, schema=DIRECTIONS))
+        write_table(out / "effects.parquet", effects)
+        (out / "README.md").write_text(card(catalog, effects.to_pandas()))
+        sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(out.iterdir())]
+        (out / "SHA256SUMS").write_text("".join(sums))
+
+    def _catalog(self, rows: list[Row]) -> schema.Catalog:
+        sample, model = self.sample, self.sample.model
+        process = ReverseProcess(model.ddim(sample.clip), sample.steps, sample.eta)
+        return schema.Catalog(
+            model=schema.ModelCard(
+                name=model.name,
+                revision=model.revision,
+                weights_sha256=model.weights,
+                unet=json.loads(model.unet),
+                scheduler=json.loads(model.scheduler),
+            ),
+            sampling=schema.Sampling(
+                steps=sample.steps,
+                timesteps=process.timesteps,
+                eta=sample.eta,
+                clip=sample.clip,
+                seed=sample.seed,
+                n=sample.n,
+            ),
+            h_shape=model.h_shape(),
+            directions=[schema.Direction(**{key: row[key] for key in schema.Direction.model_fields}) for row in rows],
+            evaluations=[
+                schema.Evaluation(
+                    judge=each.judge.name, strengths=list(each.edit.strengths), n=each.edit.n, controls=each.edit.controls
+                )
+                for each in self.evaluations
+            ],
+            stages=[describe(stage) for stage in in_order((self,))],
+        )
+

@@ -1,0 +1,39 @@
+"""What the finders of directions share: every one makes `directions.parquet` and `directions.safetensors`."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.stage import Stage
+from pipeline.store import Store, write_table, write_vectors
+from schemas.directions import DIRECTIONS
+
+Row = dict[str, Any]
+
+
+class Finder(Protocol):
+    """A stage that makes directions, and knows their names before it has run."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+
+def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], rows: list[Row]) -> None:
+    """Write directions: `vectors` by name, each (T, C, H, W); `rows` what the schema asks for beyond norms and stage."""
+    measured = [{**row, "stage": stage.folder, **_norms(vectors[row["name"]])} for row in rows]
+    write_table(out / "directions.parquet", pa.Table.from_pylist(measured, schema=DIRECTIONS))
+    write_vectors(out / "directions.safetensors", vectors)
+
+
+def read_directions(store: Store, finders: tuple[Stage, ...]) -> tuple[list[Row], dict[str, np.ndarray]]:
+    """The rows and vectors of several finders, in their order."""
+    rows = [row for finder in finders for row in store.table(finder, "directions.parquet").to_pylist()]
+    vectors = {name: vector for finder in finders for name, vector in store.vectors(finder).items()}
+    return rows, vectors
+
+
+def _norms(vector: np.ndarray) -> Row:
+    by_step = np.linalg.norm(vector.reshape(len(vector), -1).astype(np.float64), axis=1)
+    return {"norm": float(np.linalg.norm(by_step)), "norm_by_step": by_step.tolist()}

@@ -1,0 +1,1 @@
+"""What lies on storage, and nothing about how it is made."""

@@ -1,0 +1,55 @@
+"""Activations: h_t of every sample at every step. One row a (sample, step), one row group a step.
+
+h is the little-endian float16 bytes of an array in C order; its shape (C, H, W) is in the schema's metadata, so a file
+explains itself. A step is read alone, by its row group, whatever the number of steps.
+"""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+
+H_DTYPE = np.dtype("<f2")
+H_MAX = float(np.finfo(H_DTYPE).max)  # 65,504: what float16 can hold
+
+
+def activations_schema(shape: tuple[int, ...]) -> pa.Schema:
+    """The schema for h of this shape."""
+    width = int(np.prod(shape)) * H_DTYPE.itemsize
+    return pa.schema(
+        [
+            pa.field("sample_id", pa.int64(), nullable=False),
+            pa.field("step", pa.int32(), nullable=False),  # 0 is the noisiest
+            pa.field("timestep", pa.int32(), nullable=False),  # what the scheduler yields, 999..0
+            pa.field("h", pa.binary(width), nullable=False),
+        ],
+        metadata={"h": json.dumps({"shape": list(shape), "dtype": "float16"})},
+    )
+
+
+def h_shape(schema: pa.Schema) -> tuple[int, ...]:
+    """The shape (C, H, W) that a file of activations declares."""
+    return tuple(json.loads(schema.metadata[b"h"])["shape"])
+
+
+def h_column(h: np.ndarray) -> pa.Array:
+    """(B, C, H, W) of any float type -> a column of fixed-size binary float16.
+
+    Raises ValueError where float16 cannot hold a value: an activation that has overflowed is not data.
+    """
+    largest = np.abs(h).max(initial=0.0)
+    if not largest <= H_MAX:  # also catches NaN
+        raise ValueError(f"h has |value| up to {largest}; float16 holds up to {H_MAX:.0f}. Sample in float32.")
+    rows = np.ascontiguousarray(h.reshape(len(h), -1).astype(H_DTYPE))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(rows.shape[1] * 2), len(rows), [None, pa.py_buffer(rows)])
+
+
+def h_array(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """The column back as (rows, D) float16."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    arrays = []
+    for chunk in chunks:
+        width = chunk.type.byte_width
+        flat = np.frombuffer(chunk.buffers()[1], dtype=H_DTYPE, offset=chunk.offset * width, count=len(chunk) * width // 2)
+        arrays.append(flat.reshape(len(chunk), width // 2))
+    return np.concatenate(arrays) if len(arrays) != 1 else arrays[0]

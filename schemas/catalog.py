@@ -1,0 +1,77 @@
+"""catalog.json: what a direction catalog says of itself. Its JSON Schema is committed as `schemas/catalog.schema.json`.
+
+Remake the schema with `python -m schemas.catalog`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_FILE = Path(__file__).with_suffix(".schema.json")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelCard(_Strict):
+    """The model whose h-space the directions live in. With any other they are meaningless."""
+
+    name: str = Field(description="folder or hub id, as it was given")
+    revision: str | None = Field(description="commit of the hub repository")
+    weights_sha256: str = Field(description="of the U-Net's safetensors")
+    unet: dict[str, Any] = Field(description="the U-Net's configuration, as diffusers wrote it")
+    scheduler: dict[str, Any] = Field(description="the scheduler's configuration, as diffusers wrote it")
+
+
+class Sampling(_Strict):
+    """How the samples were made, and so how a direction is meant to be applied."""
+
+    steps: int = Field(description="T, steps of the reverse process; also the first axis of a direction")
+    timesteps: list[int] = Field(description="the timestep of each step; step 0 is the noisiest")
+    eta: float = Field(description="0 = DDIM, 1 = DDPM")
+    clip: bool = Field(description="whether P_t (pred_original_sample) is clipped")
+    seed: int
+    n: int = Field(description="samples that the directions are fitted on")
+
+
+class Direction(_Strict):
+    """One direction; `directions.parquet` says more, `directions.safetensors` holds the vector under its name."""
+
+    name: str
+    method: str
+    attribute: str | None = Field(description="null for an unsupervised direction")
+    norm: float = Field(description="of the whole trajectory flattened")
+    parents: list[str] | None = Field(description="of a projected direction: v_0 first, then what was projected away")
+
+
+class Evaluation(_Strict):
+    """How effects.parquet was measured."""
+
+    judge: str = Field(description="the attribute network that scored; it labelled nothing that directions are fitted on")
+    strengths: list[float] = Field(description="what the directions were multiplied by")
+    n: int = Field(description="held-out samples an edit")
+    controls: int = Field(description="random directions of the same norms by step")
+
+
+class Catalog(_Strict):
+    """The whole file."""
+
+    schema_version: Literal[1] = 1
+    model: ModelCard
+    sampling: Sampling
+    capture: Literal["after"] = Field("after", description="where h is read and edited: the output of the mid block")
+    h_shape: tuple[int, int, int] = Field(description="(C, H, W); a direction is float32 [T, C, H, W]")
+    directions: list[Direction]
+    evaluations: list[Evaluation]
+    stages: list[dict[str, Any]] = Field(description="every stage behind this catalog, with its settings, in order")
+
+
+def main() -> None:
+    SCHEMA_FILE.write_text(json.dumps(Catalog.model_json_schema(), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""What rots unseen: declared dependencies, pins, and the commands that the documents name."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
+DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
+PROVIDERS = packages_distributions()
+OURS = {"jobs", "pipeline", "schemas", "benchmarks", "tests"}
+
+
+def imported(folder: str) -> set[str]:
+    """The distributions whose packages the files of `folder` import, anywhere in them."""
+    names = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names.add(node.module.split(".")[0])
+
+    foreign = names - OURS - set(sys.stdlib_module_names)
+    return {canonicalize_name(PROVIDERS.get(name, [name])[0]) for name in foreign}
+
+
+def names(requirements: list[Requirement]) -> set[str]:
+    return {canonicalize_name(requirement.name) for requirement in requirements}
+
+
+@pytest.mark.parametrize("folder", ["jobs", "pipeline", "schemas"])
+def test_what_the_project_imports_is_declared(folder):
+    assert imported(folder) <= names(RUNTIME)
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "tests"])
+def test_what_developers_import_is_declared(folder):
+    assert imported(folder) <= names(RUNTIME + DEV)
+
+
+def test_every_dependency_has_a_lower_bound():
+    for requirement in RUNTIME + DEV:
+        assert any(bound.operator == ">=" for bound in requirement.specifier), requirement
+
+
+@pytest.fixture(scope="module")
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    parsed = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    for pin in parsed:
+        assert re.fullmatch(r"==[^*]+", str(pin.specifier)), f"{pin} does not pin one release"
+    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in parsed}
+
+
+def test_constraints_pin_every_dependency_within_its_bounds(pins):
+    for requirement in RUNTIME + DEV:
+        assert pins[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_constraints_leave_the_cuda_libraries_to_torch(pins):
+    assert not [name for name in pins if name.startswith(("nvidia", "cuda", "triton"))]
+
+
+def commands(document: str, pattern: str) -> set[str]:
+    """What `pattern` finds in the code of a Markdown file: its fences and its `spans`."""
+    text = (ROOT / document).read_text()
+    fences = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+    return {found for code in fences + spans for found in re.findall(pattern, code, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_every_make_target_that_is_named_exists(document):
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = commands(document, r"(?:^|&&|;)[ $]*make ([a-z]+)")
+    assert named
+    assert named <= targets
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_every_module_that_is_to_be_run_exists(document):
+    for module in commands(document, r"python -m ((?:jobs|benchmarks)\.[a-z_]+)"):
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
