@@ -7,10 +7,19 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -20,32 +29,49 @@ from pipeline.runner import GIGABYTE, RunFailed, StagePlan, check_space, plan, r
 from pipeline.stage import Stage
 from pipeline.store import Store
 
+Goals = TypeVar("Goals", bound=Sequence[Stage])
+
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 
-def carry_out(make_goals: Callable[[], Sequence[Stage]], root: Path, workers: int | None, address: str | None, plan_only: bool) -> Store:
-    """Plan the goals, and make them unless only the plan is wanted. Prints everything a person should see; exits on errors."""
+def carry_out(
+    describe: Callable[[], Goals], root: Path, workers: int | None, address: str | None, plan_only: bool
+) -> tuple[Store, Goals]:
+    """Plan the goals that `describe` wires together, and make them unless only the plan is wanted.
+
+    Prints everything a person should see. Ends the process with an exit code where the goals were not made.
+    """
     store = Store(root)
     try:
-        plans = plan(make_goals(), store)
+        goals = describe()
+        plans = plan(goals, store)
         if plan_only:
             show_plan(plans, store)
-            check_space(plans, store)
-            raise typer.Exit()
         check_space(plans, store)
-        store.prepare()
+        if plan_only:
+            raise typer.Exit()
+        make(plans, store, workers, address)
+    except UserError as error:
+        errors.print(Text(f"Error: {error}", style="red"))
+        raise typer.Exit(2) from None
+    except RunFailed as failed:
+        raise typer.Exit(explain(failed)) from None
+    return store, goals
+
+
+def make(plans: Sequence[StagePlan], store: Store, workers: int | None, address: str | None) -> None:
+    """Carry the plans out, with progress; Ctrl-C ends it cleanly."""
+    store.prepare()
+    try:
         with Lines(plans) as progress:
             run(plans, store, lambda: open_pool(workers, address), progress)
-    except UserError as error:
-        refuse(error)
-    except RunFailed as failed:
-        explain(failed)
     except KeyboardInterrupt:
         done = sum(each.stage.n_parts - len(store.missing(each.stage)) for each in plans)
-        errors.print(f"\nStopped. {done} finished parts are kept in {root}; run the same command to go on from there.")
+        errors.print(
+            f"\nStopped. {done} finished parts are kept in {store.root}; run the same command to go on from there."
+        )
         raise typer.Exit(130) from None
-    return store
 
 
 def open_pool(workers: int | None, address: str | None) -> Pool:
@@ -55,20 +81,14 @@ def open_pool(workers: int | None, address: str | None) -> Pool:
     return RayPool(workers, address)
 
 
-def refuse(error: UserError) -> None:
-    errors.print(Text(f"Error: {error}", style="red"))
-    raise typer.Exit(2) from None
-
-
-def explain(failed: RunFailed) -> None:
-    for failure in failed.failures.values():
-        if failure.traceback:
-            errors.print(Text(failure.traceback.rstrip()))
-            break
+def explain(failed: RunFailed) -> int:
+    """Print what failed and one whole traceback; the exit code."""
+    failures = list(failed.failures.values())
+    for failure in [each for each in failures if each.traceback][:1]:
+        errors.print(Text(failure.traceback.rstrip()))
     errors.print(Text(f"Error: {failed}", style="red"))
     errors.print("What was finished is kept; run the same command to try the rest again.")
-    user_error = all(failure.user_error for failure in failed.failures.values())
-    raise typer.Exit(2 if user_error else 1) from None
+    return 2 if all(failure.user_error for failure in failures) else 1
 
 
 def show_plan(plans: Sequence[StagePlan], store: Store) -> None:
@@ -92,9 +112,18 @@ class Lines:
         self.done = dict.fromkeys(self.total, 0)
         self.live = console.is_terminal
         self.started = self.last = time.monotonic()
-        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), Rate(), TimeElapsedColumn(), TimeRemainingColumn())
+        columns = (
+            "{task.description}",
+            BarColumn(),
+            MofNCompleteColumn(),
+            Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
         self.bars = Progress(*(TextColumn(c) if isinstance(c, str) else c for c in columns), console=console)
-        self.tasks = {stage: self.bars.add_task(self.label(stage), total=n, start=False) for stage, n in self.total.items()}
+        self.tasks = {
+            stage: self.bars.add_task(self.label(stage), total=n, start=False) for stage, n in self.total.items()
+        }
 
     def label(self, stage: Stage) -> str:
         twins = [other for other in self.total if other.name == stage.name]
@@ -117,7 +146,10 @@ class Lines:
         finished = self.done[stage] == self.total[stage]
         if not self.live and (finished or now - self.last > self.QUIET):
             self.last = now
-            print(f"{now - self.started:6.0f} s  {self.label(stage)}: {self.done[stage]} of {self.total[stage]} parts", flush=True)
+            print(
+                f"{now - self.started:6.0f} s  {self.label(stage)}: {self.done[stage]} of {self.total[stage]} parts",
+                flush=True,
+            )
 
 
 class Rate(TextColumn):

@@ -6,7 +6,6 @@ It reads like the method section of a paper. Every stage is a description of wha
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Option
 
 from jobs.command_line import carry_out, console, main
@@ -57,8 +56,7 @@ def faces(
         catalog = Catalog(sample, (*supervised, unsupervised), evaluations)
         return (catalog,)
 
-    store = carry_out(goals, root, workers, address, plan)
-    [catalog] = goals()
+    store, [catalog] = carry_out(goals, root, workers, address, plan)
     console.print(f"Catalog: {store.folder(catalog)}")
 
 

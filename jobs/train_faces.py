@@ -140,8 +140,8 @@ def _progress() -> Progress:
 
 
 def _task(progress: Progress, description: str, total: int) -> Callable[[int], None]:
-    task = progress.add_task(description, total=total)
-    return lambda n: progress.advance(task, n)
+    task = progress.add_task(description, total=total, visible=False)  # until there is something to do
+    return lambda n: progress.update(task, advance=n, visible=True)
 
 
 if __name__ == "__main__":

@@ -86,5 +86,3 @@ class RayPool:
 
     def close(self) -> None:
         self.ray.shutdown()
-
-

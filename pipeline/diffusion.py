@@ -58,7 +58,9 @@ class ReverseProcess:
     def __post_init__(self) -> None:
         trained = self.scheduler.config.num_train_timesteps
         if not 1 <= self.steps <= trained:
-            raise UserError(f"T = {self.steps} steps: expected 1 to {trained}, the timesteps that the model was trained on.")
+            raise UserError(
+                f"T = {self.steps} steps: expected 1 to {trained}, the timesteps that the model was trained on."
+            )
         if not 0 <= self.eta <= 1:
             raise UserError(f"eta = {self.eta}: expected 0 (DDIM) to 1 (DDPM).")
 

@@ -59,7 +59,11 @@ def best_strengths(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame
     rows = rows.assign(clean=rows["off_target"] <= CLEAN * rows["on_target"])
     rows["rank"] = np.where(rows["clean"], rows["on_target"], rows["ratio"])
     ordered = rows.sort_values(["clean", "rank"], ascending=False, kind="stable").drop_duplicates("direction")
-    return ordered.set_index("direction").loc[[name for name in targets if name in set(rows["direction"])]].drop(columns="rank")
+    return (
+        ordered.set_index("direction")
+        .loc[[name for name in targets if name in set(rows["direction"])]]
+        .drop(columns="rank")
+    )
 
 
 def largest_control(table: pd.DataFrame) -> pd.Series:

@@ -32,7 +32,9 @@ def select(scores: Array, n: int) -> Selection:
     """
     scored = np.flatnonzero(~np.isnan(scores))
     if n < 1 or len(scored) < 2 * n:
-        raise ValueError(f"{n} positives and {n} negatives need at least {2 * n} scored samples and n >= 1; there are {len(scored)}.")
+        raise ValueError(
+            f"{n} positives and {n} negatives need at least {2 * n} scored samples and n >= 1; there are {len(scored)}."
+        )
     ordered = scored[np.argsort(scores[scored], kind="stable")]
     negatives, positives = ordered[:n], ordered[::-1][:n]
     return Selection(positives, negatives, float(scores[positives[-1]]), float(scores[negatives[-1]]))

@@ -72,7 +72,9 @@ def find(name: str, revision: str | None = None) -> Model:
         folder = _download(name, revision)
     config = _read_json(_unet_folder(folder) / "config.json", "the U-Net's configuration")
     if config.get("_class_name") != "UNet2DModel":
-        raise UserError(f"{folder} holds a {config.get('_class_name')}; expected an unconditional UNet2DModel of diffusers.")
+        raise UserError(
+            f"{folder} holds a {config.get('_class_name')}; expected an unconditional UNet2DModel of diffusers."
+        )
     scheduler = folder / "scheduler" if (folder / "scheduler").is_dir() else folder
     scheduler_config = _read_json(scheduler / "scheduler_config.json", "the scheduler's configuration")
 
@@ -117,13 +119,17 @@ def _weights(folder: Path) -> Path:
         return found[0]
     if found:
         raise UserError(f"{unet} holds {len(found)} weight files; expected one. Keep the variant that you mean.")
-    pickled = [path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl") for path in sorted(unet.glob(pattern))]
+    pickled = [
+        path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl") for path in sorted(unet.glob(pattern))
+    ]
     if pickled:
         raise UserError(
             f"{unet} holds its weights only as a pickle ({pickled[0]}), which can run code when it is read.\n"
             "Load it where you trust it and write safetensors: UNet2DModel.from_pretrained(folder, use_safetensors=False).save_pretrained(folder)"
         )
-    raise UserError(f"{unet} holds no weights; expected diffusion_pytorch_model.safetensors, as save_pretrained writes it.")
+    raise UserError(
+        f"{unet} holds no weights; expected diffusion_pytorch_model.safetensors, as save_pretrained writes it."
+    )
 
 
 def _read_json(path: Path, what: str) -> dict[str, Any]:
@@ -132,7 +138,9 @@ def _read_json(path: Path, what: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: {what}. Copy the whole folder that save_pretrained wrote.") from error
     except json.JSONDecodeError as error:
-        raise UserError(f"{path} is not JSON (line {error.lineno}: {error.msg}). Copy the whole folder again.") from error
+        raise UserError(
+            f"{path} is not JSON (line {error.lineno}: {error.msg}). Copy the whole folder again."
+        ) from error
 
 
 def _check_weights(path: Path, config: dict[str, Any]) -> None:

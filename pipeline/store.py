@@ -149,7 +149,12 @@ class Store:
 
 def describe(stage: Stage) -> dict[str, Any]:
     """A stage as JSON for people and catalogs: name, version, fingerprint and settings."""
-    return {"stage": stage.name, "version": stage.version, "fingerprint": stage.fingerprint, "settings": settings(stage)}
+    return {
+        "stage": stage.name,
+        "version": stage.version,
+        "fingerprint": stage.fingerprint,
+        "settings": settings(stage),
+    }
 
 
 def sha256(path: Path) -> str:

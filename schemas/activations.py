@@ -50,6 +50,8 @@ def h_array(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     arrays = []
     for chunk in chunks:
         width = chunk.type.byte_width
-        flat = np.frombuffer(chunk.buffers()[1], dtype=H_DTYPE, offset=chunk.offset * width, count=len(chunk) * width // 2)
+        flat = np.frombuffer(
+            chunk.buffers()[1], dtype=H_DTYPE, offset=chunk.offset * width, count=len(chunk) * width // 2
+        )
         arrays.append(flat.reshape(len(chunk), width // 2))
     return np.concatenate(arrays) if len(arrays) != 1 else arrays[0]

@@ -50,7 +50,9 @@ class Direction(_Strict):
 class Evaluation(_Strict):
     """How effects.parquet was measured."""
 
-    judge: str = Field(description="the attribute network that scored; it labelled nothing that directions are fitted on")
+    judge: str = Field(
+        description="the attribute network that scored; it labelled nothing that directions are fitted on"
+    )
     strengths: list[float] = Field(description="what the directions were multiplied by")
     n: int = Field(description="held-out samples an edit")
     controls: int = Field(description="random directions of the same norms by step")

@@ -99,8 +99,9 @@ def save_network(network: Annotator | Judge, folder: Path, training: dict[str, i
 def load_network(folder: Path) -> Annotator | Judge:
     """Read what `save_network` wrote, in eval mode and without gradients."""
     config = json.loads((folder / "config.json").read_text())
-    network = ARCHITECTURES[config["architecture"]]()
-    network.load_state_dict(load_file(folder / "model.safetensors"))
+    with torch.device("meta"):  # no random start, and so no draw from the caller's random stream
+        network = ARCHITECTURES[config["architecture"]]()
+    network.load_state_dict(load_file(folder / "model.safetensors"), assign=True)
     return network.eval().requires_grad_(False)
 
 

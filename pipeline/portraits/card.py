@@ -106,7 +106,8 @@ def attribute_table(of_samples: np.ndarray, of_training: np.ndarray) -> str:
 
 def correlation_table(of_samples: np.ndarray, of_training: np.ndarray) -> str:
     """The pairs that are correlated in the training set, and the pair of the others that is most so in the samples."""
-    ours, theirs = (np.corrcoef(scores, rowvar=False) for scores in (of_samples, of_training))
+    with np.errstate(invalid="ignore"):  # what never varies correlates with nothing: nan
+        ours, theirs = (np.corrcoef(scores, rowvar=False) for scores in (of_samples, of_training))
     pairs = [(i, j) for i in range(len(ATTRIBUTES)) for j in range(i)]
     designed = [pair for pair in pairs if abs(theirs[pair]) > 0.1]
     others = sorted(set(pairs) - set(designed), key=lambda pair: -abs(ours[pair]))

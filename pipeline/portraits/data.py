@@ -1,8 +1,8 @@
 """The training set of the bundled domain: portraits drawn from one seed, kept as uint8 in one safetensors file."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import torch
 from safetensors.torch import load_file, save_file

@@ -129,7 +129,9 @@ class _Portrait:
         pale = 1 - 0.08 * age
         skin_colour = colour((0.95 - 0.40 * skin) * pale, 0.78 - 0.42 * skin, 0.66 - 0.42 * skin)
         grey = ((age - 0.30) / 0.50).clamp(0, 1)[:, None]
-        hair_colour = torch.lerp(colour(0.12 + 0.50 * hue, 0.08 + 0.32 * hue, 0.05 + 0.12 * hue), colour(0.84, 0.84, 0.86), grey)
+        hair_colour = torch.lerp(
+            colour(0.12 + 0.50 * hue, 0.08 + 0.32 * hue, 0.05 + 0.12 * hue), colour(0.84, 0.84, 0.86), grey
+        )
         lip_colour = colour(0.60 + 0.20 * gender, 0.34 - 0.20 * gender, 0.32 - 0.10 * gender)
         return skin_colour, hair_colour, lip_colour
 
@@ -170,12 +172,16 @@ class _Portrait:
         for side in (-1, 1):
             cx, cy = 2 * turn + side * 0.21, -0.09
             self._shade(self.face * self._blob(cx, cy - 0.02, 0.17, 0.11) * 0.28)
-            self._light(self.face * self._blob(cx + side * 0.03, 0.20 - 0.03 * cheer, 0.13, 0.09) * (0.05 + 0.08 * cheer))
+            self._light(
+                self.face * self._blob(cx + side * 0.03, 0.20 - 0.03 * cheer, 0.13, 0.09) * (0.05 + 0.08 * cheer)
+            )
 
             eye = self._cover(self._ellipse(cx, cy, 0.11, 0.075 * opening))
             self._over(eye, 0.95)
             self._over(eye * self._cover(self._ellipse(cx + 0.4 * turn, cy, 0.05, 0.07)), 0.06)
-            lid = torch.maximum((self.y - cy + 0.078 * opening).abs() - 0.012 - 0.008 * gender, (self.x - cx).abs() - 0.115)
+            lid = torch.maximum(
+                (self.y - cy + 0.078 * opening).abs() - 0.012 - 0.008 * gender, (self.x - cx).abs() - 0.115
+            )
             self._over(self._cover(lid), 0.06)
             arch = cy - 0.17 - 0.03 * (1 - ((self.x - cx) / 0.13) ** 2)
             brow = torch.maximum((self.y - arch).abs() - 0.030 + 0.016 * gender, (self.x - cx).abs() - 0.13)

@@ -7,9 +7,9 @@ skips around it. The result is an ordinary diffusers `UNet2DModel`; nothing abou
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
 
 import torch
 from diffusers import DDIMScheduler, UNet2DModel
@@ -28,7 +28,7 @@ def new_unet() -> UNet2DModel:
         down_block_types=("DownBlock2D", "DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
         up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D", "UpBlock2D"),
         attention_head_dim=32,
-        norm_num_groups=4  # few and wide: normalising each channel alone would lose the mean colour,
+        norm_num_groups=4,  # few and wide: normalising each channel alone would lose the mean colour,
     )
 
 

@@ -67,7 +67,9 @@ def annotations_table(ids: np.ndarray, annotator: Annotator, scores: np.ndarray)
     """Scores (B, attributes) in the long form; NaN becomes null."""
     names = np.tile(annotator.attributes, len(ids))
     column = pa.array(scores.ravel().astype(np.float32), from_pandas=True)
-    return pa.table([np.repeat(ids, len(annotator.attributes)), [annotator.name] * len(names), names, column], schema=ANNOTATIONS)
+    return pa.table(
+        [np.repeat(ids, len(annotator.attributes)), [annotator.name] * len(names), names, column], schema=ANNOTATIONS
+    )
 
 
 def annotator(name: str) -> Annotator:

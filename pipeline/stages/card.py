@@ -5,7 +5,7 @@ import pandas as pd
 from pipeline.effects import best_strengths, largest_control
 from schemas.catalog import Catalog
 
-_APPLY = '''\
+_APPLY = """\
 import torch
 from diffusers import DDIMScheduler, UNet2DModel
 from safetensors.torch import load_file
@@ -24,7 +24,7 @@ with torch.inference_mode():
     for step, t in enumerate(scheduler.timesteps):
         x_t = scheduler.step(unet(x_t, t).sample, t, x_t, eta={eta}, generator=generator).prev_sample
 images = ((x_t.clamp(-1, 1) + 1) * 127.5).round().byte()  # (4, 3, H, W)
-'''
+"""
 
 _CARD = """\
 # Directions in the h-space of {model}

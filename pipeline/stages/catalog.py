@@ -66,10 +66,12 @@ class Catalog(Stage):
             directions=[schema.Direction(**{key: row[key] for key in schema.Direction.model_fields}) for row in rows],
             evaluations=[
                 schema.Evaluation(
-                    judge=each.judge.name, strengths=list(each.edit.strengths), n=each.edit.n, controls=each.edit.controls
+                    judge=each.judge.name,
+                    strengths=list(each.edit.strengths),
+                    n=each.edit.n,
+                    controls=each.edit.controls,
                 )
                 for each in self.evaluations
             ],
             stages=[describe(stage) for stage in in_order((self,))],
         )
-

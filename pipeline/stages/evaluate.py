@@ -49,4 +49,3 @@ class Evaluate(Stage):
         table = store.table(self.edit, "edits.parquet", part)
         columns = table.select(["direction", "control", "strength", "sample_id"]).to_pandas()
         return columns.join(pd.DataFrame(score(decode(table)), columns=list(self.judge.attributes)))
-

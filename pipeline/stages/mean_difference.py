@@ -37,7 +37,9 @@ class MeanDifference(Stage):
         scores = aligned(self.annotate.scores(store, self.annotator), ids)
         selections = {attribute: select_or_explain(scores, attribute, self.n) for attribute in self.attributes}
 
-        steps = [[mean_difference(h, selection) for selection in selections.values()] for _, h in read_steps(store, sample)]
+        steps = [
+            [mean_difference(h, selection) for selection in selections.values()] for _, h in read_steps(store, sample)
+        ]
         vectors = np.stack(steps, axis=1).reshape(len(self.attributes), sample.steps, *sample.model.h_shape())
         rows = [
             supervised_row(name, "mean-difference", attribute, self.annotator, len(ids), selection)

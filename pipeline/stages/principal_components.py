@@ -25,11 +25,15 @@ class PrincipalComponents(Stage):
 
     def check(self) -> None:
         if not 1 <= self.k <= self.sample.n // 2:
-            raise UserError(f"{self.k} principal components of {self.sample.n} samples: expected 1 to half as many as samples.")
+            raise UserError(
+                f"{self.k} principal components of {self.sample.n} samples: expected 1 to half as many as samples."
+            )
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         steps = [principal_components(h, self.k) for _, h in read_steps(store, self.sample)]
-        vectors = align_signs(step.vectors for step in steps).reshape(self.k, self.sample.steps, *self.sample.model.h_shape())
+        vectors = align_signs(step.vectors for step in steps).reshape(
+            self.k, self.sample.steps, *self.sample.model.h_shape()
+        )
         rows = [
             {
                 "name": name,

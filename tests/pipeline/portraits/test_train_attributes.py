@@ -28,12 +28,12 @@ def test_labels_are_the_factors_in_the_order_of_the_attributes():
 
 @pytest.mark.parametrize("which", ARCHITECTURES)
 def test_training_is_seeded_reports_and_lowers_the_error(which, portraits):
-    training = AttributeTraining(which, n=64, seed=41, epochs=24, batch=32)
+    training = AttributeTraining(which, n=64, seed=41, epochs=12, batch=32)
     losses = []
     one = training.run(portraits, lambda step, loss: losses.append(loss))
     other = training.run(portraits)
-    assert len(losses) == training.steps == 48
-    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    assert len(losses) == training.steps == 24
+    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
     assert torch.equal(in_batches(one, portraits), in_batches(other, portraits))
 
 
