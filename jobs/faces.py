@@ -18,6 +18,7 @@ from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.linear_classifier import LinearClassifier
 from pipeline.stages.mean_difference import MeanDifference
 from pipeline.stages.principal_components import PrincipalComponents
+from pipeline.stages.report import Report
 from pipeline.stages.sample import Sample
 
 
@@ -38,7 +39,7 @@ def faces(
 ) -> None:
     """Make a measured direction catalog of the bundled portraits, and a report to look at."""
 
-    def goals() -> tuple[Catalog]:
+    def goals() -> tuple[Catalog, Report]:
         sample = Sample(models.find(model), samples, steps, eta, seed=seed)
         annotate = Annotate(sample, (annotator("portraits"), annotator("mtcnn")))
         judge = annotator("portraits-judge")
@@ -54,10 +55,11 @@ def faces(
             Evaluate(Edit(sample, (unsupervised,), (-2.0, 2.0), held_out), annotate, judge),
         )
         catalog = Catalog(sample, (*supervised, unsupervised), evaluations)
-        return (catalog,)
+        return catalog, Report(catalog)
 
     store, [catalog] = carry_out(goals, root, workers, address, plan)
     console.print(f"Catalog: {store.folder(catalog)}")
+    console.print(f"Report:  {store.folder(report) / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import load_file, save_file
 
 from pipeline.portraits.attributes import ARCHITECTURES, is_made, load_network, save_network
-from pipeline.portraits.card import sample, write_card
+from pipeline.portraits.card import ETA, STEPS, sample, write_card
 from pipeline.portraits.data import load_or_draw
 from pipeline.portraits.train_attributes import AttributeTraining, accuracy, labels
 from pipeline.portraits.train_unet import UnetTraining, new_scheduler
@@ -126,7 +126,7 @@ def make_card(state: Path, out: Path, images: int, n: int, seeds: dict[str, int]
 def load_or_sample(state: Path, model: Path, n: int, seed: int, advance: Callable[[int], None]) -> torch.Tensor:
     """Samples of these very weights, (n, 3, 48, 48) uint8, from the state folder where an earlier run left them."""
     weights = sha256((model / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()).hexdigest()
-    path = state / f"samples-{weights[:8]}-{seed}-{n}.safetensors"
+    path = state / f"samples-{weights[:8]}-T{STEPS}-eta{ETA:g}-seed{seed}-{n}.safetensors"
     if not path.exists():
         samples = sample(model, n, seed, advance=advance)
         save_file({"images": samples}, path.with_suffix(".tmp"))

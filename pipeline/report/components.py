@@ -1,0 +1,80 @@
+"""Principal components: nobody told them what to look for, so what they move has to be looked up."""
+
+import numpy as np
+
+from pipeline.effects import matrix
+from pipeline.report.charts import by_step, chart, percent_ticks, step_ticks
+from pipeline.report.edits import strip
+from pipeline.report.findings import LARGE, Findings, Measured, Row
+from pipeline.report.markup import Html, el, join, strength, words
+from pipeline.report.tables import HeatRow, heat_map, limit_for, scale
+
+SHOWN = 4  # held-out samples in a strip
+CHARTED = 10  # components in the chart
+
+_STRIPS = (
+    "The directions along which h varies most, found at each step without labels. One unit of strength is one standard deviation of h along "
+    "the component. Under each, the attribute that it moves most."
+)
+_EFFECTS = f"In each row the largest effect is outlined where it is {LARGE:g} or more: that component has a meaning that the judge can read."
+_VARIANCE = "Share of the variance of h at each step, of the first {n} components. The order of components is each step's own."
+
+
+def section(findings: Findings) -> Html | None:
+    if not findings.components:
+        return None
+    by_evaluation = [(each, [row for row in findings.components if row["name"] in each.names]) for each in findings.measured]
+    parts = [_measured(findings, measured, rows) for measured, rows in by_evaluation if rows]
+    return join(el("p", _STRIPS, class_="note"), *parts, _variance(findings))
+
+
+def _measured(findings: Findings, measured: Measured, rows: list[Row]) -> Html:
+    cards = el("div", *(_card(measured, row) for row in rows), class_="cards")
+    return join(cards, el("p", _EFFECTS, class_="note"), _heat_maps(findings, measured, rows))
+
+
+def _card(measured: Measured, row: Row) -> Html:
+    own = measured.effects[measured.effects["direction"] == row["name"]]
+    said = "not measured"
+    if own["effect"].notna().any():
+        top = own.loc[own["effect"].abs().idxmax()]
+        said = f"{words(top['attribute'])} {top['effect']:+.1f} at {strength(top['strength'])}".replace("-", "−")
+    ends = tuple(gamma for gamma in (min(measured.strengths), max(measured.strengths)) if gamma)
+    shown = Measured(measured.judge, ends, measured.n, measured.effects, measured.images)
+    return el("article", el("h3", f"Component {row['component']}", el("small", said)), strip(shown, row["name"], SHOWN))
+
+
+def _heat_maps(findings: Findings, measured: Measured, rows: list[Row]) -> Html:
+    """One panel a strength, the largest both ways."""
+    names = [row["name"] for row in rows]
+    effects = findings.effects(names)
+    limit = limit_for(list(effects["effect"]))
+    wide = matrix(effects).reindex(columns=findings.attributes)
+    panels = []
+    for gamma in dict.fromkeys((min(measured.strengths), max(measured.strengths))):
+        lines = [_row(row, wide.loc[(row["name"], gamma)].to_numpy(dtype=float)) for row in rows if (row["name"], gamma) in wide.index]
+        panels.append(heat_map(f"At strength {strength(gamma)}", findings.attributes, lines, limit))
+    return join(scale(limit), el("div", *panels, class_="panels"))
+
+
+def _row(row: Row, values: np.ndarray) -> HeatRow:
+    largest = int(np.nanargmax(np.abs(values))) if np.isfinite(values).any() else None
+    large = largest is not None and abs(values[largest]) >= LARGE
+    return HeatRow(f"component {row['component']}", tuple(values.tolist()), largest if large else None)
+
+
+def _variance(findings: Findings) -> Html | None:
+    rows = [row for row in findings.components if row["explained_variance_ratio"]][:CHARTED]
+    if not rows:
+        return None
+    lines = [by_step(str(row["component"]), row["explained_variance_ratio"], f"rank r{i}") for i, row in enumerate(rows)]
+    top = max(max(row["explained_variance_ratio"]) for row in rows)
+    drawn = chart(
+        lines,
+        title="Explained variance by timestep",
+        x_ticks=step_ticks(findings.catalog.sampling.timesteps),
+        y_ticks=percent_ticks(0, top),
+        x_label="timestep, noisiest at the left",
+        y_label="explained variance",
+    )
+    return el("figure", drawn, el("figcaption", _VARIANCE.format(n=len(rows))), class_="plot")

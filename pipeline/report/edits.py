@@ -1,0 +1,153 @@
+"""What each supervised direction does: a strip of edits, and beside it its effect by strength."""
+
+import pandas as pd
+
+from pipeline.report import tables
+from pipeline.report.charts import Line, Tick, chart, number_ticks, strength_ticks
+from pipeline.report.findings import Findings, Group, Measured, Row
+from pipeline.report.markup import Child, Html, el, join, picture, signed, strength, times, words
+
+SHOWN, SHOWN_FOLDED = 6, 3  # held-out samples in a strip
+
+_STRIPS = (
+    "Rows are the first held-out samples, not chosen; columns are strengths, what the direction is multiplied by. Within a row all noise "
+    "is the same, so images differ by the edit alone. The underlined strength is the direction's best."
+)
+_CURVES = (
+    "Curves: mean change over the held-out samples, in standard deviations of the attribute over unedited samples; whiskers, two standard "
+    "errors. Blue is the target, grey every other attribute, the shaded band the largest effect of random directions of the same "
+    "norm on any attribute. All charts share one scale."
+)
+
+
+def section(findings: Findings) -> Html | None:
+    """The group to use in full; the others folded."""
+    if not findings.groups:
+        return None
+    effects = findings.effects([row["name"] for row in findings.supervised])
+    y = _effect_ticks(effects)
+    first, *others = findings.groups
+    notes = el("p", f"{first.title}. {_STRIPS}", class_="note"), el("p", _CURVES, class_="note")
+    shown = [article(findings, first, row, y, SHOWN) for row in first.rows]
+    folded = [
+        el(
+            "details",
+            el("summary", el("span", group.title), f" {len(group.rows)} directions"),
+            *(article(findings, group, row, y, SHOWN_FOLDED) for row in group.rows),
+        )
+        for group in others
+    ]
+    return join(*notes, *shown, *folded)
+
+
+def article(findings: Findings, group: Group, row: Row, y: list[Tick], n: int) -> Html:
+    """One direction."""
+    measured = findings.evaluation(row["name"])
+    best = group.best.loc[row["name"]] if row["name"] in group.best.index else None
+    chosen = None if best is None else float(best["strength"])
+    body = [_facts(row)]
+    if measured:
+        body = [strip(measured, row["name"], n, chosen), el("div", _curves(findings, measured, row, y), _facts(row))]
+    heading = el("h3", words(row["attribute"]), el("small", group.title))
+    return el("article", el("header", heading, _verdict(best)), el("div", *body, class_="pair"))
+
+
+def _verdict(best: pd.Series | None) -> Html:
+    if best is None:
+        return el("p", "Its effect was not measured: the judge does not know this attribute.", class_="verdict")
+    judgement = "clean" if best["clean"] else "not clean at any strength"
+    return el(
+        "p",
+        f"At strength {strength(best['strength'])}: ",
+        el("strong", f"{signed(best['on_target'])} std"),
+        f" on target, {best['off_target']:.2f} off target, ratio {times(best['ratio'])}, {judgement}",
+        class_="verdict",
+    )
+
+
+def strip(measured: Measured, name: str, n: int, best: float | None = None) -> Html:
+    """Images by strength, a row a held-out sample, the unedited ones in their place at 0."""
+    at = sorted({0.0, *measured.strengths})
+    columns = [measured.images.get((name, gamma) if gamma else ("unedited", 0.0), [])[:n] for gamma in at]
+    headings = [_heading(gamma, gamma == best) for gamma in at]
+    rows = []
+    for i in range(max(map(len, columns), default=0)):
+        cells = [_image(column, i, gamma) for column, gamma in zip(columns, at, strict=True)]
+        rows.append(el("tr", *cells))
+    caption = el("caption", f"Held-out samples edited along {name}", class_="unseen")
+    return el("table", caption, el("thead", el("tr", *headings)), el("tbody", *rows), class_="strip")
+
+
+def _heading(gamma: float, best: bool) -> Html:
+    if not gamma:
+        return el("th", "unedited", scope="col", class_="unedited")
+    return el("th", el("span", strength(gamma)), scope="col", class_="best" if best else None)
+
+
+def _image(images: list[bytes], i: int, gamma: float) -> Html:
+    if i >= len(images):
+        return el("td")
+    said = f"sample {i}, {f'strength {strength(gamma)}' if gamma else 'unedited'}"
+    return el("td", picture(images[i], said), class_=None if gamma else "unedited")
+
+
+def _curves(findings: Findings, measured: Measured, row: Row, y: list[Tick]) -> Html:
+    """Effect by strength of the target and of everything else; an edit of strength 0 changes nothing."""
+    own = measured.effects[measured.effects["direction"] == row["name"]]
+    lines = [_curve(own, name, "other") for name in findings.attributes if name != row["attribute"]]
+    if row["attribute"] in findings.attributes:
+        lines.append(_curve(own, row["attribute"], "target"))
+    return chart(
+        lines,
+        title=f"Effect of {row['name']} by strength",
+        x_ticks=strength_ticks(measured.strengths),
+        y_ticks=y,
+        x_label="strength",
+        y_label="effect, standard deviations",
+        band=_band(measured),
+        baseline=0.0,
+    )
+
+
+def _curve(effects: pd.DataFrame, attribute: str, css: str) -> Line:
+    own = effects[effects["attribute"] == attribute].sort_values("strength")
+    points = [(float(gamma), float(effect), float(2 * std / n**0.5)) for gamma, effect, std, n in _columns(own)]
+    points = sorted(points + [(0.0, 0.0, 0.0)])
+    errors = tuple(error for _, _, error in points) if css == "target" else ()
+    return Line(words(attribute), tuple((gamma, effect) for gamma, effect, _ in points), css, errors)
+
+
+def _columns(effects: pd.DataFrame) -> "zip[tuple[float, float, float, int]]":
+    return zip(effects["strength"], effects["effect"], effects["std"], effects["n"], strict=True)
+
+
+def _band(measured: Measured) -> list[tuple[float, float, float]]:
+    """At every strength, plus and minus the largest effect of a control on anything."""
+    controls = measured.effects[measured.effects["control"]]
+    if controls.empty:
+        return []
+    largest = controls.assign(effect=controls["effect"].abs()).groupby("strength")["effect"].max()
+    at = {0.0: 0.0, **{float(gamma): float(effect) for gamma, effect in largest.items()}}
+    return [(gamma, -at[gamma], at[gamma]) for gamma in sorted(at)]
+
+
+def _effect_ticks(effects: pd.DataFrame) -> list[Tick]:
+    """One symmetric scale for all charts."""
+    reach = max(1.0, float(effects["effect"].abs().max())) if len(effects) else 1.0
+    return number_ticks(-reach, reach)
+
+
+def _facts(row: Row) -> Html:
+    """How the direction was made."""
+    facts: list[tuple[str, Child]] = [("Name", el("code", row["name"]))]
+    if row["annotator"]:
+        facts.append(("Labels", f"{row['annotator']}, {row['n']:,} samples"))
+    if row["n_positive"]:
+        thresholds = f"≥ {row['threshold_positive']:.2f} against ≤ {row['threshold_negative']:.2f}".replace("-", "−")
+        facts.append(("Selected", f"{row['n_positive']} highest against {row['n_negative']} lowest scores ({thresholds})"))
+    if row["auc_by_step"]:
+        aucs = row["auc_by_step"]
+        facts.append(("Classifier", f"held-out AUC {min(aucs):.2f} to {max(aucs):.2f} over the steps"))
+    if row["norm_kept"] is not None:
+        facts.append(("Projected", f"{100 * row['norm_kept']:.0f} % of its norm was its own; {len(row['parents']) - 1} others projected away"))
+    return tables.definitions(facts, "made")

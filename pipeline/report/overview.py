@@ -1,0 +1,91 @@
+"""The top of the page: what this is, the figures that decide whether to go on, and unedited samples."""
+
+from pathlib import PurePath
+
+from pipeline.report import tables
+from pipeline.report.findings import LARGE, Findings, Group
+from pipeline.report.markup import Child, Html, el, join, picture, signed, times
+
+_LEAD = (
+    "Each direction is an offset that, added to the bottleneck of the U-Net at every step of the reverse process, "
+    "is meant to change one thing about the image. This page shows what each does to samples that it was not found on, "
+    "and how far it moves every attribute that a judge can read."
+)
+_GROUPS = (
+    f"Each direction at its best strength: the largest on-target effect whose largest off-target effect is at most a third of it, "
+    f"or the best ratio where no strength is that clean. “Clean” counts directions that are, with an effect of {LARGE:g} or more. "
+    "Effects are in standard deviations of the attribute over unedited samples."
+)
+
+
+def header(findings: Findings) -> Html:
+    name = findings.catalog.model.name
+    short = PurePath(name).name if name.startswith(("/", ".")) else name
+    return el(
+        "header",
+        el("p", "Direction catalog", class_="kicker"),
+        el("h1", f"Directions in the h-space of {short}"),
+        el("p", _LEAD, class_="lead"),
+        _tiles(findings),
+        _facts(findings),
+        _groups(findings),
+    )
+
+
+def _tiles(findings: Findings) -> Html | None:
+    """The figures to judge the catalog by, of the group of directions that comes first."""
+    measured = [group for group in findings.groups if len(group.best)]
+    if not measured:
+        return None
+    first = measured[0]
+    tiles = [(f"{first.clean} of {len(first.rows)}", f"attributes with a clean effect of at least {LARGE:g} std, by the {_title(first)}")]
+    twin = findings.twin(first)
+    if twin and len(twin.best):
+        before, after = (twin, first) if first.disentangled else (first, twin)
+        tiles.append((f"{times(before.ratio)} → {times(after.ratio)}", "mean on-target / largest off-target effect, before → after disentangling"))
+    else:
+        tiles.append((times(first.ratio), "mean on-target / largest off-target effect"))
+    controls = findings.largest_control([row["name"] for row in first.rows])
+    if controls is not None:
+        tiles.append((f"{controls.max():.2f} std", "largest effect of random directions of the same norm, on any attribute"))
+    return el("ul", *(el("li", el("strong", figure), el("span", said)) for figure, said in tiles), class_="tiles")
+
+
+def _title(group: Group) -> str:
+    return ("disentangled " if group.disentangled else "") + group.method.replace("-", " ") + "s"
+
+
+def _facts(findings: Findings) -> Html:
+    sampling, model = findings.catalog.sampling, findings.catalog.model
+    judges = list(dict.fromkeys(each.judge for each in findings.measured))
+    held_out = sorted({each.n for each in findings.measured})
+    facts: list[tuple[str, Child]] = [
+        ("Directions", f"{len(findings.directions)}: {len(findings.supervised)} supervised, {len(findings.components)} principal components"),
+        ("Found on", f"{sampling.n:,} samples"),
+        ("Measured on", f"{' and '.join(map(str, held_out))} held-out samples" if held_out else "nothing"),
+        ("Sampling", f"T = {sampling.steps} steps, η = {sampling.eta:g}, seed {sampling.seed}"),
+        ("Judge", join(", ".join(judges) or "none", ", which labelled nothing that directions are fitted on" if judges else "")),
+        ("Model", join(f"{model.name} ", el("code", model.weights_sha256[:12]))),
+    ]
+    return tables.definitions(facts, "facts")
+
+
+def _groups(findings: Findings) -> Html | None:
+    groups = [group for group in findings.groups if len(group.best)]
+    if not groups:
+        return el("p", "No supervised direction was measured.", class_="note")
+    headings = ("Supervised directions", "clean", "target moves most", "mean on target", "mean largest off target", "mean ratio")
+    rows = []
+    for group in groups:
+        n = len(group.best)
+        shares = (f"{group.clean} of {n}", f"{group.largest_is_target} of {n}")
+        rows.append((group.title, *shares, signed(group.on_target), f"{group.off_target:.2f}", times(group.ratio)))
+    return el("figure", tables.figures(headings, rows), el("figcaption", _GROUPS))
+
+
+def gallery(findings: Findings) -> Html | None:
+    if not findings.samples:
+        return None
+    images = [picture(png, f"sample {i}") for i, png in enumerate(findings.samples)]
+    caption = f"The first {len(images)} of {findings.catalog.sampling.n:,} unedited samples, as they came."
+    return el("figure", el("div", *images, class_="gallery"), el("figcaption", caption))

@@ -1,0 +1,37 @@
+"""The page: its sections in order, and the style sheet. It asks for nothing: no script, no font, no request."""
+
+from pathlib import Path
+
+from pipeline.report import components, edits, matrices, overview, settings, steps
+from pipeline.report.findings import Findings
+from pipeline.report.markup import Html, el, join
+
+STYLE = Path(__file__).with_name("style.css")
+
+
+def page(findings: Findings) -> str:
+    """The whole report as HTML. Same findings, same text."""
+    sections = [
+        ("samples", "Samples", overview.gallery(findings)),
+        ("directions", "Directions", edits.section(findings)),
+        ("effects", "Effects", matrices.section(findings)),
+        ("components", "Principal components", components.section(findings)),
+        ("timesteps", "By timestep", steps.section(findings)),
+        ("settings", "Settings and files", settings.section(findings)),
+    ]
+    present = [(anchor, title, body) for anchor, title, body in sections if body]
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name="color-scheme", content="light dark"),
+        el("title", f"Directions of {findings.catalog.model.name}"),
+        el("style", Html(STYLE.read_text())),
+    )
+    main = el(
+        "main",
+        overview.header(findings),
+        el("nav", *(el("a", title, href=f"#{anchor}") for anchor, title, _ in present)),
+        join(*(el("section", el("h2", title), body, id=anchor) for anchor, title, body in present)),
+    )
+    return "<!doctype html>\n" + el("html", head, el("body", main), lang="en") + "\n"

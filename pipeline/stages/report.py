@@ -1,0 +1,67 @@
+"""Report: one HTML page that shows what the directions of a catalog do. It opens from disk and asks for nothing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.report.findings import Findings, Measured
+from pipeline.report.page import page
+from pipeline.stage import Stage
+from pipeline.stages.catalog import Catalog
+from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.finder import read_directions
+from pipeline.store import Store
+from schemas import catalog as schema
+
+GALLERY = 32  # unedited samples shown
+SHOWN = 6  # held-out samples of every edit shown
+
+
+@dataclass(frozen=True)
+class Report(Stage):
+    """`report.html`: the catalog's directions, their edits and their effects."""
+
+    catalog: Catalog
+
+    def part_bytes(self) -> int:
+        images = sum(each.edit.n_parts * len(each.edit.strengths) * SHOWN for each in self.catalog.evaluations)
+        return images * 10_000 + 1_000_000
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        directions, _ = read_directions(store, self.catalog.finders)
+        findings = Findings(
+            catalog=schema.Catalog.model_validate_json((store.folder(self.catalog) / "catalog.json").read_text()),
+            folder=f"{self.catalog.folder}/{store.folder(self.catalog).name}",
+            directions=directions,
+            measured=[self._measured(store, each) for each in self.catalog.evaluations],
+            samples=self._samples(store),
+        )
+        (out / "report.html").write_text(page(findings), encoding="utf-8")
+
+    def _samples(self, store: Store) -> list[bytes]:
+        """The first unedited samples, from as few parts as hold them."""
+        sample = self.catalog.sample
+        pngs: list[bytes] = []
+        for part in range(sample.n_parts):
+            if len(pngs) < GALLERY:
+                pngs += _pngs(store.table(sample, "samples.parquet", part, columns=["image"]))
+        return pngs[:GALLERY]
+
+    def _measured(self, store: Store, evaluate: Evaluate) -> Measured:
+        edit = evaluate.edit
+        images: dict[tuple[str, float], list[bytes]] = {}
+        for part in range(1 + len(edit.names)):  # the controls come after them
+            table = store.table(edit, "edits.parquet", part)
+            for strength in dict.fromkeys(table["strength"].to_pylist()):
+                chosen = table.filter(pc.equal(table["strength"], strength)).sort_by("sample_id").slice(0, SHOWN)
+                images[table["direction"][0].as_py(), strength] = _pngs(chosen)
+        effects = store.table(evaluate, "effects.parquet").to_pandas()
+        strengths = tuple(float(np.float32(strength)) for strength in edit.strengths)  # as the tables hold them
+        return Measured(evaluate.judge.name, strengths, edit.n, effects, images)
+
+
+def _pngs(table: pa.Table) -> list[bytes]:
+    return [cell["bytes"] for cell in table["image"].to_pylist()]
