@@ -31,8 +31,8 @@ from pipeline.store import Store
 
 Goals = TypeVar("Goals", bound=Sequence[Stage])
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+console = Console(highlight=False, markup=False, soft_wrap=True)  # paths appear whole, to be copied
+errors = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
 
 def carry_out(
@@ -44,6 +44,8 @@ def carry_out(
     """
     store = Store(root)
     try:
+        if workers is not None and workers < 0:
+            raise UserError(f"{workers} workers: expected at least 1, or 0 to work in this process.")
         goals = describe()
         plans = plan(goals, store)
         if plan_only:

@@ -57,7 +57,7 @@ def faces(
         catalog = Catalog(sample, (*supervised, unsupervised), evaluations)
         return catalog, Report(catalog)
 
-    store, [catalog] = carry_out(goals, root, workers, address, plan)
+    store, [catalog, report] = carry_out(goals, root, workers, address, plan)
     console.print(f"Catalog: {store.folder(catalog)}")
     console.print(f"Report:  {store.folder(report) / 'report.html'}")
 

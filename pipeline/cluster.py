@@ -4,6 +4,7 @@ import os
 from collections import deque
 from typing import Any, Protocol
 
+from pipeline.errors import UserError
 from pipeline.stage import Stage
 from pipeline.store import Store
 from pipeline.worker import Failure, Worker
@@ -51,22 +52,32 @@ class RayPool:
     """One actor a CPU (or GPU, where there are any), each keeping its models loaded.
 
     An actor that dies is started again and its part made again: parts are deterministic and appear whole, so making one twice is
-    harmless. A part that kills its worker three times in a row is given up and named.
+    harmless. A part that kills its worker at every one of `ATTEMPTS` is given up and named.
     """
 
-    def __init__(self, workers: int | None = None, address: str | None = None):
-        import ray
+    ATTEMPTS = 4
 
-        self.ray = ray
+    def __init__(self, workers: int | None = None, address: str | None = None):
         os.environ.setdefault("RAY_AUTH_MODE", "disabled" if address is None else "token")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_task_oom_retries", str(self.ATTEMPTS - 1))  # without it, for ever
+        import ray
+
+        self.ray = ray
+        # "local" starts a Ray of this job's own; without it, one that another job started would be joined and waited for.
         local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address is None else {}
-        ray.init(address=address, log_to_driver=False, logging_level="warning", **local)
+        try:
+            ray.init(address=address or "local", log_to_driver=False, logging_level="warning", **local)
+        except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
+            if address is None:
+                raise
+            raise UserError(f"No Ray cluster answers at {address} ({error}).\nCheck --address, or leave it out.") from error
         resources = ray.cluster_resources()
         gpus = int(resources.get("GPU", 0))
         self.size = workers or gpus or int(resources["CPU"])
-        actor = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=-1, max_task_retries=3)(Worker)
+        retries = {"max_restarts": -1, "max_task_retries": self.ATTEMPTS - 1}
+        actor = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, **retries)(Worker)
         self.idle = [actor.remote() for _ in range(self.size)]
         self.busy: dict[Any, tuple[Task, Any]] = {}
 
@@ -81,8 +92,9 @@ class RayPool:
         try:
             return task, self.ray.get(reference)
         except self.ray.exceptions.RayError as error:
-            lines = str(error).strip().splitlines()
-            return task, Failure(f"its worker died again and again: {lines[0]}", str(error), False)
+            died = isinstance(error, self.ray.exceptions.RayActorError | self.ray.exceptions.OutOfMemoryError)
+            what = f"its worker died {self.ATTEMPTS} times" if died else "Ray could not run it"
+            return task, Failure(f"{what}: {str(error).strip().splitlines()[0]}", str(error), False)
 
     def close(self) -> None:
         self.ray.shutdown()

@@ -22,7 +22,11 @@ from pipeline.store import sha256
 
 BUNDLED = Path(__file__).parent / "portraits" / "model"
 
+_WEIGHTS = "diffusion_pytorch_model"
 _PATTERNS = [f"{folder}{name}" for folder in ("", "unet/", "scheduler/") for name in ("*.json", "*.safetensors")]
+
+# Attention as diffusers named it until 2023, google/ddpm-celebahq-256 among others; it renames them at loading.
+_RENAMED = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 
 @dataclass(frozen=True)
@@ -48,17 +52,19 @@ class Model:
 
     def load(self, device: str = "cpu") -> UNet2DModel:
         """The U-Net in float32, channels last (a third faster on most CPUs), ready to run."""
-        folder = Path(self.folder)
-        if sha256(_weights(folder)) != self.weights:
-            raise UserError(f"{_weights(folder)} has changed since it was first read. Start the job again.")
-        unet = UNet2DModel.from_pretrained(_unet_folder(folder), use_safetensors=True, torch_dtype=torch.float32)
+        weights = _weights(Path(self.folder))
+        if sha256(weights) != self.weights:
+            raise UserError(f"{weights} has changed since it was first read. Start the job again.")
+        variant = weights.stem.removeprefix(_WEIGHTS).lstrip(".") or None  # such as fp16
+        unet = UNet2DModel.from_pretrained(
+            weights.parent, use_safetensors=True, variant=variant, torch_dtype=torch.float32
+        )
         return unet.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def ddim(self, clip: bool | None = None) -> DDIMScheduler:
         """Eq. 2's scheduler with the model's own betas, prediction type and spacing; `clip` overrides `clip_sample`."""
-        config = json.loads(self.scheduler)
         overrides = {} if clip is None else {"clip_sample": clip}
-        return DDIMScheduler.from_config(config, **overrides)
+        return _ddim(json.loads(self.scheduler), **overrides)
 
 
 def find(name: str, revision: str | None = None) -> Model:
@@ -70,6 +76,7 @@ def find(name: str, revision: str | None = None) -> Model:
     folder = Path(name)
     if not folder.is_dir():
         folder = _download(name, revision)
+        revision = folder.name  # the hub's cache keeps a commit in a folder of its name
     config = _read_json(_unet_folder(folder) / "config.json", "the U-Net's configuration")
     if config.get("_class_name") != "UNet2DModel":
         raise UserError(
@@ -77,6 +84,7 @@ def find(name: str, revision: str | None = None) -> Model:
         )
     scheduler = folder / "scheduler" if (folder / "scheduler").is_dir() else folder
     scheduler_config = _read_json(scheduler / "scheduler_config.json", "the scheduler's configuration")
+    _ddim(scheduler_config)
 
     weights = _weights(folder)
     _check_weights(weights, config)
@@ -114,7 +122,8 @@ def _unet_folder(folder: Path) -> Path:
 def _weights(folder: Path) -> Path:
     """The one safetensors file of the U-Net. A pickle can run code when it is read, so none is."""
     unet = _unet_folder(folder)
-    found = sorted(unet.glob("diffusion_pytorch_model*.safetensors"))
+    plain = unet / f"{_WEIGHTS}.safetensors"
+    found = [plain] if plain.exists() else sorted(unet.glob(f"{_WEIGHTS}*.safetensors"))
     if len(found) == 1:
         return found[0]
     if found:
@@ -134,20 +143,21 @@ def _weights(folder: Path) -> Path:
 
 def _read_json(path: Path, what: str) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
+        read = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: {what}. Copy the whole folder that save_pretrained wrote.") from error
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path} is not JSON (line {error.lineno}: {error.msg}). Copy the whole folder again."
-        ) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as JSON ({error}). Copy the whole folder again.") from error
+    if not isinstance(read, dict):
+        raise UserError(f"{path} holds a {type(read).__name__}; expected {what}. Copy the whole folder again.")
+    return read
 
 
 def _check_weights(path: Path, config: dict[str, Any]) -> None:
     """Names and shapes in the file against those of the configured U-Net, without reading the numbers."""
     try:
         with safe_open(path, "pt") as file:
-            found = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+            found = {_renamed(key): tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} cannot be read as safetensors ({error}): half a file? Copy it again.") from error
     expected = {key: tuple(tensor.shape) for key, tensor in _from_config(config).state_dict().items()}
@@ -161,9 +171,34 @@ def _check_weights(path: Path, config: dict[str, Any]) -> None:
             )
 
 
+def _renamed(key: str) -> str:
+    for old, new in _RENAMED.items():
+        key = key.replace(old, new)
+    return key
+
+
 def _from_config(config: dict[str, Any]) -> UNet2DModel:
-    with torch.device("meta"):
-        return UNet2DModel.from_config(config)
+    try:
+        with torch.device("meta"):
+            return UNet2DModel.from_config(config)
+    except Exception as error:  # whatever the constructors of a dozen kinds of blocks raise
+        raise UserError(
+            f"diffusers makes no U-Net of this configuration ({error}).\nCopy the model's config.json again."
+        ) from error
+
+
+def _ddim(config: dict[str, Any], **overrides: Any) -> DDIMScheduler:
+    if not {"beta_schedule", "trained_betas"} & config.keys():
+        raise UserError(
+            f"The scheduler is a {config.get('_class_name')} without betas; expected a diffusion model trained as a DDPM "
+            "(DDPMScheduler, DDIMScheduler and the like)."
+        )
+    try:
+        return DDIMScheduler.from_config(config, **overrides)
+    except Exception as error:
+        raise UserError(
+            f"DDIM cannot use this scheduler ({type(error).__name__}: {error}).\nCheck scheduler_config.json."
+        ) from error
 
 
 def config_sha256(model: Model) -> str:

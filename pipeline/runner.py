@@ -16,6 +16,7 @@ from pipeline.worker import Failure
 
 GIGABYTE = 1e9
 HEADROOM = 1.05  # estimates of what is written may be a little low
+FAILURES_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class RunFailed(Exception):
         self.failures = failures
         self.blocked = blocked
         lines = [f"{stage.name} part {part}: {failure.message}" for (stage, part), failure in failures.items()]
+        if len(lines) > FAILURES_SHOWN:
+            lines[FAILURES_SHOWN:] = [f"{len(lines) - FAILURES_SHOWN} more parts failed."]
         if blocked:
             lines.append(f"{blocked} parts that need these were not started.")
         super().__init__("\n".join(lines))

@@ -5,11 +5,12 @@
         stage.json                 its settings, for people
         00000/                     a part: files that appeared together, by one rename
         00000.json                 its commit record, written last: sizes, SHA-256, and where and how it was made
-      .scratch/                  parts in the making
+      .scratch/                  parts in the making, and their records; one folder each, named by host and process
 
 A part exists exactly when its commit record does. Parquet is written with page checksums, and they are verified on reading.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from pipeline.errors import UserError
 from pipeline.stage import Stage, settings
@@ -33,6 +34,8 @@ from pipeline.stage import Stage, settings
 # Written without dictionaries and statistics: h has no repeated values, and float16 lists or dictionaries are many times slower.
 _H_OPTIONS = {"compression": "NONE", "use_dictionary": False, "write_statistics": False, "write_page_checksum": True}
 _TABLE_OPTIONS = {"compression": "zstd", "write_page_checksum": True}
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Store:
         return [part for part in range(stage.n_parts) if not self.exists(stage, part)]
 
     def exists(self, stage: Stage, part: int) -> bool:
-        return self._record_path(stage, part).exists()
+        return os.path.exists(self._record_path(stage, part))  # False also where the root may not be read
 
     def folder(self, stage: Stage, part: int = 0) -> Path:
         """Where the files of a part lie."""
@@ -74,15 +77,35 @@ class Store:
     def table(self, stage: Stage, name: str, part: int | None = None, **options: Any) -> pa.Table:
         """A Parquet file of one part, or of all parts in order, as one table."""
         parts = range(stage.n_parts) if part is None else [part]
-        paths = [self.folder(stage, i) / name for i in parts]
-        return pa.concat_tables([pq.read_table(path, page_checksum_verification=True, **options) for path in paths])
+        tables = []
+        for i in parts:
+            with self._damage_explained(stage, i, name) as path:
+                tables.append(pq.read_table(path, page_checksum_verification=True, **options))
+        return pa.concat_tables(tables)
 
-    def parquet(self, stage: Stage, name: str, part: int) -> pq.ParquetFile:
+    @contextmanager
+    def parquet(self, stage: Stage, name: str, part: int) -> Iterator[pq.ParquetFile]:
         """A Parquet file to be read by row groups."""
-        return pq.ParquetFile(self.folder(stage, part) / name, page_checksum_verification=True)
+        with (
+            self._damage_explained(stage, part, name) as path,
+            pq.ParquetFile(path, page_checksum_verification=True) as file,
+        ):
+            yield file
 
     def vectors(self, stage: Stage, name: str = "directions.safetensors", part: int = 0) -> dict[str, np.ndarray]:
         return load_file(self.folder(stage, part) / name)
+
+    @contextmanager
+    def _damage_explained(self, stage: Stage, part: int, name: str) -> Iterator[Path]:
+        """The path of a file to read. What the reading raises says which part is damaged and how to have it made again."""
+        path = self.folder(stage, part) / name
+        try:
+            yield path
+        except (OSError, pa.ArrowInvalid) as error:
+            record = self._record_path(stage, part)
+            raise UserError(
+                f"{path} is missing or damaged ({error}).\nDelete {record} and run the same command: the part is made again."
+            ) from error
 
     # Writing
 
@@ -90,34 +113,44 @@ class Store:
     def part(self, stage: Stage, part: int, made: dict[str, Any] | None = None) -> Iterator[Path]:
         """An empty folder to write a part into. It becomes the part when the block ends well, and vanishes otherwise."""
         scratch = self.root / ".scratch"
-        scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}.{os.getpid()}.", dir=scratch))
-        folder.chmod(0o755)
-        made = made if made is not None else {}
-        try:
-            yield folder
-            self._commit(stage, part, folder, made)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        with self._full_disk_explained():
+            scratch.mkdir(parents=True, exist_ok=True)
+            desk = Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}.{os.getpid()}.", dir=scratch))
+            try:
+                out = desk / "part"
+                out.mkdir()
+                yield out
+                self._commit(stage, part, out, made if made is not None else {})
+            finally:
+                shutil.rmtree(desk, ignore_errors=True)
 
-    def _commit(self, stage: Stage, part: int, folder: Path, made: dict[str, Any]) -> None:
-        """Make `folder` the part: check what was written, rename it into place, then write the record."""
-        files = {}
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                _check_written(path)
-                files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    def _commit(self, stage: Stage, part: int, out: Path, made: dict[str, Any]) -> None:
+        """Make `out` the part: check what was written, rename it into place, then write the record."""
+        for path in _files(out):
+            _check_written(path)
+        files = _sums(out)
 
         home = self.root / stage.folder
         if not (home / "stage.json").exists():
             home.mkdir(parents=True, exist_ok=True)
-            write_atomically(home / "stage.json", json.dumps(describe(stage), indent=2) + "\n")
+            _write_by_rename(home / "stage.json", describe(stage), desk=out.parent)
         if self.exists(stage, part):
             return  # another worker was faster; the bytes are the same
-        shutil.rmtree(self.folder(stage, part), ignore_errors=True)  # renamed, but never recorded
-        os.rename(folder, self.folder(stage, part))
+        _rename_unless_there(out, self.folder(stage, part), files)
         record = {"stage": stage.name, "fingerprint": stage.fingerprint, "part": part, "files": files, "made": made}
-        write_atomically(self._record_path(stage, part), json.dumps(record, indent=2) + "\n")
+        _write_by_rename(self._record_path(stage, part), record, desk=out.parent)
+
+    @contextmanager
+    def _full_disk_explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise UserError(
+                f"Could not write on in {self.root}: {os.strerror(error.errno)}.\n"
+                "Make room, then run the same command again; what was finished is kept."
+            ) from error
 
     def _record_path(self, stage: Stage, part: int) -> Path:
         return self.root / stage.folder / f"{part:05d}.json"
@@ -134,15 +167,15 @@ class Store:
             raise UserError(
                 f"Cannot write to {self.root} ({error.strerror}).\nGive another folder with --root, or make this one writable."
             ) from error
-        for folder in (self.root / ".scratch").iterdir():
-            host, _, rest = folder.name.rpartition(".")[0].rpartition(".")
-            if host == socket.gethostname() and rest.isdigit() and not _alive(int(rest)):
-                shutil.rmtree(folder, ignore_errors=True)
+        for desk in (self.root / ".scratch").iterdir():
+            host, _, pid = desk.name.rpartition(".")[0].rpartition(".")
+            if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
+                shutil.rmtree(desk, ignore_errors=True)
 
     def free_bytes(self) -> int:
         """Space left on the disk that holds the root, which need not exist yet."""
         folder = self.root.absolute()
-        while not folder.exists():
+        while not os.path.exists(folder):
             folder = folder.parent
         return shutil.disk_usage(folder).free
 
@@ -177,21 +210,38 @@ def h_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
 def write_vectors(path: Path, vectors: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
     """Named arrays as safetensors, float32."""
     arrays = {name: np.ascontiguousarray(vector, dtype=np.float32) for name, vector in vectors.items()}
-    save_file(arrays, path, metadata=metadata)
+    path.write_bytes(save(arrays, metadata=metadata))
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file beside its place, flush it to the disk, and rename it."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)
-            os.rename(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
+def _write_by_rename(path: Path, content: dict[str, Any], desk: Path) -> None:
+    """Write JSON on the desk, flush it to the disk, and rename it into place."""
+    with open(desk / path.name, "w") as file:
+        file.write(json.dumps(content, indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(desk / path.name, path)
+
+
+def _rename_unless_there(out: Path, folder: Path, files: dict[str, Any]) -> None:
+    """Put a part into place. A worker killed before the record, or a rival about to write it, may have left the same bytes there."""
+    if folder.exists() and _sums(folder) != files:
+        shutil.rmtree(folder)
+    try:
+        os.rename(out, folder)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
             raise
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _sums(folder: Path) -> dict[str, Any]:
+    """Size and SHA-256 of every file of a part."""
+    return {
+        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in _files(folder)
+    }
 
 
 def _check_written(path: Path) -> None:

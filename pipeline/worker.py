@@ -76,5 +76,8 @@ def provenance() -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
     root = Path(__file__).parent.parent
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
-    return {**versions, "commit": commit.stdout.strip()}
+    try:
+        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
+    except OSError:  # no git on this machine
+        return versions
+    return {**versions, "commit": git.stdout.strip()}

@@ -167,7 +167,7 @@ class _Portrait:
 
     def _eyes(self) -> None:
         gender, smile, turn = self.f["gender"], self.f["smile"], self.turn
-        opening = self.f["eyes_open"] * (1 - 0.15 * smile.clamp(min=0))
+        opening = (self.f["eyes_open"] * (1 - 0.15 * smile.clamp(min=0))).clamp(min=0.01)
         cheer = smile.clamp(min=0)
         for side in (-1, 1):
             cx, cy = 2 * turn + side * 0.21, -0.09

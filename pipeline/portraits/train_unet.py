@@ -1,8 +1,9 @@
 """Train the bundled U-Net: v-prediction, cosine betas, AdamW with an exponential moving average, resumable.
 
-Its two deepest skip connections are closed: the weights that would read them are zero and stay zero, so what is coarser
-than a quarter of the image's resolution passes through the mid block, and h-space carries the attributes instead of the
-skips around it. The result is an ordinary diffusers `UNet2DModel`; nothing about closing is needed to run it.
+Its two deepest skip connections are closed: the convolution weights that would read them are zero and stay zero, so what is
+coarser than a quarter of the image's resolution passes through the mid block, and h-space carries the attributes instead of
+the skips around it. (A group norm that spans both still sees the skips' variance; that is all.) The result is an ordinary
+diffusers `UNet2DModel`; nothing about closing is needed to run it.
 """
 
 import math
@@ -28,7 +29,7 @@ def new_unet() -> UNet2DModel:
         down_block_types=("DownBlock2D", "DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
         up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D", "UpBlock2D"),
         attention_head_dim=32,
-        norm_num_groups=4,  # few and wide: normalising each channel alone would lose the mean colour,
+        norm_num_groups=4,  # few and wide: normalising each channel alone would lose the mean colour
     )
 
 

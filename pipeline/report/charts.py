@@ -21,6 +21,7 @@ class Line:
     points: tuple[Point, ...]
     css: str
     errors: tuple[float, ...] = ()
+    share: float = 1.0  # how strong the colour is, where the class asks
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,11 @@ def _line(x: Axis, y: Axis, line: Line) -> Html:
         if math.isfinite(b) and math.isfinite(error) and error > 0
     ]
     dots = [el("circle", cx=a, cy=b, r=3) for a, b in drawn] if line.errors or len(drawn) == 1 else []
-    return el("g", path, *whiskers, *dots, class_=line.css)
+    return el("g", path, *whiskers, *dots, class_=line.css, style=_share(line))
+
+
+def _share(line: Line) -> str | None:
+    return f"--share:{line.share:.2f}" if line.share < 1 else None
 
 
 def _end_labels(x: Axis, y: Axis, lines: Sequence[Line]) -> Html:
@@ -109,7 +114,9 @@ def _end_labels(x: Axis, y: Axis, lines: Sequence[Line]) -> Html:
     for line, end, place in zip(ending, ends, spread(ends, LABEL_HEIGHT, y.end, y.start), strict=True):
         start = x(line.points[-1][0])
         tie = el("polyline", points=f"{start + 3},{end} {x.end + 12},{place}", class_="tie")
-        marks.append(el("g", tie, el("text", line.label, x=x.end + 16, y=place + 4), class_=line.css))
+        marks.append(
+            el("g", tie, el("text", line.label, x=x.end + 16, y=place + 4), class_=line.css, style=_share(line))
+        )
     return join(*marks)
 
 
@@ -145,7 +152,9 @@ def ticks(low: float, high: float, n: int = 5) -> list[float]:
 
 
 def number_ticks(low: float, high: float, n: int = 5) -> list[Tick]:
-    return [(value, f"{value:g}".replace("-", "−")) for value in ticks(low, high, n)]
+    found = ticks(low, high, n)
+    digits = max(len(f"{value:g}".partition(".")[2]) for value in found)
+    return [(value, f"{value:.{digits}f}".replace("-", "−")) for value in found]
 
 
 def percent_ticks(low: float, high: float, n: int = 5) -> list[Tick]:
@@ -163,5 +172,5 @@ def step_ticks(timesteps: Sequence[int], n: int = 6) -> list[Tick]:
     return [(step, str(timestep) if step in labelled else "") for step, timestep in enumerate(timesteps)]
 
 
-def by_step(label: str, values: Sequence[float], css: str) -> Line:
-    return Line(label, tuple((float(step), float(value)) for step, value in enumerate(values)), css)
+def by_step(label: str, values: Sequence[float], css: str, share: float = 1.0) -> Line:
+    return Line(label, tuple((float(step), float(value)) for step, value in enumerate(values)), css, share=share)

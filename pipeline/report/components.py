@@ -14,16 +14,20 @@ CHARTED = 10  # components in the chart
 
 _STRIPS = (
     "The directions along which h varies most, found at each step without labels. One unit of strength is one standard deviation of h along "
-    "the component. Under each, the attribute that it moves most."
+    "the component. With each, the attribute that it moves most."
 )
 _EFFECTS = f"In each row the largest effect is outlined where it is {LARGE:g} or more: that component has a meaning that the judge can read."
-_VARIANCE = "Share of the variance of h at each step, of the first {n} components. The order of components is each step's own."
+_VARIANCE = (
+    "Share of the variance of h at each step, of the first {n} components. The order of components is each step's own."
+)
 
 
 def section(findings: Findings) -> Html | None:
     if not findings.components:
         return None
-    by_evaluation = [(each, [row for row in findings.components if row["name"] in each.names]) for each in findings.measured]
+    by_evaluation = [
+        (each, [row for row in findings.components if row["name"] in each.names]) for each in findings.measured
+    ]
     parts = [_measured(findings, measured, rows) for measured, rows in by_evaluation if rows]
     return join(el("p", _STRIPS, class_="note"), *parts, _variance(findings))
 
@@ -39,9 +43,12 @@ def _card(measured: Measured, row: Row) -> Html:
     if own["effect"].notna().any():
         top = own.loc[own["effect"].abs().idxmax()]
         said = f"{words(top['attribute'])} {top['effect']:+.1f} at {strength(top['strength'])}".replace("-", "−")
-    ends = tuple(gamma for gamma in (min(measured.strengths), max(measured.strengths)) if gamma)
-    shown = Measured(measured.judge, ends, measured.n, measured.effects, measured.images)
-    return el("article", el("h3", f"Component {row['component']}", el("small", said)), strip(shown, row["name"], SHOWN))
+    ends = min(measured.strengths), max(measured.strengths)
+    return el(
+        "article",
+        el("h3", f"Component {row['component']}", el("small", said)),
+        strip(measured, row["name"], ends, SHOWN),
+    )
 
 
 def _heat_maps(findings: Findings, measured: Measured, rows: list[Row]) -> Html:
@@ -52,7 +59,11 @@ def _heat_maps(findings: Findings, measured: Measured, rows: list[Row]) -> Html:
     wide = matrix(effects).reindex(columns=findings.attributes)
     panels = []
     for gamma in dict.fromkeys((min(measured.strengths), max(measured.strengths))):
-        lines = [_row(row, wide.loc[(row["name"], gamma)].to_numpy(dtype=float)) for row in rows if (row["name"], gamma) in wide.index]
+        lines = [
+            _row(row, wide.loc[(row["name"], gamma)].to_numpy(dtype=float))
+            for row in rows
+            if (row["name"], gamma) in wide.index
+        ]
         panels.append(heat_map(f"At strength {strength(gamma)}", findings.attributes, lines, limit))
     return join(scale(limit), el("div", *panels, class_="panels"))
 
@@ -67,7 +78,9 @@ def _variance(findings: Findings) -> Html | None:
     rows = [row for row in findings.components if row["explained_variance_ratio"]][:CHARTED]
     if not rows:
         return None
-    lines = [by_step(str(row["component"]), row["explained_variance_ratio"], f"rank r{i}") for i, row in enumerate(rows)]
+    lines = [
+        by_step(str(row["component"]), row["explained_variance_ratio"], f"rank r{i}") for i, row in enumerate(rows)
+    ]
     top = max(max(row["explained_variance_ratio"]) for row in rows)
     drawn = chart(
         lines,
@@ -77,4 +90,4 @@ def _variance(findings: Findings) -> Html | None:
         x_label="timestep, noisiest at the left",
         y_label="explained variance",
     )
-    return el("figure", drawn, el("figcaption", _VARIANCE.format(n=len(rows))), class_="plot")
+    return el("figure", drawn, el("figcaption", _VARIANCE.format(n=len(rows))), class_="plot wide")

@@ -1,5 +1,7 @@
 """What each supervised direction does: a strip of edits, and beside it its effect by strength."""
 
+from collections.abc import Iterator, Sequence
+
 import pandas as pd
 
 from pipeline.report import tables
@@ -47,7 +49,10 @@ def article(findings: Findings, group: Group, row: Row, y: list[Tick], n: int) -
     chosen = None if best is None else float(best["strength"])
     body = [_facts(row)]
     if measured:
-        body = [strip(measured, row["name"], n, chosen), el("div", _curves(findings, measured, row, y), _facts(row))]
+        body = [
+            strip(measured, row["name"], measured.strengths, n, chosen),
+            el("div", _curves(findings, measured, row, y), _facts(row)),
+        ]
     heading = el("h3", words(row["attribute"]), el("small", group.title))
     return el("article", el("header", heading, _verdict(best)), el("div", *body, class_="pair"))
 
@@ -65,9 +70,9 @@ def _verdict(best: pd.Series | None) -> Html:
     )
 
 
-def strip(measured: Measured, name: str, n: int, best: float | None = None) -> Html:
+def strip(measured: Measured, name: str, strengths: Sequence[float], n: int, best: float | None = None) -> Html:
     """Images by strength, a row a held-out sample, the unedited ones in their place at 0."""
-    at = sorted({0.0, *measured.strengths})
+    at = sorted({0.0, *strengths})
     columns = [measured.images.get((name, gamma) if gamma else ("unedited", 0.0), [])[:n] for gamma in at]
     headings = [_heading(gamma, gamma == best) for gamma in at]
     rows = []
@@ -117,7 +122,7 @@ def _curve(effects: pd.DataFrame, attribute: str, css: str) -> Line:
     return Line(words(attribute), tuple((gamma, effect) for gamma, effect, _ in points), css, errors)
 
 
-def _columns(effects: pd.DataFrame) -> "zip[tuple[float, float, float, int]]":
+def _columns(effects: pd.DataFrame) -> Iterator[tuple[float, float, float, int]]:
     return zip(effects["strength"], effects["effect"], effects["std"], effects["n"], strict=True)
 
 
@@ -134,7 +139,7 @@ def _band(measured: Measured) -> list[tuple[float, float, float]]:
 def _effect_ticks(effects: pd.DataFrame) -> list[Tick]:
     """One symmetric scale for all charts."""
     reach = max(1.0, float(effects["effect"].abs().max())) if len(effects) else 1.0
-    return number_ticks(-reach, reach)
+    return number_ticks(-reach, reach, 8)
 
 
 def _facts(row: Row) -> Html:
@@ -143,11 +148,20 @@ def _facts(row: Row) -> Html:
     if row["annotator"]:
         facts.append(("Labels", f"{row['annotator']}, {row['n']:,} samples"))
     if row["n_positive"]:
-        thresholds = f"≥ {row['threshold_positive']:.2f} against ≤ {row['threshold_negative']:.2f}".replace("-", "−")
-        facts.append(("Selected", f"{row['n_positive']} highest against {row['n_negative']} lowest scores ({thresholds})"))
+        high, low = (signed(row[f"threshold_{end}"]) for end in ("positive", "negative"))
+        facts.append(
+            ("Selected", f"{row['n_positive']} highest (from {high}) and {row['n_negative']} lowest (to {low}) scores")
+        )
     if row["auc_by_step"]:
-        aucs = row["auc_by_step"]
-        facts.append(("Classifier", f"held-out AUC {min(aucs):.2f} to {max(aucs):.2f} over the steps"))
+        facts.append(
+            (
+                "Classifier",
+                f"held-out AUC {min(row['auc_by_step']):.2f} to {max(row['auc_by_step']):.2f} over the steps",
+            )
+        )
     if row["norm_kept"] is not None:
-        facts.append(("Projected", f"{100 * row['norm_kept']:.0f} % of its norm was its own; {len(row['parents']) - 1} others projected away"))
+        others = len(row["parents"]) - 1
+        facts.append(
+            ("Projected", f"{row['norm_kept']:.0%} of the norm left without {others} other{'s' if others > 1 else ''}")
+        )
     return tables.definitions(facts, "made")

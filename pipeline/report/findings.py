@@ -23,7 +23,9 @@ class Measured:
     strengths: tuple[float, ...]
     n: int  # held-out samples that the effects are means over
     effects: pd.DataFrame  # of schemas.effects
-    images: dict[tuple[str, float], list[bytes]]  # (direction, strength) -> PNGs, one a held-out sample; ("unedited", 0.0)
+    images: dict[
+        tuple[str, float], list[bytes]
+    ]  # (direction, strength) -> PNGs, one a held-out sample; ("unedited", 0.0)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -98,7 +100,11 @@ class Findings:
     def effects(self, names: list[str]) -> pd.DataFrame:
         """The effects of these directions, each from the evaluation that measured it."""
         parts = [each.effects[each.effects["direction"] == name] for name in names if (each := self.evaluation(name))]
-        return pd.concat(parts) if parts else pd.DataFrame(columns=["direction", "strength", "attribute", "effect", "control"])
+        return (
+            pd.concat(parts)
+            if parts
+            else pd.DataFrame(columns=["direction", "strength", "attribute", "effect", "control"])
+        )
 
     def largest_control(self, names: list[str]) -> pd.Series | None:
         """The largest effect of the random directions beside these, by attribute."""
@@ -110,7 +116,10 @@ class Findings:
     def groups(self) -> list[Group]:
         """Disentangled before entangled, linear classifiers before others: the first group is the one to use."""
         keys = dict.fromkeys((row["method"], row["parents"] is not None) for row in self.supervised)
-        return [self._group(*key) for key in sorted(keys, key=lambda key: (not key[1], key[0] != "linear-classifier", key[0]))]
+        return [
+            self._group(*key)
+            for key in sorted(keys, key=lambda key: (not key[1], key[0] != "linear-classifier", key[0]))
+        ]
 
     def _group(self, method: str, disentangled: bool) -> Group:
         rows = [row for row in self.supervised if (row["method"], row["parents"] is not None) == (method, disentangled)]

@@ -19,12 +19,12 @@ class Html(str):
 Child = Html | str | int | float | None
 
 
-def el(name: str, *children: Child, **attributes: str | float | bool | None) -> Html:
+def el(tag: str, /, *children: Child, **attributes: str | float | bool | None) -> Html:
     """An element. `class_` is class, `stroke_width` is stroke-width; an attribute that is None or False is left out."""
     written = "".join(_attribute(key, value) for key, value in attributes.items())
-    if name in VOID:
-        return Html(f"<{name}{written}>")
-    return Html(f"<{name}{written}>{join(*children)}</{name}>")
+    if tag in VOID:
+        return Html(f"<{tag}{written}>")
+    return Html(f"<{tag}{written}>{join(*children)}</{tag}>")
 
 
 def join(*children: Child) -> Html:

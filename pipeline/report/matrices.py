@@ -7,10 +7,10 @@ from pipeline.report.markup import Html, el, join, strength, times, words
 from pipeline.report.tables import HeatRow, heat_map, limit_for, scale
 
 _CAPTION = (
-    "Rows are directions, columns attributes; each direction at its best strength γ, with the sign as measured (a negative γ lowers the "
-    "target). The outlined cell is the target: in a clean row it alone has colour. The ratio is on target / largest off target; "
-    "a star marks rows that are not clean at any strength. The last row is the largest absolute effect of any random "
-    "direction of the same norm at any strength."
+    "Rows are directions, columns attributes. Each direction is at its best strength γ; where γ is negative the signs are changed, so "
+    "that orange in the outlined cell, the target, means that the direction does what its name says. In a clean row that cell "
+    "alone has colour. The ratio is on target / largest off target; a star marks rows that are not clean at any strength. "
+    "The last row is the largest absolute effect of random directions of the same norm, at any strength."
 )
 
 
@@ -21,7 +21,9 @@ def section(findings: Findings) -> Html | None:
         return None
     limit = limit_for([value for group in groups for value in group.best[findings.attributes].to_numpy().ravel()])
     methods = list(dict.fromkeys(group.method for group in groups))
-    in_order = [group for method in methods for group in sorted(groups, key=lambda g: g.disentangled) if group.method == method]
+    in_order = [
+        group for method in methods for group in sorted(groups, key=lambda g: g.disentangled) if group.method == method
+    ]
     panels = [panel(findings, group, limit) for group in in_order]
     return join(el("p", _CAPTION, class_="note"), scale(limit), el("div", *panels, class_="panels"))
 
@@ -31,12 +33,13 @@ def panel(findings: Findings, group: Group, limit: float) -> Html:
     controls = findings.largest_control(list(group.best.index))
     if controls is not None:
         values = tuple(float(controls.get(name, float("nan"))) for name in findings.attributes)
-        rows.append(HeatRow("random", values, before=("any",), after=("",), css="control"))
+        rows.append(HeatRow("random", values, before=("any",), after=("",), magnitude=True))
     return heat_map(group.title, findings.attributes, rows, limit, before=("γ",), after=("ratio",))
 
 
 def _row(findings: Findings, best: pd.Series) -> HeatRow:
-    values = tuple(float(best[name]) for name in findings.attributes)
+    sense = 1 if best["strength"] > 0 else -1
+    values = tuple(sense * float(best[name]) for name in findings.attributes)
     ratio = times(best["ratio"]) + ("" if best["clean"] else " *")
     target = findings.attributes.index(best["target"])
     return HeatRow(words(best["target"]), values, target, (strength(best["strength"]),), (ratio,))

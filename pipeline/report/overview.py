@@ -38,16 +38,28 @@ def _tiles(findings: Findings) -> Html | None:
     if not measured:
         return None
     first = measured[0]
-    tiles = [(f"{first.clean} of {len(first.rows)}", f"attributes with a clean effect of at least {LARGE:g} std, by the {_title(first)}")]
+    tiles = [
+        (
+            f"{first.clean} of {len(first.rows)}",
+            f"attributes with a clean effect of at least {LARGE:g} std, by the {_title(first)}",
+        )
+    ]
     twin = findings.twin(first)
     if twin and len(twin.best):
         before, after = (twin, first) if first.disentangled else (first, twin)
-        tiles.append((f"{times(before.ratio)} → {times(after.ratio)}", "mean on-target / largest off-target effect, before → after disentangling"))
+        tiles.append(
+            (
+                f"{times(before.ratio)} → {times(after.ratio)}",
+                "mean on-target / largest off-target effect, before → after disentangling",
+            )
+        )
     else:
         tiles.append((times(first.ratio), "mean on-target / largest off-target effect"))
     controls = findings.largest_control([row["name"] for row in first.rows])
     if controls is not None:
-        tiles.append((f"{controls.max():.2f} std", "largest effect of random directions of the same norm, on any attribute"))
+        tiles.append(
+            (f"{controls.max():.2f} std", "largest effect of random directions of the same norm, on any attribute")
+        )
     return el("ul", *(el("li", el("strong", figure), el("span", said)) for figure, said in tiles), class_="tiles")
 
 
@@ -60,11 +72,17 @@ def _facts(findings: Findings) -> Html:
     judges = list(dict.fromkeys(each.judge for each in findings.measured))
     held_out = sorted({each.n for each in findings.measured})
     facts: list[tuple[str, Child]] = [
-        ("Directions", f"{len(findings.directions)}: {len(findings.supervised)} supervised, {len(findings.components)} principal components"),
+        (
+            "Directions",
+            f"{len(findings.directions)}: {len(findings.supervised)} supervised, {len(findings.components)} principal components",
+        ),
         ("Found on", f"{sampling.n:,} samples"),
         ("Measured on", f"{' and '.join(map(str, held_out))} held-out samples" if held_out else "nothing"),
         ("Sampling", f"T = {sampling.steps} steps, η = {sampling.eta:g}, seed {sampling.seed}"),
-        ("Judge", join(", ".join(judges) or "none", ", which labelled nothing that directions are fitted on" if judges else "")),
+        (
+            "Judge",
+            join(", ".join(judges) or "none", "; it labelled nothing" if judges else ""),
+        ),
         ("Model", join(f"{model.name} ", el("code", model.weights_sha256[:12]))),
     ]
     return tables.definitions(facts, "facts")
@@ -74,7 +92,14 @@ def _groups(findings: Findings) -> Html | None:
     groups = [group for group in findings.groups if len(group.best)]
     if not groups:
         return el("p", "No supervised direction was measured.", class_="note")
-    headings = ("Supervised directions", "clean", "target moves most", "mean on target", "mean largest off target", "mean ratio")
+    headings = (
+        "Supervised directions",
+        "clean",
+        "target moves most",
+        "mean on target",
+        "mean largest off target",
+        "mean ratio",
+    )
     rows = []
     for group in groups:
         n = len(group.best)

@@ -34,7 +34,11 @@ def section(findings: Findings) -> Html:
         ("Weights, SHA-256", el("code", catalog.model.weights_sha256)),
         ("Images", "JPEG copies made for this page; the stages keep PNG"),
     ]
-    model = {"unet": catalog.model.unet, "scheduler": catalog.model.scheduler, "sampling": catalog.sampling.model_dump()}
+    model = {
+        "unet": catalog.model.unet,
+        "scheduler": catalog.model.scheduler,
+        "sampling": catalog.sampling.model_dump(),
+    }
     return join(
         el("p", applying, class_="note"),
         tables.definitions(files, "files"),

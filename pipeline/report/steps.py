@@ -6,15 +6,22 @@ from pipeline.report.markup import Html, el, words
 
 COLOURS = 8  # classes c0, c1, ... of the style sheet
 
-_AUC = "Held-out AUC of the linear classifiers of h, among the samples with the highest and lowest scores. 0.5 is a guess."
-_NORM = "Norm of each mean difference by step: how far apart in h the samples with the highest and the lowest scores lie."
+_AUC = (
+    "Held-out AUC of the linear classifiers of h, among the samples with the highest and lowest scores. 0.5 is a guess."
+)
+_NORM = (
+    "Norm of each mean difference by step: how far apart in h the samples with the highest and the lowest scores lie."
+)
 
 
 def section(findings: Findings) -> Html | None:
     entangled = [row for row in findings.supervised if row["parents"] is None]
     classifiers = [row for row in entangled if row["auc_by_step"]]
     differences = [row for row in entangled if row["method"] == "mean-difference"] or entangled
-    plots = [_auc(findings, classifiers) if classifiers else None, _norms(findings, differences) if differences else None]
+    plots = [
+        _auc(findings, classifiers) if classifiers else None,
+        _norms(findings, differences) if differences else None,
+    ]
     return el("div", *plots, class_="panels") if any(plots) else None
 
 

@@ -18,11 +18,16 @@ class HeatRow:
     outlined: int | None = None
     before: tuple[str, ...] = ()  # plain cells left of the values
     after: tuple[str, ...] = ()  # and right of them
-    css: str = ""
+    magnitude: bool = False  # values have no sign
 
 
 def heat_map(
-    title: Child, columns: Sequence[str], rows: Sequence[HeatRow], limit: float, before: Sequence[str] = (), after: Sequence[str] = ()
+    title: Child,
+    columns: Sequence[str],
+    rows: Sequence[HeatRow],
+    limit: float,
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
 ) -> Html:
     """A table of cells coloured from -limit to limit, symmetric around 0."""
     headings = [*(el("th", text, class_="plain") for text in before)]
@@ -39,16 +44,19 @@ def heat_map(
 
 
 def _heat_row(row: HeatRow, limit: float) -> Html:
-    cells = [heat_cell(value, limit, i == row.outlined) for i, value in enumerate(row.values)]
+    cells = [heat_cell(value, limit, i == row.outlined, row.magnitude) for i, value in enumerate(row.values)]
     before = [el("td", text, class_="plain") for text in row.before]
     after = [el("td", text, class_="plain") for text in row.after]
-    return el("tr", el("th", row.label, scope="row"), *before, *cells, *after, class_=row.css or None)
+    return el(
+        "tr", el("th", row.label, scope="row"), *before, *cells, *after, class_="control" if row.magnitude else None
+    )
 
 
-def heat_cell(value: float, limit: float, outlined: bool = False) -> Html:
+def heat_cell(value: float, limit: float, outlined: bool = False, magnitude: bool = False) -> Html:
     share = min(1.0, abs(value) / limit) if math.isfinite(value) else 0.0
-    css = ("cell rise" if value > 0 else "cell fall") + (" target" if outlined else "")
-    return el("td", signed(value), class_=css, style=f"--share:{share:.2f}")
+    colour = "either" if magnitude else "rise" if value > 0 else "fall"
+    text = signed(value).lstrip("+") if magnitude else signed(value)
+    return el("td", text, class_=f"cell {colour}{' target' if outlined else ''}", style=f"--share:{share:.2f}")
 
 
 def scale(limit: float) -> Html:
@@ -56,7 +64,11 @@ def scale(limit: float) -> Html:
     stops = [limit * i / 4 for i in range(-4, 5)]
     cells = [el("i", class_="rise" if stop > 0 else "fall", style=f"--share:{abs(stop) / limit:.2f}") for stop in stops]
     return el(
-        "p", f"{signed(-limit, 1)} ", el("span", *cells, class_="key"), f" {signed(limit, 1)} standard deviations", class_="scale"
+        "p",
+        f"{signed(-limit, 1)} ",
+        el("span", *cells, class_="key"),
+        f" {signed(limit, 1)} standard deviations",
+        class_="scale",
     )
 
 

@@ -1,0 +1,198 @@
+"""The main job through its command line: what it refuses and how, what it plans, and a tiny run from noise to catalog."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from jobs import command_line
+from jobs.faces import faces
+from pipeline.store import Store
+
+ROOT = Path(__file__).parents[2]
+TINY = "--samples 12 --steps 2 --top 3 --components 2 --held-out 2 --attributes smile,glasses --workers 0".split()
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command()(faces)
+
+
+def job(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [*TINY, *map(str, arguments)], catch_exceptions=False)
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def model(tiny_model, tmp_path) -> Path:
+    """A copy, to be damaged."""
+    return Path(shutil.copytree(tiny_model, tmp_path / "model"))
+
+
+# What is refused
+
+
+def refused(result: Result, *messages: str) -> None:
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("Error: ")
+    assert len(result.stderr.splitlines()) <= 5, "one screen"
+    for message in messages:
+        assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        ("--attributes smile,beard", ("'portraits' does not score 'beard'", "It scores ", "glasses")),
+        ("--attributes smile", ("at least two attributes",)),
+        ("--attributes ,", ("at least two attributes",)),
+        ("--top 7", ("7 positives and 7 negatives need 14 samples, and there will be 12", "Lower --top or raise")),
+        ("--top 0", ("n = 0 positives: expected at least 1",)),
+        ("--top -3", ("n = -3 positives: expected at least 1",)),
+        ("--samples -1", ("-1 samples in batches of 32: expected at least 1",)),
+        ("--samples 0", ("0 samples in batches of 32: expected at least 1",)),
+        ("--steps 0", ("T = 0 steps: expected 1 to 1000",)),
+        ("--steps -2", ("T = -2 steps: expected 1 to 1000",)),
+        ("--steps 1001", ("T = 1001 steps: expected 1 to 1000",)),
+        ("--eta -0.5", ("eta = -0.5: expected 0 (DDIM) to 1 (DDPM)",)),
+        ("--components -1", ("-1 principal components of 12 samples: expected 1 to half",)),
+        ("--components 7", ("7 principal components of 12 samples: expected 1 to half",)),
+        ("--held-out -1", ("-1 held-out samples: expected at least 2",)),
+        ("--workers -1", ("-1 workers: expected at least 1, or 0 to work in this process",)),
+        ("--model no-such-folder", ("no model folder no-such-folder", "Expected a folder with unet/ and scheduler/")),
+    ],
+)
+def test_what_cannot_work_is_refused_and_nothing_is_written(arguments, messages, tiny_model, root):
+    refused(job("--model", tiny_model, "--root", root, *arguments.split()), *messages)
+    assert not root.exists()
+
+
+def test_a_model_without_weights(model, root):
+    (model / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    refused(job("--model", model, "--root", root), "holds no weights; expected diffusion_pytorch_model.safetensors")
+    assert not root.exists()
+
+
+def test_a_model_with_pickled_weights_only(model, root):
+    weights = model / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    refused(job("--model", model, "--root", root), "only as a pickle", "can run code when it is read")
+    assert not root.exists()
+
+
+def test_a_model_with_a_wrong_channel_count_at_the_bottleneck(model, root):
+    config = model / "unet" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "block_out_channels": [8, 12]}))
+    refused(job("--model", model, "--root", root), "has shape (16, ", "but config.json makes it (12, ")
+    assert not root.exists()
+
+
+@pytest.mark.parametrize("below", ["", "below/that"])
+def test_a_root_that_cannot_be_written(below, tiny_model, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    refused(job("--model", tiny_model, "--root", file / below), f"Cannot write to {file / below} (", "--root")
+    assert file.read_text() == "mine"
+
+
+def test_too_little_disk(tiny_model, root, monkeypatch):
+    monkeypatch.setattr(Store, "free_bytes", lambda self: 3_000_000)
+    result = job("--model", tiny_model, "--root", root)
+    refused(result, "This run writes about 0.0", f"and {root} has 0.00 GB left", "Give a --root on a larger disk")
+    assert not root.exists()
+
+
+def test_the_real_command_ends_with_the_exit_code_and_a_message_of_a_few_lines(root):
+    command = [sys.executable, "-m", "jobs.faces", "--root", str(root), "--model", "no-such-folder"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: There is no model folder no-such-folder.\n")
+    assert len(result.stderr.splitlines()) <= 5 and result.stdout == ""
+    assert not root.exists()
+
+
+# What is planned
+
+
+def test_the_plan_says_what_would_be_made_and_writes_nothing(tiny_model, root):
+    result = job("--model", tiny_model, "--root", root, "--plan")
+    assert result.exit_code == 0
+    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line.strip()}
+    assert rows["stage"] == "parts there to make GB to write".split()
+    by_name = {stage.rpartition("-")[0]: figures for stage, figures in rows.items()}
+    assert by_name["sample"][:3] == ["1", "0", "1"]
+    assert by_name["catalog"][:3] == ["1", "0", "1"]
+    assert {len(figures) for name, figures in by_name.items() if name} >= {4}
+    assert int(rows["total"][0]) >= 20
+    assert f"{root}: " in result.stdout and "GB free" in result.stdout
+    assert not root.exists()
+
+
+# A run
+
+
+@pytest.fixture(scope="module")
+def made(tiny_model, tmp_path_factory) -> tuple[Path, Result]:
+    """A tiny run in this process; its root, in whose name rich would find markup, and what it printed."""
+    root = tmp_path_factory.mktemp("made") / "[bold]root with a long name, so that lines would be wrapped in it"
+    result = job("--model", tiny_model, "--root", root)
+    assert result.exit_code == 0, result.output
+    return root, result
+
+
+def test_a_run_ends_with_a_catalog_whose_sums_hold_and_says_where_it_is(made):
+    root, result = made
+    [folder] = root.glob("catalog-*/00000")
+    assert f"Catalog: {folder}\n" in result.stdout
+    listed = dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
+    assert listed.keys() == {path.name for path in folder.iterdir()} - {"SHA256SUMS"}
+    assert listed.keys() >= {"catalog.json", "directions.parquet", "directions.safetensors", "effects.parquet"}
+    for name, expected in listed.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == expected
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal(made):
+    _, result = made
+    assert " s  sample: 1 of 1 parts\n" in result.stdout
+    assert "\x1b" not in result.output
+
+
+def test_nothing_is_left_in_the_making(made):
+    root, _ = made
+    assert list((root / ".scratch").iterdir()) == []
+    assert list(root.glob("**/.0*")) == []
+
+
+def test_a_second_run_makes_nothing_and_changes_nothing(made, tiny_model, monkeypatch):
+    root, first = made
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    monkeypatch.setattr(command_line, "open_pool", lambda *_: pytest.fail("nothing is missing, so no pool is needed"))
+    again = job("--model", tiny_model, "--root", root)
+    assert again.exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()} == before
+    assert again.stdout.splitlines()[-1] == first.stdout.splitlines()[-1]
+
+
+def test_the_plan_of_a_finished_run_has_nothing_to_make(made, tiny_model):
+    root, _ = made
+    result = job("--model", tiny_model, "--root", root, "--plan")
+    [total] = [line.split() for line in result.stdout.splitlines() if line.startswith("total")]
+    assert total == ["total", "0", "0.000"]
+
+
+def test_a_moved_model_and_a_moved_root_are_recognised(made, model, tmp_path):
+    root, _ = made
+    shutil.copytree(root, tmp_path / "elsewhere")
+    result = job("--model", os.path.relpath(model), "--root", tmp_path / "elsewhere", "--plan")
+    assert [line.split() for line in result.stdout.splitlines() if line.startswith("total")] == [["total", "0", "0.000"]]

@@ -1,0 +1,140 @@
+"""One contract for every stage, on a small but whole flow: same part, same bytes; inputs are only read; a stage is listed here."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, UNet2DModel
+
+from pipeline import models
+from pipeline.cluster import InProcess
+from pipeline.runner import plan, run
+from pipeline.stage import Stage, in_order
+from pipeline.stages.annotate import Annotate, annotator
+from pipeline.stages.catalog import Catalog
+from pipeline.stages.disentangle import Disentangle
+from pipeline.stages.edit import Edit
+from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.linear_classifier import LinearClassifier
+from pipeline.stages.mean_difference import MeanDifference
+from pipeline.stages.principal_components import PrincipalComponents
+from pipeline.stages.report import Report
+from pipeline.stages.sample import Sample
+from pipeline.store import Store
+
+STAGES = [
+    Sample,
+    Annotate,
+    PrincipalComponents,
+    MeanDifference,
+    LinearClassifier,
+    Disentangle,
+    Edit,
+    Evaluate,
+    Catalog,
+    Report,
+]
+
+
+class Silent:
+    def advance(self, stage: Stage) -> None:
+        pass
+
+
+def make_flow(model: models.Model) -> Report:
+    sample = Sample(model, n=20, steps=3, batch=8)
+    annotate = Annotate(sample, (annotator("portraits"), annotator("mtcnn")))
+    wanted = ("smile", "age", "yaw")
+    difference = MeanDifference(annotate, "portraits", wanted, 4)
+    classifier = LinearClassifier(annotate, "portraits", wanted, 4)
+    unsupervised = PrincipalComponents(sample, 2)
+    finders = (difference, classifier, Disentangle(difference), Disentangle(classifier), unsupervised)
+    evaluation = Evaluate(Edit(sample, finders, (-1.0, 1.0), n=2, controls=1), annotate, annotator("portraits-judge"))
+    return Report(Catalog(sample, finders, (evaluation,)))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> models.Model:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("model")
+    unet = UNet2DModel(
+        sample_size=16,
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        norm_num_groups=4,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    )
+    unet.save_pretrained(folder / "unet")
+    DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
+    return models.find(str(folder))
+
+
+@pytest.fixture(scope="module")
+def flow(model) -> Report:
+    return make_flow(model)
+
+
+@pytest.fixture(scope="module")
+def store(flow, tmp_path_factory) -> Store:
+    return make(flow, tmp_path_factory.mktemp("first"))
+
+
+def make(flow: Report, root: Path) -> Store:
+    store = Store(root)
+    store.prepare()
+    run(plan([flow], store), store, InProcess, Silent())
+    return store
+
+
+def sums(store: Store, flow: Report) -> dict[tuple[str, int], dict[str, str]]:
+    """SHA-256 of every file of every part."""
+    return {
+        (stage.folder, part): {name: file["sha256"] for name, file in store.record(stage, part)["files"].items()}
+        for stage in in_order((flow,))
+        for part in range(stage.n_parts)
+    }
+
+
+def test_every_stage_is_covered(flow):
+    known = {kind for kind in Stage.__subclasses__() if kind.__module__.startswith("pipeline.stages")}
+    assert known == set(STAGES) == {type(stage) for stage in in_order((flow,))}
+
+
+def test_same_settings_make_the_same_bytes(flow, store, tmp_path):
+    again = make(flow, tmp_path)
+    assert sums(again, flow) == sums(store, flow)
+
+
+@pytest.mark.parametrize("kind", STAGES)
+def test_a_stage_keeps_its_promises(kind, flow, store):
+    for stage in (each for each in in_order((flow,)) if type(each) is kind):
+        assert stage.fingerprint == stage.fingerprint and hash(stage) is not None
+        assert not store.missing(stage)
+        for part in range(stage.n_parts):
+            assert not store.verify(stage, part)
+            assert all(needed in stage.inputs for needed, _ in stage.needs(part))
+            record = store.record(stage, part)
+            assert record["files"] and record["made"]["seconds"] >= 0 and record["made"]["torch"]
+
+
+def test_a_second_run_finds_nothing_to_do(flow, store):
+    assert not [each for each in plan([flow], store) if each.todo]
+
+
+def test_a_finder_makes_the_directions_that_it_names(flow, store):
+    for finder in flow.catalog.finders:
+        table = store.table(finder, "directions.parquet")
+        vectors = store.vectors(finder)
+        assert tuple(table["name"].to_pylist()) == finder.names
+        assert set(vectors) == set(finder.names)
+        assert {vector.shape for vector in vectors.values()} == {(3, 16, 8, 8)}
+
+
+def test_every_edit_of_a_held_out_sample_has_its_unedited_twin(flow, store):
+    [evaluation] = flow.catalog.evaluations
+    edits = store.table(evaluation.edit, "edits.parquet").to_pandas()
+    twins = set(edits[edits["direction"] == "unedited"]["sample_id"])
+    fitted = set(store.table(flow.catalog.sample, "samples.parquet")["sample_id"].to_pylist())
+    assert set(edits["sample_id"]) == twins and len(twins) == 2
+    assert not twins & fitted

@@ -1,0 +1,254 @@
+"""The page on planted figures: everything appears, the markup is whole, nothing is asked of a network, same in, same out."""
+
+import io
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.report import charts, tables
+from pipeline.report.findings import Findings, Measured
+from pipeline.report.markup import VOID, Html, el, picture, signed
+from pipeline.report.page import page
+from schemas.catalog import Catalog, Direction, Evaluation, ModelCard, Sampling
+from schemas.directions import DIRECTIONS
+
+T = 4
+NASTY = 'a<b & "c"'  # an attribute that is markup if it is not escaped
+
+
+def png(shade: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), (shade % 256, 90, 120)).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def direction(name: str, method: str, **known: object) -> dict:
+    row = {**dict.fromkeys(DIRECTIONS.names), "name": name, "method": method, "n": 50, "norm": 2.0, "stage": "s-0"}
+    return {**row, "norm_by_step": [1.0] * T, **known}
+
+
+def supervised(attribute: str, method: str, disentangled: bool) -> dict:
+    name = f"{attribute}/{method}"
+    known = {"attribute": attribute, "annotator": "labels", "n_positive": 9, "n_negative": 9}
+    known |= {"threshold_positive": 1.5, "threshold_negative": -1.5}
+    if method == "linear-classifier":
+        known["auc_by_step"] = [0.6, 0.7, 0.8, 0.9]
+    if disentangled:
+        known |= {"parents": [name, "other"], "norm_kept": 0.9}
+    return direction(f"{name}/disentangled" if disentangled else name, method, **known)
+
+
+def component(j: int) -> dict:
+    share = [0.3 / (j + 1)] * T
+    return direction(
+        f"component-{j}/principal-components", "principal-components", component=j, explained_variance_ratio=share
+    )
+
+
+def measured(
+    rows: list[dict],
+    attributes: list[str],
+    strengths: tuple[float, ...],
+    effect: Callable[[dict, float, str], float],
+    image: Callable[[str, float, int], bytes],
+    n: int,
+) -> Measured:
+    """Effects as `effect` plants them, and a random direction whose effects are all 0.1."""
+    table = []
+    for gamma in strengths:
+        for attribute in attributes:
+            table += [(row["name"], False, gamma, attribute, effect(row, gamma, attribute)) for row in rows]
+            table.append(("control-0", True, gamma, attribute, 0.1))
+    frame = pd.DataFrame(table, columns=["direction", "control", "strength", "attribute", "effect"])
+    edits = [(row["name"], gamma) for row in rows for gamma in strengths] + [("unedited", 0.0)]
+    images = {(name, gamma): [image(name, gamma, i) for i in range(n)] for name, gamma in edits}
+    return Measured("judge", strengths, n, frame.assign(judge="judge", std=0.4, n=n, raw=frame["effect"]), images)
+
+
+def clean_when_disentangled(row: dict, gamma: float, attribute: str) -> float:
+    """On target, 1.2 a unit of strength; off target 0.1 if disentangled and else 0.8."""
+    if row["attribute"] is None:
+        return 0.7 * gamma if attribute == "age" else 0.05 * gamma
+    return gamma * (1.2 if attribute == row["attribute"] else 0.1 if row["parents"] else 0.8)
+
+
+def planted(
+    wanted: tuple[str, ...] = ("smile", "age"),
+    judged: tuple[str, ...] = ("skin", "age", "smile"),
+    strengths: tuple[float, ...] = (-2.0, -1.0, 1.0, 2.0),
+    disentangle: bool = True,
+    components: int = 2,
+    effect: Callable[[dict, float, str], float] = clean_when_disentangled,
+    image: Callable[[str, float, int], bytes] = lambda name, gamma, i: png(len(name) + i + int(10 * gamma)),
+    n: int = 2,
+) -> Findings:
+    methods = ("mean-difference", "linear-classifier")
+    kinds = [(method, disentangled) for disentangled in (False, True)[: 1 + disentangle] for method in methods]
+    rows = [supervised(attribute, *kind) for kind in kinds for attribute in wanted]
+    unsupervised = [component(j) for j in range(components)]
+    ends = tuple(dict.fromkeys((min(strengths), max(strengths))))
+    evaluations = [(rows, strengths), (unsupervised, ends)]
+    return Findings(
+        catalog=card(rows + unsupervised),
+        folder="catalog-0123/00000",
+        directions=rows + unsupervised,
+        measured=[measured(each, list(judged), at, effect, image, n) for each, at in evaluations if each],
+        samples=[image("unedited", 0.0, i) for i in range(8)],
+    )
+
+
+def card(rows: list[dict]) -> Catalog:
+    timesteps = np.linspace(999, 49, T).astype(int).tolist()
+    return Catalog(
+        model=ModelCard(name="a model", revision=None, weights_sha256="ab" * 32, unet={"in_channels": 3}, scheduler={}),
+        sampling=Sampling(steps=T, timesteps=timesteps, eta=1.0, clip=False, seed=0, n=50),
+        capture="after",
+        h_shape=(8, 2, 2),
+        directions=[Direction(**{key: row[key] for key in Direction.model_fields}) for row in rows],
+        evaluations=[Evaluation(judge="judge", strengths=[1.0], n=2, controls=1)],
+        stages=[
+            {"stage": "sample", "version": 1, "fingerprint": "f00", "settings": {"unet": '{"layers": 2}', "top": NASTY}}
+        ],
+    )
+
+
+class Balanced(HTMLParser):
+    """Fails where a tag is closed that is not the last one opened; keeps the text and the addresses."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self.addresses: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [value for key, value in attributes if key in ("src", "href", "srcset", "action")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+VARIANTS = {
+    "whole": planted(),
+    "nothing supervised": planted(wanted=()),
+    "no components": planted(components=0),
+    "one attribute": planted(wanted=("smile",), judged=("smile",), disentangle=False),
+    "only negative strengths": planted(strengths=(-2.0, -1.0)),
+    "one strength": planted(strengths=(1.0,)),
+    "an attribute that the judge does not know": planted(wanted=("smile", "beard")),
+    "no effect is a number": planted(effect=lambda *_: float("nan")),
+    "no effect at all": planted(effect=lambda *_: 0.0),
+    "awkward names": planted(wanted=(NASTY, "age"), judged=(NASTY, "age")),
+}
+
+
+@pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
+def findings(request) -> Findings:
+    return request.param
+
+
+def test_the_markup_is_whole_and_asks_for_nothing(findings):
+    text = page(findings)
+    parsed = Balanced(text)
+    assert all(address.startswith(("data:image/", "#")) for address in parsed.addresses)
+    assert not re.search(r"https?://|url\(|@import|<script|\bnan\b", text)
+    anchors = [address for address in parsed.addresses if address.startswith("#")]
+    assert anchors and all(f'id="{anchor[1:]}"' in text for anchor in anchors)
+
+
+def test_the_same_findings_make_the_same_page(findings):
+    assert page(findings) == page(findings)
+
+
+def test_every_direction_and_attribute_appears(findings):
+    text = Balanced(page(findings)).text
+    for row in findings.supervised:
+        assert row["name"] in text and row["attribute"].replace("-", " ") in text
+    for row in findings.components:
+        assert f"Component {row['component']}" in text
+    for attribute in findings.attributes:
+        assert attribute in text
+
+
+def test_text_is_escaped():
+    text = page(planted(wanted=(NASTY, "age"), judged=(NASTY, "age")))
+    assert NASTY not in text and "a&lt;b &amp; &quot;c&quot;" in text
+    assert el("p", "<b>", Html("<i></i>"), title='"') == '<p title="&quot;">&lt;b&gt;<i></i></p>'
+
+
+def test_the_first_group_is_the_disentangled_classifiers_and_its_figures_are_right():
+    first, *others = planted().groups
+    assert (first.title, first.clean, first.largest_is_target) == ("Linear classifier, disentangled", 2, 2)
+    assert first.ratio == pytest.approx(12) and first.on_target == pytest.approx(2.4)
+    assert others[-1].clean == 0 and others[-1].ratio == pytest.approx(1.5)
+    text = Balanced(page(planted())).text
+    assert "2 of 2" in text and "1.5× → 12.0×" in text and "0.10 std" in text
+
+
+def test_every_image_shown_is_one_that_was_given():
+    seen = {name for name, _ in planted().measured[0].images}
+    asked: set[tuple[str, float]] = set()
+
+    def image(name: str, gamma: float, i: int) -> bytes:
+        asked.add((name, gamma))
+        return png(i)
+
+    parsed = Balanced(page(planted(image=image)))
+    assert {name for name, _ in asked} >= seen
+    strips = 2 * 4 * 5 * 2 + 2 * 3 * 2  # attributes × groups × columns × samples, and the components' three columns
+    assert parsed.tags.count("img") == strips + 8
+
+
+def test_heat_map_colours_are_symmetric_and_the_target_is_outlined():
+    rise, fall = tables.heat_cell(1.5, 3.0, outlined=True), tables.heat_cell(-1.5, 3.0)
+    assert "--share:0.50" in rise and "--share:0.50" in fall
+    assert "rise target" in rise and "+1.50" in rise
+    assert "fall" in fall and "target" not in fall and "−1.50" in fall
+    assert "--share:1.00" in tables.heat_cell(99.0, 3.0)
+    assert "–" in tables.heat_cell(float("nan"), 3.0)
+
+
+def test_labels_are_spread_apart_in_order_and_stay_inside():
+    places = charts.spread([50, 50, 51, 10, 99], 13, 0, 100)
+    assert sorted(places) == [places[i] for i in (3, 0, 1, 2, 4)]
+    assert np.diff(sorted(places)).min() > 12.5 and min(places) >= 0 and max(places) <= 100.5
+    assert charts.spread([5.0], 13, 0, 100) == [5.0] and charts.spread([], 13, 0, 100) == []
+
+
+@pytest.mark.parametrize("low, high", [(-2.3, 2.3), (0, 0.031), (0.5, 1), (0, 480), (1, 1), (float("nan"), 1)])
+def test_ticks_are_round_and_enclose(low, high):
+    found = charts.ticks(low, high)
+    assert 2 <= len(found) <= 8
+    if low < high:
+        assert found[0] <= low and found[-1] >= high
+
+
+def test_a_chart_breaks_no_markup_and_leaves_out_what_is_no_number():
+    line = charts.Line("a & b", ((0.0, 1.0), (1.0, float("nan")), (2.0, 3.0)), "c0", errors=(0.1, 0.1, 0.1))
+    drawn = charts.chart(
+        [line], "t", [(0, "0"), (2, "2")], [(0, "0"), (4, "4")], "x", "y", band=[(0, -1, 1), (2, -1, 1)]
+    )
+    assert Balanced(drawn).tags.count("circle") == 2
+    assert "a &amp; b" in drawn and "nan" not in drawn
+
+
+def test_large_images_shrink_and_numbers_have_a_true_minus():
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)).save(buffer, "png")
+    assert len(picture(buffer.getvalue(), "noise")) < len(buffer.getvalue()) / 3
+    assert [signed(-1.234), signed(0.001), signed(2.0, 1), signed(float("inf"))] == ["−1.23", "0.00", "+2.0", "–"]

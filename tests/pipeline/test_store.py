@@ -1,0 +1,274 @@
+"""A part appears whole or not at all, whatever happens to the process that writes it."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.store import Store, sha256, write_table, write_vectors
+from pipeline.worker import Worker
+from tests.pipeline.planted import Numbers
+
+ROOT = Path(__file__).parents[2]
+STAGE = Numbers(parts=3)
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "root")
+
+
+def make(store: Store, part: int = 0, stage=STAGE) -> None:
+    with store.part(stage, part, {"host": "here"}) as out:
+        stage.process(part, store, None, out)
+
+
+def scratch(store: Store) -> list[Path]:
+    return list((store.root / ".scratch").iterdir())
+
+
+def in_subprocess(code: str, store: Store, **options) -> subprocess.Popen:
+    """Python code that finds `store` and STAGE, as another process."""
+    start = f"from tests.pipeline.test_store import *\nstore = Store(Path({str(store.root)!r}))\n"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", start + code], cwd=ROOT, **pipes, **options)
+
+
+def flip_a_bit(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+# Whole or not at all
+
+
+def test_a_part_is_there_when_its_block_has_ended_and_not_before(store):
+    with store.part(STAGE, 0) as out:
+        STAGE.process(0, store, None, out)
+        assert not store.exists(STAGE, 0) and not store.folder(STAGE, 0).exists()
+    assert store.missing(STAGE) == [1, 2]
+    assert store.table(STAGE, "numbers.parquet", 0)["number"].to_pylist() == [0]
+    assert scratch(store) == []
+
+
+def test_an_exception_in_the_block_leaves_nothing(store):
+    with pytest.raises(ZeroDivisionError), store.part(STAGE, 0) as out:
+        STAGE.process(0, store, None, out)
+        1 / 0  # noqa: B018
+    assert store.missing(STAGE) == [0, 1, 2]
+    assert not (store.root / STAGE.folder).exists()
+    assert scratch(store) == []
+
+
+def test_a_parquet_file_without_its_end_is_never_committed(store):
+    with pytest.raises(pa.ArrowInvalid), store.part(STAGE, 0) as out:
+        STAGE.process(0, store, None, out)
+        os.truncate(out / "numbers.parquet", 20)
+    assert not store.exists(STAGE, 0)
+
+
+def test_a_writer_killed_in_the_middle_leaves_no_part_and_its_scratch_is_cleared_later(store):
+    writer = in_subprocess(
+        "with store.part(STAGE, 0) as out:\n"
+        "    STAGE.process(0, store, None, out)\n"
+        "    print('writing', flush=True)\n"
+        "    sys.stdin.read()",
+        store,
+        stdin=subprocess.PIPE,
+    )
+    assert writer.stdout.readline() == "writing\n"
+
+    store.prepare()
+    assert len(scratch(store)) == 1, "a living process keeps its scratch"
+
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate()
+    assert store.missing(STAGE) == [0, 1, 2]
+    store.prepare()
+    assert scratch(store) == []
+
+
+def test_what_other_machines_have_in_the_making_is_left_alone(store):
+    store.prepare()
+    (store.root / ".scratch" / "another-machine.1.abc").mkdir()
+    store.prepare()
+    assert len(scratch(store)) == 1
+
+
+def test_a_folder_that_was_renamed_but_never_recorded_is_made_again(store):
+    make(store)
+    expected = store.record(STAGE, 0)["files"]
+    record = store.root / STAGE.folder / "00000.json"
+    for damage in (lambda folder: None, lambda folder: (folder / "numbers.parquet").write_bytes(b"half")):
+        record.unlink()
+        damage(store.folder(STAGE, 0))
+        assert not store.exists(STAGE, 0)
+        make(store)
+        assert store.record(STAGE, 0)["files"] == expected
+        assert store.verify(STAGE, 0) == []
+
+
+def test_two_workers_may_make_the_same_part(store):
+    with store.part(STAGE, 0) as first, store.part(STAGE, 0) as second:
+        STAGE.process(0, store, None, first)
+        STAGE.process(0, store, None, second)
+    assert store.verify(STAGE, 0) == []
+    assert [path.name for path in (store.root / STAGE.folder).iterdir()].count("00000.json") == 1
+    assert scratch(store) == []
+
+
+def test_many_processes_that_commit_the_same_part_at_once_all_succeed(store):
+    """Each renames onto what the others put there, or are about to record."""
+    code = (
+        "sys.stdin.readline()\n"
+        "for part in range(40):\n"
+        "    with store.part(STAGE, part) as out:\n"
+        "        STAGE.process(part, store, None, out)\n"
+        "    assert store.verify(STAGE, part) == [], part"
+    )
+    processes = [in_subprocess(code, store, stdin=subprocess.PIPE) for _ in range(3)]
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        _, complaints = process.communicate(timeout=120)
+        assert process.returncode == 0, complaints
+    assert all(store.verify(STAGE, part) == [] for part in range(40))
+
+
+# Records and sums
+
+
+def test_the_record_holds_the_sums_of_every_file_and_how_the_part_was_made(store):
+    make(store, 1)
+    path = store.folder(STAGE, 1) / "numbers.parquet"
+    record = store.record(STAGE, 1)
+    assert record["files"] == {"numbers.parquet": {"bytes": path.stat().st_size, "sha256": sha256(path)}}
+    assert (record["stage"], record["part"], record["made"]) == ("numbers", 1, {"host": "here"})
+    described = json.loads((store.root / STAGE.folder / "stage.json").read_text())
+    assert described["settings"] == {"is": "Numbers", "parts": 3, "start": 0}
+
+
+def test_a_worker_records_with_what_a_part_was_made_also_where_there_is_no_git(store, monkeypatch):
+    from pipeline import worker
+
+    worker._versions.cache_clear()
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert Worker().make(STAGE, 0, store) is None
+    worker._versions.cache_clear()
+    made = store.record(STAGE, 0)["made"]
+    assert made["pid"] == os.getpid() and made["torch"] and made["seconds"] >= 0
+    assert "commit" not in made
+
+
+def test_verify_finds_a_flipped_bit_and_a_missing_file(store):
+    make(store)
+    path = store.folder(STAGE, 0) / "numbers.parquet"
+    assert store.verify(STAGE, 0) == []
+    flip_a_bit(path, at=30)
+    assert store.verify(STAGE, 0) == [f"{path} has changed since it was written"]
+    path.unlink()
+    assert store.verify(STAGE, 0) == [f"{path} is missing"]
+
+
+def test_reading_a_page_with_a_flipped_bit_names_the_part_and_how_to_make_it_again(store):
+    with store.part(STAGE, 0) as out:
+        write_table(out / "numbers.parquet", pa.table({"number": np.random.default_rng(0).integers(0, 2**40, 5000)}))
+    path = store.folder(STAGE, 0) / "numbers.parquet"
+    column = pq.read_metadata(path).row_group(0).column(0)
+    flip_a_bit(path, at=column.data_page_offset + 1000)
+
+    with pytest.raises(UserError, match="00000/numbers.parquet is missing or damaged .*CRC.*\nDelete .*00000.json"):
+        store.table(STAGE, "numbers.parquet", 0)
+    with pytest.raises(UserError, match="damaged"), store.parquet(STAGE, "numbers.parquet", 0) as file:
+        file.read_row_group(0)
+
+    (store.root / STAGE.folder / "00000.json").unlink()  # as the error says
+    make(store)
+    assert store.table(STAGE, "numbers.parquet", 0)["number"].to_pylist() == [0]
+
+
+def test_vectors_come_back_as_float32(store):
+    vectors = {"a": np.arange(6.0).reshape(2, 3), "b": np.ones((1, 2, 2), np.float16).transpose(2, 1, 0)}
+    with store.part(STAGE, 0) as out:
+        write_vectors(out / "directions.safetensors", vectors, {"made": "here"})
+    read = store.vectors(STAGE)
+    assert {name: vector.dtype for name, vector in read.items()} == {"a": np.float32, "b": np.float32}
+    np.testing.assert_array_equal(read["a"], vectors["a"])
+
+
+# Where nothing can be written
+
+
+def test_a_root_that_is_a_file_or_below_one_is_refused_and_stays_as_it_was(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for root in (file, file / "below"):
+        store = Store(root)
+        assert store.missing(STAGE) == [0, 1, 2] and store.free_bytes() > 0
+        with pytest.raises(UserError, match=f"Cannot write to {root} .*\nGive another folder with --root"):
+            store.prepare()
+    assert file.read_text() == "mine" and [*tmp_path.iterdir()] == [file]
+
+
+def test_a_root_that_may_not_be_written_or_not_even_read_is_refused():
+    """As another user where the tests run as root, to whom everything is permitted."""
+    code = (
+        "if os.getuid() == 0:\n"
+        "    os.setuid(65534)\n"
+        "try:\n"
+        "    print(store.missing(STAGE), store.free_bytes() > 0)\n"
+        "    store.prepare()\n"
+        "except UserError as error:\n"
+        "    print(error)"
+    )
+    with tempfile.TemporaryDirectory() as name:  # other users may not even look into tmp_path
+        locked = Path(name)
+        for mode in (0o555, 0o000):
+            locked.chmod(mode)
+            output, complaints = in_subprocess(code, Store(locked / "root")).communicate(timeout=60)
+            assert output.startswith(f"[0, 1, 2] True\nCannot write to {locked / 'root'} (Permission denied)"), complaints
+        locked.chmod(0o755)
+        assert [*locked.iterdir()] == []
+
+
+@pytest.mark.parametrize("kind", ["parquet", "safetensors"])
+def test_a_disk_that_is_full_leaves_no_part_and_says_so(store, kind):
+    """A limit on the size of files stands in for the disk: the same errors, from the same calls."""
+    writes = {
+        "parquet": "write_table(out / 'a.parquet', pa.table({'a': np.random.default_rng(0).random(100_000)}))",
+        "safetensors": "write_vectors(out / 'a.safetensors', {'a': np.ones((100, 1000))})",
+    }
+    code = (
+        "make(store, 1)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "class Large(Numbers):\n"
+        "    def process(self, part, store, loaded, out):\n"
+        f"        {writes[kind]}\n"
+        "failure = Worker().make(Large(2), 0, store)\n"
+        "print(failure.user_error, failure.message)"
+    )
+    output, complaints = in_subprocess(code, store).communicate(timeout=60)
+    assert output.startswith(f"True Could not write on in {store.root}: File too large.\nMake room"), complaints + output
+    assert scratch(store) == []
+    assert [path.name for path in store.root.iterdir() if path.name.startswith("large")] == []
+    assert store.verify(STAGE, 1) == []
+
+
+def test_free_bytes_are_those_of_the_disk_that_will_hold_the_root(tmp_path):
+    assert Store(tmp_path / "not" / "yet" / "there").free_bytes() == pytest.approx(
+        shutil.disk_usage(tmp_path).free, rel=0.05
+    )
+    assert [*tmp_path.iterdir()] == []
