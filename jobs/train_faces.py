@@ -39,7 +39,7 @@ class Phase(StrEnum):
 
 
 def main(
-    steps: Annotated[int, typer.Option(min=1, help="Gradient steps of the U-Net.")] = 6000,
+    steps: Annotated[int, typer.Option(min=1, help="Gradient steps of the U-Net.")] = 4000,
     images: Annotated[int, typer.Option(min=64, help="Portraits the U-Net is trained on.")] = 20_000,
     attribute_images: Annotated[int, typer.Option(min=64, help="Portraits for each attribute network.")] = 10_000,
     samples: Annotated[int, typer.Option(min=16, help="Images that the card is measured on.")] = 1000,

@@ -47,7 +47,8 @@ def on_and_off_target(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFr
     others = np.abs(values)
     others[rows, target] = 0
     off = others.max(axis=1)
-    return wide.assign(target=wide["direction"].map(targets), on_target=on, off_target=off, ratio=on / off)
+    ratio = np.divide(on, off, out=np.where(on > 0, np.inf, 0.0), where=off > 0)
+    return wide.assign(target=wide["direction"].map(targets), on_target=on, off_target=off, ratio=ratio)
 
 
 def best_strengths(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame:

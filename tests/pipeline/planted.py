@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import pyarrow as pa
 
@@ -108,10 +107,8 @@ class Deadly(Numbers):
 class Gated(Numbers):
     """Numbers that stop half-way through each part from `held` on, until the file `gate` is there."""
 
-    held: int = 0
+    held: int = not_hashed(0)
     gate: str = not_hashed("")
-
-    name: ClassVar[str] = "gated"
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         super().process(part, store, loaded, out)

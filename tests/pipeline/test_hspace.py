@@ -48,7 +48,11 @@ def test_the_shape_is_found_without_running_the_weights(unet):
 
 
 def test_a_direction_of_another_model_is_refused(unet):
-    with torch.inference_mode(), bottleneck(unet) as opened, pytest.raises(UserError, match=r"\(12, 8, 8\).*\(16, 8, 8\)"):
+    with (
+        torch.inference_mode(),
+        bottleneck(unet) as opened,
+        pytest.raises(UserError, match=r"\(12, 8, 8\).*\(16, 8, 8\)"),
+    ):
         opened.delta_h = torch.zeros(1, 12, 8, 8)
         unet(torch.randn(1, 3, 16, 16), torch.tensor([5]))
 

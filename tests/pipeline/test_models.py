@@ -144,7 +144,9 @@ def test_a_hub_id_without_a_network(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # the variable is read at import
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    refused("planted/no-such-model", "is no folder here, and the hub did not give it: .*\nCheck the name and the network")
+    refused(
+        "planted/no-such-model", "is no folder here, and the hub did not give it: .*\nCheck the name and the network"
+    )
 
 
 def test_a_model_of_the_hub_is_recorded_with_its_commit(model, tmp_path, monkeypatch):

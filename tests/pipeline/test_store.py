@@ -239,7 +239,9 @@ def test_a_root_that_may_not_be_written_or_not_even_read_is_refused():
         for mode in (0o555, 0o000):
             locked.chmod(mode)
             output, complaints = in_subprocess(code, Store(locked / "root")).communicate(timeout=60)
-            assert output.startswith(f"[0, 1, 2] True\nCannot write to {locked / 'root'} (Permission denied)"), complaints
+            assert output.startswith(f"[0, 1, 2] True\nCannot write to {locked / 'root'} (Permission denied)"), (
+                complaints
+            )
         locked.chmod(0o755)
         assert [*locked.iterdir()] == []
 
@@ -261,7 +263,9 @@ def test_a_disk_that_is_full_leaves_no_part_and_says_so(store, kind):
         "print(failure.user_error, failure.message)"
     )
     output, complaints = in_subprocess(code, store).communicate(timeout=60)
-    assert output.startswith(f"True Could not write on in {store.root}: File too large.\nMake room"), complaints + output
+    assert output.startswith(f"True Could not write on in {store.root}: File too large.\nMake room"), (
+        complaints + output
+    )
     assert scratch(store) == []
     assert [path.name for path in store.root.iterdir() if path.name.startswith("large")] == []
     assert store.verify(STAGE, 1) == []

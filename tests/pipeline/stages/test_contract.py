@@ -1,16 +1,10 @@
 """One contract for every stage, on a small but whole flow: same part, same bytes; inputs are only read; a stage is listed here."""
 
-from pathlib import Path
-
 import pytest
-import torch
-from diffusers import DDIMScheduler, UNet2DModel
 
-from pipeline import models
-from pipeline.cluster import InProcess
-from pipeline.runner import plan, run
+from pipeline.runner import plan
 from pipeline.stage import Stage, in_order
-from pipeline.stages.annotate import Annotate, annotator
+from pipeline.stages.annotate import Annotate
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.disentangle import Disentangle
 from pipeline.stages.edit import Edit
@@ -36,57 +30,6 @@ STAGES = [
 ]
 
 
-class Silent:
-    def advance(self, stage: Stage) -> None:
-        pass
-
-
-def make_flow(model: models.Model) -> Report:
-    sample = Sample(model, n=20, steps=3, batch=8)
-    annotate = Annotate(sample, (annotator("portraits"), annotator("mtcnn")))
-    wanted = ("smile", "age", "yaw")
-    difference = MeanDifference(annotate, "portraits", wanted, 4)
-    classifier = LinearClassifier(annotate, "portraits", wanted, 4)
-    unsupervised = PrincipalComponents(sample, 2)
-    finders = (difference, classifier, Disentangle(difference), Disentangle(classifier), unsupervised)
-    evaluation = Evaluate(Edit(sample, finders, (-1.0, 1.0), n=2, controls=1), annotate, annotator("portraits-judge"))
-    return Report(Catalog(sample, finders, (evaluation,)))
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> models.Model:
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("model")
-    unet = UNet2DModel(
-        sample_size=16,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        norm_num_groups=4,
-        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-    )
-    unet.save_pretrained(folder / "unet")
-    DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
-    return models.find(str(folder))
-
-
-@pytest.fixture(scope="module")
-def flow(model) -> Report:
-    return make_flow(model)
-
-
-@pytest.fixture(scope="module")
-def store(flow, tmp_path_factory) -> Store:
-    return make(flow, tmp_path_factory.mktemp("first"))
-
-
-def make(flow: Report, root: Path) -> Store:
-    store = Store(root)
-    store.prepare()
-    run(plan([flow], store), store, InProcess, Silent())
-    return store
-
-
 def sums(store: Store, flow: Report) -> dict[tuple[str, int], dict[str, str]]:
     """SHA-256 of every file of every part."""
     return {
@@ -101,7 +44,7 @@ def test_every_stage_is_covered(flow):
     assert known == set(STAGES) == {type(stage) for stage in in_order((flow,))}
 
 
-def test_same_settings_make_the_same_bytes(flow, store, tmp_path):
+def test_same_settings_make_the_same_bytes(make, flow, store, tmp_path):
     again = make(flow, tmp_path)
     assert sums(again, flow) == sums(store, flow)
 

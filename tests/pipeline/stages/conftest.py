@@ -1,0 +1,80 @@
+"""A small but whole flow, from noise to report, made once for the tests of the stages."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, UNet2DModel
+
+from pipeline import models
+from pipeline.cluster import InProcess
+from pipeline.runner import plan, run
+from pipeline.stage import Stage
+from pipeline.stages.annotate import Annotate, annotator
+from pipeline.stages.catalog import Catalog
+from pipeline.stages.disentangle import Disentangle
+from pipeline.stages.edit import Edit
+from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.linear_classifier import LinearClassifier
+from pipeline.stages.mean_difference import MeanDifference
+from pipeline.stages.principal_components import PrincipalComponents
+from pipeline.stages.report import Report
+from pipeline.stages.sample import Sample
+from pipeline.store import Store
+
+
+class Silent:
+    def advance(self, stage: Stage) -> None:
+        pass
+
+
+def make_flow(model: models.Model) -> Report:
+    sample = Sample(model, n=20, steps=3, batch=8)
+    annotate = Annotate(sample, (annotator("portraits"), annotator("mtcnn")))
+    wanted = ("smile", "age", "yaw")
+    difference = MeanDifference(annotate, "portraits", wanted, 4)
+    classifier = LinearClassifier(annotate, "portraits", wanted, 4)
+    unsupervised = PrincipalComponents(sample, 2)
+    finders = (difference, classifier, Disentangle(difference), Disentangle(classifier), unsupervised)
+    evaluation = Evaluate(Edit(sample, finders, (-1.0, 1.0), n=2, controls=1), annotate, annotator("portraits-judge"))
+    return Report(Catalog(sample, finders, (evaluation,)))
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> models.Model:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("model")
+    unet = UNet2DModel(
+        sample_size=16,
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        norm_num_groups=4,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    )
+    unet.save_pretrained(folder / "unet")
+    DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
+    return models.find(str(folder))
+
+
+@pytest.fixture(scope="session")
+def flow(model) -> Report:
+    return make_flow(model)
+
+
+@pytest.fixture(scope="session")
+def make():
+    """Makes a flow in a folder."""
+
+    def make_in(flow: Report, root: Path) -> Store:
+        store = Store(root)
+        store.prepare()
+        run(plan([flow], store), store, InProcess, Silent())
+        return store
+
+    return make_in
+
+
+@pytest.fixture(scope="session")
+def store(make, flow, tmp_path_factory) -> Store:
+    return make(flow, tmp_path_factory.mktemp("first"))
