@@ -51,7 +51,7 @@ def faces(
         supervised = (difference, classifier, Disentangle(difference), Disentangle(classifier))
 
         evaluations = (
-            Evaluate(Edit(sample, supervised, (-2.0, -1.0, 1.0, 2.0), held_out), annotate, judge),
+            Evaluate(Edit(sample, supervised, (-1.0, -0.5, 0.5, 1.0), held_out), annotate, judge),
             Evaluate(Edit(sample, (unsupervised,), (-2.0, 2.0), held_out), annotate, judge),
         )
         catalog = Catalog(sample, (*supervised, unsupervised), evaluations)

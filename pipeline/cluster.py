@@ -1,5 +1,6 @@
 """Ray: a pool of workers that make parts. The only file that imports it."""
 
+import logging
 import os
 from collections import deque
 from typing import Any, Protocol
@@ -62,23 +63,28 @@ class RayPool:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("RAY_task_oom_retries", str(self.ATTEMPTS - 1))  # without it, for ever
+        os.environ.setdefault(
+            "RAY_worker_register_timeout_seconds", "600"
+        )  # after the usual 60, ray.init hangs for ever
         import ray
 
         self.ray = ray
         # "local" starts a Ray of this job's own; without it, one that another job started would be joined and waited for.
         local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address is None else {}
         try:
-            ray.init(address=address or "local", log_to_driver=False, logging_level="warning", **local)
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.WARNING, **local)
         except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
             if address is None:
                 raise
-            raise UserError(f"No Ray cluster answers at {address} ({error}).\nCheck --address, or leave it out.") from error
+            raise UserError(
+                f"No Ray cluster answers at {address} ({error}).\nCheck --address, or leave it out."
+            ) from error
         resources = ray.cluster_resources()
         gpus = int(resources.get("GPU", 0))
         self.size = workers or gpus or int(resources["CPU"])
-        retries = {"max_restarts": -1, "max_task_retries": self.ATTEMPTS - 1}
-        actor = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, **retries)(Worker)
-        self.idle = [actor.remote() for _ in range(self.size)]
+        retries = self.ATTEMPTS - 1
+        actor = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=-1, max_task_retries=retries)(Worker)
+        self.idle: list[Any] = [actor.remote() for _ in range(self.size)]
         self.busy: dict[Any, tuple[Task, Any]] = {}
 
     def submit(self, task: Task, store: Store) -> None:

@@ -4,7 +4,6 @@ Two layouts are read, both made by diffusers' `save_pretrained`: a pipeline (`un
 everything at the top.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,8 +102,8 @@ def _download(name: str, revision: str | None) -> Path:
     """A hub repository's U-Net and scheduler, from the local cache where they are there. HF_HUB_OFFLINE is respected."""
     if name.count("/") != 1 or name.startswith((".", "/")):
         raise UserError(
-            f"There is no model folder {name}.\nExpected a folder with unet/ and scheduler/, as save_pretrained writes, or a hub id such as "
-            "google/ddpm-celebahq-256."
+            f"There is no model folder {name}.\n"
+            "Expected a folder with unet/ and scheduler/, as save_pretrained writes, or a hub id such as google/ddpm-celebahq-256."
         )
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=_PATTERNS))
@@ -134,7 +133,8 @@ def _weights(folder: Path) -> Path:
     if pickled:
         raise UserError(
             f"{unet} holds its weights only as a pickle ({pickled[0]}), which can run code when it is read.\n"
-            "Load it where you trust it and write safetensors: UNet2DModel.from_pretrained(folder, use_safetensors=False).save_pretrained(folder)"
+            "Load it where you trust it and write safetensors: "
+            "UNet2DModel.from_pretrained(folder, use_safetensors=False).save_pretrained(folder)"
         )
     raise UserError(
         f"{unet} holds no weights; expected diffusion_pytorch_model.safetensors, as save_pretrained writes it."
@@ -199,8 +199,3 @@ def _ddim(config: dict[str, Any], **overrides: Any) -> DDIMScheduler:
         raise UserError(
             f"DDIM cannot use this scheduler ({type(error).__name__}: {error}).\nCheck scheduler_config.json."
         ) from error
-
-
-def config_sha256(model: Model) -> str:
-    """A short name for the architecture: SHA-256 of the U-Net's configuration."""
-    return hashlib.sha256(model.unet.encode()).hexdigest()

@@ -223,7 +223,7 @@ def _write_by_rename(path: Path, content: dict[str, Any], desk: Path) -> None:
 
 
 def _rename_unless_there(out: Path, folder: Path, files: dict[str, Any]) -> None:
-    """Put a part into place. A worker killed before the record, or a rival about to write it, may have left the same bytes there."""
+    """Put a part into place. A worker killed before the record, or a rival about to write it, may have left its equal there."""
     if folder.exists() and _sums(folder) != files:
         shutil.rmtree(folder)
     try:

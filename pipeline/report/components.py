@@ -13,10 +13,13 @@ SHOWN = 4  # held-out samples in a strip
 CHARTED = 10  # components in the chart
 
 _STRIPS = (
-    "The directions along which h varies most, found at each step without labels. One unit of strength is one standard deviation of h along "
-    "the component. With each, the attribute that it moves most."
+    "The directions along which h varies most, found at each step without labels. One unit of strength is one standard deviation "
+    "of h along the component. With each, the attribute that it moves most."
 )
-_EFFECTS = f"In each row the largest effect is outlined where it is {LARGE:g} or more: that component has a meaning that the judge can read."
+_EFFECTS = (
+    f"In each row the largest effect is outlined where it is {LARGE:g} or more: "
+    "such a component has a meaning that the judge can read."
+)
 _VARIANCE = (
     "Share of the variance of h at each step, of the first {n} components. The order of components is each step's own."
 )
@@ -71,7 +74,7 @@ def _heat_maps(findings: Findings, measured: Measured, rows: list[Row]) -> Html:
 def _row(row: Row, values: np.ndarray) -> HeatRow:
     largest = int(np.nanargmax(np.abs(values))) if np.isfinite(values).any() else None
     large = largest is not None and abs(values[largest]) >= LARGE
-    return HeatRow(f"component {row['component']}", tuple(values.tolist()), largest if large else None)
+    return HeatRow(f"PC {row['component']}", tuple(values.tolist()), largest if large else None)
 
 
 def _variance(findings: Findings) -> Html | None:
@@ -79,7 +82,8 @@ def _variance(findings: Findings) -> Html | None:
     if not rows:
         return None
     lines = [
-        by_step(str(row["component"]), row["explained_variance_ratio"], f"rank r{i}") for i, row in enumerate(rows)
+        by_step(str(row["component"]), row["explained_variance_ratio"], "rank", 1 - 0.06 * i)
+        for i, row in enumerate(rows)
     ]
     top = max(max(row["explained_variance_ratio"]) for row in rows)
     drawn = chart(

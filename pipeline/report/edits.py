@@ -7,18 +7,18 @@ import pandas as pd
 from pipeline.report import tables
 from pipeline.report.charts import Line, Tick, chart, number_ticks, strength_ticks
 from pipeline.report.findings import Findings, Group, Measured, Row
-from pipeline.report.markup import Child, Html, el, join, picture, signed, strength, times, words
+from pipeline.report.markup import Child, Html, amount, el, join, picture, signed, strength, times, words
 
 SHOWN, SHOWN_FOLDED = 6, 3  # held-out samples in a strip
 
 _STRIPS = (
-    "Rows are the first held-out samples, not chosen; columns are strengths, what the direction is multiplied by. Within a row all noise "
-    "is the same, so images differ by the edit alone. The underlined strength is the direction's best."
+    "Rows are the first held-out samples, not chosen; columns are strengths, what the direction is multiplied by. Within a row "
+    "all noise is the same, so images differ by the edit alone. The underlined strength is the direction's best."
 )
 _CURVES = (
-    "Curves: mean change over the held-out samples, in standard deviations of the attribute over unedited samples; whiskers, two standard "
-    "errors. Blue is the target, grey every other attribute, the shaded band the largest effect of random directions of the same "
-    "norm on any attribute. All charts share one scale."
+    "Curves: mean change over the held-out samples, in standard deviations of the attribute over unedited samples; whiskers, two "
+    "standard errors. Blue is the target, grey every other attribute, the shaded band the largest effect of random directions of "
+    "the same norm on any attribute. All charts share one scale."
 )
 
 
@@ -65,7 +65,7 @@ def _verdict(best: pd.Series | None) -> Html:
         "p",
         f"At strength {strength(best['strength'])}: ",
         el("strong", f"{signed(best['on_target'])} std"),
-        f" on target, {best['off_target']:.2f} off target, ratio {times(best['ratio'])}, {judgement}",
+        f" on target, {amount(best['off_target'])} off target, ratio {times(best['ratio'])}, {judgement}",
         class_="verdict",
     )
 
@@ -111,6 +111,7 @@ def _curves(findings: Findings, measured: Measured, row: Row, y: list[Tick]) -> 
         y_label="effect, standard deviations",
         band=_band(measured),
         baseline=0.0,
+        size=(470, 340),
     )
 
 

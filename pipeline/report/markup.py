@@ -53,6 +53,11 @@ def signed(value: float, digits: int = 2) -> str:
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
 
 
+def amount(value: float, digits: int = 2) -> str:
+    """1.50: a size, which has no sign; a dash where there is no number."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+
+
 def strength(value: float) -> str:
     """+2, −0.5."""
     return f"{value:+g}".replace("-", "−")

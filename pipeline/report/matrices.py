@@ -7,9 +7,9 @@ from pipeline.report.markup import Html, el, join, strength, times, words
 from pipeline.report.tables import HeatRow, heat_map, limit_for, scale
 
 _CAPTION = (
-    "Rows are directions, columns attributes. Each direction is at its best strength γ; where γ is negative the signs are changed, so "
-    "that orange in the outlined cell, the target, means that the direction does what its name says. In a clean row that cell "
-    "alone has colour. The ratio is on target / largest off target; a star marks rows that are not clean at any strength. "
+    "Rows are directions, columns attributes. Each direction is at its best strength γ; where γ is negative the signs are changed, "
+    "so that orange in the outlined cell, the target, means that the direction does what its name says. In a clean row that cell "
+    "stands alone. The ratio is on target / largest off target; a star marks rows that are not clean at any strength. "
     "The last row is the largest absolute effect of random directions of the same norm, at any strength."
 )
 

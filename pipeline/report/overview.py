@@ -4,7 +4,7 @@ from pathlib import PurePath
 
 from pipeline.report import tables
 from pipeline.report.findings import LARGE, Findings, Group
-from pipeline.report.markup import Child, Html, el, join, picture, signed, times
+from pipeline.report.markup import Child, Html, amount, el, join, picture, signed, times
 
 _LEAD = (
     "Each direction is an offset that, added to the bottleneck of the U-Net at every step of the reverse process, "
@@ -24,7 +24,7 @@ def header(findings: Findings) -> Html:
     return el(
         "header",
         el("p", "Direction catalog", class_="kicker"),
-        el("h1", f"Directions in the h-space of {short}"),
+        el("h1", f"Directions in the h\N{NON-BREAKING HYPHEN}space of {short}"),
         el("p", _LEAD, class_="lead"),
         _tiles(findings),
         _facts(findings),
@@ -58,7 +58,7 @@ def _tiles(findings: Findings) -> Html | None:
     controls = findings.largest_control([row["name"] for row in first.rows])
     if controls is not None:
         tiles.append(
-            (f"{controls.max():.2f} std", "largest effect of random directions of the same norm, on any attribute")
+            (f"{amount(controls.max())} std", "largest effect of random directions of the same norm, on any attribute")
         )
     return el("ul", *(el("li", el("strong", figure), el("span", said)) for figure, said in tiles), class_="tiles")
 
@@ -104,7 +104,7 @@ def _groups(findings: Findings) -> Html | None:
     for group in groups:
         n = len(group.best)
         shares = (f"{group.clean} of {n}", f"{group.largest_is_target} of {n}")
-        rows.append((group.title, *shares, signed(group.on_target), f"{group.off_target:.2f}", times(group.ratio)))
+        rows.append((group.title, *shares, signed(group.on_target), amount(group.off_target), times(group.ratio)))
     return el("figure", tables.figures(headings, rows), el("figcaption", _GROUPS))
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.report.markup import Child, Html, el, join, signed, words
+from pipeline.report.markup import Child, Html, amount, el, join, signed, words
 
 STRONGEST = 3.0  # standard deviations; what is larger has the same colour
 
@@ -55,7 +55,7 @@ def _heat_row(row: HeatRow, limit: float) -> Html:
 def heat_cell(value: float, limit: float, outlined: bool = False, magnitude: bool = False) -> Html:
     share = min(1.0, abs(value) / limit) if math.isfinite(value) else 0.0
     colour = "either" if magnitude else "rise" if value > 0 else "fall"
-    text = signed(value).lstrip("+") if magnitude else signed(value)
+    text = amount(value) if magnitude else signed(value)
     return el("td", text, class_=f"cell {colour}{' target' if outlined else ''}", style=f"--share:{share:.2f}")
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from jobs.faces import faces
 from pipeline.store import Store
 
 ROOT = Path(__file__).parents[2]
-TINY = "--samples 12 --steps 2 --top 3 --components 2 --held-out 2 --attributes smile,glasses --workers 0".split()
+TINY = shlex.split("--samples 12 --steps 2 --top 3 --components 2 --held-out 2 --attributes smile,glasses --workers 0")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command()(faces)
@@ -94,7 +95,7 @@ def test_a_model_with_pickled_weights_only(model, root):
 def test_a_model_with_a_wrong_channel_count_at_the_bottleneck(model, root):
     config = model / "unet" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "block_out_channels": [8, 12]}))
-    refused(job("--model", model, "--root", root), "has shape (16, ", "but config.json makes it (12, ")
+    refused(job("--model", model, "--root", root), "has shape (16,)", "but config.json makes it (12,)")
     assert not root.exists()
 
 
@@ -129,7 +130,7 @@ def test_the_plan_says_what_would_be_made_and_writes_nothing(tiny_model, root):
     result = job("--model", tiny_model, "--root", root, "--plan")
     assert result.exit_code == 0
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line.strip()}
-    assert rows["stage"] == "parts there to make GB to write".split()
+    assert rows["stage"] == ["parts", "there", "to", "make", "GB", "to", "write"]
     by_name = {stage.rpartition("-")[0]: figures for stage, figures in rows.items()}
     assert by_name["sample"][:3] == ["1", "0", "1"]
     assert by_name["catalog"][:3] == ["1", "0", "1"]
@@ -187,8 +188,7 @@ def test_a_second_run_makes_nothing_and_changes_nothing(made, tiny_model, monkey
 def test_the_plan_of_a_finished_run_has_nothing_to_make(made, tiny_model):
     root, _ = made
     result = job("--model", tiny_model, "--root", root, "--plan")
-    [total] = [line.split() for line in result.stdout.splitlines() if line.startswith("total")]
-    assert total == ["total", "0", "0.000"]
+    assert ["total", "0", "0.000"] in [line.split() for line in result.stdout.splitlines()]
 
 
 def test_a_moved_model_and_a_moved_root_are_recognised(made, model, tmp_path):

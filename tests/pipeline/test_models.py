@@ -184,7 +184,7 @@ def test_half_a_file(model, kept):
 
 def test_a_wrong_channel_count_at_the_bottleneck(model):
     change(model / "unet" / "config.json", block_out_channels=[8, 12])
-    refused(model, r"has shape \(16, 8, 3, 3\), but config.json makes it \(12, 8, 3, 3\).\nThe weights and the config")
+    refused(model, r"has shape \(16,\), but config.json makes it \(12,\).\nThe weights and the config")
 
 
 def test_weights_of_a_shallower_model(model):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -255,6 +254,7 @@ def test_a_disk_that_is_full_leaves_no_part_and_says_so(store, kind):
     }
     code = (
         "make(store, 1)\n"
+        "import resource\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "class Large(Numbers):\n"
         "    def process(self, part, store, loaded, out):\n"
