@@ -6,6 +6,7 @@ Shapes: B batch, C H W bottleneck.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,15 +47,16 @@ def bottleneck(unet: nn.Module) -> Iterator[Bottleneck]:
 def h_shape(unet: nn.Module) -> tuple[int, int, int]:
     """The shape (C, H, W) of h, by one pass of a copy without weights."""
     _mid_block(unet)
-    with torch.device("meta"):
-        copy = type(unet).from_config(unet.config)  # type: ignore[attr-defined]
-        size = unet.config["sample_size"]  # type: ignore[index]
-        height, width = (size, size) if isinstance(size, int) else size
-        x = torch.zeros(1, unet.config["in_channels"], height, width)  # type: ignore[index]
+    config: Any = unet.config
+    size = config["sample_size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    with torch.device("meta"), torch.inference_mode():
+        copy = type(unet).from_config(config)  # type: ignore[attr-defined]
         with bottleneck(copy) as opened:
-            copy(x, torch.zeros(1))
+            copy(torch.zeros(1, config["in_channels"], height, width), torch.zeros(1))
     assert opened.h is not None
-    return tuple(opened.h.shape[1:])  # type: ignore[return-value]
+    C, H, W = opened.h.shape[1:]
+    return C, H, W
 
 
 def _mid_block(unet: nn.Module) -> nn.Module:

@@ -1,8 +1,9 @@
-"""Supervised directions from arrays: Eq. 11's difference of means, and linear classifiers.
+"""Supervised directions from arrays: Eq. 11's difference of means, regression that adjusts it, and linear classifiers.
 
 Shapes: n samples, D = C*H*W numbers of one step, A attributes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,22 @@ def mean_difference(h: Array, selection: Selection) -> Array:
     return positives - h[selection.negatives].mean(axis=0, dtype=np.float64)
 
 
+def adjusted_differences(h: Array, scores: Array, selections: Sequence[Selection]) -> Array:
+    """Eq. 11 with the other attributes held fixed: least-squares regression of h (n, D) on all scores (n, A) at once.
+
+    The coefficient of an attribute says how h moves when that attribute alone moves by one unit; it is scaled by how far the
+    attribute's positives and negatives lie apart, so where attributes do not correlate this is Eq. 11. No score may be missing.
+    Returns (len(selections), D) float64, for the first attributes of `scores`.
+    """
+    centred = scores - scores.mean(axis=0)
+    coefficients = np.linalg.lstsq(centred, h - h.mean(axis=0, dtype=np.float64), rcond=None)[0]
+    gaps = [
+        scores[selection.positives, a].mean() - scores[selection.negatives, a].mean()
+        for a, selection in enumerate(selections)
+    ]
+    return coefficients[: len(selections)] * np.array(gaps)[:, None]
+
+
 @dataclass(frozen=True)
 class Classifiers:
     """Linear classifiers of one step, one an attribute."""
@@ -62,7 +79,7 @@ def linear_classifiers(h: Array, scores: Array, alphas: tuple[float, ...] = ALPH
     """
     mean, std = h.mean(axis=0), h.std(axis=0) + 1e-6
     y = (scores - scores.mean(axis=0)) / scores.std(axis=0)
-    ridge = RidgeCV(alphas, alpha_per_target=True, scoring="r2", store_cv_results=True).fit((h - mean) / std, y)
+    ridge = RidgeCV(list(alphas), alpha_per_target=True, scoring="r2", store_cv_results=True).fit((h - mean) / std, y)
     chosen = [alphas.index(alpha) for alpha in np.broadcast_to(ridge.alpha_, y.shape[1])]
     left_out = ridge.cv_results_.reshape(len(h), y.shape[1], len(alphas))
     held_out = left_out[:, np.arange(y.shape[1]), chosen]

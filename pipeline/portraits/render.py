@@ -14,6 +14,8 @@ from torch.nn.functional import avg_pool2d
 
 SUPERSAMPLING = 2
 
+Number = Tensor | float
+
 
 @dataclass(frozen=True)
 class Factors:
@@ -33,7 +35,7 @@ class Factors:
     def __len__(self) -> int:
         return len(self.smile)
 
-    def __getitem__(self, rows) -> "Factors":
+    def __getitem__(self, rows: slice | Tensor) -> "Factors":
         return Factors(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
@@ -100,7 +102,7 @@ class _Portrait:
 
     # Shapes and brushes
 
-    def _ellipse(self, cx, cy, rx, ry) -> Tensor:
+    def _ellipse(self, cx: Number, cy: Number, rx: Number, ry: Number) -> Tensor:
         """Signed distance (approximate, in units of the image) to an axis-aligned ellipse."""
         radius = torch.sqrt(((self.x - cx) / rx) ** 2 + ((self.y - cy) / ry) ** 2 + 1e-9)
         return (radius - 1) * torch.minimum(torch.as_tensor(rx), torch.as_tensor(ry))
@@ -109,10 +111,10 @@ class _Portrait:
         """Share of each pixel inside a shape, 0..1."""
         return (0.5 - distance * self.size / 2).clamp(0, 1)
 
-    def _blob(self, cx, cy, sx, sy) -> Tensor:
+    def _blob(self, cx: Number, cy: Number, sx: Number, sy: Number) -> Tensor:
         return torch.exp(-(((self.x - cx) / sx) ** 2) - ((self.y - cy) / sy) ** 2)
 
-    def _over(self, mask: Tensor, colour) -> None:
+    def _over(self, mask: Tensor, colour: Number) -> None:
         self.image = torch.lerp(self.image, torch.as_tensor(colour), mask[:, None])
 
     def _shade(self, mask: Tensor) -> None:
@@ -122,7 +124,7 @@ class _Portrait:
         self.image = (self.image + mask[:, None]).clamp(0, 1)
 
     def _colours(self) -> tuple[Tensor, Tensor, Tensor]:
-        def colour(*channels) -> Tensor:
+        def colour(*channels: Number) -> Tensor:
             return torch.stack([torch.as_tensor(channel).expand_as(self.f["age"]) for channel in channels], 1)
 
         skin, hue, gender, age = (self.f[name] for name in ("skin", "hair", "gender", "age"))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from pipeline.stages.sample import Sample
 from pipeline.store import Store
@@ -25,8 +24,3 @@ def read_steps(store: Store, sample: Sample) -> Iterator[tuple[np.ndarray, np.nd
     """`read_step` for step 0, 1, ... T-1: memory holds one step at a time."""
     for step in range(sample.steps):
         yield read_step(store, sample, step)
-
-
-def aligned(scores: pd.DataFrame, ids: np.ndarray) -> pd.DataFrame:
-    """Scores in the order of these sample ids; a sample without a score gets NaN."""
-    return scores.reindex(ids)

@@ -11,7 +11,7 @@ from pipeline.diffusion import ReverseProcess
 from pipeline.stage import Stage, in_order
 from pipeline.stages.card import card
 from pipeline.stages.evaluate import Evaluate
-from pipeline.stages.finder import Row, read_directions
+from pipeline.stages.finder import Row, names_of, read_directions
 from pipeline.stages.sample import Sample
 from pipeline.store import Store, describe, sha256, write_table, write_vectors
 from schemas import catalog as schema
@@ -27,7 +27,7 @@ class Catalog(Stage):
     evaluations: tuple[Evaluate, ...]
 
     def part_bytes(self) -> int:
-        n = sum(len(finder.names) for finder in self.finders)  # type: ignore[attr-defined]
+        n = sum(len(names_of(finder)) for finder in self.finders)
         return n * self.sample.steps * 4 * math.prod(self.sample.model.h_shape()) + 1_000_000
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
@@ -62,6 +62,7 @@ class Catalog(Stage):
                 seed=sample.seed,
                 n=sample.n,
             ),
+            capture="after",
             h_shape=model.h_shape(),
             directions=[schema.Direction(**{key: row[key] for key in schema.Direction.model_fields}) for row in rows],
             evaluations=[

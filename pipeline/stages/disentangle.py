@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.projection import project_out
 from pipeline.stage import Stage
-from pipeline.stages.finder import Row, read_directions, write_directions
+from pipeline.stages.finder import Row, names_of, read_directions, write_directions
 from pipeline.store import Store
 
 LEAST_NORM_KEPT = 0.02  # below it, what is left of a direction is rounding and noise
@@ -25,7 +25,7 @@ class Disentangle(Stage):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(f"{name}/disentangled" for name in self.finder.names)  # type: ignore[attr-defined]
+        return tuple(f"{name}/disentangled" for name in names_of(self.finder))
 
     def check(self) -> None:
         if len(self.names) < 2:

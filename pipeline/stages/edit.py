@@ -16,7 +16,7 @@ from torch import Tensor
 from pipeline.diffusion import NoiseStreams, ReverseProcess, to_uint8
 from pipeline.errors import UserError
 from pipeline.stage import Stage
-from pipeline.stages.finder import read_directions
+from pipeline.stages.finder import names_of, read_directions
 from pipeline.stages.sample import Sample, png
 from pipeline.store import Store, write_table
 from schemas.edits import EDITS
@@ -38,7 +38,7 @@ class Edit(Stage):
     @property
     def names(self) -> tuple[str, ...]:
         """The directions, in the order of the parts 1, 2, ..."""
-        return tuple(name for finder in self.finders for name in finder.names)  # type: ignore[attr-defined]
+        return tuple(name for finder in self.finders for name in names_of(finder))
 
     @property
     def n_parts(self) -> int:
@@ -49,7 +49,7 @@ class Edit(Stage):
             return
         first = 1
         for finder in self.finders:
-            last = first + len(finder.names)  # type: ignore[attr-defined]
+            last = first + len(names_of(finder))
             if first <= part < last or part > len(self.names):
                 yield finder, 0
             first = last

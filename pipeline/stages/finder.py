@@ -1,7 +1,7 @@
 """What the finders of directions share: every one makes `directions.parquet` and `directions.safetensors`."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +13,18 @@ from schemas.directions import DIRECTIONS
 Row = dict[str, Any]
 
 
+@runtime_checkable
 class Finder(Protocol):
     """A stage that makes directions, and knows their names before it has run."""
 
     @property
     def names(self) -> tuple[str, ...]: ...
+
+
+def names_of(stage: Stage) -> tuple[str, ...]:
+    """The names of the directions that a finder makes."""
+    assert isinstance(stage, Finder), f"{stage.name} finds no directions"
+    return stage.names
 
 
 def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], rows: list[Row]) -> None:

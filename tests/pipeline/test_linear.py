@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.linear import auc, linear_classifiers, mean_difference, select
+from pipeline.linear import adjusted_differences, auc, linear_classifiers, mean_difference, select
 
 
 def planted(n: int = 1500, d: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -33,6 +33,33 @@ def test_mean_difference_is_equation_11():
     selection = select(np.array([5.0, 1.0, 4.0, 0.0, 3.0, 2.0]), 2)
     expected = sum(h[[0, 2]]) / 2 - sum(h[[3, 1]]) / 2
     np.testing.assert_allclose(mean_difference(h, selection), expected)
+
+
+def test_adjusting_separates_what_correlates_in_the_samples():
+    h, scores, truth = planted()
+    selections = [select(scores[:, a], 200) for a in range(2)]
+    for a, v in enumerate(adjusted_differences(h, scores, selections)):
+        assert cosine(v, truth[a]) > 0.99
+        assert cosine(mean_difference(h, selections[a]), truth[a]) < 0.95
+
+
+def test_adjusting_finds_directions_that_are_not_orthogonal():
+    """Where projecting one difference of means out of the other would overshoot."""
+    h, scores, truth = planted(n=4000)
+    slanted = np.stack([truth[0], 0.6 * truth[0] + 0.8 * truth[1]])
+    h = h + 2 * scores @ (slanted - truth)
+    found = adjusted_differences(h, scores, [select(scores[:, a], 200) for a in range(2)])
+    assert all(cosine(found[a], slanted[a]) > 0.99 for a in range(2))
+
+
+def test_without_correlation_adjusting_is_the_difference_of_means():
+    rng = np.random.default_rng(3)
+    scores = rng.standard_normal((8000, 2))
+    h = scores @ rng.standard_normal((2, 20)) + 0.1 * rng.standard_normal((8000, 20))
+    selection = select(scores[:, 0], 1000)
+    [v] = adjusted_differences(h, scores, [selection])
+    plain = mean_difference(h, selection)
+    assert np.linalg.norm(v - plain) < 0.06 * np.linalg.norm(plain)
 
 
 def test_classifiers_separate_what_the_difference_of_means_mixes():

@@ -10,6 +10,7 @@ from pipeline import models
 from pipeline.cluster import InProcess
 from pipeline.runner import plan, run
 from pipeline.stage import Stage
+from pipeline.stages.adjusted_difference import AdjustedDifference
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.disentangle import Disentangle
@@ -35,7 +36,8 @@ def make_flow(model: models.Model) -> Report:
     difference = MeanDifference(annotate, "portraits", wanted, 4)
     classifier = LinearClassifier(annotate, "portraits", wanted, 4)
     unsupervised = PrincipalComponents(sample, 2)
-    finders = (difference, classifier, Disentangle(difference), Disentangle(classifier), unsupervised)
+    adjusted = AdjustedDifference(annotate, "portraits", wanted, 4)
+    finders = (difference, classifier, adjusted, Disentangle(difference), Disentangle(classifier), unsupervised)
     evaluation = Evaluate(Edit(sample, finders, (-1.0, 1.0), n=2, controls=1), annotate, annotator("portraits-judge"))
     return Report(Catalog(sample, finders, (evaluation,)))
 

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.runner import plan
 from pipeline.stage import Stage, in_order
+from pipeline.stages.adjusted_difference import AdjustedDifference
 from pipeline.stages.annotate import Annotate
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.disentangle import Disentangle
@@ -21,6 +22,7 @@ STAGES = [
     Annotate,
     PrincipalComponents,
     MeanDifference,
+    AdjustedDifference,
     LinearClassifier,
     Disentangle,
     Edit,
