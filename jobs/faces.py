@@ -10,6 +10,7 @@ from typer import Option
 
 from jobs.command_line import carry_out, console, main
 from pipeline import models
+from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.disentangle import Disentangle
@@ -25,14 +26,16 @@ from pipeline.stages.sample import Sample
 def faces(
     root: Annotated[Path, Option(help="Folder for everything that is made.")] = Path("runs/faces"),
     model: Annotated[str, Option(help="Folder or hub id of an unconditional diffusers U-Net.")] = str(models.BUNDLED),
-    samples: Annotated[int, Option(help="Samples to find directions in.")] = 640,
-    steps: Annotated[int, Option(help="T, steps of the reverse process.")] = 20,
+    samples: Annotated[int, Option(help="Samples to find directions in.")] = 896,
+    steps: Annotated[int, Option(help="T, steps of the reverse process.")] = 16,
     eta: Annotated[float, Option(help="0 = DDIM, 1 = DDPM.")] = 1.0,
     seed: Annotated[int, Option(help="Of the samples' noise.")] = 0,
     attributes: Annotated[str, Option(help="What to find directions for, by commas.")] = "smile,glasses,age,gender,yaw",
-    top: Annotated[int, Option(help="Positives, and as many negatives, of an attribute (Eq. 11).")] = 100,
+    top: Annotated[int, Option(help="Positives, and as many negatives, of an attribute (Eq. 11).")] = 128,
     components: Annotated[int, Option(help="Principal components.")] = 10,
-    held_out: Annotated[int, Option(help="Held-out samples that every edit is measured on.")] = 12,
+    held_out: Annotated[
+        int, Option(help="Held-out samples that edits are measured on; a third of them for the less important.")
+    ] = 24,
     workers: Annotated[int | None, Option(help="Worker processes; 0 works in this process, without Ray.")] = None,
     address: Annotated[str | None, Option(help="Ray cluster; without it, Ray starts on this machine.")] = None,
     plan: Annotated[bool, Option("--plan", help="Print what would be made, and stop.")] = False,
@@ -50,9 +53,13 @@ def faces(
         classifier = LinearClassifier(annotate, "portraits", wanted, top)
         supervised = (difference, classifier, Disentangle(difference), Disentangle(classifier))
 
+        def measured(directions: tuple[Stage, ...], strengths: tuple[float, ...], n: int) -> Evaluate:
+            return Evaluate(Edit(sample, directions, strengths, n), annotate, judge)
+
         evaluations = (
-            Evaluate(Edit(sample, supervised, (-1.0, -0.5, 0.5, 1.0), held_out), annotate, judge),
-            Evaluate(Edit(sample, (unsupervised,), (-2.0, 2.0), held_out), annotate, judge),
+            measured((Disentangle(classifier), difference), (-1.0, -0.5, 0.5, 1.0), held_out),
+            measured((classifier, Disentangle(difference)), (-1.0, 1.0), held_out // 3),
+            measured((unsupervised,), (-2.0, 2.0), held_out // 3),
         )
         catalog = Catalog(sample, (*supervised, unsupervised), evaluations)
         return catalog, Report(catalog)

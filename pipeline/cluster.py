@@ -63,22 +63,12 @@ class RayPool:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("RAY_task_oom_retries", str(self.ATTEMPTS - 1))  # without it, for ever
-        os.environ.setdefault(
-            "RAY_worker_register_timeout_seconds", "600"
-        )  # after the usual 60, ray.init hangs for ever
+        # Where Ray gives up on a worker that takes 60 s to start, ray.init hangs for ever.
+        os.environ.setdefault("RAY_worker_register_timeout_seconds", "600")
         import ray
 
         self.ray = ray
-        # "local" starts a Ray of this job's own; without it, one that another job started would be joined and waited for.
-        local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address is None else {}
-        try:
-            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.WARNING, **local)
-        except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
-            if address is None:
-                raise
-            raise UserError(
-                f"No Ray cluster answers at {address} ({error}).\nCheck --address, or leave it out."
-            ) from error
+        self._start(workers) if address is None else self._join(address)
         resources = ray.cluster_resources()
         gpus = int(resources.get("GPU", 0))
         self.size = workers or gpus or int(resources["CPU"])
@@ -86,6 +76,34 @@ class RayPool:
         actor = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=-1, max_task_retries=retries)(Worker)
         self.idle: list[Any] = [actor.remote() for _ in range(self.size)]
         self.busy: dict[Any, tuple[Task, Any]] = {}
+
+    def _start(self, workers: int | None) -> None:
+        """Start a Ray of this job's own: "local", or one that another job started would be joined and waited for.
+
+        Ray allows itself 15 to 30 s, too few on a busy machine or a cold disk; at the second try its files are in memory.
+        """
+        try:
+            self._init("local", num_cpus=workers, include_dashboard=False)
+        except Exception:
+            self.ray.shutdown()
+            try:
+                self._init("local", num_cpus=workers, include_dashboard=False)
+            except Exception as error:
+                raise UserError(
+                    f"Ray did not start on this machine ({error}).\n"
+                    "Try again when it is less busy, or work without Ray: --workers 0."
+                ) from error
+
+    def _join(self, address: str) -> None:
+        try:
+            self._init(address)
+        except Exception as error:  # Ray raises half a dozen kinds
+            raise UserError(
+                f"No Ray cluster answers at {address} ({error}).\nCheck --address, or leave it out."
+            ) from error
+
+    def _init(self, address: str, **options: Any) -> None:
+        self.ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
 
     def submit(self, task: Task, store: Store) -> None:
         actor = self.idle.pop()

@@ -33,7 +33,7 @@ class Edit(Stage):
     finders: tuple[Stage, ...]  # whose directions are applied
     strengths: tuple[float, ...]
     n: int  # held-out samples
-    controls: int = 2  # random directions
+    controls: int = 3  # random directions, each with the median direction's norm at every step
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,8 +96,8 @@ class Edit(Stage):
             return name, store.vectors(finder)[name]
         index = part - len(self.names) - 1
         rows, _ = read_directions(store, self.finders)
-        norms = np.mean([row["norm_by_step"] for row in rows], axis=0)
-        return f"control-{index}", random_direction(norms, shape, seed=index)
+        norms = np.median([row["norm_by_step"] for row in rows], axis=0)
+        return f"control-{self.fingerprint[:6]}-{index}", random_direction(norms, shape, seed=index)
 
     def _sample(self, unet: torch.nn.Module, vector: np.ndarray, strengths: list[float], ids: list[int]) -> np.ndarray:
         """Edited images (B, H, W, 3) uint8, in batches of the size that the samples were made in."""
