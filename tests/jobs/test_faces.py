@@ -19,7 +19,7 @@ from jobs.faces import faces
 from pipeline.store import Store
 
 ROOT = Path(__file__).parents[2]
-TINY = shlex.split("--samples 12 --steps 2 --top 3 --components 2 --held-out 2 --attributes smile,glasses --workers 0")
+TINY = shlex.split("--samples 12 --steps 2 --top 3 --components 2 --held-out 6 --attributes smile,glasses --workers 0")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command()(faces)
@@ -57,7 +57,8 @@ def refused(result: Result, *messages: str) -> None:
     [
         ("--attributes smile,beard", ("'portraits' does not score 'beard'", "It scores ", "glasses")),
         ("--attributes smile", ("at least two attributes",)),
-        ("--attributes ,", ("at least two attributes",)),
+        ("--attributes ,", ("The attributes are none: expected at least one",)),
+        ("--attributes smile,smile", ("expected at least one, each once",)),
         ("--top 7", ("7 positives and 7 negatives need 14 samples, and there will be 12", "Lower --top or raise")),
         ("--top 0", ("n = 0 positives: expected at least 1",)),
         ("--top -3", ("n = -3 positives: expected at least 1",)),
