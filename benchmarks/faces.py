@@ -65,7 +65,7 @@ def measure(effects: pd.DataFrame, targets: dict[str, str]) -> dict[str, float]:
     after, before = (unit[unit.index.str.endswith(method)].mean() for method in (RECOMMENDED, "/mean-difference"))
 
     controls = effects[effects["control"] & (effects["n"] == effects["n"].max())]
-    control = controls.groupby(["strength", "attribute"])["effect"].mean().abs().max()
+    control = controls["effect"].abs().groupby([controls["strength"].abs(), controls["attribute"]]).mean().max()
     components = effects[effects["direction"].str.endswith("/principal-components")]
     moved = components.groupby("direction")["effect"].apply(lambda effect: effect.abs().max())
     return {

@@ -57,7 +57,7 @@ def faces(
             return Evaluate(Edit(sample, directions, strengths, n), annotate, judge)
 
         evaluations = (
-            measured((Disentangle(classifier), difference), (-1.0, -0.5, 0.5, 1.0), held_out),
+            measured((Disentangle(classifier), difference), (-1.0, -0.75, -0.5, 0.5, 0.75, 1.0), held_out),
             measured((classifier, Disentangle(difference)), (-1.0, 1.0), held_out // 3),
             measured((unsupervised,), (-2.0, 2.0), held_out // 3),
         )
