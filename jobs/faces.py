@@ -58,8 +58,8 @@ def faces(
 
         evaluations = (
             measured((Disentangle(classifier), difference), (-1.0, -0.75, -0.5, 0.5, 0.75, 1.0), held_out),
-            measured((classifier, Disentangle(difference)), (-1.0, 1.0), held_out // 3),
-            measured((unsupervised,), (-2.0, 2.0), held_out // 3),
+            measured((classifier, Disentangle(difference)), (-1.0, 1.0), max(2, held_out // 3)),
+            measured((unsupervised,), (-2.0, 2.0), max(2, held_out // 3)),
         )
         catalog = Catalog(sample, (*supervised, unsupervised), evaluations)
         return catalog, Report(catalog)

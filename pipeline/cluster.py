@@ -71,7 +71,8 @@ class RayPool:
         self._start(workers) if address is None else self._join(address)
         resources = ray.cluster_resources()
         gpus = int(resources.get("GPU", 0))
-        self.size = workers or gpus or int(resources["CPU"])
+        devices = gpus or int(resources["CPU"])
+        self.size = min(workers or devices, devices)
         retries = self.ATTEMPTS - 1
         actor = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=-1, max_task_retries=retries)(Worker)
         self.idle: list[Any] = [actor.remote() for _ in range(self.size)]

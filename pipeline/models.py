@@ -49,8 +49,8 @@ class Model:
         """(C, H, W) of h, found by one pass of a copy without weights."""
         return hspace.h_shape(_from_config(json.loads(self.unet)))
 
-    def load(self, device: str = "cpu") -> UNet2DModel:
-        """The U-Net in float32, channels last (a third faster on most CPUs), ready to run."""
+    def load(self) -> UNet2DModel:
+        """The U-Net in float32, channels last (a third faster on most CPUs), ready to run, on a GPU where there is one."""
         weights = _weights(Path(self.folder))
         if sha256(weights) != self.weights:
             raise UserError(f"{weights} has changed since it was first read. Start the job again.")
@@ -58,6 +58,7 @@ class Model:
         unet = UNet2DModel.from_pretrained(
             weights.parent, use_safetensors=True, variant=variant, torch_dtype=torch.float32
         )
+        device = "cuda" if torch.cuda.is_available() else "cpu"
         return unet.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def ddim(self, clip: bool | None = None) -> DDIMScheduler:
@@ -91,7 +92,7 @@ def find(name: str, revision: str | None = None) -> Model:
     return Model(
         weights=sha256(weights),
         unet=json.dumps(kept, sort_keys=True),
-        scheduler=json.dumps(scheduler_config, sort_keys=True),
+        scheduler=json.dumps(_without_version(scheduler_config), sort_keys=True),
         name="bundled portraits" if folder == BUNDLED else name,
         folder=str(folder.absolute()),
         revision=revision,
@@ -169,6 +170,11 @@ def _check_weights(path: Path, config: dict[str, Any]) -> None:
                 f"{path}: {key} has shape {found[key]}, but config.json makes it {shape}.\n"
                 "The weights and the configuration belong to different models: copy both from one place."
             )
+
+
+def _without_version(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without the release of diffusers that wrote it: saving a model again does not change it."""
+    return {key: value for key, value in config.items() if key != "_diffusers_version"}
 
 
 def _renamed(key: str) -> str:
