@@ -25,3 +25,11 @@ def tiny_model(tmp_path_factory) -> Path:
     unet.save_pretrained(folder / "unet")
     DDPMScheduler().save_pretrained(folder / "scheduler")
     return folder
+
+
+@pytest.fixture
+def tiny_unet(tiny_model):
+    """The U-Net of `tiny_model`, loaded."""
+    from pipeline import models
+
+    return models.find(str(tiny_model)).load()

@@ -10,17 +10,9 @@ from pipeline.errors import UserError
 SHAPE = (3, 16, 16)
 
 
-@pytest.fixture(scope="module")
-def unet() -> UNet2DModel:
-    torch.manual_seed(0)
-    return UNet2DModel(
-        sample_size=16,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        norm_num_groups=4,
-        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-    ).eval()
+@pytest.fixture
+def unet(tiny_unet) -> UNet2DModel:
+    return tiny_unet
 
 
 def scheduler(**settings) -> DDIMScheduler:

@@ -9,17 +9,9 @@ from pipeline.errors import UserError
 from pipeline.hspace import bottleneck, h_shape
 
 
-@pytest.fixture(scope="module")
-def unet() -> UNet2DModel:
-    torch.manual_seed(0)
-    return UNet2DModel(
-        sample_size=16,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        norm_num_groups=4,
-        down_block_types=("DownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "UpBlock2D"),
-    ).eval()
+@pytest.fixture
+def unet(tiny_unet) -> UNet2DModel:
+    return tiny_unet
 
 
 def test_the_offset_is_added_to_the_output_of_the_mid_block(unet):

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
-from diffusers import DDIMScheduler, UNet2DModel
 
 from pipeline import models
 from pipeline.cluster import InProcess
@@ -43,20 +41,8 @@ def make_flow(model: models.Model) -> Report:
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory) -> models.Model:
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("model")
-    unet = UNet2DModel(
-        sample_size=16,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        norm_num_groups=4,
-        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-    )
-    unet.save_pretrained(folder / "unet")
-    DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
-    return models.find(str(folder))
+def model(tiny_model) -> models.Model:
+    return models.find(str(tiny_model))
 
 
 @pytest.fixture(scope="session")
