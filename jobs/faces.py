@@ -19,6 +19,7 @@ from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.linear_classifier import LinearClassifier
 from pipeline.stages.mean_difference import MeanDifference
 from pipeline.stages.principal_components import PrincipalComponents
+from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.report import Report
 from pipeline.stages.sample import Sample
 
@@ -34,8 +35,8 @@ def faces(
     top: Annotated[int, Option(help="Positives, and as many negatives, of an attribute (Eq. 11).")] = 128,
     components: Annotated[int, Option(help="Principal components.")] = 10,
     held_out: Annotated[
-        int, Option(help="Held-out samples that edits are measured on; a third of them for the less important.")
-    ] = 24,
+        int, Option(help="Held-out samples that edits are measured on; a quarter of them for the less important.")
+    ] = 36,
     workers: Annotated[int | None, Option(help="Worker processes; 0 works in this process, without Ray.")] = None,
     address: Annotated[str | None, Option(help="Ray cluster; without it, Ray starts on this machine.")] = None,
     plan: Annotated[bool, Option("--plan", help="Print what would be made, and stop.")] = False,
@@ -53,13 +54,16 @@ def faces(
         classifier = LinearClassifier(annotate, "portraits", wanted, top)
         supervised = (difference, classifier, Disentangle(difference), Disentangle(classifier))
 
+        recommended, plain = Disentangle(classifier), difference
+        control = RandomDirections(sample, (recommended, plain))
+
         def measured(directions: tuple[Stage, ...], strengths: tuple[float, ...], n: int) -> Evaluate:
             return Evaluate(Edit(sample, directions, strengths, n), annotate, judge)
 
         evaluations = (
-            measured((Disentangle(classifier), difference), (-1.0, -0.75, -0.5, 0.5, 0.75, 1.0), held_out),
-            measured((classifier, Disentangle(difference)), (-1.0, 1.0), max(2, held_out // 3)),
-            measured((unsupervised,), (-2.0, 2.0), max(2, held_out // 3)),
+            measured((recommended, plain, control), (-1.0, -0.75, 0.75, 1.0), held_out),
+            measured((classifier, Disentangle(difference)), (-1.0, 1.0), max(2, held_out // 4)),
+            measured((unsupervised,), (-2.0, 2.0), max(2, held_out // 4)),
         )
         catalog = Catalog(sample, (*supervised, unsupervised), evaluations)
         return catalog, Report(catalog)

@@ -17,29 +17,59 @@ Shapes: B batch, T steps, C H W bottleneck.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
 import torch
 from diffusers import DDIMScheduler
-from torch import Tensor, nn
+from torch import Tensor
 
+from pipeline.denoiser import Denoiser
 from pipeline.errors import UserError
-from pipeline.hspace import bottleneck
+from pipeline.hspace import Edit, in_turn
+
+OnH = Callable[[int, int, Tensor], None]  # step, timestep, h (B, C, H, W) on the host, before any edit
+
+
+class Noise(Protocol):
+    """x_T and z_{T:1} of the samples of a batch, drawn (`NoiseStreams`) or found in real images (`inversion.Inverted`)."""
+
+    def x_T(self) -> Tensor: ...
+
+    def sigma_z(self, step: int, sigma: float) -> Tensor | None:
+        """What Eq. 2 adds at a step, asked for once a step and in order; None adds nothing."""
 
 
 class NoiseStreams:
     """x_T and z_{T:1} of each sample, from one stream that belongs to (seed, sample_id) alone.
 
-    So a sample is the same in any batch, shard, or order of workers, and the noise of two samples never overlaps.
-    Noise is drawn on the CPU, where the bits do not depend on the device.
+    So a sample is the same in any batch, shard, or order of workers, and the noise of two samples never overlaps. Noise
+    is drawn on the CPU, where the bits do not depend on the device; z_t is the same whatever eta is at other steps.
     """
 
     def __init__(self, seed: int, sample_ids: Sequence[int], shape: tuple[int, ...]):
         self.shape = shape
         self.streams = [torch.Generator().manual_seed(_stream_seed(seed, sample_id)) for sample_id in sample_ids]
+        self.skipped = 0  # draws that steps with sigma = 0 did not need
 
     def next(self) -> Tensor:
         """(B, *shape): x_T at the first call, then z_T, z_{T-1}, ..."""
-        return torch.stack([torch.randn(self.shape, generator=stream) for stream in self.streams])
+        noise = torch.empty(len(self.streams), *self.shape)
+        for row, stream in zip(noise, self.streams, strict=True):
+            torch.randn(self.shape, generator=stream, out=row)
+        return noise
+
+    def x_T(self) -> Tensor:
+        return self.next()
+
+    def sigma_z(self, step: int, sigma: float) -> Tensor | None:
+        if sigma == 0:
+            self.skipped += 1
+            return None
+        while self.skipped:
+            self.next()
+            self.skipped -= 1
+        return sigma * self.next()
 
 
 def _stream_seed(seed: int, sample_id: int) -> int:
@@ -48,12 +78,28 @@ def _stream_seed(seed: int, sample_id: int) -> int:
 
 
 @dataclass(frozen=True)
+class Level:
+    """The numbers of one step."""
+
+    timestep: int
+    alpha: float  # alpha_t, a cumulative product
+    alpha_previous: float  # alpha_{t-1}
+    sigma: float  # Eq. 5: in D_t
+    noise: float  # what z_t is multiplied by: sigma, but for "fixed_large" variance
+
+
+@dataclass(frozen=True)
 class ReverseProcess:
-    """Eq. 2 for one scheduler configuration, T steps and one eta (0 = DDIM, 1 = DDPM)."""
+    """Eq. 2 for one scheduler configuration, T steps, and eta (0 = DDIM, 1 = DDPM), one for all steps or one a step.
+
+    P_t is clipped or thresholded where the scheduler's configuration asks for it. eps is not recomputed from what was
+    clipped, as in `DDIMPipeline`; `ancestral` does that, and takes the scheduler's `variance_type`, as `DDPMPipeline` does.
+    """
 
     scheduler: DDIMScheduler
     steps: int
-    eta: float = 1.0
+    eta: float | tuple[float, ...] = 1.0
+    ancestral: bool = False  # DDPMPipeline's loop, to the letter; eta must be 1
 
     def __post_init__(self) -> None:
         trained = self.scheduler.config.num_train_timesteps
@@ -61,75 +107,148 @@ class ReverseProcess:
             raise UserError(
                 f"T = {self.steps} steps: expected 1 to {trained}, the timesteps that the model was trained on."
             )
-        if not 0 <= self.eta <= 1:
-            raise UserError(f"eta = {self.eta}: expected 0 (DDIM) to 1 (DDPM).")
+        if isinstance(self.eta, tuple) and len(self.eta) != self.steps:
+            raise UserError(
+                f"eta has {len(self.eta)} values for T = {self.steps} steps: expected one, or one a step, noisiest first."
+            )
+        if outside := [eta for eta in self.etas if not 0 <= eta <= 1]:
+            raise UserError(f"eta = {outside[0]}: expected 0 (DDIM) to 1 (DDPM).")
+        if self.ancestral and set(self.etas) != {1.0}:
+            raise UserError(f"eta = {self.eta}: the ancestral (DDPM) process has eta = 1.")
+        if (prediction := self.scheduler.config.prediction_type) not in ("epsilon", "v_prediction", "sample"):
+            raise UserError(f"The scheduler predicts {prediction!r}; expected epsilon, v_prediction or sample.")
 
     @property
+    def etas(self) -> tuple[float, ...]:
+        """eta of each step."""
+        return self.eta if isinstance(self.eta, tuple) else (float(self.eta),) * self.steps
+
+    @cached_property
     def timesteps(self) -> list[int]:
         """The T timesteps, noisiest first, in the scheduler's own spacing."""
         self.scheduler.set_timesteps(self.steps)
         return self.scheduler.timesteps.tolist()
 
-    def alphas(self, t: int) -> tuple[float, float]:
-        """alpha_t and alpha_{t-1}, cumulative products; past the last step the scheduler's `final_alpha_cumprod`."""
+    @cached_property
+    def levels(self) -> list[Level]:
+        return [self._level(step, t) for step, t in enumerate(self.timesteps)]
+
+    def _level(self, step: int, t: int) -> Level:
+        alpha = float(self.scheduler.alphas_cumprod[t])
+        alpha_previous = self._alpha_previous(step, t)
+        kept = 1 - alpha / alpha_previous
+        sigma = self.etas[step] * ((1 - alpha_previous) / (1 - alpha)) ** 0.5 * kept**0.5  # Eq. 5
+        noise = sigma
+        if self.ancestral and self.scheduler.config.get("variance_type") == "fixed_large":
+            noise = kept**0.5 if t > 0 else 0.0  # Ho et al. 2020, Sec. 3.2: sigma_t^2 = beta_t
+        return Level(t, alpha, alpha_previous, sigma, noise)
+
+    def _alpha_previous(self, step: int, t: int) -> float:
+        """alpha_{t-1}, where diffusers has it: DDIM a fixed stride below t, DDPM at the next timestep of the list."""
+        if self.ancestral:
+            last = step == self.steps - 1
+            return 1.0 if last else float(self.scheduler.alphas_cumprod[self.timesteps[step + 1]])
         previous = t - self.scheduler.config.num_train_timesteps // self.steps
-        alphas_cumprod = self.scheduler.alphas_cumprod
-        alpha_previous = alphas_cumprod[previous] if previous >= 0 else self.scheduler.final_alpha_cumprod
-        return float(alphas_cumprod[t]), float(alpha_previous)
+        return float(self.scheduler.alphas_cumprod[previous] if previous >= 0 else self.scheduler.final_alpha_cumprod)
 
     @torch.inference_mode()
     def run(
         self,
-        unet: nn.Module,
-        noise: NoiseStreams,
-        delta_h: Callable[[int], Tensor | None] = lambda step: None,
-        on_h: Callable[[int, int, Tensor], None] = lambda step, timestep, h: None,
+        denoiser: Denoiser,
+        noise: Noise,
+        edits: Sequence[Edit] = (),
+        on_h: OnH | None = None,
+        asyrp: bool = False,
     ) -> Tensor:
-        """From noise to images: x_0 (B, 3, H, W), about [-1, 1].
+        """From noise to x_0 (B, channels, height, width), about [-1, 1] for images.
 
-        `delta_h(step)` gives the offset (B, C, H, W) that is added to h, which enters both P_t and D_t;
-        `on_h(step, timestep, h)` receives h (B, C, H, W) as it was before the offset.
+        The edits of h enter both P_t and D_t; with `asyrp` P_t only, at two passes a step (Kwon et al. 2023, Eq. 8).
+        `on_h` receives h of every step; on a GPU while the next step is under way, so writing it costs no time there.
         """
-        parameter = next(unet.parameters())
-        x_t = noise.next().to(parameter)
-        with bottleneck(unet) as opened:
-            for step, t in enumerate(self.timesteps):
-                opened.delta_h = delta_h(step)
-                timestep = torch.full((len(x_t),), t, device=x_t.device)
-                output = unet(x_t, timestep).sample
-                assert opened.h is not None
-                on_h(step, t, opened.h)
-                x_t = self.step(x_t, output, t, noise)
+        x_t = noise.x_T().to(denoiser.device)
+        leaving = None
+        for step, level in enumerate(self.levels):
+            edit = _at(step, edits)
+            output, h = denoiser(x_t, level.timestep, edit)
+            unedited = denoiser(x_t, level.timestep)[0] if asyrp and edit else None
+            if on_h:
+                if leaving:
+                    on_h(*leaving.arrived())
+                leaving = _Leaving(step, level.timestep, h)
+            x_t = self.previous(step, x_t, output, noise.sigma_z(step, level.noise), unedited)
+        if on_h and leaving:
+            on_h(*leaving.arrived())
         return x_t
 
-    def step(self, x_t: Tensor, output: Tensor, t: int, noise: NoiseStreams) -> Tensor:
-        """Eq. 2: one step from x_t to x_{t-1}."""
-        alpha, alpha_previous = self.alphas(t)
-        P_t, eps = self.predict(x_t, output, alpha)
-        sigma = self.eta * ((1 - alpha_previous) / (1 - alpha)) ** 0.5 * (1 - alpha / alpha_previous) ** 0.5
-        D_t = (1 - alpha_previous - sigma**2) ** 0.5 * eps
-        x_previous = alpha_previous**0.5 * P_t + D_t
-        if sigma > 0:
-            x_previous = x_previous + sigma * noise.next().to(x_t)
-        return x_previous
+    def previous(
+        self, step: int, x_t: Tensor, output: Tensor, sigma_z: Tensor | None, unedited: Tensor | None = None
+    ) -> Tensor:
+        """Eq. 2: x_{t-1} from x_t. With `unedited` (Asyrp), D_t comes from that output and P_t from the other."""
+        x_previous = self.mean(step, x_t, output, unedited)
+        return x_previous if sigma_z is None else x_previous + sigma_z.to(x_t, non_blocking=True)
 
-    def predict(self, x_t: Tensor, output: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-        """P_t and eps from the U-Net's output, by the scheduler's `prediction_type`; P_t clipped where it asks for that."""
-        a, s = alpha**0.5, (1 - alpha) ** 0.5
+    def mean(self, step: int, x_t: Tensor, output: Tensor, unedited: Tensor | None = None) -> Tensor:
+        """Eq. 2 without its noise: sqrt(alpha_{t-1}) P_t + D_t."""
+        level = self.levels[step]
+        P_t, eps = self.predict(step, x_t, output)
+        if unedited is not None:
+            _, eps = self.predict(step, x_t, unedited)
+        D_t = max(0.0, 1 - level.alpha_previous - level.sigma**2) ** 0.5 * eps  # Eq. 4
+        return level.alpha_previous**0.5 * P_t + D_t
+
+    def predict(self, step: int, x_t: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+        """P_t (Eq. 3) and eps from the U-Net's output, by the scheduler's `prediction_type`."""
+        a, s = self.levels[step].alpha ** 0.5, (1 - self.levels[step].alpha) ** 0.5
         match self.scheduler.config.prediction_type:
-            case "epsilon":
-                P_t, eps = (x_t - s * output) / a, output
             case "v_prediction":
                 P_t, eps = a * x_t - s * output, a * output + s * x_t
             case "sample":
                 P_t, eps = output, (x_t - a * output) / s
-            case other:
-                raise UserError(f"The scheduler predicts {other!r}; expected epsilon, v_prediction or sample.")
-        if self.scheduler.config.clip_sample:
-            P_t = P_t.clamp(-self.scheduler.config.clip_sample_range, self.scheduler.config.clip_sample_range)
-        return P_t, eps
+            case _:
+                P_t, eps = (x_t - s * output) / a, output
+        P_t = self._within_range(P_t)
+        return P_t, (x_t - a * P_t) / s if self.ancestral else eps
+
+    def _within_range(self, P_t: Tensor) -> Tensor:
+        config = self.scheduler.config
+        if config.thresholding:  # Saharia et al. 2022, Sec. 2.3
+            s = P_t.flatten(1).abs().quantile(config.dynamic_thresholding_ratio, dim=1)
+            s = s.clamp(1, config.sample_max_value).view(-1, 1, 1, 1)
+            return torch.clamp(P_t, -s, s) / s
+        if config.clip_sample:
+            return P_t.clamp(-config.clip_sample_range, config.clip_sample_range)
+        return P_t
+
+
+class _Leaving:
+    """h on its way to the host. On a GPU the copy is queued behind the pass that made h, and waited for when it is needed."""
+
+    def __init__(self, step: int, timestep: int, h: Tensor):
+        self.step, self.timestep, self.h, self.copied = step, timestep, h, None
+        if h.is_cuda:
+            self.h = torch.empty(h.shape, dtype=h.dtype, pin_memory=True).copy_(h, non_blocking=True)
+            self.copied = torch.cuda.Event()
+            self.copied.record()
+
+    def arrived(self) -> tuple[int, int, Tensor]:
+        if self.copied:
+            self.copied.synchronize()
+        return self.step, self.timestep, self.h
+
+
+def _at(step: int, edits: Sequence[Edit]) -> Callable[[Tensor], Tensor] | None:
+    """The edits of one step as a function of h alone."""
+    if not edits:
+        return None
+    edit = in_turn(edits)
+    return lambda h: edit(step, h)
 
 
 def to_uint8(x_0: Tensor) -> Tensor:
     """(B, 3, H, W) in [-1, 1] -> (B, H, W, 3) uint8 RGB."""
     return ((x_0.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def from_uint8(images: Tensor) -> Tensor:
+    """(B, H, W, 3) uint8 RGB -> (B, 3, H, W) float32 in [-1, 1]."""
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1

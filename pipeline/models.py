@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DModel
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from pipeline import hspace
+from pipeline.denoiser import Denoiser
+from pipeline.diffusion import from_uint8, to_uint8
 from pipeline.errors import UserError
+from pipeline.hspace import CapturePoint
 from pipeline.stage import not_hashed
 from pipeline.store import sha256
 
@@ -40,17 +45,30 @@ class Model:
     revision: str | None = not_hashed(None)  # commit of the hub repository
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def x_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of x_t."""
         config = json.loads(self.unet)
         return config["in_channels"], config["sample_size"], config["sample_size"]
 
-    def h_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of h, found by one pass of a copy without weights."""
-        return hspace.h_shape(_from_config(json.loads(self.unet)))
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an image."""
+        return self.x_shape
 
-    def load(self) -> UNet2DModel:
-        """The U-Net in float32, channels last (a third faster on most CPUs), ready to run, on a GPU where there is one."""
+    def h_shape(self, point: CapturePoint = "after") -> tuple[int, int, int]:
+        """(C, H, W) of h, found by one pass of a copy without weights."""
+        return hspace.h_shape(_from_config(json.loads(self.unet)), point)
+
+    def load(self, point: CapturePoint = "after", dtype: str = "float32", compiled: bool = False) -> "LoadedModel":
+        """Ready to run, on a GPU where there is one. The weights stay float32; `dtype` is that of autocast."""
+        unet = self._load_unet()
+        if compiled:
+            for block in (*unet.down_blocks, *unet.up_blocks):  # around the mid block, whose hooks would break the graph
+                block.compile()
+        return LoadedModel(Denoiser(unet, point, dtype=getattr(torch, dtype)))
+
+    def _load_unet(self) -> UNet2DModel:
+        """The U-Net in float32, channels last (a third faster on most CPUs)."""
         weights = _weights(Path(self.folder))
         if sha256(weights) != self.weights:
             raise UserError(f"{weights} has changed since it was first read. Start the job again.")
@@ -65,6 +83,23 @@ class Model:
         """Eq. 2's scheduler with the model's own betas, prediction type and spacing; `clip` overrides `clip_sample`."""
         overrides = {} if clip is None else {"clip_sample": clip}
         return _ddim(json.loads(self.scheduler), **overrides)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in memory: the U-Net, and the way between images and what the U-Net works on."""
+
+    denoiser: Denoiser
+
+    @torch.inference_mode()
+    def to_images(self, x_0: Tensor) -> np.ndarray:
+        """x_0 (B, channels, height, width) -> (B, H, W, 3) uint8 RGB."""
+        return to_uint8(x_0).cpu().numpy()
+
+    @torch.inference_mode()
+    def from_images(self, images: np.ndarray) -> Tensor:
+        """(B, H, W, 3) uint8 RGB, of the model's size -> x_0 (B, channels, height, width) float32."""
+        return from_uint8(torch.from_numpy(images)).to(self.denoiser.device)
 
 
 def find(name: str, revision: str | None = None) -> Model:

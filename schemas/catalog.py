@@ -31,8 +31,9 @@ class Sampling(_Strict):
 
     steps: int = Field(description="T, steps of the reverse process; also the first axis of a direction")
     timesteps: list[int] = Field(description="the timestep of each step; step 0 is the noisiest")
-    eta: float = Field(description="0 = DDIM, 1 = DDPM")
+    eta: float | list[float] = Field(description="0 = DDIM, 1 = DDPM; a list has one a step")
     clip: bool = Field(description="whether P_t (pred_original_sample) is clipped")
+    dtype: str = Field("float32", description="of autocast; float32 is none")
     seed: int
     n: int = Field(description="samples that the directions are fitted on")
 
@@ -55,7 +56,7 @@ class Evaluation(_Strict):
     )
     strengths: list[float] = Field(description="what the directions were multiplied by")
     n: int = Field(description="held-out samples an edit")
-    controls: int = Field(description="random directions of the same norms by step")
+    controls: int = Field(description="random directions among those measured, of the median norms by step")
 
 
 class Catalog(_Strict):
@@ -64,7 +65,10 @@ class Catalog(_Strict):
     schema_version: Literal[1] = 1
     model: ModelCard
     sampling: Sampling
-    capture: Literal["after"] = Field("after", description="where h is read and edited: the output of the mid block")
+    capture: Literal["after", "before", "middle"] = Field(
+        "after",
+        description="where h is read and edited: the mid block's output, its input, or inside its last ResNet block",
+    )
     h_shape: tuple[int, int, int] = Field(description="(C, H, W); a direction is float32 [T, C, H, W]")
     directions: list[Direction]
     evaluations: list[Evaluation]

@@ -40,14 +40,17 @@ class Factors:
 
 
 def sample_factors(n: int, seed: int) -> Factors:
-    """Draw n sets of factors. Smiles are likelier in women, glasses and grey hair in the old."""
+    """Draw n sets of factors. Smiles are likelier in women, glasses and grey hair in the old.
+
+    58 % are drawn as female, as in CelebA (Liu et al. 2015, 202,599 photographs).
+    """
     generator = torch.Generator().manual_seed(seed)
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(n, *shape, generator=generator)
 
     age = uniform()
-    gender = (uniform() < 0.5).float()
+    gender = (uniform() < 0.58).float()
     smiling = uniform() < 0.33 + 0.30 * gender
     smile = torch.where(smiling, 0.35 + 0.65 * uniform(), -0.7 + 0.9 * uniform())
     glasses = (uniform() < 0.15 + 0.40 * (age > 0.6)).float()
@@ -57,7 +60,7 @@ def sample_factors(n: int, seed: int) -> Factors:
         age=age,
         gender=gender,
         yaw=2 * uniform() - 1,
-        eyes_open=0.35 + 0.65 * uniform(),
+        eyes_open=0.15 + 0.85 * uniform(),
         hair=uniform(),
         skin=uniform(),
         width=uniform(),
@@ -178,11 +181,11 @@ class _Portrait:
                 self.face * self._blob(cx + side * 0.03, 0.20 - 0.03 * cheer, 0.13, 0.09) * (0.05 + 0.08 * cheer)
             )
 
-            eye = self._cover(self._ellipse(cx, cy, 0.11, 0.075 * opening))
+            eye = self._cover(self._ellipse(cx, cy, 0.115, 0.10 * opening))
             self._over(eye, 0.95)
-            self._over(eye * self._cover(self._ellipse(cx + 0.4 * turn, cy, 0.05, 0.07)), 0.06)
+            self._over(eye * self._cover(self._ellipse(cx + 0.4 * turn, cy, 0.052, 0.09)), 0.06)
             lid = torch.maximum(
-                (self.y - cy + 0.078 * opening).abs() - 0.012 - 0.008 * gender, (self.x - cx).abs() - 0.115
+                (self.y - cy + 0.10 * opening).abs() - 0.013 - 0.006 * gender, (self.x - cx).abs() - 0.12
             )
             self._over(self._cover(lid), 0.06)
             arch = cy - 0.17 - 0.03 * (1 - ((self.x - cx) / 0.13) ** 2)

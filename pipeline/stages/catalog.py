@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.diffusion import ReverseProcess
 from pipeline.stage import Stage, in_order
 from pipeline.stages.card import card
 from pipeline.stages.evaluate import Evaluate
@@ -28,7 +27,7 @@ class Catalog(Stage):
 
     def part_bytes(self) -> int:
         n = sum(len(names_of(finder)) for finder in self.finders)
-        return n * self.sample.steps * 4 * math.prod(self.sample.model.h_shape()) + 1_000_000
+        return n * self.sample.steps * 4 * math.prod(self.sample.h_shape) + 1_000_000
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         rows, vectors = read_directions(store, self.finders)
@@ -45,7 +44,6 @@ class Catalog(Stage):
 
     def _catalog(self, rows: list[Row]) -> schema.Catalog:
         sample, model = self.sample, self.sample.model
-        process = ReverseProcess(model.ddim(sample.clip), sample.steps, sample.eta)
         return schema.Catalog(
             model=schema.ModelCard(
                 name=model.name,
@@ -56,14 +54,15 @@ class Catalog(Stage):
             ),
             sampling=schema.Sampling(
                 steps=sample.steps,
-                timesteps=process.timesteps,
+                timesteps=sample.reverse_process.timesteps,
                 eta=sample.eta,
                 clip=sample.clip,
+                dtype=sample.dtype,
                 seed=sample.seed,
                 n=sample.n,
             ),
-            capture="after",
-            h_shape=model.h_shape(),
+            capture=sample.point,
+            h_shape=sample.h_shape,
             directions=[schema.Direction(**{key: row[key] for key in schema.Direction.model_fields}) for row in rows],
             evaluations=[
                 schema.Evaluation(

@@ -53,8 +53,10 @@ class Report(Stage):
     def _measured(self, store: Store, evaluate: Evaluate) -> Measured:
         edit = evaluate.edit
         images: dict[tuple[str, float], list[bytes]] = {}
-        for part in range(1 + len(edit.names)):  # the controls come after them
+        for part in range(edit.n_parts):
             table = store.table(edit, "edits.parquet", part)
+            if table["control"][0].as_py():
+                continue  # the page shows no pictures of the control
             for strength in dict.fromkeys(table["strength"].to_pylist()):
                 chosen = table.filter(pc.equal(table["strength"], strength)).sort_by("sample_id").slice(0, SHOWN)
                 images[table["direction"][0].as_py(), strength] = _pngs(chosen)

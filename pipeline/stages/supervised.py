@@ -67,7 +67,7 @@ class Supervised(Stage):
         labelled = self.label(self.annotate.scores(store, self.annotator).reindex(ids))
         steps = [self.fit_step(h[labelled.rows], labelled) for h in self._h(store)]
 
-        shape = (len(self.attributes), sample.steps, *sample.model.h_shape())
+        shape = (len(self.attributes), sample.steps, *sample.h_shape)
         vectors = np.stack([vectors for vectors, _ in steps], axis=1).reshape(shape)
         rows = [
             self._row(name, attribute, labelled.selections[a], len(labelled.rows), [more[a] for _, more in steps])

@@ -40,7 +40,7 @@ def output(unet: UNet2DModel) -> torch.Tensor:
 def test_a_pipeline_folder(model):
     found = models.find(str(model))
     assert found.h_shape() == (16, 8, 8)
-    assert found.image_shape == (3, 16, 16)
+    assert found.x_shape == (3, 16, 16)
     assert (found.name, found.folder, found.revision) == (str(model), str(model), None)
 
 

@@ -17,6 +17,7 @@ from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.linear_classifier import LinearClassifier
 from pipeline.stages.mean_difference import MeanDifference
 from pipeline.stages.principal_components import PrincipalComponents
+from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.report import Report
 from pipeline.stages.sample import Sample
 from pipeline.store import Store
@@ -36,7 +37,8 @@ def make_flow(model: models.Model) -> Report:
     unsupervised = PrincipalComponents(sample, 2)
     adjusted = AdjustedDifference(annotate, "portraits", wanted, 4)
     finders = (difference, classifier, adjusted, Disentangle(difference), Disentangle(classifier), unsupervised)
-    evaluation = Evaluate(Edit(sample, finders, (-1.0, 1.0), n=2, controls=1), annotate, annotator("portraits-judge"))
+    edit = Edit(sample, (*finders, RandomDirections(sample, finders, 1)), (-1.0, 1.0), n=2)
+    evaluation = Evaluate(edit, annotate, annotator("portraits-judge"))
     return Report(Catalog(sample, finders, (evaluation,)))
 
 

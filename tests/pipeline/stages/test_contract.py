@@ -13,6 +13,7 @@ from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.linear_classifier import LinearClassifier
 from pipeline.stages.mean_difference import MeanDifference
 from pipeline.stages.principal_components import PrincipalComponents
+from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.report import Report
 from pipeline.stages.sample import Sample
 from pipeline.store import Store
@@ -24,6 +25,7 @@ STAGES = [
     MeanDifference,
     AdjustedDifference,
     LinearClassifier,
+    RandomDirections,
     Disentangle,
     Edit,
     Evaluate,

@@ -1,0 +1,47 @@
+"""RandomDirections: the control. What a random offset of the same size does is what a found direction has to beat."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import UserError
+from pipeline.stage import Stage
+from pipeline.stages.finder import read_directions, write_directions
+from pipeline.stages.sample import Sample
+from pipeline.store import Store
+
+
+@dataclass(frozen=True)
+class RandomDirections(Stage):
+    """Gaussian directions, drawn for each step on its own, with the median norm of other finders' directions at that step."""
+
+    sample: Sample  # whose T and h they are for
+    like: tuple[Stage, ...]  # finders
+    k: int = 3
+    seed: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"random-{self.fingerprint[:6]}-{i}" for i in range(self.k))
+
+    def check(self) -> None:
+        if self.k < 1:
+            raise UserError(f"{self.k} random directions: expected at least 1.")
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        found, _ = read_directions(store, self.like)
+        norms = np.median([row["norm_by_step"] for row in found], axis=0)
+        shape = (self.sample.steps, *self.sample.h_shape)
+        vectors = {name: random_direction(norms, shape, (self.seed, i)) for i, name in enumerate(self.names)}
+        rows = [
+            {"name": name, "method": "random", "component": i, "n": self.sample.n} for i, name in enumerate(self.names)
+        ]
+        write_directions(out, self, vectors, rows)
+
+
+def random_direction(norm_by_step: np.ndarray, shape: tuple[int, ...], seed: tuple[int, ...]) -> np.ndarray:
+    """A Gaussian direction (T, C, H, W) with these norms."""
+    v = np.random.default_rng(seed).standard_normal(shape)
+    norms = np.linalg.norm(v.reshape(len(v), -1), axis=1)
+    return (v * (norm_by_step / norms)[:, None, None, None]).astype(np.float32)
