@@ -153,7 +153,9 @@ def _hooks(mid_block: nn.Module, point: CapturePoint, opened: Bottleneck) -> lis
         case "after":
             return [mid_block.register_forward_hook(lambda module, inputs, h: opened.pass_on(h))]
         case "before":
-            return [mid_block.register_forward_pre_hook(lambda module, inputs: (opened.pass_on(inputs[0]), *inputs[1:]))]
+            return [
+                mid_block.register_forward_pre_hook(lambda module, inputs: (opened.pass_on(inputs[0]), *inputs[1:]))
+            ]
         case "middle":
             return _middle_hooks(mid_block, opened)
     raise UserError(f"{point!r} is no capture point; expected one of {', '.join(get_args(CapturePoint))}.")

@@ -1,7 +1,7 @@
 """Real images in: the noise that a reverse process would have made an image from, and the image's h on the way.
 
-`ddim` runs the deterministic process backwards (Song et al. 2021) and recovers the image about; `edit_friendly` (Huberman-Spiegelglas
-et al., CVPR 2024, arXiv 2304.06140) solves for the z_t that lead exactly through noisy copies of the image.
+`ddim` runs the deterministic process backwards (Song et al. 2021) and recovers the image about; `edit_friendly`
+(Huberman-Spiegelglas et al., CVPR 2024, arXiv 2304.06140) solves for the z_t that lead exactly through noisy copies of the image.
 
 Shapes: B batch, T steps, C H W bottleneck. x_0 is what the U-Net works on: an image in [-1, 1], or its latents.
 """

@@ -32,4 +32,4 @@ def tiny_unet(tiny_model):
     """The U-Net of `tiny_model`, loaded."""
     from pipeline import models
 
-    return models.find(str(tiny_model)).load()
+    return models.find(str(tiny_model)).load().denoiser.unet

@@ -31,9 +31,7 @@ class PrincipalComponents(Stage):
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         steps = [principal_components(h, self.k) for _, h in read_steps(store, self.sample)]
-        vectors = align_signs(step.vectors for step in steps).reshape(
-            self.k, self.sample.steps, *self.sample.h_shape
-        )
+        vectors = align_signs(step.vectors for step in steps).reshape(self.k, self.sample.steps, *self.sample.h_shape)
         rows = [
             {
                 "name": name,

@@ -1,12 +1,16 @@
-"""Hooks on an unmodified model: read, edit, and always let go."""
+"""Hooks on an unmodified model: read, edit, and always let go; edits; directions at other timesteps."""
 
 import pytest
 import torch
-from diffusers import UNet2DModel
+from diffusers import UNet2DConditionModel, UNet2DModel
 from torch import nn
 
+from pipeline.denoiser import Denoiser
 from pipeline.errors import UserError
-from pipeline.hspace import bottleneck, h_shape
+from pipeline.hspace import Add, at_timesteps, bottleneck, h_shape, in_turn
+
+H = (16, 8, 8)
+POINTS = ("after", "before", "middle")
 
 
 @pytest.fixture
@@ -14,41 +18,159 @@ def unet(tiny_unet) -> UNet2DModel:
     return tiny_unet
 
 
-def test_the_offset_is_added_to_the_output_of_the_mid_block(unet):
-    x, t = torch.randn(2, 3, 16, 16), torch.tensor([5, 5])
-    outputs = []
+@pytest.fixture(scope="module")
+def scale_shift() -> UNet2DModel:
+    """A U-Net whose time embedding scales and shifts what `norm2` leaves."""
+    blocks = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2}
+    return small(UNet2DModel, resnet_time_scale_shift="scale_shift", **blocks)
+
+
+@pytest.fixture(scope="module")
+def conditional() -> UNet2DConditionModel:
+    blocks = {
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    }
+    return small(UNet2DConditionModel, in_channels=3, out_channels=3, cross_attention_dim=8, **blocks)
+
+
+def small(kind: type, **settings):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        unet = kind(sample_size=16, block_out_channels=(8, 16), norm_num_groups=4, layers_per_block=1, **settings)
+    return unet.eval().requires_grad_(False)
+
+
+def images(n: int = 2) -> torch.Tensor:
+    return torch.randn(n, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+
+
+# Capture points
+
+
+def test_after_is_what_the_next_block_is_given(unet):
+    given = []
     handle = unet.up_blocks[0].register_forward_pre_hook(
-        lambda module, args, kwargs: outputs.append(kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]),
+        lambda module, args, kwargs: given.append(kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]),
         with_kwargs=True,
     )
-    offset = torch.randn(2, 16, 8, 8)
-    with torch.inference_mode(), bottleneck(unet) as opened:
-        opened.delta_h = offset
-        unet(x, t)
+    offset = torch.randn(2, *H)
+    _, h = Denoiser(unet)(images(), 5, lambda h: h + offset)
     handle.remove()
-    torch.testing.assert_close(outputs[0], opened.h + offset)
+    torch.testing.assert_close(given[0], h + offset)
 
 
-def test_the_hook_is_removed_also_after_an_exception(unet):
-    with pytest.raises(RuntimeError, match="stop"), bottleneck(unet):
+def test_before_is_what_the_mid_block_is_given(unet):
+    given = []
+    offset = torch.randn(2, *H)
+    _, h = Denoiser(unet, "before")(images(), 5)
+    with torch.inference_mode(), bottleneck(unet, "before") as opened:
+        opened.edit = lambda h: h + offset
+        handle = unet.mid_block.resnets[0].register_forward_pre_hook(lambda module, args: given.append(args[0]))
+        unet(images(), torch.tensor([5, 5]))
+        handle.remove()
+    torch.testing.assert_close(given[0], h + offset)
+
+
+@pytest.mark.parametrize("kind", ["unet", "scale_shift"])
+def test_middle_is_after_norm2_and_the_time_embedding(kind, request):
+    """Written out from the last ResNet block's parts; where the embedding scales and shifts, it comes after norm2."""
+    unet = request.getfixturevalue(kind)
+    resnet, seen = unet.mid_block.resnets[-1], []
+    handle = resnet.register_forward_pre_hook(lambda module, args: seen.append(args))
+    _, h = Denoiser(unet, "middle")(images(), 5)
+    handle.remove()
+    x, temb = seen[0]
+    temb = resnet.time_emb_proj(resnet.nonlinearity(temb))[:, :, None, None]
+    inner = resnet.conv1(resnet.nonlinearity(resnet.norm1(x)))
+    if kind == "scale_shift":
+        scale, shift = temb.chunk(2, dim=1)
+        expected = resnet.norm2(inner) * (1 + scale) + shift
+    else:
+        expected = resnet.norm2(inner + temb)
+    torch.testing.assert_close(h, expected)
+
+
+@pytest.mark.parametrize("kind", ["unet", "scale_shift", "conditional"])
+@pytest.mark.parametrize("point", POINTS)
+def test_an_edit_at_every_point_reaches_the_output_and_nothing_stays(kind, point, request):
+    unet = request.getfixturevalue(kind)
+    denoiser = Denoiser(unet, point)
+    plain, h = denoiser(images(), 400)
+    assert tuple(h.shape[1:]) == h_shape(unet, point)
+    same, _ = denoiser(images(), 400, lambda h: h.clone())
+    edited, unedited = denoiser(images(), 400, lambda h: h + 3 * torch.randn_like(h))
+    assert torch.equal(same, plain) and torch.equal(unedited, h)
+    assert (edited - plain).abs().max() > 1e-4
+    assert torch.equal(denoiser(images(), 400)[0], plain)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in unet.modules())
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_hooks_are_removed_also_after_an_exception(unet, point):
+    def stop(h: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("stop")
-    assert not unet.mid_block._forward_hooks
+
+    with pytest.raises(RuntimeError, match="stop"):
+        Denoiser(unet, point)(images(), 5, stop)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in unet.modules())
 
 
-def test_the_shape_is_found_without_running_the_weights(unet):
-    assert h_shape(unet) == (16, 8, 8)
-
-
-def test_a_direction_of_another_model_is_refused(unet):
-    with (
-        torch.inference_mode(),
-        bottleneck(unet) as opened,
-        pytest.raises(UserError, match=r"\(12, 8, 8\).*\(16, 8, 8\)"),
-    ):
-        opened.delta_h = torch.zeros(1, 12, 8, 8)
-        unet(torch.randn(1, 3, 16, 16), torch.tensor([5]))
+def test_a_condition_changes_what_a_conditional_model_says(conditional):
+    empty, _ = Denoiser(conditional)(images(), 5)
+    zeros, _ = Denoiser(conditional, condition=torch.zeros(1, 1, 8))(images(), 5)
+    given, _ = Denoiser(conditional, condition=torch.randn(1, 4, 8))(images(), 5)
+    assert torch.equal(empty, zeros) and not torch.equal(empty, given)
 
 
 def test_a_model_without_a_bottleneck_is_refused():
-    with pytest.raises(UserError, match="no mid block"), bottleneck(nn.Linear(2, 2)):
+    with pytest.raises(UserError, match="no mid block.*\n.*transformers"), bottleneck(nn.Linear(2, 2)):
         pass
+
+
+def test_an_unknown_point_is_refused(unet):
+    with pytest.raises(UserError, match="'inside' is no capture point; expected one of after, before, middle"):
+        Denoiser(unet, "inside")(images(), 5)
+
+
+# Edits
+
+
+def test_a_direction_of_another_model_is_refused():
+    with pytest.raises(UserError, match=r"\(12, 8, 8\).*\(16, 8, 8\)"):
+        Add(torch.zeros(4, 12, 8, 8))(0, torch.zeros(1, *H))
+
+
+def test_a_direction_with_too_few_steps_is_refused():
+    with pytest.raises(UserError, match=r"4 steps.*step 5\.\nBring it.*at_timesteps"):
+        Add(torch.zeros(4, *H))(4, torch.zeros(1, *H))
+
+
+def test_edits_come_in_turn():
+    edit = in_turn([lambda step, h: h + step, lambda step, h: 2 * h])
+    assert edit(3, torch.tensor(1.0)) == 8
+
+
+# Other timesteps
+
+
+def test_at_its_own_timesteps_a_direction_stays_as_it_is():
+    v = torch.randn(4, *H)
+    for how in ("nearest", "linear"):
+        assert torch.equal(at_timesteps(v, [999, 749, 499, 249], [999, 749, 499, 249], how), v)
+
+
+def test_at_other_timesteps():
+    v = torch.tensor([3.0, 2.0, 1.0]).view(3, 1, 1, 1)
+    wanted = [999, 700, 525, 100, 0]
+    nearest = at_timesteps(v, [800, 600, 400], wanted)
+    linear = at_timesteps(v, [800, 600, 400], wanted, "linear")
+    assert nearest.flatten().tolist() == [3.0, 3.0, 2.0, 1.0, 1.0]  # 700 is as near to both: the noisier
+    torch.testing.assert_close(linear.flatten(), torch.tensor([3.0, 2.5, 1.625, 1.0, 1.0]))
+
+
+def test_other_timesteps_need_a_timestep_for_each_step_and_a_known_way():
+    with pytest.raises(UserError, match="3 steps and 2 timesteps"):
+        at_timesteps(torch.zeros(3, *H), [9, 5], [9])
+    with pytest.raises(UserError, match="expected nearest or linear"):
+        at_timesteps(torch.zeros(1, *H), [9], [9], "cubic")
