@@ -9,6 +9,7 @@ from typing import Annotated
 from typer import Option
 
 from jobs.command_line import carry_out, console, main
+from pipeline import images as image_sets
 from pipeline import models
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
@@ -16,18 +17,28 @@ from pipeline.stages.catalog import Catalog
 from pipeline.stages.disentangle import Disentangle
 from pipeline.stages.edit import Edit
 from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.invert import Invert
 from pipeline.stages.linear_classifier import LinearClassifier
+from pipeline.stages.linear_discriminant import LinearDiscriminant
 from pipeline.stages.mean_difference import MeanDifference
 from pipeline.stages.principal_components import PrincipalComponents
 from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.report import Report
 from pipeline.stages.sample import Sample
+from pipeline.stages.source import Source
+
+# Where directions are found in real images:
+YARDSTICK = 128  # samples, at most, whose standard deviations are the unit of effects
+ITERATIONS = 2  # passes of the U-Net a step of DDIM inversion
 
 
 def faces(
     root: Annotated[Path, Option(help="Folder for everything that is made.")] = Path("runs/faces"),
     model: Annotated[str, Option(help="Folder or hub id of an unconditional diffusers U-Net.")] = str(models.BUNDLED),
     samples: Annotated[int, Option(help="Samples to find directions in.")] = 896,
+    images: Annotated[
+        Path | None, Option(help="Folder or Parquet of real images to find directions in, instead of in samples.")
+    ] = None,
     steps: Annotated[int, Option(help="T, steps of the reverse process.")] = 16,
     eta: Annotated[float, Option(help="0 = DDIM, 1 = DDPM.")] = 1.0,
     seed: Annotated[int, Option(help="Of the samples' noise.")] = 0,
@@ -35,8 +46,11 @@ def faces(
     top: Annotated[int, Option(help="Positives, and as many negatives, of an attribute (Eq. 11).")] = 128,
     components: Annotated[int, Option(help="Principal components.")] = 10,
     held_out: Annotated[
-        int, Option(help="Held-out samples that edits are measured on; a quarter of them for the less important.")
-    ] = 36,
+        int,
+        Option(
+            help="Held-out samples that edits are measured on: twice as many for the control, a quarter for the rest."
+        ),
+    ] = 28,
     workers: Annotated[int | None, Option(help="Worker processes; 0 works in this process, without Ray.")] = None,
     address: Annotated[str | None, Option(help="Ray cluster; without it, Ray starts on this machine.")] = None,
     plan: Annotated[bool, Option("--plan", help="Print what would be made, and stop.")] = False,
@@ -44,28 +58,33 @@ def faces(
     """Make a measured direction catalog of the bundled portraits, and a report to look at."""
 
     def goals() -> tuple[Catalog, Report]:
-        sample = Sample(models.find(model), samples, steps, eta, seed=seed)
-        annotate = Annotate(sample, (annotator("portraits"), annotator("mtcnn")))
+        found = models.find(model)
+        sample = Sample(found, samples if images is None else min(samples, YARDSTICK), steps, eta, seed=seed)
+        source: Source = sample
+        if images is not None:
+            source = Invert(found, steps, images=image_sets.find(images), iterations=ITERATIONS)
+        annotate = Annotate(source, (annotator("portraits"), annotator("mtcnn")))
         judge = annotator("portraits-judge")
         wanted = tuple(name.strip() for name in attributes.split(",") if name.strip())
 
-        unsupervised = PrincipalComponents(sample, components)
+        unsupervised = PrincipalComponents(source, components)
         difference = MeanDifference(annotate, "portraits", wanted, top)
         classifier = LinearClassifier(annotate, "portraits", wanted, top)
-        supervised = (difference, classifier, Disentangle(difference), Disentangle(classifier))
-
-        recommended, plain = Disentangle(classifier), difference
-        control = RandomDirections(sample, (recommended, plain))
+        discriminant = LinearDiscriminant(annotate, "portraits", wanted, top)
+        recommended = (Disentangle(classifier), Disentangle(discriminant))
+        supervised = (difference, Disentangle(difference), classifier, discriminant, *recommended)
 
         def measured(directions: tuple[Stage, ...], strengths: tuple[float, ...], n: int) -> Evaluate:
             return Evaluate(Edit(sample, directions, strengths, n), annotate, judge)
 
+        few = max(2, held_out // 4)
         evaluations = (
-            measured((recommended, plain, control), (-1.0, -0.75, 0.75, 1.0), held_out),
-            measured((classifier, Disentangle(difference)), (-1.0, 1.0), max(2, held_out // 4)),
-            measured((unsupervised,), (-2.0, 2.0), max(2, held_out // 4)),
+            measured((*recommended, difference), (-1.25, -0.5, 0.5, 1.25), held_out),
+            measured((RandomDirections(sample, recommended, 4),), (-1.0, 1.0), 2 * held_out),
+            measured((classifier, discriminant, Disentangle(difference)), (-0.5, 0.5), few),
+            measured((unsupervised,), (-2.0, 2.0), few),
         )
-        catalog = Catalog(sample, (*supervised, unsupervised), evaluations)
+        catalog = Catalog(source, (*supervised, unsupervised), evaluations)
         return catalog, Report(catalog)
 
     store, [catalog, report] = carry_out(goals, root, workers, address, plan)

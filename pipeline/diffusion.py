@@ -127,7 +127,15 @@ class ReverseProcess:
     def timesteps(self) -> list[int]:
         """The T timesteps, noisiest first, in the scheduler's own spacing."""
         self.scheduler.set_timesteps(self.steps)
-        return self.scheduler.timesteps.tolist()
+        # For some T (61 of 1,000, say) diffusers' trailing spacing yields one more by rounding: timestep -1, which is none.
+        timesteps = self.scheduler.timesteps.tolist()[: self.steps]
+        trained = self.scheduler.config.num_train_timesteps
+        if timesteps[0] >= trained:
+            raise UserError(
+                f"T = {self.steps} steps with steps_offset = {self.scheduler.config.steps_offset} begin at timestep {timesteps[0]}, "
+                f"and the model was trained on 0 to {trained - 1}. Take fewer steps."
+            )
+        return timesteps
 
     @cached_property
     def levels(self) -> list[Level]:

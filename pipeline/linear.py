@@ -1,9 +1,8 @@
-"""Supervised directions from arrays: Eq. 11's difference of means, regression that adjusts it, and linear classifiers.
+"""Supervised directions from arrays: Eq. 11's difference of means, linear discriminants, and linear classifiers.
 
 Shapes: n samples, D = C*H*W numbers of one step, A attributes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,20 +46,25 @@ def mean_difference(h: Array, selection: Selection) -> Array:
     return positives - h[selection.negatives].mean(axis=0, dtype=np.float64)
 
 
-def adjusted_differences(h: Array, scores: Array, selections: Sequence[Selection]) -> Array:
-    """Eq. 11 with the other attributes held fixed: least-squares regression of h (n, D) on all scores (n, A) at once.
+def linear_discriminants(h: Array, scores: Array, shrinkage: float) -> Array:
+    """How h (n, D) moves when one of the scores (n, A) rises alone, weighed against how h varies anyway: (A, D) float64.
 
-    The coefficient of an attribute says how h moves when that attribute alone moves by one unit; it is scaled by how far the
-    attribute's positives and negatives lie apart, so where attributes do not correlate this is Eq. 11. No score may be missing.
-    Returns (len(selections), D) float64, for the first attributes of `scores`.
+    Fisher's discriminants, for scores that need not be classes. Least squares on all scores at once gives each one's pattern B in h,
+    with the others held fixed, and what is left of h the covariance S within. The direction is S_s^-1 B, S_s = (1 - s) S + s I
+    with s the shrinkage: 1 is the pattern alone, an adjusted difference of means; near 0 whatever h varies in is avoided.
+    h is standardised inside (so S has trace D) and the result scaled back to its units. S is never formed: the inverse is taken in
+    the span of the n samples. No score may be missing.
     """
+    std = h.std(axis=0) + 1e-6
     centred = scores - scores.mean(axis=0)
-    coefficients = np.linalg.lstsq(centred, h - h.mean(axis=0, dtype=np.float64), rcond=None)[0]
-    gaps = [
-        scores[selection.positives, a].mean() - scores[selection.negatives, a].mean()
-        for a, selection in enumerate(selections)
-    ]
-    return coefficients[: len(selections)] * np.array(gaps)[:, None]
+    H = (h - h.mean(axis=0)).astype(np.float64) / std
+    B = np.linalg.lstsq(centred, H, rcond=None)[0]  # (A, D)
+    if shrinkage == 1:
+        return B * std
+    R = H - centred @ B  # (n, D), S = R^T R / n
+    R *= np.sqrt(H.shape[1] / np.square(R).sum() * (1 - shrinkage))
+    gram = R @ R.T + shrinkage * np.eye(len(R))  # Woodbury: (R^T R + s I)^-1 = (I - R^T (R R^T + s I)^-1 R) / s
+    return (B - np.linalg.solve(gram, R @ B.T).T @ R) / shrinkage * std
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Find and load a diffusion model: a U-Net and its scheduler, from a folder or a hub, safetensors only.
+"""Find and load a diffusion model: a U-Net, its scheduler, and the autoencoder of a latent one. Safetensors only.
 
-Two layouts are read, both made by diffusers' `save_pretrained`: a pipeline (`unet/`, `scheduler/`), and a bare model with
-everything at the top.
+Two layouts are read, both made by diffusers' `save_pretrained`: a pipeline (`unet/`, `scheduler/`, and `vqvae/` or `vae/`), and a
+bare model with everything of the U-Net at the top. A U-Net with cross-attention runs under one condition for all samples:
+`encoder_hidden_states` (1, L, D) in `condition.safetensors` at the top, or zeros where there is no such file.
 """
 
 import json
@@ -11,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, UNet2DModel
-from huggingface_hub import snapshot_download
-from safetensors import SafetensorError, safe_open
+from diffusers import DDIMScheduler
+from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline import hspace
+from pipeline import autoencoder, checkpoint, hspace, hub, requirements
+from pipeline.autoencoder import Autoencoder
 from pipeline.denoiser import Denoiser
 from pipeline.diffusion import from_uint8, to_uint8
 from pipeline.errors import UserError
@@ -26,11 +27,8 @@ from pipeline.store import sha256
 
 BUNDLED = Path(__file__).parent / "portraits" / "model"
 
-_WEIGHTS = "diffusion_pytorch_model"
-_PATTERNS = [f"{folder}{name}" for folder in ("", "unet/", "scheduler/") for name in ("*.json", "*.safetensors")]
-
-# Attention as diffusers named it until 2023, google/ddpm-celebahq-256 among others; it renames them at loading.
-_RENAMED = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+_AUTOENCODERS = ("vqvae", "vae")  # folders, as LDMPipeline and StableDiffusionPipeline name them
+_CONDITION = "condition.safetensors"
 
 
 @dataclass(frozen=True)
@@ -38,51 +36,73 @@ class Model:
     """A model as it was found: what identifies it is hashed, where it lies is not. `find` makes one."""
 
     weights: str  # SHA-256 of the U-Net's safetensors
-    unet: str  # its configuration, as JSON
+    unet: str  # its configuration, as JSON; a UNet2DModel's where it names no class
     scheduler: str  # the scheduler's configuration, as JSON
     name: str = not_hashed()  # folder or hub id, as the user gave it
     folder: str = not_hashed()  # where the files lie on this machine
     revision: str | None = not_hashed(None)  # commit of the hub repository
+    autoencoder: str | None = None  # its configuration, as JSON; None works on pixels
+    autoencoder_weights: str | None = None  # SHA-256 of its safetensors
+    condition: str | None = None  # SHA-256 of condition.safetensors; None is zeros, or no condition at all
 
     @property
     def x_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of x_t."""
+        """(channels, height, width) of x_t: an image, or its latents."""
         config = json.loads(self.unet)
-        return config["in_channels"], config["sample_size"], config["sample_size"]
+        size = config["sample_size"]
+        height, width = (size, size) if isinstance(size, int) else size
+        return config["in_channels"], height, width
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of an image."""
-        return self.x_shape
+        if self.autoencoder is None:
+            return self.x_shape
+        config = json.loads(self.autoencoder)
+        _, height, width = self.x_shape
+        larger = autoencoder.enlargement(config)
+        return config["out_channels"], height * larger, width * larger
 
     def h_shape(self, point: CapturePoint = "after") -> tuple[int, int, int]:
         """(C, H, W) of h, found by one pass of a copy without weights."""
-        return hspace.h_shape(_from_config(json.loads(self.unet)), point)
+        return hspace.h_shape(checkpoint.without_weights(self._unet_kind(), json.loads(self.unet)), point)
 
     def load(self, point: CapturePoint = "after", dtype: str = "float32", compiled: bool = False) -> "LoadedModel":
-        """Ready to run, on a GPU where there is one. The weights stay float32; `dtype` is that of autocast."""
-        unet = self._load_unet()
+        """Ready to run, on a GPU where there is one. The weights stay float32; `dtype` is that of the U-Net's autocast."""
+        unet = checkpoint.load(self._unet_kind(), _unet_folder(Path(self.folder)), self.weights)
         if compiled:
-            for block in (*unet.down_blocks, *unet.up_blocks):  # around the mid block, whose hooks would break the graph
+            # Around the mid block, whose hooks would break the graph.
+            for block in (*unet.down_blocks, *unet.up_blocks):
                 block.compile()
-        return LoadedModel(Denoiser(unet, point, dtype=getattr(torch, dtype)))
-
-    def _load_unet(self) -> UNet2DModel:
-        """The U-Net in float32, channels last (a third faster on most CPUs)."""
-        weights = _weights(Path(self.folder))
-        if sha256(weights) != self.weights:
-            raise UserError(f"{weights} has changed since it was first read. Start the job again.")
-        variant = weights.stem.removeprefix(_WEIGHTS).lstrip(".") or None  # such as fp16
-        unet = UNet2DModel.from_pretrained(
-            weights.parent, use_safetensors=True, variant=variant, torch_dtype=torch.float32
-        )
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return unet.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        denoiser = Denoiser(unet, point, self._load_condition(), getattr(torch, dtype))
+        return LoadedModel(denoiser, self._load_autoencoder())
 
     def ddim(self, clip: bool | None = None) -> DDIMScheduler:
         """Eq. 2's scheduler with the model's own betas, prediction type and spacing; `clip` overrides `clip_sample`."""
         overrides = {} if clip is None else {"clip_sample": clip}
         return _ddim(json.loads(self.scheduler), **overrides)
+
+    def _unet_kind(self) -> Any:
+        config = {"_class_name": "UNet2DModel", **json.loads(self.unet)}
+        return checkpoint.kind_of(config, requirements.UNETS, Path(self.folder))
+
+    def _load_condition(self) -> Tensor | None:
+        """(1, L, D) float32, or None."""
+        if self.condition is None:
+            return None
+        path = Path(self.folder) / _CONDITION
+        if not path.exists() or sha256(path) != self.condition:
+            raise UserError(f"{path} has changed since it was first read. Start the job again.")
+        return load_file(path, checkpoint.device())["encoder_hidden_states"].float()
+
+    def _load_autoencoder(self) -> Autoencoder | None:
+        if self.autoencoder is None or self.autoencoder_weights is None:
+            return None
+        folder = _autoencoder_folder(Path(self.folder))
+        if folder is None:
+            raise UserError(f"The autoencoder of {self.folder} is gone since it was first read. Start the job again.")
+        kind = checkpoint.kind_of(json.loads(self.autoencoder), autoencoder.KINDS, folder)
+        return Autoencoder(checkpoint.load(kind, folder, self.autoencoder_weights))
 
 
 @dataclass(frozen=True)
@@ -90,121 +110,139 @@ class LoadedModel:
     """A model in memory: the U-Net, and the way between images and what the U-Net works on."""
 
     denoiser: Denoiser
+    autoencoder: Autoencoder | None = None  # None works on pixels
 
     @torch.inference_mode()
     def to_images(self, x_0: Tensor) -> np.ndarray:
         """x_0 (B, channels, height, width) -> (B, H, W, 3) uint8 RGB."""
-        return to_uint8(x_0).cpu().numpy()
+        x_0 = x_0.to(self.denoiser.device)
+        return to_uint8(self.autoencoder.decode(x_0) if self.autoencoder else x_0).cpu().numpy()
 
     @torch.inference_mode()
     def from_images(self, images: np.ndarray) -> Tensor:
         """(B, H, W, 3) uint8 RGB, of the model's size -> x_0 (B, channels, height, width) float32."""
-        return from_uint8(torch.from_numpy(images)).to(self.denoiser.device)
+        pixels = from_uint8(torch.from_numpy(images)).to(self.denoiser.device)
+        return self.autoencoder.encode(pixels) if self.autoencoder else pixels
 
 
 def find(name: str, revision: str | None = None) -> Model:
-    """Find a model by folder or hub id and read what identifies it; the weights are checked but not loaded.
+    """Find a model by folder or hub id (`owner/name`, `owner/name@revision`) and read what identifies it.
 
-    Raises UserError for a folder that is missing or incomplete, weights that are pickled, damaged, or of other shapes than the
-    configuration says, and for models without an h-space.
+    The weights are checked but not loaded. Raises UserError for a folder that is missing or incomplete, weights that are pickled,
+    damaged, or of other shapes than the configuration says, models without an h-space, and models that are not run here: under
+    class labels or several embeddings, with other than RGB images, or with another reverse process than DDPM's.
     """
-    folder = Path(name)
-    if not folder.is_dir():
-        folder = _download(name, revision)
-        revision = folder.name  # the hub's cache keeps a commit in a folder of its name
-    config = _read_json(_unet_folder(folder) / "config.json", "the U-Net's configuration")
-    if config.get("_class_name") != "UNet2DModel":
-        raise UserError(
-            f"{folder} holds a {config.get('_class_name')}; expected an unconditional UNet2DModel of diffusers."
-        )
-    scheduler = folder / "scheduler" if (folder / "scheduler").is_dir() else folder
-    scheduler_config = _read_json(scheduler / "scheduler_config.json", "the scheduler's configuration")
-    _ddim(scheduler_config)
+    place = hub.locate(name, revision)
+    config = _unet_config(place.folder)
+    unet = checkpoint.without_weights(checkpoint.kind_of(config, requirements.UNETS, place.folder), config)
+    requirements.check_unet(config, unet, place.folder)
+    scheduler = _scheduler_config(place.folder)
+    requirements.check_scheduler(scheduler)
+    _ddim(scheduler)
 
-    weights = _weights(folder)
-    _check_weights(weights, config)
-    kept = {key: value for key, value in sorted(config.items()) if not key.startswith("_")}
+    decoder = _autoencoder_folder(place.folder)
+    requirements.check_images(unet, decoder, place.folder)
     return Model(
-        weights=sha256(weights),
-        unet=json.dumps(kept, sort_keys=True),
-        scheduler=json.dumps(_without_version(scheduler_config), sort_keys=True),
-        name="bundled portraits" if folder == BUNDLED else name,
-        folder=str(folder.absolute()),
-        revision=revision,
+        weights=checkpoint.checked(_unet_folder(place.folder), unet),
+        unet=_unet_json(config),
+        scheduler=json.dumps(_without_version(scheduler), sort_keys=True),
+        name="bundled portraits" if place.folder == BUNDLED else place.name,
+        folder=str(place.folder.absolute()),
+        revision=place.revision,
+        condition=_condition(place.folder, unet),
+        **(_autoencoder(decoder, unet) if decoder else {}),
     )
 
 
-def _download(name: str, revision: str | None) -> Path:
-    """A hub repository's U-Net and scheduler, from the local cache where they are there. HF_HUB_OFFLINE is respected."""
-    if name.count("/") != 1 or name.startswith((".", "/")):
-        raise UserError(
-            f"There is no model folder {name}.\n"
-            "Expected a folder with unet/ and scheduler/, as save_pretrained writes, or a hub id such as google/ddpm-celebahq-256."
-        )
-    try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=_PATTERNS))
-    except Exception as error:  # the hub's client raises a dozen kinds; all mean that the model cannot be had
-        raise UserError(
-            f"{name} is no folder here, and the hub did not give it: {type(error).__name__}.\n"
-            "Check the name and the network, or give the path of a folder with unet/ and scheduler/."
-        ) from error
+# The U-Net
 
 
 def _unet_folder(folder: Path) -> Path:
     return folder / "unet" if (folder / "unet").is_dir() else folder
 
 
-def _weights(folder: Path) -> Path:
-    """The one safetensors file of the U-Net. A pickle can run code when it is read, so none is."""
-    unet = _unet_folder(folder)
-    plain = unet / f"{_WEIGHTS}.safetensors"
-    found = [plain] if plain.exists() else sorted(unet.glob(f"{_WEIGHTS}*.safetensors"))
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UserError(f"{unet} holds {len(found)} weight files; expected one. Keep the variant that you mean.")
-    pickled = [
-        path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl") for path in sorted(unet.glob(pattern))
-    ]
-    if pickled:
+def _unet_config(folder: Path) -> dict[str, Any]:
+    path = _unet_folder(folder) / "config.json"
+    transformer = folder / "transformer" / "config.json"
+    if transformer.exists() and not path.exists():
+        path = transformer
+    config = checkpoint.read_json(path, "the U-Net's configuration")
+    requirements.check_architecture(config, path)
+    return config
+
+
+def _unet_json(config: dict[str, Any]) -> str:
+    """What identifies a U-Net's configuration: without the release of diffusers and the path that it was saved from."""
+    kept = {key: value for key, value in config.items() if not key.startswith("_")}
+    if config["_class_name"] != "UNet2DModel":
+        kept["_class_name"] = config["_class_name"]
+    return json.dumps(kept, sort_keys=True)
+
+
+def _condition(folder: Path, unet: Any) -> str | None:
+    """SHA-256 of the condition, once it is known to fit the U-Net."""
+    path = folder / _CONDITION
+    if not path.exists():
+        return None
+    if not hspace.is_conditional(unet):
         raise UserError(
-            f"{unet} holds its weights only as a pickle ({pickled[0]}), which can run code when it is read.\n"
-            "Load it where you trust it and write safetensors: "
-            "UNet2DModel.from_pretrained(folder, use_safetensors=False).save_pretrained(folder)"
+            f"{path}: a {type(unet).__name__} reads no condition. Remove the file, or use the model it is for."
         )
-    raise UserError(
-        f"{unet} holds no weights; expected diffusion_pytorch_model.safetensors, as save_pretrained writes it."
-    )
-
-
-def _read_json(path: Path, what: str) -> dict[str, Any]:
-    try:
-        read = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: {what}. Copy the whole folder that save_pretrained wrote.") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON ({error}). Copy the whole folder again.") from error
-    if not isinstance(read, dict):
-        raise UserError(f"{path} holds a {type(read).__name__}; expected {what}. Copy the whole folder again.")
-    return read
-
-
-def _check_weights(path: Path, config: dict[str, Any]) -> None:
-    """Names and shapes in the file against those of the configured U-Net, without reading the numbers."""
-    try:
-        with safe_open(path, "pt") as file:
-            found = {_renamed(key): tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} cannot be read as safetensors ({error}): half a file? Copy it again.") from error
-    expected = {key: tuple(tensor.shape) for key, tensor in _from_config(config).state_dict().items()}
-    if missing := sorted(expected.keys() - found.keys()):
-        raise UserError(f"{path} lacks {len(missing)} of {len(expected)} tensors, {missing[0]} first. Copy it again.")
-    for key, shape in expected.items():
-        if found[key] != shape:
+    [width] = requirements.widths(unet)
+    match checkpoint.shapes(path):
+        case {"encoder_hidden_states": (1, length, found), **others} if found == width and length > 0 and not others:
+            return sha256(path)
+        case found:
             raise UserError(
-                f"{path}: {key} has shape {found[key]}, but config.json makes it {shape}.\n"
-                "The weights and the configuration belong to different models: copy both from one place."
+                f"{path} holds {found or 'nothing'}; expected one tensor encoder_hidden_states (1, tokens, {width}).\n"
+                f"{width} is the U-Net's cross_attention_dim: use the embedding of the text encoder it was trained with."
             )
+
+
+# The autoencoder
+
+
+def _autoencoder_folder(folder: Path) -> Path | None:
+    """Where the autoencoder lies; None works on pixels."""
+    found = [name for name in _AUTOENCODERS if (folder / name).is_dir()]
+    if len(found) > 1:
+        raise UserError(f"{folder} holds {' and '.join(found)}; expected one autoencoder. Remove the other folder.")
+    index = folder / "model_index.json"
+    if not found and index.exists():
+        named = checkpoint.read_json(index, "the parts of the pipeline")
+        if lost := [name for name in _AUTOENCODERS if any(named.get(name) or ())]:
+            raise UserError(f"{folder / lost[0]} is missing, and {index.name} names it. Copy the whole folder again.")
+    return folder / found[0] if found else None
+
+
+def _autoencoder(folder: Path, unet: Any) -> dict[str, str]:
+    """What identifies the autoencoder, once it is known to fit the U-Net: fields of `Model`."""
+    config = checkpoint.read_json(folder / "config.json", "the autoencoder's configuration")
+    network = checkpoint.without_weights(checkpoint.kind_of(config, autoencoder.KINDS, folder), config)
+    if (latents := autoencoder.latent_channels(network)) != unet.config["in_channels"]:
+        raise UserError(
+            f"The U-Net of {folder.parent} works on {unet.config['in_channels']} channels, and its autoencoder on {latents}.\n"
+            "They belong to different models: copy both from one place."
+        )
+    if network.config["out_channels"] != 3:
+        raise UserError(f"{folder} makes images of {network.config['out_channels']} channels; expected 3, RGB.")
+    kept = {key: value for key, value in config.items() if not key.startswith("_") or key == "_class_name"}
+    kept |= {key: network.config[key] for key in ("block_out_channels", "out_channels")}  # what `image_shape` reads
+    return {
+        "autoencoder": json.dumps(kept, sort_keys=True),
+        "autoencoder_weights": checkpoint.checked(folder, network),
+    }
+
+
+# The scheduler
+
+
+def _scheduler_config(folder: Path) -> dict[str, Any]:
+    inside = folder / "scheduler" if (folder / "scheduler").is_dir() else folder
+    path = inside / "scheduler_config.json"
+    if not path.exists() and (folder.parent / "scheduler" / path.name).exists():
+        raise UserError(f"{folder} is the U-Net of a whole model. Give the folder above it: {folder.parent}.")
+    return checkpoint.read_json(path, "the scheduler's configuration")
 
 
 def _without_version(config: dict[str, Any]) -> dict[str, Any]:
@@ -212,28 +250,7 @@ def _without_version(config: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key != "_diffusers_version"}
 
 
-def _renamed(key: str) -> str:
-    for old, new in _RENAMED.items():
-        key = key.replace(old, new)
-    return key
-
-
-def _from_config(config: dict[str, Any]) -> UNet2DModel:
-    try:
-        with torch.device("meta"):
-            return UNet2DModel.from_config(config)
-    except Exception as error:  # whatever the constructors of a dozen kinds of blocks raise
-        raise UserError(
-            f"diffusers makes no U-Net of this configuration ({error}).\nCopy the model's config.json again."
-        ) from error
-
-
 def _ddim(config: dict[str, Any], **overrides: Any) -> DDIMScheduler:
-    if not {"beta_schedule", "trained_betas"} & config.keys():
-        raise UserError(
-            f"The scheduler is a {config.get('_class_name')} without betas; expected a diffusion model trained as a DDPM "
-            "(DDPMScheduler, DDIMScheduler and the like)."
-        )
     try:
         return DDIMScheduler.from_config(config, **overrides)
     except Exception as error:

@@ -21,9 +21,21 @@ class ModelCard(_Strict):
 
     name: str = Field(description="folder or hub id, as it was given")
     revision: str | None = Field(description="commit of the hub repository")
-    weights_sha256: str = Field(description="of the U-Net's safetensors")
-    unet: dict[str, Any] = Field(description="the U-Net's configuration, as diffusers wrote it")
+    weights_sha256: str = Field(
+        description="of the U-Net's safetensors; of sharded ones, of all shards one after another"
+    )
+    unet: dict[str, Any] = Field(
+        description="the U-Net's configuration, as diffusers wrote it; of a UNet2DModel unless _class_name says otherwise"
+    )
     scheduler: dict[str, Any] = Field(description="the scheduler's configuration, as diffusers wrote it")
+    autoencoder: dict[str, Any] | None = Field(
+        default=None, description="configuration of a latent model's VQModel or AutoencoderKL; null works on pixels"
+    )
+    autoencoder_sha256: str | None = Field(default=None, description="of the autoencoder's safetensors")
+    condition_sha256: str | None = Field(
+        default=None,
+        description="of condition.safetensors, which holds the U-Net's encoder_hidden_states; null is zeros, or no condition",
+    )
 
 
 class Sampling(_Strict):
@@ -35,7 +47,10 @@ class Sampling(_Strict):
     clip: bool = Field(description="whether P_t (pred_original_sample) is clipped")
     dtype: str = Field("float32", description="of autocast; float32 is none")
     seed: int
-    n: int = Field(description="samples that the directions are fitted on")
+    n: int = Field(description="samples, or real images, that the directions are fitted on")
+    found_in: Literal["samples", "real images"] = Field(
+        default="samples", description="what those n are: made with these settings, or inverted, as `stages` says"
+    )
 
 
 class Direction(_Strict):

@@ -10,7 +10,7 @@ DIRECTIONS = pa.schema(
         pa.field("name", pa.string(), nullable=False),  # unique in a catalog, e.g. "smile/mean-difference"
         pa.field(
             "method", pa.string(), nullable=False
-        ),  # "mean-difference", "linear-classifier", "principal-components"
+        ),  # of the finder: "mean-difference", "principal-components", ...
         pa.field("attribute", pa.string()),  # null for an unsupervised direction
         pa.field("annotator", pa.string()),  # who scored the attribute; null for an unsupervised direction
         pa.field("component", pa.int32()),  # 0-based index of an unsupervised direction; null for a supervised one

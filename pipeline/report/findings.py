@@ -106,10 +106,10 @@ class Findings:
             else pd.DataFrame(columns=["direction", "strength", "attribute", "effect", "control"])
         )
 
-    def largest_control(self, names: list[str]) -> pd.Series | None:
-        """The largest effect of the random directions beside these, by attribute."""
-        evaluations = {id(each): each for name in names if (each := self.evaluation(name))}
-        controls = [each.effects for each in evaluations.values() if each.effects["control"].any()]
+    @property
+    def largest_control(self) -> pd.Series | None:
+        """The largest effect of the random directions, by attribute."""
+        controls = [each.effects for each in self.measured if each.effects["control"].any()]
         return largest_control(pd.concat(controls)) if controls else None
 
     @cached_property

@@ -30,7 +30,7 @@ def section(findings: Findings) -> Html | None:
 
 def panel(findings: Findings, group: Group, limit: float) -> Html:
     rows = [_row(findings, best) for _, best in group.best.iterrows()]
-    controls = findings.largest_control(list(group.best.index))
+    controls = findings.largest_control
     if controls is not None:
         values = tuple(float(controls.get(name, float("nan"))) for name in findings.attributes)
         rows.append(HeatRow("random", values, before=("any",), after=("",), magnitude=True))

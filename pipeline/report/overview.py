@@ -55,7 +55,7 @@ def _tiles(findings: Findings) -> Html | None:
         )
     else:
         tiles.append((times(first.ratio), "mean on-target / largest off-target effect"))
-    controls = findings.largest_control([row["name"] for row in first.rows])
+    controls = findings.largest_control
     if controls is not None:
         tiles.append(
             (f"{amount(controls.max())} std", "largest effect of random directions of the same norm, on any attribute")
@@ -76,7 +76,7 @@ def _facts(findings: Findings) -> Html:
             "Directions",
             f"{len(findings.directions)}: {len(findings.supervised)} supervised, {len(findings.components)} principal components",
         ),
-        ("Found on", f"{sampling.n:,} samples"),
+        ("Found on", f"{sampling.n:,} {sampling.found_in}"),
         ("Measured on", f"{' and '.join(map(str, held_out))} held-out samples" if held_out else "nothing"),
         ("Sampling", f"T = {sampling.steps} steps, η = {sampling.eta:g}, seed {sampling.seed}"),
         (
@@ -112,5 +112,7 @@ def gallery(findings: Findings) -> Html | None:
     if not findings.samples:
         return None
     images = [picture(png, f"sample {i}") for i, png in enumerate(findings.samples)]
-    caption = f"The first {len(images)} of {findings.catalog.sampling.n:,} unedited samples, as they came."
+    sampling = findings.catalog.sampling
+    how = "unedited, as they came" if sampling.found_in == "samples" else "as the model sees them"
+    caption = f"The first {len(images)} of {sampling.n:,} {sampling.found_in}, {how}."
     return el("figure", el("div", *images, class_="gallery"), el("figcaption", caption))

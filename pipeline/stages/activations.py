@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.stages.sample import Sample
+from pipeline.stages.source import Source
 from pipeline.store import Store
 from schemas.activations import h_array
 
 
-def read_step(store: Store, sample: Sample, step: int) -> tuple[np.ndarray, np.ndarray]:
+def read_step(store: Store, sample: Source, step: int) -> tuple[np.ndarray, np.ndarray]:
     """sample_id (n,) and h (n, D) float32 of all samples at one step, in the order of the parts."""
     ids, rows = [], []
     for part in range(sample.n_parts):
@@ -20,7 +20,7 @@ def read_step(store: Store, sample: Sample, step: int) -> tuple[np.ndarray, np.n
     return np.concatenate(ids), np.concatenate(rows)
 
 
-def read_steps(store: Store, sample: Sample) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def read_steps(store: Store, sample: Source) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """`read_step` for step 0, 1, ... T-1: memory holds one step at a time."""
     for step in range(sample.steps):
         yield read_step(store, sample, step)

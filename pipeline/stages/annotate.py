@@ -12,7 +12,7 @@ from pipeline.annotators import ANNOTATORS
 from pipeline.annotators.annotator import Annotator, Scorer
 from pipeline.errors import UserError
 from pipeline.stage import Stage
-from pipeline.stages.sample import Sample, decode
+from pipeline.stages.source import Source, decode
 from pipeline.store import Store, write_table
 from schemas.annotations import ANNOTATIONS
 
@@ -21,7 +21,7 @@ from schemas.annotations import ANNOTATIONS
 class Annotate(Stage):
     """Scores by (sample, annotator, attribute). Part i reads part i of the samples, as soon as it is there."""
 
-    sample: Sample
+    sample: Source
     annotators: tuple[Annotator, ...]
 
     @property

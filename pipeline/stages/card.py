@@ -16,7 +16,7 @@ scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler", clip_sa
 v = load_file("directions.safetensors")[name]  # (T, C, H, W)
 
 step = 0
-unet.mid_block.register_forward_hook(lambda module, inputs, h: h + gamma * v[step])
+{hook}
 generator = torch.Generator().manual_seed(0)
 x_t = torch.randn(4, *[{channels}, {size}, {size}], generator=generator)
 scheduler.set_timesteps(len(v))
@@ -26,11 +26,23 @@ with torch.inference_mode():
 images = ((x_t.clamp(-1, 1) + 1) * 127.5).round().byte()  # (4, 3, H, W)
 """
 
+# How plain PyTorch adds to h at a capture point; in the middle, where the time embedding does not come after `norm2`.
+_HOOKS = {
+    "after": "unet.mid_block.register_forward_hook(lambda module, inputs, h: h + gamma * v[step])",
+    "before": "unet.mid_block.register_forward_pre_hook(lambda module, inputs: (inputs[0] + gamma * v[step], *inputs[1:]))",
+    "middle": "unet.mid_block.resnets[-1].norm2.register_forward_hook(lambda module, inputs, h: h + gamma * v[step])",
+}
+_WHERE = {
+    "after": "the output of the U-Net's mid block",
+    "before": "the input of the U-Net's mid block",
+    "middle": "the inside of the U-Net's mid block (its last ResNet block, after `norm2`)",
+}
+
 _CARD = """\
 # Directions in the h-space of {model}
 
-{n_directions} directions, found on {n} samples (T = {steps}, eta = {eta}, seed {seed}). A direction is a float32 array
-[T, C, H, W] = {shape}; adding `gamma * v[step]` to the output of the U-Net's mid block at every step of the
+{n_directions} directions, found on {found_on} (T = {steps}, eta = {eta}, seed {seed}). A direction is a float32 array
+[T, C, H, W] = {shape}; adding `gamma * v[step]` to {where} at every step of the
 reverse process changes what the image shows. Method: Haas et al. 2024, arXiv 2303.11073.
 
 | file | holds |
@@ -75,14 +87,20 @@ def card(catalog: Catalog, effects: pd.DataFrame) -> str:
         model=catalog.model.name,
         weights=catalog.model.weights_sha256,
         n_directions=len(catalog.directions),
-        n=catalog.sampling.n,
+        found_on=_found_on(catalog),
         steps=catalog.sampling.steps,
         eta=catalog.sampling.eta,
         seed=catalog.sampling.seed,
         shape=[catalog.sampling.steps, *catalog.h_shape],
+        where=_WHERE[catalog.capture],
         code=_code(catalog, shown.name),
         effects=_effects(catalog, effects),
     )
+
+
+def _found_on(catalog: Catalog) -> str:
+    found = f"{catalog.sampling.n} {catalog.sampling.found_in}"
+    return found if catalog.sampling.found_in == "samples" else f"{found}, inverted, and measured on samples"
 
 
 def _code(catalog: Catalog, name: str) -> str:
@@ -93,7 +111,8 @@ def _code(catalog: Catalog, name: str) -> str:
         clip=catalog.sampling.clip,
         channels=catalog.model.unet["in_channels"],
         size=catalog.model.unet["sample_size"],
-        eta=catalog.sampling.eta,
+        hook=_HOOKS[catalog.capture],
+        eta=f"{catalog.sampling.eta}[step]" if isinstance(catalog.sampling.eta, list) else catalog.sampling.eta,
     )
 
 

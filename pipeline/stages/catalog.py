@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.errors import UserError
 from pipeline.stage import Stage, in_order
 from pipeline.stages.card import card
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.finder import Row, names_of, read_directions
 from pipeline.stages.sample import Sample
+from pipeline.stages.source import Source
 from pipeline.store import Store, describe, sha256, write_table, write_vectors
 from schemas import catalog as schema
 from schemas.directions import DIRECTIONS
@@ -21,9 +23,18 @@ from schemas.directions import DIRECTIONS
 class Catalog(Stage):
     """`catalog.json`, `directions.safetensors`, `directions.parquet`, `effects.parquet`, `README.md`, `SHA256SUMS`."""
 
-    sample: Sample
+    sample: Source  # what the directions were found in
     finders: tuple[Stage, ...]  # every direction that is published
     evaluations: tuple[Evaluate, ...]
+
+    @property
+    def applied_to(self) -> Sample:
+        """How directions are meant to be applied: as their effects were measured, at the T that they were found at."""
+        return self.evaluations[0].edit.sample
+
+    def check(self) -> None:
+        if not self.evaluations:
+            raise UserError("A catalog without an evaluation says nothing of its directions: expected at least one.")
 
     def part_bytes(self) -> int:
         n = sum(len(names_of(finder)) for finder in self.finders)
@@ -43,7 +54,7 @@ class Catalog(Stage):
         (out / "SHA256SUMS").write_text("".join(sums))
 
     def _catalog(self, rows: list[Row]) -> schema.Catalog:
-        sample, model = self.sample, self.sample.model
+        sample, model = self.applied_to, self.sample.model
         return schema.Catalog(
             model=schema.ModelCard(
                 name=model.name,
@@ -51,6 +62,9 @@ class Catalog(Stage):
                 weights_sha256=model.weights,
                 unet=json.loads(model.unet),
                 scheduler=json.loads(model.scheduler),
+                autoencoder=json.loads(model.autoencoder) if model.autoencoder else None,
+                autoencoder_sha256=model.autoencoder_weights,
+                condition_sha256=model.condition,
             ),
             sampling=schema.Sampling(
                 steps=sample.steps,
@@ -59,7 +73,8 @@ class Catalog(Stage):
                 clip=sample.clip,
                 dtype=sample.dtype,
                 seed=sample.seed,
-                n=sample.n,
+                n=self.sample.n,
+                found_in=self.sample.what,
             ),
             capture=sample.point,
             h_shape=sample.h_shape,

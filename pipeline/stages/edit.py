@@ -19,7 +19,8 @@ from pipeline.models import LoadedModel
 from pipeline.stage import Stage
 from pipeline.stages.finder import names_of
 from pipeline.stages.random_directions import RandomDirections
-from pipeline.stages.sample import Sample, png
+from pipeline.stages.sample import Sample
+from pipeline.stages.source import png
 from pipeline.store import Store, write_table
 from schemas.edits import EDITS
 from schemas.samples import IMAGE

@@ -13,18 +13,22 @@ from pipeline.errors import UserError
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate
 from pipeline.stages.edit import Edit
-from pipeline.stages.sample import decode
+from pipeline.stages.source import decode
 from pipeline.store import Store, write_table
 from schemas.effects import EFFECTS
 
 
 @dataclass(frozen=True)
 class Evaluate(Stage):
-    """Effects in standard deviations of each attribute over the (unedited) samples of `annotate`."""
+    """Effects in standard deviations of each attribute over the unedited samples, those that `edit` names."""
 
     edit: Edit
     annotate: Annotate  # whose annotators must not include the judge
     judge: Annotator
+
+    @property
+    def inputs(self) -> tuple[Stage, ...]:
+        return (*super().inputs, self.edit.sample)
 
     def check(self) -> None:
         if self.judge in self.annotate.annotators:

@@ -8,7 +8,7 @@ from pipeline.pca import align_signs, principal_components
 from pipeline.stage import Stage
 from pipeline.stages.activations import read_steps
 from pipeline.stages.finder import write_directions
-from pipeline.stages.sample import Sample
+from pipeline.stages.source import Source
 from pipeline.store import Store
 
 
@@ -16,7 +16,7 @@ from pipeline.store import Store
 class PrincipalComponents(Stage):
     """Direction j is the concatenation over steps of the j-th component, one standard deviation long at each step."""
 
-    sample: Sample
+    sample: Source
     k: int  # components
 
     @property

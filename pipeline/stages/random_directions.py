@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.stage import Stage
 from pipeline.stages.finder import read_directions, write_directions
-from pipeline.stages.sample import Sample
+from pipeline.stages.source import Source
 from pipeline.store import Store
 
 
@@ -16,7 +16,7 @@ from pipeline.store import Store
 class RandomDirections(Stage):
     """Gaussian directions, drawn for each step on its own, with the median norm of other finders' directions at that step."""
 
-    sample: Sample  # whose T and h they are for
+    sample: Source  # whose T and h they are for
     like: tuple[Stage, ...]  # finders
     k: int = 3
     seed: int = 0

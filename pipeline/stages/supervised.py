@@ -58,7 +58,7 @@ class Supervised(Stage):
         if 2 * self.n > samples:
             raise UserError(
                 f"{self.n} positives and {self.n} negatives need {2 * self.n} samples, and there will be {samples}.\n"
-                "Lower --top or raise --samples."
+                f"Lower --top or {self.annotate.sample.more}."
             )
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
@@ -88,7 +88,9 @@ class Supervised(Stage):
         try:
             selections = tuple(select(values[:, a], self.n) for a in range(len(self.attributes)))
         except ValueError as error:
-            raise UserError(f"{error}\nLower --top, raise --samples, or choose another annotator.") from error
+            raise UserError(
+                f"{error}\nLower --top, {self.annotate.sample.more}, or choose another annotator."
+            ) from error
         return Labelled(values, selections, rows)
 
     def _h(self, store: Store) -> Iterator[np.ndarray]:

@@ -9,14 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from click.testing import Result
+from PIL import Image
 from typer.testing import CliRunner
 
 from jobs import command_line
 from jobs.faces import faces
+from pipeline.portraits.data import draw
 from pipeline.store import Store
+from schemas.catalog import Catalog
 
 ROOT = Path(__file__).parents[2]
 TINY = shlex.split("--samples 12 --steps 2 --top 3 --components 2 --held-out 6 --attributes smile,glasses --workers 0")
@@ -72,6 +76,7 @@ def refused(result: Result, *messages: str) -> None:
         ("--components 7", ("7 principal components of 12 samples: expected 1 to half",)),
         ("--held-out -1", ("-1 held-out samples: expected at least 2",)),
         ("--workers -1", ("-1 workers: expected at least 1, or 0 to work in this process",)),
+        ("--images no-such-folder", ("no-such-folder does not exist; expected a folder of images (.png, ",)),
         ("--model no-such-folder", ("no model folder no-such-folder", "Expected a folder with unet/ and scheduler/")),
     ],
 )
@@ -197,3 +202,37 @@ def test_a_moved_model_and_a_moved_root_are_recognised(made, model, tmp_path):
     shutil.copytree(root, tmp_path / "elsewhere")
     result = job("--model", os.path.relpath(model), "--root", tmp_path / "elsewhere", "--plan")
     assert ["total", "0", "0.000"] in [line.split() for line in result.stdout.splitlines()]
+
+
+# Real images
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory) -> Path:
+    """Eight portraits, wider than high, in a folder of their own."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for i, pixels in enumerate(draw(8, seed=987_654).permute(0, 2, 3, 1).numpy()):
+        Image.fromarray(np.pad(pixels, ((0, 0), (6, 6), (0, 0)), "edge")).save(folder / f"{i}.png")
+    return folder
+
+
+def test_too_few_real_images(tiny_model, root, photographs):
+    result = job("--model", tiny_model, "--root", root, "--images", photographs, "--top", 5)
+    refused(result, "need 10 samples, and there will be 8", "Lower --top or give more images")
+    assert not root.exists()
+
+
+def test_directions_are_found_in_real_images_and_measured_on_samples(tiny_model, root, photographs):
+    result = job("--model", tiny_model, "--root", root, "--images", photographs)
+    assert result.exit_code == 0, result.output
+    catalog = Catalog.model_validate_json(next(root.glob("catalog-*/00000/catalog.json")).read_text())
+    assert (catalog.sampling.found_in, catalog.sampling.n, catalog.sampling.eta) == ("real images", 8, 1.0)
+    made = {stage["stage"]: stage for stage in catalog.stages}
+    assert made["annotate"]["settings"]["sample"] == f"invert-{made['invert']['fingerprint']}"
+    assert made["edit"]["settings"]["sample"] == f"sample-{made['sample']['fingerprint']}"
+    assert str(photographs) not in json.dumps(catalog.stages)
+
+    [folder] = root.glob("catalog-*/00000")
+    assert "found on 8 real images, inverted, and measured on samples" in (folder / "README.md").read_text()
+    [report] = root.glob("report-*/00000/report.html")
+    assert "8 real images, as the model sees them" in report.read_text()

@@ -71,6 +71,20 @@ def test_equals_the_scheduler_of_diffusers(unet, eta, prediction_type, spacing, 
     assert_equal_to_rounding(ours, x_t)
 
 
+@pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
+def test_there_are_t_timesteps_for_every_t(spacing):
+    """diffusers yields 62 for T = 61, the last of them -1, with trailing spacing; and for 61 other T below 1,001."""
+    for steps in (1, 2, 7, 61, 103, 500, 999, 1000):
+        timesteps = ReverseProcess(scheduler(timestep_spacing=spacing), steps).timesteps
+        assert len(timesteps) == steps and min(timesteps) >= 0
+        assert timesteps == sorted(set(timesteps), reverse=True)
+
+
+def test_a_first_timestep_that_the_model_does_not_know_is_refused():
+    with pytest.raises(UserError, match="begin at timestep 1000.*0 to 999"):
+        _ = ReverseProcess(scheduler(timestep_spacing="leading", steps_offset=1), 1000).levels
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_equals_the_ddim_pipeline_with_published_schedulers(unet, monkeypatch, name, eta):

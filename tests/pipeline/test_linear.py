@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from pipeline.linear import adjusted_differences, auc, linear_classifiers, mean_difference, select
+from pipeline.linear import auc, linear_classifiers, linear_discriminants, mean_difference, select
 
 
 def planted(n: int = 1500, d: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -38,7 +39,7 @@ def test_mean_difference_is_equation_11():
 def test_adjusting_separates_what_correlates_in_the_samples():
     h, scores, truth = planted()
     selections = [select(scores[:, a], 200) for a in range(2)]
-    for a, v in enumerate(adjusted_differences(h, scores, selections)):
+    for a, v in enumerate(linear_discriminants(h, scores, 1)):
         assert cosine(v, truth[a]) > 0.99
         assert cosine(mean_difference(h, selections[a]), truth[a]) < 0.95
 
@@ -48,7 +49,7 @@ def test_adjusting_finds_directions_that_are_not_orthogonal():
     h, scores, truth = planted(n=4000)
     slanted = np.stack([truth[0], 0.6 * truth[0] + 0.8 * truth[1]])
     h = h + 2 * scores @ (slanted - truth)
-    found = adjusted_differences(h, scores, [select(scores[:, a], 200) for a in range(2)])
+    found = linear_discriminants(h, scores, 1)
     assert all(cosine(found[a], slanted[a]) > 0.99 for a in range(2))
 
 
@@ -56,10 +57,35 @@ def test_without_correlation_adjusting_is_the_difference_of_means():
     rng = np.random.default_rng(3)
     scores = rng.standard_normal((8000, 2))
     h = scores @ rng.standard_normal((2, 20)) + 0.1 * rng.standard_normal((8000, 20))
-    selection = select(scores[:, 0], 1000)
-    [v] = adjusted_differences(h, scores, [selection])
-    plain = mean_difference(h, selection)
-    assert np.linalg.norm(v - plain) < 0.06 * np.linalg.norm(plain)
+    plain = mean_difference(h, select(scores[:, 0], 1000))
+    assert cosine(linear_discriminants(h, scores, 1)[0], plain) > 0.998
+
+
+@pytest.mark.parametrize("shrinkage", [0.01, 0.5, 0.9, 1.0])
+def test_discriminants_are_what_the_covariance_written_out_gives(shrinkage):
+    h, scores, _ = planted(n=50, d=80)
+    centred, std = scores - scores.mean(0), h.std(0) + 1e-6
+    H = (h - h.mean(0)) / std
+    B = np.linalg.lstsq(centred, H, rcond=None)[0]
+    S = np.cov((H - centred @ B).T, bias=True)
+    S = (1 - shrinkage) * S * 80 / np.trace(S) + shrinkage * np.eye(80)
+    expected = np.linalg.solve(S, B.T).T * std
+    np.testing.assert_allclose(linear_discriminants(h, scores, shrinkage), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_a_discriminant_of_two_classes_is_that_of_scikit_learn():
+    """Of the same shrunk covariance; the direction alone, since its length is a convention."""
+    rng = np.random.default_rng(5)
+    labels = np.arange(400) % 2
+    h = rng.standard_normal((400, 12)) @ rng.standard_normal((12, 12)) + np.outer(labels, rng.standard_normal(12))
+    H = (h - h.mean(0)) / (h.std(0) + 1e-6)
+    residual = H - np.stack([H[labels == label].mean(0) for label in (0, 1)])[labels]
+    trace = np.square(residual).mean(0).sum()
+    # scikit-learn shrinks toward the mean variance; ours is the same once S has trace D
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3, store_covariance=True)
+    theirs.fit(H * np.sqrt(12 / trace), labels)
+    ours = linear_discriminants(h, labels[:, None].astype(float), 0.3)[0] / (h.std(0) + 1e-6)
+    assert cosine(ours, theirs.coef_[0]) > 0.9999
 
 
 def test_classifiers_separate_what_the_difference_of_means_mixes():

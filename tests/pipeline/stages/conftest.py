@@ -1,20 +1,24 @@
-"""A small but whole flow, from noise to report, made once for the tests of the stages."""
+"""A small but whole flow, from noise and real images to report, made once for the tests of the stages."""
 
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from pipeline import models
+from pipeline import images, models
 from pipeline.cluster import InProcess
+from pipeline.images import ImageSet
+from pipeline.portraits.data import draw
 from pipeline.runner import plan, run
 from pipeline.stage import Stage
-from pipeline.stages.adjusted_difference import AdjustedDifference
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.disentangle import Disentangle
 from pipeline.stages.edit import Edit
 from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.invert import Invert
 from pipeline.stages.linear_classifier import LinearClassifier
+from pipeline.stages.linear_discriminant import LinearDiscriminant
 from pipeline.stages.mean_difference import MeanDifference
 from pipeline.stages.principal_components import PrincipalComponents
 from pipeline.stages.random_directions import RandomDirections
@@ -28,15 +32,16 @@ class Silent:
         pass
 
 
-def make_flow(model: models.Model) -> Report:
+def make_flow(model: models.Model, real: ImageSet) -> Report:
     sample = Sample(model, n=20, steps=3, batch=8)
     annotate = Annotate(sample, (annotator("portraits"), annotator("mtcnn")))
     wanted = ("smile", "age", "yaw")
     difference = MeanDifference(annotate, "portraits", wanted, 4)
     classifier = LinearClassifier(annotate, "portraits", wanted, 4)
     unsupervised = PrincipalComponents(sample, 2)
-    adjusted = AdjustedDifference(annotate, "portraits", wanted, 4)
-    finders = (difference, classifier, adjusted, Disentangle(difference), Disentangle(classifier), unsupervised)
+    inverted = Annotate(Invert(model, steps=3, batch=8, images=real), (annotator("portraits"),))
+    discriminant = LinearDiscriminant(inverted, "portraits", wanted, 4)
+    finders = (difference, classifier, discriminant, Disentangle(difference), Disentangle(classifier), unsupervised)
     edit = Edit(sample, (*finders, RandomDirections(sample, finders, 1)), (-1.0, 1.0), n=2)
     evaluation = Evaluate(edit, annotate, annotator("portraits-judge"))
     return Report(Catalog(sample, finders, (evaluation,)))
@@ -48,8 +53,17 @@ def model(tiny_model) -> models.Model:
 
 
 @pytest.fixture(scope="session")
-def flow(model) -> Report:
-    return make_flow(model)
+def real(tmp_path_factory) -> ImageSet:
+    """Ten portraits as files. Do not write into their folder."""
+    folder = tmp_path_factory.mktemp("real")
+    for i, pixels in enumerate(draw(10, seed=987_654).permute(0, 2, 3, 1).numpy()):
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return images.find(folder)
+
+
+@pytest.fixture(scope="session")
+def flow(model, real) -> Report:
+    return make_flow(model, real)
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,14 @@ import pytest
 
 from pipeline.runner import plan
 from pipeline.stage import Stage, in_order
-from pipeline.stages.adjusted_difference import AdjustedDifference
 from pipeline.stages.annotate import Annotate
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.disentangle import Disentangle
 from pipeline.stages.edit import Edit
 from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.invert import Invert
 from pipeline.stages.linear_classifier import LinearClassifier
+from pipeline.stages.linear_discriminant import LinearDiscriminant
 from pipeline.stages.mean_difference import MeanDifference
 from pipeline.stages.principal_components import PrincipalComponents
 from pipeline.stages.random_directions import RandomDirections
@@ -20,10 +21,11 @@ from pipeline.store import Store
 
 STAGES = [
     Sample,
+    Invert,
     Annotate,
     PrincipalComponents,
     MeanDifference,
-    AdjustedDifference,
+    LinearDiscriminant,
     LinearClassifier,
     RandomDirections,
     Disentangle,

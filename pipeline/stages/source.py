@@ -1,0 +1,100 @@
+"""Source: where directions are found, images with their h at every step. `Sample` makes them from noise, `Invert` has real ones."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+from torch import Tensor
+
+from pipeline.diffusion import ReverseProcess
+from pipeline.errors import UserError
+from pipeline.hspace import CapturePoint
+from pipeline.models import LoadedModel, Model
+from pipeline.stage import Stage
+from schemas.activations import h_column
+from schemas.samples import IMAGE, SAMPLES
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Source(Stage):
+    """A part is one batch: `samples.parquet`, and `activations.parquet` with one row group a step."""
+
+    what: ClassVar[Literal["samples", "real images"]]  # they are
+    more: ClassVar[str]  # what a person does to have more of them
+
+    model: Model
+    n: int  # images; they are numbered from 0
+    steps: int  # T
+    eta: float | tuple[float, ...] = 1.0  # 0 = DDIM, 1 = DDPM; a tuple has one a step
+    clip: bool = False  # clip P_t to the scheduler's range
+    seed: int = 0  # the noise of image i depends on (seed, i) alone
+    batch: int = 32  # images in a part; rounding depends on it, so it is hashed
+    point: CapturePoint = "after"  # where h is read, and edited later
+    dtype: str = "float32"  # or bfloat16, float16: autocast
+    compiled: bool = False  # torch.compile
+
+    @property
+    def n_parts(self) -> int:
+        return -(-self.n // self.batch)
+
+    def part_bytes(self) -> int:
+        h = self.steps * int(np.prod(self.h_shape)) * 2
+        pixels = int(np.prod(self.model.image_shape))
+        return self.batch * (h + pixels)  # a PNG is smaller than its pixels
+
+    def check(self) -> None:
+        if self.n < 1 or self.batch < 1:
+            raise UserError(f"{self.n} samples in batches of {self.batch}: expected at least 1 of each.")
+        if self.point not in get_args(CapturePoint):
+            raise UserError(f"{self.point!r} is no capture point; expected one of {', '.join(get_args(CapturePoint))}.")
+        if self.dtype not in DTYPES:
+            raise UserError(f"{self.dtype!r} is no precision to sample in; expected one of {', '.join(DTYPES)}.")
+        _ = self.reverse_process.timesteps
+
+    @property
+    def h_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of h at this capture point."""
+        return self.model.h_shape(self.point)
+
+    @property
+    def reverse_process(self) -> ReverseProcess:
+        return ReverseProcess(self.model.ddim(self.clip), self.steps, self.eta)
+
+    def sample_ids(self, part: int) -> range:
+        return range(part * self.batch, min(self.n, (part + 1) * self.batch))
+
+    def load(self) -> LoadedModel:
+        """The model, as this source runs it."""
+        return self.model.load(self.point, self.dtype, self.compiled)
+
+
+def activations_table(ids: range, step: int, timestep: int, h: Tensor, schema: pa.Schema) -> pa.Table:
+    """h (B, C, H, W) of one step as a table of activations: one row group."""
+    constant = [np.full(len(ids), step, np.int32), np.full(len(ids), timestep, np.int32)]
+    return pa.table([np.array(ids), *constant, h_column(h.float().numpy())], schema=schema)
+
+
+def samples_table(ids: range, seed: int, images: np.ndarray, names: Sequence[str] | None = None) -> pa.Table:
+    """Images (B, H, W, 3) uint8 as a table of samples; `names` are those of real images in their set."""
+    paths = [None] * len(images) if names is None else names
+    cells = [{"bytes": png(image), "path": path} for image, path in zip(images, paths, strict=True)]
+    return pa.table([np.array(ids), np.full(len(ids), seed), pa.array(cells, IMAGE)], schema=SAMPLES)
+
+
+def png(image: np.ndarray) -> bytes:
+    """(H, W, 3) uint8 -> PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def decode(table: pa.Table) -> np.ndarray:
+    """The images of a table of samples: (B, H, W, 3) uint8."""
+    cells = table["image"].to_pylist()
+    return np.stack([np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB")) for cell in cells])

@@ -1,0 +1,46 @@
+"""What the sampling benchmark computes; its timings are its own."""
+
+import pytest
+import torch
+
+from benchmarks.sample import CELEBAHQ, error, forward, in_turns, ratio
+from pipeline.denoiser import Denoiser
+
+
+def test_a_ratio_is_taken_within_each_round():
+    seconds = {
+        "slow": [2.0, 20.0, 2.2],
+        "fast": [1.0, 10.0, 1.0],
+    }  # the machine was ten times slower in the second round
+    assert ratio(seconds, "slow", "fast") == 2
+
+
+def test_contenders_take_turns_and_the_warm_up_is_not_counted():
+    turns = []
+    contenders = {"a": lambda: turns.append("a") or 1, "b": lambda: turns.append("b") or 2}
+    seconds = in_turns(contenders, rounds=2)
+    assert turns == ["a", "b"] * 3
+    assert [len(each) for each in seconds.values()] == [2, 2]
+
+
+def test_the_forward_written_out_is_the_model_s(tiny_unet):
+    x, t = torch.randn(1, 3, 16, 16), torch.tensor(500)
+    with torch.inference_mode():
+        output, h = forward(tiny_unet, x, t)
+        expected, expected_h = Denoiser(tiny_unet)(x, 500)
+    torch.testing.assert_close(output, expected)
+    torch.testing.assert_close(h, expected_h)
+
+
+def test_error_is_relative_and_the_cosine_ignores_scale():
+    h = torch.randn(2, 3, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    assert error(h, h) == pytest.approx((0, 1))
+    assert error(1.1 * h, h) == pytest.approx((0.1, 1), rel=1e-5)
+
+
+def test_the_configuration_is_that_of_celebahq_256():
+    from diffusers import UNet2DModel
+
+    with torch.device("meta"):
+        unet = UNet2DModel(**CELEBAHQ)
+    assert sum(weight.numel() for weight in unet.parameters()) == 113_673_219
