@@ -132,8 +132,8 @@ class ReverseProcess:
         trained = self.scheduler.config.num_train_timesteps
         if timesteps[0] >= trained:
             raise UserError(
-                f"T = {self.steps} steps with steps_offset = {self.scheduler.config.steps_offset} begin at timestep {timesteps[0]}, "
-                f"and the model was trained on 0 to {trained - 1}. Take fewer steps."
+                f"T = {self.steps} steps with steps_offset = {self.scheduler.config.steps_offset} begin at timestep "
+                f"{timesteps[0]}, and the model was trained on 0 to {trained - 1}. Take fewer steps."
             )
         return timesteps
 

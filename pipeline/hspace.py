@@ -166,7 +166,7 @@ def _middle_hooks(mid_block: nn.Module, opened: Bottleneck) -> list[Any]:
 
     The block has one activation module for all its activations, so the call after `norm2` is the one that counts.
     """
-    resnet: Any = mid_block.resnets[-1]  # type: ignore[union-attr, index]
+    resnet: Any = mid_block.resnets[-1]  # type: ignore[index]
     normed = False
 
     def after_norm(module: nn.Module, inputs: tuple, output: Tensor) -> None:
@@ -209,7 +209,7 @@ def is_conditional(unet: nn.Module) -> bool:
 
 def empty_condition(unet: nn.Module) -> Tensor:
     """One token of zeros, (1, 1, D): what a conditional U-Net is given where it is given nothing."""
-    width = unet.config["cross_attention_dim"]  # type: ignore[index]
+    width: Any = unet.config["cross_attention_dim"]  # type: ignore[index]
     return torch.zeros(1, 1, width if isinstance(width, int) else width[-1])
 
 

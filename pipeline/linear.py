@@ -49,9 +49,10 @@ def mean_difference(h: Array, selection: Selection) -> Array:
 def linear_discriminants(h: Array, scores: Array, shrinkage: float) -> Array:
     """How h (n, D) moves when one of the scores (n, A) rises alone, weighed against how h varies anyway: (A, D) float64.
 
-    Fisher's discriminants, for scores that need not be classes. Least squares on all scores at once gives each one's pattern B in h,
-    with the others held fixed, and what is left of h the covariance S within. The direction is S_s^-1 B, S_s = (1 - s) S + s I
-    with s the shrinkage: 1 is the pattern alone, an adjusted difference of means; near 0 whatever h varies in is avoided.
+    Fisher's discriminants, for scores that need not be classes. Least squares on all scores at once gives each one's pattern
+    B in h, with the others held fixed, and what is left of h the covariance S within. The direction is S_s^-1 B, where
+    S_s = (1 - s) S + s I with s the shrinkage: 1 is the pattern alone, an adjusted difference of means; near 0, what h varies
+    in anyway is avoided.
     h is standardised inside (so S has trace D) and the result scaled back to its units. S is never formed: the inverse is taken in
     the span of the n samples. No score may be missing.
     """

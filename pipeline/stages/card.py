@@ -7,23 +7,23 @@ from schemas.catalog import Catalog
 
 _APPLY = """\
 import torch
-from diffusers import DDIMScheduler, UNet2DModel
+from diffusers import {classes}
 from safetensors.torch import load_file
 
 folder, name, gamma = {folder!r}, {name!r}, {gamma}
-unet = UNet2DModel.from_pretrained(folder, subfolder="unet").eval()
+unet = {unet}.from_pretrained(folder, subfolder="unet").eval()
 scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler", clip_sample={clip})
-v = load_file("directions.safetensors")[name]  # (T, C, H, W)
+{load}v = load_file("directions.safetensors")[name]  # (T, C, H, W)
 
 step = 0
 {hook}
 generator = torch.Generator().manual_seed(0)
-x_t = torch.randn(4, *[{channels}, {size}, {size}], generator=generator)
+x_t = torch.randn(4, *{x_shape}, generator=generator)
 scheduler.set_timesteps(len(v))
 with torch.inference_mode():
-    for step, t in enumerate(scheduler.timesteps):
-        x_t = scheduler.step(unet(x_t, t).sample, t, x_t, eta={eta}, generator=generator).prev_sample
-images = ((x_t.clamp(-1, 1) + 1) * 127.5).round().byte()  # (4, 3, H, W)
+    for step, t in enumerate(scheduler.timesteps[: len(v)]):
+        x_t = scheduler.step(unet(x_t, t{condition}).sample, t, x_t, eta={eta}, generator=generator).prev_sample
+{decode}images = ((x_t.clamp(-1, 1) + 1) * 127.5).round().byte()  # (4, 3, H, W)
 """
 
 # How plain PyTorch adds to h at a capture point; in the middle, where the time embedding does not come after `norm2`.
@@ -104,15 +104,51 @@ def _found_on(catalog: Catalog) -> str:
 
 
 def _code(catalog: Catalog, name: str) -> str:
+    unet, eta = catalog.model.unet, catalog.sampling.eta
+    load, condition = _condition(catalog)
+    decoder, decode = _decoder(catalog)
+    kind = unet.get("_class_name", "UNet2DModel")
+    size = unet["sample_size"]
+    autoencoder = [catalog.model.autoencoder["_class_name"]] if catalog.model.autoencoder else []
     return _APPLY.format(
         folder="path/to/model",
         name=name,
         gamma=max(abs(strength) for each in catalog.evaluations for strength in each.strengths),
+        classes=", ".join(sorted({"DDIMScheduler", kind, *autoencoder})),
+        unet=kind,
         clip=catalog.sampling.clip,
-        channels=catalog.model.unet["in_channels"],
-        size=catalog.model.unet["sample_size"],
+        load=load + decoder,
         hook=_HOOKS[catalog.capture],
-        eta=f"{catalog.sampling.eta}[step]" if isinstance(catalog.sampling.eta, list) else catalog.sampling.eta,
+        x_shape=[unet["in_channels"], *([size, size] if isinstance(size, int) else size)],
+        condition=condition,
+        eta=f"{eta}[step]" if isinstance(eta, list) else eta,
+        decode=decode,
+    )
+
+
+def _condition(catalog: Catalog) -> tuple[str, str]:
+    """How a conditional U-Net's condition is loaded, and given to it."""
+    width = catalog.model.unet.get("cross_attention_dim")
+    if width is None:
+        return "", ""
+    if catalog.model.condition_sha256:
+        load = 'condition = load_file(f"{folder}/condition.safetensors")["encoder_hidden_states"]\n'
+    else:
+        load = f"condition = torch.zeros(1, 1, {width})\n"
+    return load, ", condition.expand(4, -1, -1)"
+
+
+def _decoder(catalog: Catalog) -> tuple[str, str]:
+    """How a latent model's autoencoder is loaded, and decodes x_0."""
+    config = catalog.model.autoencoder
+    if config is None:
+        return "", ""
+    kind = config["_class_name"]
+    folder = "vqvae" if kind == "VQModel" else "vae"
+    shift = f" + {config['shift_factor']}" if config.get("shift_factor") else ""
+    return (
+        f'autoencoder = {kind}.from_pretrained(folder, subfolder="{folder}").eval()\n',
+        f"    x_t = autoencoder.decode(x_t / autoencoder.config.scaling_factor{shift}).sample\n",
     )
 
 

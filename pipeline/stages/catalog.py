@@ -69,7 +69,7 @@ class Catalog(Stage):
             sampling=schema.Sampling(
                 steps=sample.steps,
                 timesteps=sample.reverse_process.timesteps,
-                eta=sample.eta,
+                eta=list(sample.eta) if isinstance(sample.eta, tuple) else sample.eta,
                 clip=sample.clip,
                 dtype=sample.dtype,
                 seed=sample.seed,

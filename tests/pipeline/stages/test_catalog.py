@@ -7,8 +7,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel, VQModel
 from safetensors.numpy import load_file
 
+from pipeline.stages.card import card
 from schemas.catalog import SCHEMA_FILE, Catalog
 
 
@@ -65,6 +67,46 @@ def test_the_lines_on_the_card_apply_a_direction(folder, flow, monkeypatch):
     assert edited["images"].shape == plain["images"].shape == (4, 3, 16, 16)
     assert edited["gamma"] != plain["gamma"] == 0
     assert (edited["x_t"] - plain["x_t"]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("capture", ["after", "before", "middle"])
+@pytest.mark.parametrize("kind", ["VQModel", "AutoencoderKL"])
+def test_the_lines_on_the_card_apply_a_direction_of_a_latent_conditional_model(
+    folder, tmp_path, monkeypatch, capture, kind
+):
+    """Another model in the catalog's place: h has the same shape at all its capture points."""
+    unet = UNet2DConditionModel(
+        sample_size=16,
+        in_channels=3,
+        out_channels=3,
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        layers_per_block=1,
+        cross_attention_dim=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+    )
+    networks = {"VQModel": VQModel, "AutoencoderKL": AutoencoderKL}
+    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
+    autoencoder = networks[kind](latent_channels=3, block_out_channels=(8, 8), norm_num_groups=4, **blocks)
+    unet.save_pretrained(tmp_path / "unet")
+    autoencoder.save_pretrained(tmp_path / ("vqvae" if kind == "VQModel" else "vae"))
+    DDIMScheduler().save_pretrained(tmp_path / "scheduler")
+
+    catalog = Catalog.model_validate_json((folder / "catalog.json").read_text())
+    model = catalog.model.model_copy(
+        update={
+            "unet": {**unet.config, "_class_name": "UNet2DConditionModel"},
+            "autoencoder": {**autoencoder.config, "_class_name": kind},
+        }
+    )
+    changed = catalog.model_copy(update={"model": model, "capture": capture})
+    text = card(changed, pd.read_parquet(folder / "effects.parquet"))
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(folder)
+    made = {}
+    exec(code.replace("path/to/model", str(tmp_path)), made)
+    assert made["images"].shape == (4, 3, 32, 32)
 
 
 def test_the_committed_schema_is_the_one_of_the_code():
