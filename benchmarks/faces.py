@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks._report import verdict
-from pipeline.effects import best_strengths, largest_control
+from pipeline.effects import best_strengths, largest_control, on_and_off_target
 
 # The project's own bar for the demo: time on two cores, and effects in standard deviations of each attribute.
 TARGETS = {
@@ -25,12 +25,15 @@ TARGETS = {
     "attributes_clean": (">=", 5),  # with a strength where all else stays under a third of the target
     "attributes_clean_at_1": (">=", 5),  # and the target moves by 1.0 or more
     "target_largest_in_row": (">=", 5),
-    "on_off_ratio_gain": (">=", 2.0),  # mean on/off ratio at each direction's best strength, recommended against Eq. 11
+    # mean on/off ratio against Eq. 11's: both at the best strength of the recommended direction, as in the paper's Table I;
+    # the figure beside it, without a target, has Eq. 11 at its own best strength
+    "on_off_ratio_gain": (">=", 2.0),
     "largest_control": ("<=", 0.15),  # of any single random direction, at any strength, on any attribute
     "components_moving_1": (">=", 2),  # of the first ten principal components
 }
 QUICK = ["--samples", "128", "--steps", "8", "--top", "24", "--held-out", "4"]
 RECOMMENDED = ("/linear-classifier/disentangled", "/linear-discriminant/disentangled")  # the better one of an attribute
+PLAIN = "/mean-difference"
 
 
 def main() -> int:
@@ -57,18 +60,27 @@ def run(root: Path, quick: bool) -> float:
 def measure(effects: pd.DataFrame, targets: dict[str, str]) -> dict[str, float]:
     best = best_strengths(effects, targets)
     recommended = best[best.index.str.endswith(RECOMMENDED)].sort_values(["clean", "on_target"], ascending=False)
-    recommended = recommended.drop_duplicates("target")
-    plain = best[best.index.str.endswith("/mean-difference")]
+    recommended = recommended.drop_duplicates("target").set_index("target")
+    plain = best[best.index.str.endswith(PLAIN)]
+    before = same_strength(effects, targets, recommended["strength"])
     components = effects[effects["direction"].str.endswith("/principal-components")]
     moved = components.groupby("direction")["effect"].apply(lambda effect: effect.abs().max())
     return {
         "attributes_clean": int(recommended["clean"].sum()),
         "attributes_clean_at_1": int((recommended["clean"] & (recommended["on_target"] >= 1)).sum()),
         "target_largest_in_row": int((recommended["on_target"] > recommended["off_target"]).sum()),
-        "on_off_ratio_gain": round(float(recommended["ratio"].mean() / plain["ratio"].mean()), 2),
+        "on_off_ratio_gain": round(float(recommended["ratio"].mean() / before["ratio"].mean()), 2),
+        "on_off_ratio_gain_own_best": round(float(recommended["ratio"].mean() / plain["ratio"].mean()), 2),
         "largest_control": round(float(largest_control(effects).max()), 3),
         "components_moving_1": int((moved >= 1).sum()),
     }
+
+
+def same_strength(effects: pd.DataFrame, targets: dict[str, str], strengths: pd.Series) -> pd.DataFrame:
+    """The plain differences of means, each at the strength (by attribute) of the direction that it is compared with."""
+    rows = on_and_off_target(effects, targets)
+    rows = rows[rows["direction"].str.endswith(PLAIN)]
+    return rows[rows["strength"] == rows["target"].map(strengths)]
 
 
 def show(best: pd.DataFrame) -> None:
