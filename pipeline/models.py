@@ -22,6 +22,7 @@ from pipeline.denoiser import Denoiser
 from pipeline.diffusion import from_uint8, to_uint8
 from pipeline.errors import UserError
 from pipeline.hspace import CapturePoint
+from pipeline.memory import keep_freed_memory
 from pipeline.stage import not_hashed
 from pipeline.store import sha256
 
@@ -70,6 +71,8 @@ class Model:
     def load(self, point: CapturePoint = "after", dtype: str = "float32", compiled: bool = False) -> "LoadedModel":
         """Ready to run, on a GPU where there is one. The weights stay float32; `dtype` is that of the U-Net's autocast."""
         unet = checkpoint.load(self._unet_kind(), _unet_folder(Path(self.folder)), self.weights)
+        if unet.device.type == "cpu":
+            keep_freed_memory()
         if compiled:
             # Around the mid block, whose hooks would break the graph.
             for block in (*unet.down_blocks, *unet.up_blocks):
