@@ -9,8 +9,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h of glibc
 def keep_freed_memory() -> bool:
     """Have glibc keep what is freed, for the next pass; whether it does (elsewhere than on Linux with glibc, nothing changes).
 
-    By default a large tensor is given back to the system when it is freed, and the next one of its size is paid for anew, page fault
-    by page fault: 87,000 in eight passes of the bundled U-Net, a tenth to a quarter of the time. The bits do not change.
+    By default a large tensor is given back to the system when it is freed, and the next one of its size is paid for anew, page
+    fault by page fault. The bits do not change.
     """
     if sys.platform != "linux":
         return False
