@@ -30,5 +30,6 @@ def faults(keep: bool) -> int:
 
 
 def test_large_tensors_are_paid_for_once():
-    assert faults(keep=True) < 100
-    assert faults(keep=False) > 1000
+    """Five tensors of 11,719 pages: each anew, or at most the first one (where in memory it comes to lie is glibc's affair)."""
+    assert faults(keep=False) > 4 * 11_719
+    assert faults(keep=True) < 2 * 11_719

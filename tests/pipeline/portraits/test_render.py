@@ -71,8 +71,8 @@ def test_every_factor_shows(name):
 def test_a_head_turned_the_other_way_is_the_mirror_image():
     factors = sample_factors(8, seed=7)
     mirrored = dataclasses.replace(factors, yaw=-factors.yaw)
-    # to 1 of 255 levels: the soft shading around the second eye falls a little on the first, which is painted before it
-    torch.testing.assert_close(render(factors, SIZE).flip(-1), render(mirrored, SIZE), atol=0.01, rtol=0)
+    # to 2 of 255 levels: the soft shading around the second eye falls a little on the first, which is painted before it
+    torch.testing.assert_close(render(factors, SIZE).flip(-1), render(mirrored, SIZE), atol=2 / 127.5, rtol=0)
 
 
 def test_drawing_goes_by_chunks_and_reports_every_portrait():
