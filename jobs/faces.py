@@ -79,7 +79,7 @@ def faces(
 
         few = max(2, held_out // 4)
         evaluations = (
-            measured((*recommended, difference), (-1.25, -0.5, 0.5, 1.0), held_out),
+            measured((*recommended, difference), (-1.25, -0.75, 0.75, 1.25), held_out),
             measured((RandomDirections(sample, recommended, 4),), (-1.0, 1.0), 2 * held_out),
             measured((classifier, discriminant, Disentangle(difference)), (-0.5, 0.5), few),
             measured((unsupervised,), (-2.0, 2.0), few),
