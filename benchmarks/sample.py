@@ -7,9 +7,9 @@
     pipeline         diffusers' DDIMPipeline as `from_pretrained` gives it: float32, contiguous, a thread on every core; no h
     one at a time    a forward written out by hand, image after image, h kept in a list, as the published h-space codes do
 
-On the bundled model, and on an untrained U-Net of the configuration of google/ddpm-ema-celebahq-256; on the CPU, with the same batch
-and T, in turns. The last two have a process of their own, which our settings do not reach. A ratio is the median over the rounds
-of the ratio within a round. It wants an idle machine: threads that wait for each other suffer most from others' work.
+On the bundled model, and on an untrained U-Net of the configuration of google/ddpm-ema-celebahq-256; on the CPU, with the same
+batch and T, in turns. The last two have a process of their own, which our settings do not reach. A ratio is the median over the
+rounds of the ratio within a round. It wants an idle machine: threads that wait for each other suffer most from others' work.
 
 Shapes: B batch, T steps, C H W bottleneck.
 """
@@ -92,7 +92,7 @@ def main() -> int:
     quick = "--quick" in sys.argv[1:]
     sizes = QUICK if quick else FULL
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # of the workers, too
-    os.environ["RAY_worker_niceness"] = "0"  # workers give way to other processes; here none has precedence
+    os.environ.setdefault("RAY_worker_niceness", "0")  # workers give way to other processes; here none has precedence
     torch.set_num_threads(1)
     print(f"Load average at the start: {os.getloadavg()[0]:.1f}")
 

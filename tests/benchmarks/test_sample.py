@@ -8,10 +8,7 @@ from pipeline.denoiser import Denoiser
 
 
 def test_a_ratio_is_taken_within_each_round():
-    seconds = {
-        "slow": [2.0, 20.0, 2.2],
-        "fast": [1.0, 10.0, 1.0],
-    }  # the machine was ten times slower in the second round
+    seconds = {"slow": [2.0, 20.0, 2.2], "fast": [1.0, 10.0, 1.0]}  # a machine that is busy in the second round
     assert ratio(seconds, "slow", "fast") == 2
 
 
