@@ -45,7 +45,7 @@ def _tiles(findings: Findings) -> Html | None:
         )
     ]
     twin = findings.twin(first)
-    if twin and len(twin.best):
+    if twin and len(twin.best) and _measured_together(findings, first, twin):
         before, after = (twin, first) if first.disentangled else (first, twin)
         tiles.append(
             (
@@ -61,6 +61,12 @@ def _tiles(findings: Findings) -> Html | None:
             (f"{amount(controls.max())} std", "largest effect of random directions of the same norm, on any attribute")
         )
     return el("ul", *(el("li", el("strong", figure), el("span", said)) for figure, said in tiles), class_="tiles")
+
+
+def _measured_together(findings: Findings, one: Group, other: Group) -> bool:
+    """On the same held-out samples at the same strengths: otherwise their ratios do not compare."""
+    names = [*one.best.index, *other.best.index]
+    return len({id(findings.evaluation(name)) for name in names}) == 1
 
 
 def _title(group: Group) -> str:
