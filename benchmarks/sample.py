@@ -80,11 +80,11 @@ class Size:
 
     batch: int
     steps: int  # T
-    rounds: int
+    rounds: int  # twice as many for the overhead, which is small
 
 
-FULL = {"bundled": Size(batch=32, steps=16, rounds=5), "celebahq": Size(batch=2, steps=2, rounds=3)}
-QUICK = {"bundled": Size(batch=32, steps=4, rounds=3), "celebahq": Size(batch=2, steps=2, rounds=3)}
+FULL = {"bundled": Size(batch=32, steps=16, rounds=3), "celebahq": Size(batch=2, steps=2, rounds=2)}
+QUICK = {"bundled": Size(batch=32, steps=3, rounds=2), "celebahq": Size(batch=1, steps=2, rounds=2)}
 QUICK_CELEBAHQ = CELEBAHQ | {"sample_size": 64}  # the same weights on a sixteenth of the pixels
 
 
@@ -101,6 +101,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="hspace-") as folder,
         ProcessPoolExecutor(1, get_context("spawn")) as others,
     ):
+        others.submit(by_pipeline, models.BUNDLED, 1, 1)  # it has much to import: meanwhile
         root = Path(folder)
         write_untrained(root / "model", QUICK_CELEBAHQ if quick else CELEBAHQ)
         pool = RayPool()
@@ -126,13 +127,16 @@ def write_untrained(folder: Path, config: dict[str, Any]) -> None:
 def compare(
     name: str, folder: Path, size: Size, pool: RayPool, others: ProcessPoolExecutor, store: Store
 ) -> dict[str, float]:
-    parts = (size.rounds + 1) * (pool.size + 1)  # the stage and each worker make a new part every round
+    parts = (2 * size.rounds + 1) + (
+        size.rounds + 1
+    ) * pool.size  # the stage and each worker make a new part every round
     sample = Sample(models.find(str(folder)), parts * size.batch, size.steps, batch=size.batch)
     loaded = sample.setup()
     seconds = in_turns(
+        {"bare": lambda: bare(loaded, sample), "stage": staged(loaded, sample, store)},
+        2 * size.rounds,
+    ) | in_turns(
         {
-            "bare": lambda: bare(loaded, sample),
-            "stage": staged(loaded, sample, store),
             "workers": by_workers(pool, sample, store),
             "pipeline": lambda: others.submit(by_pipeline, folder, size.batch, size.steps).result(),
             "one at a time": lambda: others.submit(one_at_a_time, folder, size.steps).result(),
@@ -240,12 +244,12 @@ def forward(unet: Any, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def in_turns(contenders: dict[str, Run], rounds: int) -> Seconds:
-    """Seconds an image. Round 0 warms up and is not counted."""
+    """Seconds an image. Round 0 warms up and is not counted; every other round goes backwards, so that nobody is always second."""
     seconds: Seconds = {name: [] for name in contenders}
     for i in range(rounds + 1):
-        for name, run in contenders.items():
+        for name in contenders if i % 2 else reversed(contenders):
             started = time.perf_counter()
-            images = run()
+            images = contenders[name]()
             if i:
                 seconds[name].append((time.perf_counter() - started) / images)
     return seconds
