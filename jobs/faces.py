@@ -11,8 +11,10 @@ from typer import Option
 from jobs.command_line import carry_out, console, main
 from pipeline import images as image_sets
 from pipeline import models
+from pipeline.errors import UserError
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
+from pipeline.stages.by_step import EXACT
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.disentangle import Disentangle
 from pipeline.stages.edit import Edit
@@ -25,6 +27,8 @@ from pipeline.stages.principal_components import PrincipalComponents
 from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.report import Report
 from pipeline.stages.sample import Sample
+from pipeline.stages.sketched_directions import SketchedDirections
+from pipeline.stages.sketches import SketchActivations, SketchedSample
 from pipeline.stages.source import Source
 
 # Where directions are found in real images:
@@ -44,6 +48,12 @@ def faces(
     seed: Annotated[int, Option(help="Of the samples' noise.")] = 0,
     attributes: Annotated[str, Option(help="What to find directions for, by commas.")] = "smile,glasses,age,gender,yaw",
     top: Annotated[int, Option(help="Positives, and as many negatives, of an attribute (Eq. 11).")] = 128,
+    activations: Annotated[
+        bool,
+        Option(
+            help="Store h of every sample. Without, the workers that sample keep sketches of it: megabytes, but fewer estimators."
+        ),
+    ] = True,
     components: Annotated[int, Option(help="Principal components.")] = 10,
     held_out: Annotated[
         int,
@@ -59,20 +69,31 @@ def faces(
 
     def goals() -> tuple[Catalog, Report]:
         found = models.find(model)
-        sample = Sample(found, samples if images is None else min(samples, YARDSTICK), steps, eta, seed=seed)
-        source: Source = sample
-        if images is not None:
-            source = Invert(found, steps, images=image_sets.find(images), iterations=ITERATIONS)
-        annotate = Annotate(source, (annotator("portraits"), annotator("mtcnn")))
-        judge = annotator("portraits-judge")
+        labels, judge = annotator("portraits"), annotator("portraits-judge")
         wanted = tuple(name.strip() for name in attributes.split(",") if name.strip())
 
-        unsupervised = PrincipalComponents(source, components)
-        difference = MeanDifference(annotate, "portraits", wanted, top)
-        classifier = LinearClassifier(annotate, "portraits", wanted, top)
-        discriminant = LinearDiscriminant(annotate, "portraits", wanted, top)
-        recommended = (Disentangle(classifier), Disentangle(discriminant))
-        supervised = (difference, Disentangle(difference), classifier, discriminant, *recommended)
+        sample: Sample
+        source: Source
+        if images is not None and not activations:
+            raise UserError("Real images are inverted with their activations stored: leave --no-activations out.")
+        if images is not None:
+            sample = Sample(found, min(samples, YARDSTICK), steps, eta, seed=seed)
+            source = Invert(found, steps, images=image_sets.find(images), iterations=ITERATIONS)
+        elif activations:
+            source = sample = Sample(found, samples, steps, eta, seed=seed)
+        else:
+            source = sample = SketchedSample(found, samples, steps, eta, seed=seed, annotator=labels)
+        annotate = Annotate(source, (labels, annotator("mtcnn")))
+
+        if activations and source.n <= EXACT:
+            unsupervised = PrincipalComponents(source, components)
+            difference, *better = from_activations(annotate, wanted, top)
+        else:
+            sketched = SketchActivations(annotate, labels.name) if activations else source
+            unsupervised = PrincipalComponents(sketched, components)
+            difference, *better = from_sketches(sketched, wanted)
+        recommended = tuple(Disentangle(finder) for finder in better)
+        rest = (*better, Disentangle(difference))
 
         def measured(directions: tuple[Stage, ...], strengths: tuple[float, ...], n: int) -> Evaluate:
             return Evaluate(Edit(sample, directions, strengths, n), annotate, judge)
@@ -81,15 +102,26 @@ def faces(
         evaluations = (
             measured((*recommended, difference), (-1.25, -0.75, 0.75, 1.25), held_out),
             measured((RandomDirections(sample, recommended, 4),), (-1.0, 1.0), 2 * held_out),
-            measured((classifier, discriminant, Disentangle(difference)), (-0.5, 0.5), few),
+            measured(rest, (-0.5, 0.5), few),
             measured((unsupervised,), (-2.0, 2.0), few),
         )
-        catalog = Catalog(source, (*supervised, unsupervised), evaluations)
+        catalog = Catalog(source, (difference, *rest, *recommended, unsupervised), evaluations)
         return catalog, Report(catalog)
 
     store, [catalog, report] = carry_out(goals, root, workers, address, plan)
     console.print(f"Catalog: {store.folder(catalog)}")
     console.print(f"Report:  {store.folder(report) / 'report.html'}")
+
+
+def from_activations(annotate: Annotate, wanted: tuple[str, ...], top: int) -> tuple[Stage, ...]:
+    """The paper's estimator, and the two that separate better; which of these is best differs by attribute."""
+    by = (annotate, "portraits", wanted, top)
+    return MeanDifference(*by), LinearClassifier(*by), LinearDiscriminant(*by)
+
+
+def from_sketches(sketched: Stage, wanted: tuple[str, ...]) -> tuple[Stage, ...]:
+    """Of however many samples: the difference of everything above a threshold and below it, and discriminants."""
+    return SketchedDirections(sketched, wanted, "mean-difference"), SketchedDirections(sketched, wanted)
 
 
 if __name__ == "__main__":

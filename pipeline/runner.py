@@ -44,12 +44,20 @@ class RunFailed(Exception):
     def __init__(self, failures: dict[Task, Failure], blocked: int):
         self.failures = failures
         self.blocked = blocked
-        lines = [f"{stage.name} part {part}: {failure.message}" for (stage, part), failure in failures.items()]
+        alike: dict[tuple[str, str], list[int]] = {}
+        for (stage, part), failure in failures.items():
+            alike.setdefault((stage.name, failure.message), []).append(part)
+        lines = [f"{name} {_parts(parts)}: {message}" for (name, message), parts in alike.items()]
         if len(lines) > FAILURES_SHOWN:
-            lines[FAILURES_SHOWN:] = [f"{len(lines) - FAILURES_SHOWN} more parts failed."]
+            more = sum(len(parts) for parts in list(alike.values())[FAILURES_SHOWN:])
+            lines[FAILURES_SHOWN:] = [f"{more} more parts failed."]
         if blocked:
             lines.append(f"{blocked} parts that need these were not started.")
         super().__init__("\n".join(lines))
+
+
+def _parts(parts: list[int]) -> str:
+    return f"part {parts[0]}" if len(parts) == 1 else f"part {parts[0]} and {len(parts) - 1} more"
 
 
 def plan(goals: Sequence[Stage], store: Store) -> list[StagePlan]:

@@ -4,6 +4,9 @@ A part is one unit of a stage's work and of a resume: a few files that appear to
 fingerprint hashes its name, its version, its settings and its inputs' fingerprints, so two settings never mix in one
 folder, and "is this done?" is a look-up. A setting that cannot change the bytes (where a model lies on this machine) is
 marked with `not_hashed()`.
+
+How many samples there are changes no part that is there already, so `n` is an `extent()`: a run with more samples finds the
+parts of a smaller one. Stages that read an input `part_by_part()` have its extent; to all others it is a setting of the input.
 """
 
 import dataclasses
@@ -21,6 +24,16 @@ if TYPE_CHECKING:
 def not_hashed(default: Any = dataclasses.MISSING) -> Any:
     """A field that the fingerprint leaves out."""
     return dataclasses.field(default=default, metadata={"hashed": False})
+
+
+def extent(default: Any = dataclasses.MISSING) -> Any:
+    """A field that says how far a stage goes, and not what its parts are."""
+    return dataclasses.field(default=default, metadata={"hashed": False, "extent": True})
+
+
+def part_by_part() -> Any:
+    """An input whose parts are read one by one, so that more of them change nothing in those that are there."""
+    return dataclasses.field(metadata={"part by part": True})
 
 
 @dataclass(frozen=True)
@@ -51,8 +64,22 @@ class Stage:
         return f"{self.name}-{self.fingerprint}"
 
     @property
+    def extent(self) -> int | None:
+        """How far it goes, where the fingerprint leaves that out."""
+        for field in fields(self):
+            if field.metadata.get("extent"):
+                return getattr(self, field.name)
+            if field.metadata.get("part by part") and (of_input := getattr(self, field.name).extent) is not None:
+                return of_input
+        return None
+
+    @property
     def n_parts(self) -> int:
         return 1
+
+    def part_name(self, part: int) -> str:
+        """What a part is called in its folder. Where a greater extent would make it another part, the name must say so."""
+        return f"{part:05d}"
 
     def needs(self, part: int) -> Iterator[tuple["Stage", int]]:
         """The parts that `part` reads: all parts of all inputs unless a stage knows better."""
@@ -90,11 +117,14 @@ def in_order(goals: Sequence[Stage]) -> list[Stage]:
     return list(ordered)
 
 
-def settings(value: Any) -> Any:
-    """A stage or a setting as JSON: what the fingerprint hashes and the catalog records."""
+def settings(value: Any, extents: bool = False) -> Any:
+    """A stage or a setting as JSON: what the fingerprint hashes; with its extent, what the catalog records."""
     if is_dataclass(value) and not isinstance(value, type):
-        hashed = (field for field in fields(value) if field.metadata.get("hashed", True))
-        described = {field.name: _setting(getattr(value, field.name)) for field in hashed}
+        described = {
+            field.name: _setting(getattr(value, field.name), field.metadata.get("part by part", False))
+            for field in fields(value)
+            if field.metadata.get("hashed", True) or (extents and field.metadata.get("extent"))
+        }
         return {"is": type(value).__name__, **described}
     if isinstance(value, dict):
         return {str(key): _setting(item) for key, item in value.items()}
@@ -105,8 +135,11 @@ def settings(value: Any) -> Any:
     raise TypeError(f"A setting must be a number, a string, a tuple, a dict or a dataclass, not {type(value).__name__}")
 
 
-def _setting(value: Any) -> Any:
-    return f"{value.name}-{value.fingerprint}" if isinstance(value, Stage) else settings(value)
+def _setting(value: Any, part_by_part: bool = False) -> Any:
+    if not isinstance(value, Stage):
+        return settings(value)
+    whole = value.extent is not None and not part_by_part
+    return f"{value.folder} up to {value.extent}" if whole else value.folder
 
 
 def _stages(values: Any) -> Iterator[Stage]:

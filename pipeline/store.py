@@ -30,10 +30,14 @@ from safetensors.numpy import load_file, save
 
 from pipeline.errors import UserError
 from pipeline.stage import Stage, settings
+from schemas.activations import rows_at_a_time
 
 # Written without dictionaries and statistics: h has no repeated values, and float16 lists or dictionaries are many times slower.
-_H_OPTIONS = {"compression": "NONE", "use_dictionary": False, "write_statistics": False, "write_page_checksum": True}
+# Every row has its checksum in a column (schemas/activations.py), since those of pages are slow.
+_H_OPTIONS = {"compression": "NONE", "use_dictionary": False, "write_statistics": False}
 _TABLE_OPTIONS = {"compression": "zstd", "write_page_checksum": True}
+
+_READ = 2**18  # bytes at a time of a row group: no more of it is held than is being decoded
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -55,7 +59,7 @@ class Store:
 
     def folder(self, stage: Stage, part: int = 0) -> Path:
         """Where the files of a part lie."""
-        return self.root / stage.folder / f"{part:05d}"
+        return self.root / stage.folder / stage.part_name(part)
 
     def record(self, stage: Stage, part: int) -> dict[str, Any]:
         """The commit record of a part."""
@@ -80,7 +84,7 @@ class Store:
         tables = []
         for i in parts:
             with self._damage_explained(stage, i, name) as path:
-                tables.append(pq.read_table(path, page_checksum_verification=True, **options))
+                tables.append(read_table(path, **options))
         return pa.concat_tables(tables)
 
     @contextmanager
@@ -88,12 +92,18 @@ class Store:
         """A Parquet file to be read by row groups."""
         with (
             self._damage_explained(stage, part, name) as path,
-            pq.ParquetFile(path, page_checksum_verification=True) as file,
+            pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ, page_checksum_verification=True) as file,
         ):
             yield file
 
     def vectors(self, stage: Stage, name: str = "directions.safetensors", part: int = 0) -> dict[str, np.ndarray]:
-        return load_file(self.folder(stage, part) / name)
+        """The arrays of a safetensors file."""
+        return read_arrays(self.folder(stage, part) / name)
+
+    def finished(self, stage: Stage, beginning: str) -> dict[str, Path]:
+        """The finished parts whose names begin so, and their folders; also those that are none at the stage's extent."""
+        records = sorted((self.root / stage.folder).glob(f"{beginning}*.json"))
+        return {path.stem: path.with_suffix("") for path in records}
 
     @contextmanager
     def _damage_explained(self, stage: Stage, part: int, name: str) -> Iterator[Path]:
@@ -101,7 +111,7 @@ class Store:
         path = self.folder(stage, part) / name
         try:
             yield path
-        except (OSError, pa.ArrowInvalid) as error:
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             record = self._record_path(stage, part)
             raise UserError(
                 f"{path} is missing or damaged ({error}).\nDelete {record} and run the same command: the part is made again."
@@ -153,7 +163,7 @@ class Store:
             ) from error
 
     def _record_path(self, stage: Stage, part: int) -> Path:
-        return self.root / stage.folder / f"{part:05d}.json"
+        return self.root / stage.folder / f"{stage.part_name(part)}.json"
 
     # Housekeeping
 
@@ -180,19 +190,24 @@ class Store:
         return shutil.disk_usage(folder).free
 
 
-def describe(stage: Stage) -> dict[str, Any]:
-    """A stage as JSON for people and catalogs: name, version, fingerprint and settings."""
+def describe(stage: Stage, extents: bool = False) -> dict[str, Any]:
+    """A stage as JSON for people and catalogs: name, version, fingerprint and settings, with its extent or without."""
     return {
         "stage": stage.name,
         "version": stage.version,
         "fingerprint": stage.fingerprint,
-        "settings": settings(stage),
+        "settings": settings(stage, extents),
     }
 
 
 def sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_table(path: Path, **options: Any) -> pa.Table:
+    """A Parquet file, its checksums verified."""
+    return pq.read_table(path, page_checksum_verification=True, **options)
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -203,14 +218,23 @@ def write_table(path: Path, table: pa.Table) -> None:
 @contextmanager
 def h_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
     """A Parquet file of activations that is written while the reverse process goes, one row group a step."""
-    with pq.ParquetWriter(path, schema, **_H_OPTIONS) as writer:
+    with pq.ParquetWriter(path, schema, write_batch_size=rows_at_a_time(schema), **_H_OPTIONS) as writer:
         yield writer
 
 
-def write_vectors(path: Path, vectors: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
-    """Named arrays as safetensors, float32."""
-    arrays = {name: np.ascontiguousarray(vector, dtype=np.float32) for name, vector in vectors.items()}
-    path.write_bytes(save(arrays, metadata=metadata))
+def write_vectors(path: Path, vectors: dict[str, np.ndarray]) -> None:
+    """Directions by name, as safetensors of float32."""
+    write_arrays(path, {name: vector.astype(np.float32) for name, vector in vectors.items()})
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Arrays by name, as safetensors."""
+    path.write_bytes(save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file."""
+    return load_file(path)
 
 
 def _write_by_rename(path: Path, content: dict[str, Any], desk: Path) -> None:

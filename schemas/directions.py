@@ -22,7 +22,20 @@ DIRECTIONS = pa.schema(
         pa.field("norm", pa.float32(), nullable=False),  # of the whole trajectory [T, C, H, W] flattened
         pa.field("norm_by_step", pa.list_(pa.float32()), nullable=False),  # T values, step 0 the noisiest
         pa.field("explained_variance_ratio", pa.list_(pa.float32())),  # by step; principal components only
-        pa.field("auc_by_step", pa.list_(pa.float32())),  # held-out samples; linear classifiers only
+        pa.field("trustworthy", pa.list_(pa.bool_())),  # by step: whether a sketched component stands clear of what was dropped
+        # How well h tells the attribute, by step; linear classifiers only. Of samples that the classifier had not seen.
+        pa.field("auc_by_step", pa.list_(pa.float32())),  # among the positives and negatives
+        pa.field("r2_by_step", pa.list_(pa.float32())),  # of all scores
+        pa.field("accuracy_by_step", pa.list_(pa.float32())),  # on the samples that are neither
+        pa.field("penalty_by_step", pa.list_(pa.float32())),  # the regulariser chosen; scikit-learn's 1 / C or alpha
+        # Health of a supervised direction; cosines are of whole trajectories.
+        pa.field("base_rate", pa.float32()),  # share of the samples above the annotator's threshold
+        pa.field("split_half_cosine", pa.float32()),  # of the directions that two halves of the samples give
+        pa.field("bootstrap_cosine_low", pa.float32()),  # of resampled directions to this one: 5th percentile
+        pa.field("bootstrap_cosine_high", pa.float32()),  # 95th
+        pa.field("warnings", pa.list_(pa.string())),  # what a user of the direction should know
+        pa.field("cosines", pa.list_(pa.struct([("direction", pa.string()), ("cosine", pa.float32())]))),  # to the
+        # catalog's other directions of the same attribute
         pa.field("parents", pa.list_(pa.string())),  # of a projected direction: v_0 first, then what was projected away
         pa.field("norm_kept", pa.float32()),  # of a projected direction: share of the norm of v_0 that is left
         pa.field("stage", pa.string(), nullable=False),  # name and fingerprint of the stage that made it

@@ -34,6 +34,11 @@ class Annotator(Protocol):
         """The columns of the scores."""
         ...
 
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """For each attribute the score above which it counts as present; NaN where a score knows no such border."""
+        ...
+
     def load(self) -> Scorer:
         """Load the networks, in eval mode and without gradients."""
         ...

@@ -1,5 +1,6 @@
 """Face probability and pose from the five landmarks of facenet-pytorch's pretrained MTCNN (Zhang et al. 2016)."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -33,6 +34,7 @@ class Mtcnn:
 
     name: ClassVar[str] = "mtcnn"
     attributes: ClassVar[tuple[str, ...]] = ("face", "yaw", "pitch", "roll", "mouth_width")
+    thresholds: ClassVar[tuple[float, ...]] = (0.5, 0.0, math.nan, 0.0, math.nan)
 
     size: int = 160  # pixels: the shorter side is brought to this ...
     border: int = 40  # ... and this much added around it, or faces that fill their image are missed

@@ -9,7 +9,7 @@ import torch
 
 from pipeline.annotators.annotator import Scorer, resize, sha256_of, to_tensor
 from pipeline.errors import UserError
-from pipeline.portraits.attributes import ATTRIBUTES, load_network
+from pipeline.portraits.attributes import ATTRIBUTES, THRESHOLDS, load_network
 from pipeline.portraits.data import SIZE, to_float
 
 PORTRAITS = Path(__file__).parent.parent / "portraits"
@@ -26,6 +26,7 @@ class PortraitAnnotator:
     folder: ClassVar[str] = "annotator"
     name: ClassVar[str] = "portraits"
     attributes: ClassVar[tuple[str, ...]] = ATTRIBUTES
+    thresholds: ClassVar[tuple[float, ...]] = THRESHOLDS
 
     weights: str = field(init=False)  # sha256 of the network's file
 

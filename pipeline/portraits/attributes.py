@@ -18,6 +18,7 @@ from pipeline.portraits.data import SIZE
 
 ATTRIBUTES = ("smile", "glasses", "age", "gender", "yaw", "eyes_open", "skin")
 LOGITS = ("glasses", "gender")
+THRESHOLDS = (0.0, 0.0, 0.5, 0.0, 0.0, 0.5, 0.5)  # a score above it counts as present
 
 
 class Annotator(nn.Module):

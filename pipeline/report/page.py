@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.report import components, edits, matrices, overview, settings, steps
+from pipeline.report import components, edits, health, matrices, overview, settings, steps
 from pipeline.report.findings import Findings
 from pipeline.report.markup import Html, el, join
 
@@ -17,6 +17,7 @@ def page(findings: Findings) -> str:
         ("effects", "Effects", matrices.section(findings)),
         ("components", "Principal components", components.section(findings)),
         ("timesteps", "By timestep", steps.section(findings)),
+        ("health", "Health of the directions", health.section(findings)),
         ("settings", "Settings and files", settings.section(findings)),
     ]
     present = [(anchor, title, body) for anchor, title, body in sections if body]

@@ -1,26 +1,74 @@
-"""How the finders read: one step of the activations of all samples at a time, joined with scores on sample_id."""
+"""How the fits read h: one step at a time of all parts or of some, verified as it is read, and joined with scores on sample_id.
+
+A step of a part is one row group of its file: the bytes of other steps are not touched.
+
+Shapes: n samples, D = C*H*W.
+"""
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.stages.source import Source
 from pipeline.store import Store
-from schemas.activations import h_array
+from schemas.activations import H_DTYPE, activations_schema, rows_at_a_time, verified
+
+Rows = tuple[np.ndarray, np.ndarray]  # sample_id (n,) int64, h (n, D) float16
 
 
-def read_step(store: Store, sample: Source, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """sample_id (n,) and h (n, D) float32 of all samples at one step, in the order of the parts."""
-    ids, rows = [], []
-    for part in range(sample.n_parts):
-        with store.parquet(sample, "activations.parquet", part) as file:
-            table = file.read_row_group(step, columns=["sample_id", "h"])
-        ids.append(table["sample_id"].to_numpy())
-        rows.append(h_array(table["h"]).astype(np.float32))
-    return np.concatenate(ids), np.concatenate(rows)
+def read_step(store: Store, source: Source, step: int) -> Rows:
+    """sample_id (n,) and h (n, D) float16 of all samples at one step, in the order of the parts.
+
+    Raises UserError where a part is damaged: it says which, and how to have it made again.
+    """
+    ids = np.concatenate([source.sample_ids(part) for part in range(source.n_parts)])
+    h = _empty(source, len(ids))
+    first = 0
+    for part in range(source.n_parts):
+        last = first + len(source.sample_ids(part))
+        _read_into(h[first:last], store, source, step, part)
+        first = last
+    return ids, h
 
 
-def read_steps(store: Store, sample: Source) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def read_parts(store: Store, source: Source, step: int, parts: range) -> Iterator[Rows]:
+    """`read_step` for these parts, one after the other: memory holds one part."""
+    for part in parts:
+        ids = np.array(source.sample_ids(part))
+        h = _empty(source, len(ids))
+        _read_into(h, store, source, step, part)
+        yield ids, h
+
+
+def read_steps(store: Store, source: Source) -> Iterator[Rows]:
     """`read_step` for step 0, 1, ... T-1: memory holds one step at a time."""
-    for step in range(sample.steps):
-        yield read_step(store, sample, step)
+    for step in range(source.steps):
+        yield read_step(store, source, step)
+
+
+@cache
+def _schema(source: Source) -> pa.Schema:
+    """What the files must declare. Asked of the model once a process: it takes a pass without weights."""
+    return activations_schema(source.h_shape)
+
+
+def _empty(source: Source, n: int) -> np.ndarray:
+    return np.empty((n, _schema(source).field("h").type.byte_width // H_DTYPE.itemsize), H_DTYPE)
+
+
+def _read_into(h: np.ndarray, store: Store, source: Source, step: int, part: int) -> None:
+    """One step of a part into h (rows, D), a megabyte at a time: no second copy of the part is ever held."""
+    schema = _schema(source)
+    ids = source.sample_ids(part)
+    with store.parquet(source, "activations.parquet", part) as file:
+        if not file.schema_arrow.equals(schema):
+            raise OSError(f"its columns are {file.schema_arrow}; expected {schema}")
+        row = 0
+        for rows in file.iter_batches(rows_at_a_time(schema), row_groups=[step], use_threads=False):
+            end = row + rows.num_rows
+            h[row:end] = verified(rows, ids[row:end], step)
+            row = end
+        if row != len(ids):
+            raise OSError(f"it has {row} samples at step {step}; expected {len(ids)}")

@@ -1,6 +1,6 @@
 """Annotate: score the images of each part of samples with one or more annotators."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.annotators import ANNOTATORS
 from pipeline.annotators.annotator import Annotator, Scorer
 from pipeline.errors import UserError
-from pipeline.stage import Stage
+from pipeline.stage import Stage, part_by_part
 from pipeline.stages.source import Source, decode
 from pipeline.store import Store, write_table
 from schemas.annotations import ANNOTATIONS
@@ -21,29 +21,35 @@ from schemas.annotations import ANNOTATIONS
 class Annotate(Stage):
     """Scores by (sample, annotator, attribute). Part i reads part i of the samples, as soon as it is there."""
 
-    sample: Source
+    sample: Source = part_by_part()
     annotators: tuple[Annotator, ...]
 
     @property
     def n_parts(self) -> int:
         return self.sample.n_parts
 
+    def part_name(self, part: int) -> str:
+        return self.sample.part_name(part)
+
     def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
         yield self.sample, part
 
     def part_bytes(self) -> int:
-        return 4_000 + 10 * self.sample.batch * sum(len(annotator.attributes) for annotator in self.annotators)
+        return 4_000 + 10 * len(self.sample.sample_ids(0)) * sum(
+            len(annotator.attributes) for annotator in self.annotators
+        )
 
     def setup(self) -> list[Scorer]:
         return [annotator.load() for annotator in self.annotators]
 
     def process(self, part: int, store: Store, scorers: list[Scorer], out: Path) -> None:
         samples = store.table(self.sample, "samples.parquet", part)
-        ids, images = samples["sample_id"].to_numpy(), decode(samples)
-        tables = [
-            annotations_table(ids, annotator, score(images))
-            for annotator, score in zip(self.annotators, scorers, strict=True)
-        ]
+        tables = []
+        for start in range(0, len(samples), self.sample.batch):
+            batch = samples.slice(start, self.sample.batch)
+            ids, images = batch["sample_id"].to_numpy(), decode(batch)
+            for annotator, score in zip(self.annotators, scorers, strict=True):
+                tables.append(annotations_table(ids, annotator, score(images)))
         write_table(out / "annotations.parquet", pa.concat_tables(tables))
 
     def check_attributes(self, annotator: str, attributes: tuple[str, ...]) -> None:
@@ -57,10 +63,16 @@ class Annotate(Stage):
                 f"It scores {', '.join(offered[annotator])}."
             )
 
-    def scores(self, store: Store, annotator: str) -> pd.DataFrame:
-        """One annotator's scores of all samples: a row a sample_id, a column an attribute, NaN where missing."""
-        table = store.table(self, "annotations.parquet", filters=[("annotator", "=", annotator)])
+    def scores(self, store: Store, annotator: str, parts: Iterable[int] | None = None) -> pd.DataFrame:
+        """One annotator's scores, of all parts or some: a row a sample_id, a column an attribute, NaN where missing."""
+        of_it = {"filters": [("annotator", "=", annotator)]}
+        wanted = range(self.n_parts) if parts is None else parts
+        table = pa.concat_tables([store.table(self, "annotations.parquet", part, **of_it) for part in wanted])
         return table.to_pandas().pivot(index="sample_id", columns="attribute", values="score")
+
+    def annotator(self, name: str) -> Annotator:
+        """One of the annotators."""
+        return next(each for each in self.annotators if each.name == name)
 
 
 def annotations_table(ids: np.ndarray, annotator: Annotator, scores: np.ndarray) -> pa.Table:

@@ -2,9 +2,11 @@
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import UserError
@@ -35,6 +37,9 @@ class Catalog(Stage):
     def check(self) -> None:
         if not self.evaluations:
             raise UserError("A catalog without an evaluation says nothing of its directions: expected at least one.")
+        names = Counter(name for finder in self.finders for name in names_of(finder))
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise UserError(f"Two finders of one catalog both make {', '.join(twice)}: publish one of them.")
 
     def part_bytes(self) -> int:
         n = sum(len(names_of(finder)) for finder in self.finders)
@@ -42,6 +47,7 @@ class Catalog(Stage):
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         rows, vectors = read_directions(store, self.finders)
+        rows = [{**row, "cosines": cosines(row, rows, vectors)} for row in rows]
         effects = pa.concat_tables([store.table(each, "effects.parquet") for each in self.evaluations])
         catalog = self._catalog(rows)
 
@@ -88,5 +94,18 @@ class Catalog(Stage):
                 )
                 for each in self.evaluations
             ],
-            stages=[describe(stage) for stage in in_order((self,))],
+            stages=[describe(stage, extents=True) for stage in in_order((self,))],
         )
+
+
+def cosines(row: Row, rows: list[Row], vectors: dict[str, np.ndarray]) -> list[Row] | None:
+    """Of a direction to the others of its attribute, as whole trajectories; None for an unsupervised direction."""
+    if row["attribute"] is None:
+        return None
+    others = [other["name"] for other in rows if other["attribute"] == row["attribute"] and other is not row]
+    return [{"direction": name, "cosine": _cosine(vectors[row["name"]], vectors[name])} for name in others]
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a.ravel().astype(np.float64), b.ravel().astype(np.float64)
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))

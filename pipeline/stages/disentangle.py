@@ -55,4 +55,5 @@ def _disentangle(name: str, vectors: dict[str, np.ndarray]) -> tuple[np.ndarray,
 def _row(row: Row, names: list[str], kept: float) -> Row:
     own = row["name"]
     parents = [own, *(name for name in names if name != own)]
-    return {**row, "name": f"{own}/disentangled", "parents": parents, "norm_kept": kept}
+    unknown = dict.fromkeys(("split_half_cosine", "bootstrap_cosine_low", "bootstrap_cosine_high"))
+    return {**row, **unknown, "name": f"{own}/disentangled", "parents": parents, "norm_kept": kept}

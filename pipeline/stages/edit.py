@@ -65,7 +65,7 @@ class Edit(Stage):
             raise UserError("Strengths must be numbers other than 0, at least one; 0 is the unedited samples.")
 
     def setup(self) -> LoadedModel:
-        return self.sample.setup()
+        return self.sample.load()
 
     def process(self, part: int, store: Store, loaded: LoadedModel, out: Path) -> None:
         strengths = np.array(self.strengths if part else (0.0,))

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
 from torch import Tensor
 
-from pipeline.diffusion import NoiseStreams
+from pipeline.diffusion import NoiseStreams, OnH
 from pipeline.models import LoadedModel
 from pipeline.stages.source import Source, activations_table, samples_table
 from pipeline.store import Store, h_writer, write_table
@@ -26,11 +27,22 @@ class Sample(Source):
     def process(self, part: int, store: Store, loaded: LoadedModel, out: Path) -> None:
         ids = self.sample_ids(part)
         schema = activations_schema(self.h_shape)
-        noise = NoiseStreams(self.seed, ids, self.model.x_shape)
         with h_writer(out / "activations.parquet", schema) as writer:
 
             def on_h(step: int, timestep: int, h: Tensor) -> None:
                 writer.write_table(activations_table(ids, step, timestep, h, schema))
 
-            x_0 = self.reverse_process.run(loaded.denoiser, noise, on_h=on_h)
-        write_table(out / "samples.parquet", samples_table(ids, self.seed, loaded.to_images(x_0)))
+            images = self.draw(loaded, ids, on_h)
+        write_table(out / "samples.parquet", samples_table(ids, self.seed, images))
+
+    def draw(self, loaded: LoadedModel, ids: range, on_h: OnH) -> np.ndarray:
+        """Samples of at most a batch: images (B, H, W, 3) uint8, and h of every step to `on_h`.
+
+        A batch that is not full is drawn full and cut: a sample is the same to the bit however many there are after it.
+        """
+        full = range(ids.start, ids.start + self.batch)
+        noise = NoiseStreams(self.seed, full, self.model.x_shape)
+        x_0 = self.reverse_process.run(
+            loaded.denoiser, noise, on_h=lambda step, timestep, h: on_h(step, timestep, h[: len(ids)])
+        )
+        return loaded.to_images(x_0[: len(ids)])

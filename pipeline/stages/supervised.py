@@ -1,29 +1,34 @@
-"""What the supervised finders share: whose scores, which attributes, and how many positives and negatives make a direction."""
+"""What the supervised finders share: whose scores, which attributes, how many positives and negatives, how sure a direction is."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from pipeline.errors import UserError
-from pipeline.linear import Selection, select
-from pipeline.stage import Stage
-from pipeline.stages.activations import read_step, read_steps
+from pipeline.health import Health, check_enough, inner_products, resamples, warnings_of
+from pipeline.linear import Selection, mean_difference, select
+from pipeline.stages.activations import read_step
 from pipeline.stages.annotate import Annotate
+from pipeline.stages.by_step import EXACT, ByStep, Fit, stacked
 from pipeline.stages.finder import Row, write_directions
+from pipeline.stages.source import Source
 from pipeline.store import Store
+
+BY_STEP = ("auc", "r2", "accuracy", "penalty")  # what a method may say of each attribute at a step
 
 
 @dataclass(frozen=True)
 class Labelled:
     """Samples with scores, and each wanted attribute's positives and negatives among them."""
 
-    scores: np.ndarray  # (samples, A) float64; the wanted attributes first, then the annotator's others
+    ids: np.ndarray  # (n,) sample_id
+    rows: np.ndarray  # (n,) which rows of the activations these samples are
+    scores: np.ndarray  # (n, A) float64; the wanted attributes first, then the annotator's others
+    thresholds: np.ndarray  # (A,) above which an attribute is present
     selections: tuple[Selection, ...]  # one a wanted attribute
-    rows: np.ndarray  # which rows of the activations these samples are
 
     @property
     def wanted(self) -> np.ndarray:
@@ -32,15 +37,29 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Supervised(Stage):
-    """A finder that makes one direction an attribute. A method says how by `fit_step`, at one step."""
+class Supervised(ByStep):
+    """A finder that makes one direction an attribute. A method says how by `fit`, at one step.
 
-    method: ClassVar[str]
+    At each step a direction has the norm of the mean difference there, so that a strength means about the same for every method.
+    """
 
     annotate: Annotate
     annotator: str  # whose scores
     attributes: tuple[str, ...]
     n: int  # positives, and as many negatives
+
+    @property
+    def method(self) -> str:
+        """What the estimator is called, in names and tables."""
+        raise NotImplementedError(f"{type(self).__name__} has no name for its method")
+
+    @property
+    def source(self) -> Source:
+        return self.annotate.sample
+
+    @property
+    def read(self) -> tuple:
+        return (self.annotate, self.source)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,60 +71,88 @@ class Supervised(Stage):
                 f"The attributes are {', '.join(self.attributes) or 'none'}: expected at least one, each once."
             )
         self.annotate.check_attributes(self.annotator, self.attributes)
+        self.source.check_stored()
         if self.n < 1:
             raise UserError(f"n = {self.n} positives: expected at least 1.")
-        samples = self.annotate.sample.n
+        samples = self.source.n
         if 2 * self.n > samples:
             raise UserError(
                 f"{self.n} positives and {self.n} negatives need {2 * self.n} samples, and there will be {samples}.\n"
-                f"Lower --top or {self.annotate.sample.more}."
+                f"Lower --top or {self.source.more}."
+            )
+        if samples > EXACT:
+            raise UserError(
+                f"{samples} samples: these fits are exact up to {EXACT}, where Gram matrices fit into memory.\n"
+                "Take directions from sketches (SketchedDirections) instead."
             )
 
-    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
-        sample = self.annotate.sample
-        ids, _ = read_step(store, sample, 0)
-        labelled = self.label(self.annotate.scores(store, self.annotator).reindex(ids))
-        steps = [self.fit_step(h[labelled.rows], labelled) for h in self._h(store)]
-
-        shape = (len(self.attributes), sample.steps, *sample.h_shape)
-        vectors = np.stack([vectors for vectors, _ in steps], axis=1).reshape(shape)
-        rows = [
-            self._row(name, attribute, labelled.selections[a], len(labelled.rows), [more[a] for _, more in steps])
-            for a, (name, attribute) in enumerate(zip(self.names, self.attributes, strict=True))
-        ]
-        write_directions(out, self, dict(zip(self.names, vectors, strict=True)), rows)
-
-    def fit_step(self, h: np.ndarray, labelled: Labelled) -> tuple[np.ndarray, list[float | None]]:
-        """One step: h (samples, D) -> a direction each (attributes, D), and held-out AUCs where the method has them."""
+    def fit(self, h: np.ndarray, labelled: Labelled, weights: np.ndarray) -> tuple[np.ndarray, Fit]:
+        """One step: h (n, D) float16 and weights (n, R), a column a resample -> directions (R, A, D) of any scale, figures (A,)."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to fit a step")
 
-    def label(self, scores: pd.DataFrame) -> Labelled:
-        """Leave out the samples with a missing score, and select. Raises UserError where too few are left."""
-        others = [name for name in scores.columns if name not in self.attributes]
-        scores = scores[[*self.attributes, *others]]
+    def fit_step(self, step: int, store: Store) -> Fit:
+        ids, h = read_step(store, self.source, step)
+        labelled = self.label(store, ids)
+        h = h if len(labelled.rows) == len(h) else h[labelled.rows]
+        vectors, figures = self.fit(h, labelled, resamples(labelled.ids))
+        norms = [np.linalg.norm(mean_difference(h, selection)) for selection in labelled.selections]
+        vectors = vectors * (norms / np.linalg.norm(vectors[0], axis=1))[:, None]
+        return {"vectors": vectors[0].astype(np.float32), "products": inner_products(vectors), **figures}
+
+    def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
+        steps = stacked(fits)
+        labelled = self.label(
+            store, store.table(self.source, "samples.parquet", columns=["sample_id"])["sample_id"].to_numpy()
+        )
+        health = Health.of(steps["products"].sum(axis=0))
+        shape = (self.source.steps, *self.source.h_shape)
+        vectors = {name: steps["vectors"][:, a].reshape(shape) for a, name in enumerate(self.names)}
+        figures = {f"{name}_by_step": steps[name] for name in BY_STEP if name in steps}
+        rows = [
+            {
+                **self._row(a, labelled),
+                **health.row(a),
+                **{column: figures[column][:, a].tolist() for column in figures},
+            }
+            for a in range(len(self.attributes))
+        ]
+        write_directions(out, self, vectors, rows)
+
+    def label(self, store: Store, ids: np.ndarray) -> Labelled:
+        """The samples whose scores are all there, selected. Raises UserError where too few are left."""
+        scores = self.annotate.scores(store, self.annotator).reindex(ids)
+        of_annotator = self.annotate.annotator(self.annotator)
+        names = [*self.attributes, *(name for name in of_annotator.attributes if name not in self.attributes)]
+        thresholds = dict(zip(of_annotator.attributes, of_annotator.thresholds, strict=True))
+        return self.labelled(scores[names], np.array([thresholds[name] for name in names]))
+
+    def labelled(self, scores: pd.DataFrame, thresholds: np.ndarray) -> Labelled:
         rows = np.flatnonzero(scores.notna().all(axis=1))
         values = scores.to_numpy(dtype=np.float64)[rows]
         try:
-            selections = tuple(select(values[:, a], self.n) for a in range(len(self.attributes)))
+            for a, attribute in enumerate(self.attributes):
+                check_enough(attribute, values[:, a], thresholds[a])
+            selections = self.select(values, thresholds)
         except ValueError as error:
-            raise UserError(
-                f"{error}\nLower --top, {self.annotate.sample.more}, or choose another annotator."
-            ) from error
-        return Labelled(values, selections, rows)
+            raise UserError(f"{error}\nLower --top, {self.source.more}, or choose another annotator.") from error
+        return Labelled(scores.index.to_numpy()[rows], rows, values, thresholds, selections)
 
-    def _h(self, store: Store) -> Iterator[np.ndarray]:
-        return (h for _, h in read_steps(store, self.annotate.sample))
+    def select(self, scores: np.ndarray, thresholds: np.ndarray) -> tuple[Selection, ...]:
+        """The positives and negatives of each wanted attribute."""
+        return tuple(select(scores[:, a], self.n) for a in range(len(self.attributes)))
 
-    def _row(self, name: str, attribute: str, selection: Selection, n: int, aucs: list[float | None]) -> Row:
+    def _row(self, a: int, labelled: Labelled) -> Row:
+        selection = labelled.selections[a]
         return {
-            "name": name,
+            "name": self.names[a],
             "method": self.method,
-            "attribute": attribute,
+            "attribute": self.attributes[a],
             "annotator": self.annotator,
-            "n": n,
+            "n": len(labelled.rows),
             "n_positive": len(selection.positives),
             "n_negative": len(selection.negatives),
             "threshold_positive": selection.threshold_positive,
             "threshold_negative": selection.threshold_negative,
-            "auc_by_step": None if aucs[0] is None else aucs,
+            "base_rate": np.mean(labelled.scores[:, a] > labelled.thresholds[a]),
+            "warnings": warnings_of(self.attributes[a], labelled.scores[:, a], selection, labelled.thresholds[a]),
         }

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from pipeline.stage import Stage, in_order, not_hashed, settings
+from pipeline.stage import Stage, extent, in_order, not_hashed, part_by_part, settings
 
 
 @dataclass(frozen=True)
@@ -59,3 +59,32 @@ def test_order_puts_every_stage_after_its_inputs_once():
 def test_a_setting_that_json_cannot_hold_is_refused():
     with pytest.raises(TypeError, match="set"):
         settings({1, 2})
+
+
+@dataclass(frozen=True)
+class Many(Stage):
+    rate: float
+    n: int = extent()
+
+
+@dataclass(frozen=True)
+class Each(Stage):
+    many: Many = part_by_part()
+
+
+@dataclass(frozen=True)
+class All(Stage):
+    each: Each
+
+
+def test_more_of_the_same_is_the_same_stage_and_to_what_reads_all_of_it_another():
+    few, more = Each(Many(1.0, 10)), Each(Many(1.0, 20))
+    assert (few.extent, more.extent, All(few).extent) == (10, 20, None)
+    assert few.folder == more.folder and few.many.folder == more.many.folder
+    assert All(few).folder != All(more).folder
+    assert Each(Many(2.0, 10)).folder != few.folder
+
+
+def test_an_extent_is_described_where_it_is_asked_for():
+    assert settings(Many(1.0, 10)) == {"is": "Many", "rate": 1.0}
+    assert settings(Many(1.0, 10), extents=True) == {"is": "Many", "rate": 1.0, "n": 10}

@@ -202,7 +202,7 @@ def test_reading_a_page_with_a_flipped_bit_names_the_part_and_how_to_make_it_aga
 def test_vectors_come_back_as_float32(store):
     vectors = {"a": np.arange(6.0).reshape(2, 3), "b": np.ones((1, 2, 2), np.float16).transpose(2, 1, 0)}
     with store.part(STAGE, 0) as out:
-        write_vectors(out / "directions.safetensors", vectors, {"made": "here"})
+        write_vectors(out / "directions.safetensors", vectors)
     read = store.vectors(STAGE)
     assert {name: vector.dtype for name, vector in read.items()} == {"a": np.float32, "b": np.float32}
     np.testing.assert_array_equal(read["a"], vectors["a"])

@@ -36,7 +36,7 @@ def test_is_a_frozen_dataclass_that_a_fingerprint_can_hash(annotator):
 
 def test_is_listed_under_its_name(annotator):
     assert ANNOTATORS[annotator.name] is type(annotator)
-    assert len(set(annotator.attributes)) == len(annotator.attributes) > 0
+    assert len(set(annotator.attributes)) == len(annotator.attributes) == len(annotator.thresholds) > 0
 
 
 def test_scores_have_a_row_an_image_and_a_column_an_attribute(annotator, score, portraits):

@@ -24,6 +24,8 @@ from pipeline.stages.principal_components import PrincipalComponents
 from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.report import Report
 from pipeline.stages.sample import Sample
+from pipeline.stages.sketched_directions import SketchedDirections
+from pipeline.stages.sketches import SketchActivations, SketchedSample
 from pipeline.store import Store
 
 
@@ -38,10 +40,16 @@ def make_flow(model: models.Model, real: ImageSet) -> Report:
     wanted = ("smile", "age", "yaw")
     difference = MeanDifference(annotate, "portraits", wanted, 4)
     classifier = LinearClassifier(annotate, "portraits", wanted, 4)
-    unsupervised = PrincipalComponents(sample, 2)
     inverted = Annotate(Invert(model, steps=3, batch=8, images=real), (annotator("portraits"),))
-    discriminant = LinearDiscriminant(inverted, "portraits", wanted, 4)
-    finders = (difference, classifier, discriminant, Disentangle(difference), Disentangle(classifier), unsupervised)
+    from_real = LinearDiscriminant(inverted, "portraits", ("yaw",), 4, shrinkage=1.0)
+    discriminant = LinearDiscriminant(annotate, "portraits", wanted, 4)
+    sketched = SketchedSample(model, n=20, steps=3, batch=8, annotator=annotator("portraits"), keep=4, block=8)
+    unsupervised = PrincipalComponents(sketched, 2)
+    streamed = SketchedDirections(SketchActivations(annotate, "portraits", keep=4, block=8), wanted)
+    finders = (
+        *(difference, classifier, discriminant, streamed, Disentangle(difference), Disentangle(classifier)),
+        *(unsupervised, from_real),
+    )
     edit = Edit(sample, (*finders, RandomDirections(sample, finders, 1)), (-1.0, 1.0), n=2)
     evaluation = Evaluate(edit, annotate, annotator("portraits-judge"))
     return Report(Catalog(sample, finders, (evaluation,)))

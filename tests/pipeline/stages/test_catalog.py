@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,9 @@ import pytest
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel, VQModel
 from safetensors.numpy import load_file
 
+from pipeline.errors import UserError
 from pipeline.stages.card import card
+from pipeline.stages.principal_components import PrincipalComponents
 from schemas.catalog import SCHEMA_FILE, Catalog
 
 
@@ -111,3 +114,21 @@ def test_the_lines_on_the_card_apply_a_direction_of_a_latent_conditional_model(
 
 def test_the_committed_schema_is_the_one_of_the_code():
     assert json.loads(SCHEMA_FILE.read_text()) == Catalog.model_json_schema(), "run python -m schemas.catalog"
+
+
+def test_two_directions_of_one_name_are_refused(flow):
+    catalog = flow.catalog
+    with pytest.raises(UserError, match="both make component-0/principal-components, component-1"):
+        replace(catalog, finders=(*catalog.finders, PrincipalComponents(catalog.sample, 2))).check()
+
+
+def test_cosines_are_to_the_other_directions_of_the_attribute(folder):
+    table = pd.read_parquet(folder / "directions.parquet").set_index("name")
+    vectors = load_file(folder / "directions.safetensors")
+    for name, row in table.iterrows():
+        others = table.index[(table["attribute"] == row["attribute"]) & (table.index != name)]
+        found = {} if row["cosines"] is None else {each["direction"]: each["cosine"] for each in row["cosines"]}
+        assert set(found) == set(others)
+        for other, cosine in found.items():
+            a, b = vectors[name].ravel(), vectors[other].ravel()
+            assert cosine == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-5)

@@ -1,15 +1,23 @@
-"""Invert writes what Sample writes, of real images: their order, their h step by step, what is hashed and what is refused."""
+"""Invert writes what Sample writes, of real images: their order, their h step by step, what is hashed and what is refused.
+
+With latent models, too.
+"""
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DModel, VQModel
 from PIL import Image
 
-from pipeline import images
+from pipeline import images, inversion, models
+from pipeline.diffusion import NoiseStreams
 from pipeline.errors import UserError
+from pipeline.inversion import Inverted
 from pipeline.runner import plan
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.catalog import Catalog
@@ -97,6 +105,95 @@ def test_the_seed_matters_where_noise_is_drawn(made, makes):
     other = replace(stage, seed=1)
     same = np.array_equal(activations(store, stage)[1], activations(makes(other), other)[1])
     assert same == (stage.method == "ddim")
+
+
+# Latent models
+
+BLOCKS = {
+    "block_out_channels": (8, 16),
+    "norm_num_groups": 4,
+    "down_block_types": ("DownEncoderBlock2D",) * 2,
+    "up_block_types": ("UpDecoderBlock2D",) * 2,
+}
+
+
+def save_unet(folder: Path, channels: int) -> None:
+    UNet2DModel(
+        sample_size=8,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    ).save_pretrained(folder / "unet")
+    DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
+
+
+@pytest.fixture(scope="module", params=["vqvae", "vae"])
+def latent(request, tmp_path_factory) -> models.Model:
+    """An untrained latent model: images 3 x 16 x 16, latents 3 or 4 x 8 x 8, h 16 x 4 x 4."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        if request.param == "vqvae":
+            network = VQModel(**BLOCKS, num_vq_embeddings=64, scaling_factor=0.5)
+            torch.nn.init.normal_(network.quantize.embedding.weight)
+        else:
+            network = AutoencoderKL(**BLOCKS, latent_channels=4, scaling_factor=0.3)
+        save_unet(folder, 3 if request.param == "vqvae" else 4)
+    network.save_pretrained(folder / request.param)
+    return models.find(str(folder))
+
+
+@pytest.fixture(scope="module")
+def seen(real) -> np.ndarray:
+    """The real images as both tiny models see them: (10, 16, 16, 3) uint8."""
+    return real.open().read(range(10), 16, 16)[1]
+
+
+def inverted(stage: Invert, loaded: models.LoadedModel, x_0: torch.Tensor) -> tuple[Inverted, dict[int, np.ndarray]]:
+    """The noise of latents, and h (n, D) by step: without the stage."""
+    h: dict[int, np.ndarray] = {}
+    process, noise = stage.reverse_process, NoiseStreams(stage.seed, range(len(x_0)), stage.model.x_shape)
+
+    def on_h(step: int, timestep: int, h_t: torch.Tensor) -> None:
+        h[step] = h_t.flatten(1).numpy()
+
+    if stage.method == "ddim":
+        return inversion.ddim(process, loaded.denoiser, x_0, on_h=on_h), h
+    return inversion.edit_friendly(process, loaded.denoiser, x_0, noise, on_h), h
+
+
+@pytest.mark.parametrize("settings", [{}, FRIENDLY], ids=["ddim", "edit-friendly"])
+def test_a_latent_model_inverts_latents_and_keeps_the_images(latent, invert, makes, seen, settings):
+    stage = replace(invert, model=latent, **settings)
+    stage.check()
+    store = makes(stage)
+    samples = store.table(stage, "samples.parquet")
+    assert (decode(samples) == seen).all(), "the real ones, not what the autoencoder makes of them"
+    ids, h = activations(store, stage)
+    assert (ids == np.arange(10)).all() and h.shape == (3, 10, 16 * 4 * 4)
+
+    loaded, _ = stage.setup()
+    _, expected = inverted(stage, loaded, loaded.from_images(seen))
+    np.testing.assert_allclose(h, np.stack([expected[step] for step in range(3)]), rtol=2e-3, atol=2e-3)
+    assert np.abs(h - np.roll(h, 1, axis=1)).max(axis=2).min() > 0.01, "every image has its own"
+
+
+def test_edit_friendly_noise_makes_the_latents_again(latent, invert, seen):
+    """So what the autoencoder alone makes of a real image is what an edit of it is compared with."""
+    stage = replace(invert, model=latent, **FRIENDLY)
+    loaded, _ = stage.setup()
+    x_0 = loaded.from_images(seen)
+    assert x_0.shape == (10, *latent.x_shape) and latent.x_shape[1:] == (8, 8)
+    noise, _ = inverted(stage, loaded, x_0)
+    x = stage.reverse_process.run(loaded.denoiser, noise)
+    assert (x - x_0).abs().max() < 1e-5
+    images = loaded.to_images(x_0)
+    assert images.shape == (10, 16, 16, 3) and images.std() > 1
+    assert (loaded.to_images(x) == images).all()
 
 
 # What is hashed
