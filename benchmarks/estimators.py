@@ -47,7 +47,7 @@ SHARE = 5  # one in so many samples is a positive, and as many are negatives
 
 def main() -> int:
     quick = "--quick" in sys.argv[1:]
-    sizes, held_out, steps = ((40, 80), 4, 4) if quick else ((50, 200, 1000), 28, 16)
+    sizes, held_out, steps = ((64, 128), 4, 4) if quick else ((50, 200, 1000), 28, 16)
     with tempfile.TemporaryDirectory(prefix="hspace-") as folder:
         store = Store(Path(folder))
         largest = annotated(max(sizes), steps)
@@ -74,7 +74,7 @@ def finders(annotate: Annotate) -> list[Supervised]:
     common = (annotate, "portraits", ATTRIBUTES, annotate.sample.n // SHARE)
     return [
         MeanDifference(*common),
-        MeanDifference(*common, matched=True),
+        MeanDifference(*common, matched=2),
         LinearClassifier(*common, loss="logistic"),
         LinearClassifier(*common, loss="squared"),
         LinearDiscriminant(*common),

@@ -32,7 +32,7 @@ TARGETS = {
     "components_moving_1": (">=", 2),  # of the first ten principal components
 }
 QUICK = ["--samples", "128", "--steps", "8", "--top", "24", "--held-out", "4"]
-RECOMMENDED = ("/linear-classifier/disentangled", "/linear-discriminant/disentangled")  # the better one of an attribute
+RECOMMENDED = ("/ridge/disentangled", "/linear-discriminant/disentangled")  # the better one of an attribute
 PLAIN = "/mean-difference"
 
 

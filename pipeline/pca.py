@@ -7,7 +7,7 @@ Ross et al. 2008. Centred at c, between the two means, they carry the correction
     C  <-  C + (Y - c)^T (Y - c),    c = m - sqrt(n / (n + b)) (m - mean)
 
 The right singular vectors of the stack [L; Y - c] come from its Gram matrix, (r + b) x (r + b), with products in float32 and sums
-and eigenvectors in float64. So components whose singular value is under a thousandth of the largest are rounding.
+and eigenvectors in float64. A singular value of a thousandth of the largest comes out to five digits; a ten-thousandth is rounding.
 
 **What is lost.** Only the leading `keep` are kept. What an update cuts off is positive semidefinite, its largest eigenvalue is the
 first one cut, and these add up, over merges too:
@@ -54,7 +54,8 @@ class StreamingPCA:
     n_components: how many `components_` has, and `transform` gives.
     keep: how many are kept from update to update, by default 4 n_components. Keeping only those wanted loses the last of them.
     batch: rows of an update. They are queued until so many are there, so the result depends, to the bit, on the order of the rows
-        and not on how they were split into calls; going on from a saved state gives what going on would have given.
+        and not on how they were split into calls; and who goes on from a saved state gets what an uninterrupted fit would have
+        given. (To the bit: on the same kind of machine, with as many threads.)
     shrink: frequent directions. bound_ is then at most the sum of all eigenvalues of C beyond the j-th, over keep + 1 - j, for any
         j <= keep; in exchange, explained variances are low by up to bound_ / (n - 1).
 
@@ -241,8 +242,13 @@ class StreamingPCA:
 
     @property
     def _queue(self) -> Tensor:
-        """(rows, D)."""
+        """Y: (b, D)."""
         return self._stack[self.keep : self.keep + self._queued]
+
+    @property
+    def _in_use(self) -> Tensor:
+        """[L; Y]: (r + b, D)."""
+        return self._stack[self.keep - len(self._energies) : self.keep + self._queued]
 
     @property
     def _leading(self) -> Tensor:
@@ -276,9 +282,9 @@ class StreamingPCA:
         """The update: [L; Y - c] is cut down to L again, with Y the queued rows."""
         if self._queued == 0:
             return
-        r, stack = len(self._energies), self._stack[self.keep - len(self._energies) : self.keep + self._queued]
+        stack = self._in_use
         gram = _gram((self._centre(at) for at in _blocks(stack)), self._energies)
-        new = float(gram.diagonal()[r:].sum())
+        new = float(gram.diagonal()[len(self._energies) :].sum())
         if not np.isfinite(new):
             raise ValueError(
                 f"There is NaN or infinity in rows {self._n} to {self.n_samples_seen_ - 1}: leave such rows out, and fit again."
@@ -288,7 +294,7 @@ class StreamingPCA:
         self._truncate(stack, gram)
 
     def _centre(self, at: slice) -> Tensor:
-        """Queued rows centred at c, in place, and the mean brought up to date, in some columns: the stack there.
+        """In some columns, centre the queued rows at c, in place, and bring the mean up to date: the stack there.
 
         First they are brought near 0, by a value near their mean, so that float32 holds all the digits of what is left.
         """
@@ -299,11 +305,11 @@ class StreamingPCA:
         c = m - np.sqrt(n / (n + b)) * (m - mean)
         rows -= (c - near).float()
         mean += (b / (n + b)) * (m - mean)
-        return self._stack[self.keep - len(self._energies) : self.keep + b, at]
+        return self._in_use[:, at]
 
     def _truncate(self, stack: Tensor, gram: Tensor) -> None:
         """Of a stack with this Gram matrix, the leading components become L, each as long as its singular value."""
-        values, vectors = torch.linalg.eigh(gram)  # smallest first, of the lower triangle
+        values, vectors = torch.linalg.eigh(gram)  # of the lower triangle; smallest first
         values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
         rank = min(len(values), stack.shape[1], self._n - 1)  # n centred samples have no more than n - 1
         r = min(self.keep, rank)

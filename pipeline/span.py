@@ -54,7 +54,9 @@ def gram(h: AnyArray, mean: Array, scale: Array | None = None, columns: int = CO
     total: AnyArray = 0.0
     for _, block in blocks(h, columns, mean, scale):
         total = _added(total, block @ block.T)
-    return (total + total.T) / 2
+    total = total + total.T  # to the last bit
+    total *= 0.5
+    return total
 
 
 def coordinates(gram: AnyArray) -> tuple[AnyArray, AnyArray]:

@@ -21,6 +21,7 @@ Integers = NDArray[np.int64]
 CLEAR = 0.8  # correlation from which a track's memory takes up what was found; two that tie for a step are found at .7
 MEMORY = 0.8  # share of what is remembered that is older than the last step
 FOUND = 0.5  # correlation below which a track counts as not found
+AS_GOOD = 0.98  # of the best: a step to begin with
 
 
 def align_signs(steps: Iterable[np.ndarray]) -> np.ndarray:
@@ -33,9 +34,9 @@ def align_signs(steps: Iterable[np.ndarray]) -> np.ndarray:
 def match(scores: Array, k: int) -> tuple[Integers, Integers]:
     """Which component of a step continues which: scores (T, n, K) of the same samples -> order (T, k), sign (T, k).
 
-    Direction j takes at step t the candidate order[t, j], times sign[t, j]. The sign is 0 where no candidate is its own (a correlation
-    under 0.5), so that an edit leaves h alone there rather than push along something else. Directions are ordered by the variance
-    of their scores, summed over the steps. With K > k, a track is not lost where it is not among the first k.
+    Direction j takes at step t the candidate order[t, j], times sign[t, j]. The sign is 0 where no candidate is its own
+    (a correlation under 0.5), so that an edit leaves h alone there rather than push along something else. Directions are ordered by
+    the variance of their scores, summed over the steps. With K > k, a track is not lost where it is not among the first k.
 
     It begins where neighbouring steps agree best, and goes both ways from there: at the noisiest steps h has little of what is to
     come, and a chain from step 0 would follow noise. Each track remembers its scores, fading over the steps, and candidates are
@@ -47,7 +48,7 @@ def match(scores: Array, k: int) -> tuple[Integers, Integers]:
     if not 1 <= k <= K:
         raise ValueError(f"{k} directions of {K} candidates a step: expected 1 to {K}.")
     unit = _standardised(scores)
-    start = _clearest(unit)
+    start = _beginning(unit, scores)
     order = np.tile(np.arange(K), (T, 1))
     sign = np.ones((T, K), np.int64)
     for steps in (range(start + 1, T), range(start - 1, -1, -1)):
@@ -73,12 +74,13 @@ def _unit(scores: Array) -> Array:
     return scores / np.where(length == 0, 1, length)
 
 
-def _clearest(unit: Array) -> int:
-    """The step whose candidates both neighbours know best."""
+def _beginning(unit: Array, scores: Array) -> int:
+    """The step whose candidates both neighbours know best; of several about as good, the one with most variance."""
     if len(unit) == 1:
         return 0
     links = [np.abs(_assigned(one, next_one)[1]).mean() for one, next_one in pairwise(unit)]
-    return int(np.argmax(np.minimum([links[0], *links], [*links, links[-1]])))
+    known = np.minimum([links[0], *links], [*links, links[-1]])
+    return int(np.argmax(np.where(known >= AS_GOOD * known.max(), scores.var(axis=1).sum(axis=1), -1)))
 
 
 def _assigned(tracks: Array, candidates: Array) -> tuple[Integers, Array]:

@@ -27,7 +27,7 @@ H_DTYPE = np.dtype("<f2")
 H_MAX = float(np.finfo(H_DTYPE).max)  # 65,504: what float16 can hold
 
 _KEY = np.dtype([("sample_id", "<i8"), ("step", "<i4"), ("timestep", "<i4")])
-_CHUNK = 2**20  # bytes of h that are written, read and verified at a time: they stay in the processor's cache meanwhile
+_CHUNK = 2**21  # bytes of h that are written, read and verified at a time: they stay in the processor's cache meanwhile
 
 
 def activations_schema(shape: tuple[int, ...]) -> pa.Schema:

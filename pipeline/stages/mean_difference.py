@@ -15,10 +15,11 @@ from pipeline.stages.supervised import Labelled, Supervised
 class MeanDifference(Supervised):
     """For each attribute, mean h of the n highest scores less that of the n lowest, at every step.
 
-    Matched, every combination of the other attributes wanted, present or not, gives as many positives as negatives.
+    Matched, every combination of the other attributes that its scores correlate with most, present or not, gives as many positives
+    as negatives.
     """
 
-    matched: bool = False
+    matched: int = 0  # other attributes of the annotator
 
     @property
     def method(self) -> str:
@@ -26,15 +27,20 @@ class MeanDifference(Supervised):
 
     def check(self) -> None:
         super().check()
-        if self.matched and len(self.attributes) < 2:
-            raise UserError("Matching needs at least two attributes: there is nothing to hold equal with one.")
+        others = len(self.annotate.annotator(self.annotator).attributes) - 1
+        if not 0 <= self.matched <= others:
+            raise UserError(f"Matched within {self.matched} other attributes: expected 0 to {others}.")
 
     def select(self, scores: np.ndarray, thresholds: np.ndarray) -> tuple[Selection, ...]:
         if not self.matched:
             return super().select(scores, thresholds)
-        wanted = np.arange(len(self.attributes))
-        cells = [strata(scores[:, wanted != a], thresholds[wanted != a]) for a in wanted]
-        return tuple(select(scores[:, a], self.n, cells[a]) for a in wanted)
+        correlations = np.abs(np.corrcoef(scores.T))
+        selections = []
+        for a in range(len(self.attributes)):
+            alike = np.argsort(-correlations[a], kind="stable")
+            alike = alike[alike != a][: self.matched]
+            selections.append(select(scores[:, a], self.n, strata(scores[:, alike], thresholds[alike])))
+        return tuple(selections)
 
     def fit(self, h: np.ndarray, labelled: Labelled, weights: np.ndarray) -> tuple[np.ndarray, Fit]:
         of_samples = difference_weights(labelled.selections, weights)

@@ -44,6 +44,11 @@ class Source(Stage):
     def n_parts(self) -> int:
         return -(-self.n // self.batch)
 
+    @property
+    def all_ids(self) -> range:
+        """Every sample_id, in the order of the parts."""
+        return range(self.n)
+
     def part_name(self, part: int) -> str:
         """A last part that is not full has its number of images in its name."""
         return named(f"{part:05d}", len(self.sample_ids(part)), self.batch)

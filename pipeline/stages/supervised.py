@@ -65,6 +65,11 @@ class Supervised(ByStep):
     def names(self) -> tuple[str, ...]:
         return tuple(f"{attribute}/{self.method}" for attribute in self.attributes)
 
+    @property
+    def most(self) -> float:
+        """Samples that it can be fitted on."""
+        return EXACT
+
     def check(self) -> None:
         if not self.attributes or len(set(self.attributes)) < len(self.attributes):
             raise UserError(
@@ -80,10 +85,10 @@ class Supervised(ByStep):
                 f"{self.n} positives and {self.n} negatives need {2 * self.n} samples, and there will be {samples}.\n"
                 f"Lower --top or {self.source.more}."
             )
-        if samples > EXACT:
+        if samples > self.most:
             raise UserError(
-                f"{samples} samples: these fits are exact up to {EXACT}, where Gram matrices fit into memory.\n"
-                "Take directions from sketches (SketchedDirections) instead."
+                f"{samples} samples: these fits are exact up to {self.most}, where Gram matrices fit into memory.\n"
+                "Take directions from sketches instead (SketchedDirections, or LinearClassifier with a sketch)."
             )
 
     def fit(self, h: np.ndarray, labelled: Labelled, weights: np.ndarray) -> tuple[np.ndarray, Fit]:
@@ -91,19 +96,25 @@ class Supervised(ByStep):
         raise NotImplementedError(f"{type(self).__name__} does not say how to fit a step")
 
     def fit_step(self, step: int, store: Store) -> Fit:
-        ids, h = read_step(store, self.source, step)
-        labelled = self.label(store, ids)
-        h = h if len(labelled.rows) == len(h) else h[labelled.rows]
+        labelled, h = self.labelled_step(step, store)
         vectors, figures = self.fit(h, labelled, resamples(labelled.ids))
         norms = [np.linalg.norm(mean_difference(h, selection)) for selection in labelled.selections]
+        return self.scaled(vectors, np.array(norms), figures)
+
+    def labelled_step(self, step: int, store: Store) -> tuple[Labelled, np.ndarray]:
+        """The samples with scores, and their h (n, D) float16 at one step."""
+        _, h = read_step(store, self.source, step)
+        labelled = self.label(store)
+        return labelled, h if len(labelled.rows) == len(h) else h[labelled.rows]
+
+    def scaled(self, vectors: np.ndarray, norms: np.ndarray, figures: Fit) -> Fit:
+        """Vectors (R, A, D) as the fit of a step, those of all samples with these norms (A,)."""
         vectors = vectors * (norms / np.linalg.norm(vectors[0], axis=1))[:, None]
         return {"vectors": vectors[0].astype(np.float32), "products": inner_products(vectors), **figures}
 
     def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
         steps = stacked(fits)
-        labelled = self.label(
-            store, store.table(self.source, "samples.parquet", columns=["sample_id"])["sample_id"].to_numpy()
-        )
+        labelled = self.label(store)
         health = Health.of(steps["products"].sum(axis=0))
         shape = (self.source.steps, *self.source.h_shape)
         vectors = {name: steps["vectors"][:, a].reshape(shape) for a, name in enumerate(self.names)}
@@ -118,9 +129,9 @@ class Supervised(ByStep):
         ]
         write_directions(out, self, vectors, rows)
 
-    def label(self, store: Store, ids: np.ndarray) -> Labelled:
+    def label(self, store: Store) -> Labelled:
         """The samples whose scores are all there, selected. Raises UserError where too few are left."""
-        scores = self.annotate.scores(store, self.annotator).reindex(ids)
+        scores = self.annotate.scores(store, self.annotator).reindex(self.source.all_ids)
         of_annotator = self.annotate.annotator(self.annotator)
         names = [*self.attributes, *(name for name in of_annotator.attributes if name not in self.attributes)]
         thresholds = dict(zip(of_annotator.attributes, of_annotator.thresholds, strict=True))

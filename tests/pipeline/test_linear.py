@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -328,6 +329,15 @@ def test_a_missing_label_weighs_nothing_and_one_class_has_no_answer(loss):
     w, b = solve(of_h.z, y, there, C, loss)
     assert np.isnan(w[1]).all() and np.isnan(b[1])
     np.testing.assert_allclose(w[0], expected[0], rtol=1e-6, atol=1e-9)
+
+
+def test_coordinates_may_be_tensors():
+    of_h, scores = small()
+    z, y, fold = torch.from_numpy(of_h.z), sides(scores), folds(range(120), 3)
+    np.testing.assert_array_equal(discriminants(z, scores, 0.5), discriminants(of_h.z, scores, 0.5))
+    for field in ("coefficients", "C", "held_out"):
+        ours, theirs = (getattr(classifiers(each, y, fold, "logistic"), field) for each in (z, of_h.z))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
 
 
 def test_what_is_not_finite_or_not_known_is_refused():
