@@ -60,7 +60,7 @@ class Sketch:
     @classmethod
     def from_state(cls, state: Mapping[str, np.ndarray]) -> "Sketch":
         pca, sums, queue = (_below(f"{part}.", state) for part in ("pca", "sums", "queue"))
-        sketch = cls(int(pca["keep"]), sums["above"], int(pca["batch"]))
+        sketch = cls(int(pca["keep"]), sums["above"].tolist(), int(pca["batch"]))
         sketch.pca, sketch.sums = StreamingPCA.from_state(pca), ClassSums.from_state(sums)
         if len(queue["h"]):
             sketch._queue = [(queue["h"], queue["scores"])]

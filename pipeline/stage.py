@@ -5,8 +5,8 @@ fingerprint hashes its name, its version, its settings and its inputs' fingerpri
 folder, and "is this done?" is a look-up. A setting that cannot change the bytes (where a model lies on this machine) is
 marked with `not_hashed()`.
 
-How many samples there are changes no part that is there already, so `n` is an `extent()`: a run with more samples finds the
-parts of a smaller one. Stages that read an input `part_by_part()` have its extent; to all others it is a setting of the input.
+How many samples there are changes no part that is there already, so `n` is marked `EXTENT`: a run with more samples finds the
+parts of a smaller one. Stages that read an input `PART_BY_PART` have its extent; to all others it is a setting of the input.
 """
 
 import dataclasses
@@ -26,14 +26,9 @@ def not_hashed(default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"hashed": False})
 
 
-def extent(default: Any = dataclasses.MISSING) -> Any:
-    """A field that says how far a stage goes, and not what its parts are."""
-    return dataclasses.field(default=default, metadata={"hashed": False, "extent": True})
-
-
-def part_by_part() -> Any:
-    """An input whose parts are read one by one, so that more of them change nothing in those that are there."""
-    return dataclasses.field(metadata={"part by part": True})
+# For `dataclasses.field(metadata=...)`:
+EXTENT = {"hashed": False, "extent": True}  # how far a stage goes, and not what its parts are
+PART_BY_PART = {"part by part": True}  # an input of which part i is read for part i: more of them change nothing
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Annotate: score the images of each part of samples with one or more annotators."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.annotators import ANNOTATORS
 from pipeline.annotators.annotator import Annotator, Scorer
 from pipeline.errors import UserError
-from pipeline.stage import Stage, part_by_part
+from pipeline.stage import PART_BY_PART, Stage
 from pipeline.stages.source import Source, decode
 from pipeline.store import Store, write_table
 from schemas.annotations import ANNOTATIONS
@@ -21,7 +21,7 @@ from schemas.annotations import ANNOTATIONS
 class Annotate(Stage):
     """Scores by (sample, annotator, attribute). Part i reads part i of the samples, as soon as it is there."""
 
-    sample: Source = part_by_part()
+    sample: Source = field(metadata=PART_BY_PART)
     annotators: tuple[Annotator, ...]
 
     @property

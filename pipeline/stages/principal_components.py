@@ -94,7 +94,10 @@ class PrincipalComponents(ByStep):
             return {"gram": gram(h, h.mean(axis=0, dtype=np.float64))}
         found = self._components(step, store)
         fit = {"vectors": found.vectors, **{name: getattr(found, name) for name in BY_STEP}}
-        return {**fit, "scores": found.scores.astype(np.float32)} if self.across == "matched" else fit
+        if self.across == "matched":
+            assert found.scores is not None
+            fit["scores"] = found.scores.astype(np.float32)
+        return fit
 
     def _components(self, step: int, store: Store) -> Components:
         k = self.k if self.across == "per-step" else min(CANDIDATES * self.k, self.source.n // 2)

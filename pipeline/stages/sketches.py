@@ -5,7 +5,7 @@ result does not depend on who was first. A block that grows, because the run is 
 """
 
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
@@ -19,7 +19,7 @@ from pipeline.errors import UserError
 from pipeline.models import LoadedModel
 from pipeline.pca import merge_in_tree
 from pipeline.sketch import Sketch
-from pipeline.stage import Stage, part_by_part
+from pipeline.stage import PART_BY_PART, Stage
 from pipeline.stages.activations import read_parts
 from pipeline.stages.annotate import Annotate
 from pipeline.stages.sample import Sample
@@ -78,7 +78,7 @@ def file_name(step: int) -> str:
 class SketchActivations(Stage):
     """Sketches of activations that are stored. A part is one step of one block."""
 
-    annotate: Annotate = part_by_part()
+    annotate: Annotate = field(metadata=PART_BY_PART)
     annotator: str  # whose scores
     keep: int = KEEP
     block: int = BLOCK
@@ -237,7 +237,7 @@ def _keep(kept: list[np.ndarray], step: int, timestep: int, h: Tensor) -> None:
 
 def forerunner(stage: Stage, store: Store, beginning: str, rows: int) -> tuple[int, Path | None]:
     """The same part when there were fewer samples: how many it had, and its folder; the longest there is."""
-    shorter = {0: None}
+    shorter: dict[int, Path | None] = {0: None}
     for name, folder in store.finished(stage, beginning + "-").items():
         shorter[int(name.removeprefix(beginning + "-"))] = folder
     done = max(n for n in shorter if n < rows)

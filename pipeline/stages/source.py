@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -14,7 +14,7 @@ from pipeline.diffusion import ReverseProcess
 from pipeline.errors import UserError
 from pipeline.hspace import CapturePoint
 from pipeline.models import LoadedModel, Model
-from pipeline.stage import Stage, extent
+from pipeline.stage import EXTENT, Stage
 from schemas.activations import step_table
 from schemas.samples import IMAGE, SAMPLES
 
@@ -30,7 +30,7 @@ class Source(Stage):
     stores_h: ClassVar[bool] = True  # activations.parquet is there
 
     model: Model
-    n: int = extent()  # images; they are numbered from 0
+    n: int = field(metadata=EXTENT)  # images; they are numbered from 0
     steps: int  # T
     eta: float | tuple[float, ...] = 1.0  # 0 = DDIM, 1 = DDPM; a tuple has one a step
     clip: bool = False  # clip P_t to the scheduler's range

@@ -1,10 +1,10 @@
 """A fingerprint changes with what changes the bytes, and with nothing else."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from pipeline.stage import Stage, extent, in_order, not_hashed, part_by_part, settings
+from pipeline.stage import EXTENT, PART_BY_PART, Stage, in_order, not_hashed, settings
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ def test_a_setting_that_json_cannot_hold_is_refused():
 @dataclass(frozen=True)
 class Many(Stage):
     rate: float
-    n: int = extent()
+    n: int = field(metadata=EXTENT)
 
 
 @dataclass(frozen=True)
 class Each(Stage):
-    many: Many = part_by_part()
+    many: Many = field(metadata=PART_BY_PART)
 
 
 @dataclass(frozen=True)
