@@ -1,14 +1,16 @@
-"""Run every benchmark, one after the other, and collect their tables in RESULTS.md: `python -m benchmarks [--quick]`.
+"""Run benchmarks, one after the other, and collect their tables in RESULTS.md: `python -m benchmarks [NAME ...] [--quick]`.
 
 A benchmark is a module of this folder whose name does not start with an underscore. It prints a table that a person can
 read and then one line of JSON, `{"benchmark": NAME, "figures": {...}, "targets": {...}, "holds": true}`, and exits with
-0 exactly when every target holds. So does this. Arguments are passed on; only a run without any rewrites RESULTS.md.
+0 exactly when every target holds. So does this. Without names it runs them all. Options are passed on; a run without any rewrites
+the sections of RESULTS.md that it has run, each with its date and machine, and leaves the others.
 """
 
 import json
 import os
 import pkgutil
 import platform
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -29,14 +31,15 @@ class Outcome:
 
 
 def main(arguments: list[str]) -> int:
-    names = find()
-    if not names:
-        print("There is no benchmark yet: add a module to benchmarks/ (CONTRIBUTING.md shows one).")
-        return 0
+    options = [argument for argument in arguments if argument.startswith("-")]
+    wanted = [argument for argument in arguments if not argument.startswith("-")]
+    if unknown := sorted(set(wanted) - set(find())):
+        print(f"There is no benchmark {', '.join(unknown)}; there are {', '.join(find())}.", file=sys.stderr)
+        return 2
 
-    outcomes = [run(name, arguments) for name in names]
-    if not arguments:
-        RESULTS.write_text(page(outcomes))
+    outcomes = [run(name, options) for name in wanted or find()]
+    if not options:
+        RESULTS.write_text(page(outcomes, RESULTS.read_text() if RESULTS.exists() else ""))
         print(f"\nWrote {RESULTS}")
 
     for outcome in outcomes:
@@ -83,12 +86,19 @@ def verdict(outcome: Outcome) -> str:
     return "broken" if outcome.problem else "holds" if outcome.holds else "misses"
 
 
-def page(outcomes: list[Outcome]) -> str:
-    """RESULTS.md: the verdicts, then what each benchmark printed."""
-    summary = [f"| [{outcome.name}](#{outcome.name}) | {verdict(outcome)} |" for outcome in outcomes]
-    sections = [f"## {outcome.name}\n\n```\n{outcome.table.strip()}\n```\n" for outcome in outcomes]
-    head = f"# Benchmarks\n\nWritten by `make bench` on {date.today()}: {machine()}.\n"
-    return "\n".join([head, "| benchmark | targets |", "|---|---|", *summary, "", *sections])
+def page(outcomes: list[Outcome], before: str = "") -> str:
+    """RESULTS.md: the verdicts, then a section for each benchmark with what it printed; those not run stay as they were before."""
+    sections = {section.split("\n")[0]: section for section in before.split("\n## ")[1:]}
+    for outcome in outcomes:
+        sections[outcome.name] = (
+            f"{outcome.name}\n\n**{verdict(outcome)}** on {date.today()}: {machine()}.\n\n```\n{outcome.table.strip()}\n```\n"
+        )
+    names = sorted(sections)
+    said = {name: found[1] if (found := re.search(r"^\*\*(\w+)\*\*", sections[name], re.M)) else "?" for name in names}
+    summary = [f"| [{name}](#{name}) | {said[name]} |" for name in names]
+    head = "# Benchmarks\n\nWritten by `make bench`.\n"
+    body = [f"## {sections[name].rstrip()}\n" for name in names]
+    return "\n".join([head, "| benchmark | targets |", "|---|---|", *summary, "", *body])
 
 
 def machine() -> str:

@@ -5,10 +5,11 @@
     keep 4k          ours as it is meant
     exact            eigenvectors of the Gram matrix of all samples, all in float64
 
-All get the same batches of 256 rows, in turns; a speedup is the median over the batches, but the first, of the ratio at that batch.
+All get the same batches of 256 rows, in turns, with one thread each, as a worker has; a speedup is the median, over the batches but
+the first, of the ratio at that batch.
 Of the subspaces of the first k components the smallest principal cosine to the exact one is given: 1 where nothing was lost.
 Memory is the peak of a process that fits what it reads from one file after another, less what it had before.
-It wants an idle machine: threads that wait for each other suffer most from others' work.
+The full run has a speedup with all threads, too: no target, for threads that wait for each other suffer most from others' work.
 
 Shapes: n samples, D numbers each, k components.
 """
@@ -39,7 +40,6 @@ from pipeline.pca import StreamingPCA
 # The project's own bar for fits at scale, at D = 32,768.
 TARGETS = {
     "speedup": (">=", 10),  # of keep k over IncrementalPCA, a thread each, as a worker has
-    "speedup_all_threads": (">=", 10),
     "cosine_to_sklearn": (">=", 0.9999),  # of keep k, the smallest among components that have a gap
     "decaying_cosine": (">=", 0.999),  # of keep 4k, the smallest principal cosine to exact
     "flat_tail_cosine": (">=", 0.999),
@@ -58,11 +58,11 @@ class Size:
 
     D: int
     batches: int
-    all_threads_batches: int
+    all_threads_batches: int  # fitted once more with all threads; 0 for not
 
 
 FULL = Size(D=32768, batches=16, all_threads_batches=6)
-QUICK = Size(D=16384, batches=5, all_threads_batches=4)
+QUICK = Size(D=16384, batches=5, all_threads_batches=0)
 MEMORY_D, MEMORY_FILES = 32768, 4  # of BATCH samples each, and four times as many
 
 
@@ -110,20 +110,19 @@ def main() -> int:
         figures |= {f"{name}_cosine": rounded(cosines["keep 4k"])}
         figures |= {f"{name}_cosine_of_sklearn": rounded(cosines["IncrementalPCA"])}
 
-    _, seconds = fit_in_turns(SPECTRA["decaying"].rows(size.D, size.all_threads_batches), threads=os.cpu_count() or 1)
-    show(f"decaying, {os.cpu_count()} threads", seconds)
-    figures |= {
-        "speedup": round(median(speedups), 1),
-        "speedup_all_threads": round(speedup(seconds), 1),
-        "cosine_to_sklearn": rounded(min(agreement)),
-    }
+    figures |= {"speedup": round(median(speedups), 1), "cosine_to_sklearn": rounded(min(agreement))}
+    if size.all_threads_batches:
+        batches = list(SPECTRA["decaying"].rows(size.D, size.all_threads_batches))
+        _, seconds = fit_in_turns(batches, threads=os.cpu_count() or 1)
+        show(f"decaying, {os.cpu_count()} threads", seconds)
+        figures["speedup_all_threads"] = round(speedup(seconds), 1)
     return verdict("pca", figures, TARGETS)
 
 
 # Fitting
 
 
-def fit_in_turns(batches: Iterator[np.ndarray] | list[np.ndarray], threads: int) -> tuple[dict[str, Any], Seconds]:
+def fit_in_turns(batches: list[np.ndarray], threads: int) -> tuple[dict[str, Any], Seconds]:
     """The contenders, fitted, and how long each batch took. Every other batch goes backwards, so that nobody is always second."""
     contenders: dict[str, Any] = {
         "IncrementalPCA": IncrementalPCA(K),

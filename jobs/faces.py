@@ -54,6 +54,9 @@ def faces(
             help="Store h of every sample. Without, the workers that sample keep sketches of it: megabytes, but fewer estimators."
         ),
     ] = True,
+    block: Annotated[
+        int, Option(help="Samples that a worker sketches at a time, where activations are not stored.")
+    ] = 2048,
     components: Annotated[int, Option(help="Principal components.")] = 10,
     held_out: Annotated[
         int,
@@ -82,7 +85,7 @@ def faces(
         elif activations:
             source = sample = Sample(found, samples, steps, eta, seed=seed)
         else:
-            source = sample = SketchedSample(found, samples, steps, eta, seed=seed, annotator=labels)
+            source = sample = SketchedSample(found, samples, steps, eta, seed=seed, annotator=labels, block=block)
         annotate = Annotate(source, (labels, annotator("mtcnn")))
 
         if activations and source.n <= EXACT:

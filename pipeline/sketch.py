@@ -1,7 +1,7 @@
 """A sketch: all that is kept of the h of many samples at one step, whatever their number. Sketches of other samples merge into it.
 
 Principal components, means and regressions on scores come from it, so where sketches are kept no activations need be: 50,000
-samples of (512, 8, 8) at 50 steps are 164 GB of float16, and their sketches with 100 kept components 0.7 GB.
+samples of (512, 8, 8) at 50 steps are 164 GB of float16; a sketch of them all, with 100 components, is 0.7 GB.
 """
 
 from collections.abc import Mapping, Sequence

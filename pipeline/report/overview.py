@@ -111,7 +111,7 @@ def _groups(findings: Findings) -> Html | None:
         n = len(group.best)
         shares = (f"{group.clean} of {n}", f"{group.largest_is_target} of {n}")
         rows.append((group.title, *shares, signed(group.on_target), amount(group.off_target), times(group.ratio)))
-    return el("figure", tables.figures(headings, rows), el("figcaption", _GROUPS))
+    return el("figure", tables.figures(headings, rows, led=True), el("figcaption", _GROUPS))
 
 
 def gallery(findings: Findings) -> Html | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,8 @@ SHOWN = 6  # held-out samples of every edit shown
 @dataclass(frozen=True)
 class Report(Stage):
     """`report.html`: the catalog's directions, their edits and their effects."""
+
+    version: ClassVar[int] = 2  # raised with every change of the markup
 
     catalog: Catalog
 

@@ -27,7 +27,7 @@ from pipeline.stages.source import Source, named, samples_table
 from pipeline.store import Store, read_arrays, read_table, write_arrays, write_table
 from schemas.activations import h_rows
 
-KEEP = 256  # components that a sketch keeps
+KEEP = 100  # components that a sketch keeps: four times the 25 of the paper
 BLOCK = 4096  # samples
 
 

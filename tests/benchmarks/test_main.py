@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from benchmarks.__main__ import Outcome, find, page, run
+from benchmarks.__main__ import Outcome, find, main, page, run
 
 GOOD = """
     print("a table")
@@ -54,4 +54,21 @@ def test_the_page_shows_verdicts_and_tables():
     text = page([Outcome("good", "a table", True), Outcome("misses", "a slow table", False)])
     assert "| [good](#good) | holds |" in text
     assert "| [misses](#misses) | misses |" in text
-    assert "## misses\n\n```\na slow table\n```" in text
+    section = text[text.index("## misses") :]
+    assert section.startswith("## misses\n\n**misses** on 20") and "```\na slow table\n```" in section
+
+
+def test_what_was_not_run_again_stays_on_the_page():
+    before = page([Outcome("good", "an old table", True), Outcome("misses", "a slow table", False)])
+    after = page([Outcome("misses", "a fast table", True), Outcome("new", "a table", True)], before)
+    assert [line for line in after.splitlines() if line.startswith("| [")] == [
+        "| [good](#good) | holds |",
+        "| [misses](#misses) | holds |",
+        "| [new](#new) | holds |",
+    ]
+    assert "an old table" in after and "a fast table" in after and "a slow table" not in after
+
+
+def test_an_unknown_benchmark_is_refused_before_anything_runs(capsys):
+    assert main(["pca", "speed"]) == 2
+    assert "There is no benchmark speed; there are" in capsys.readouterr().err

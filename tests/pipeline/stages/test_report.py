@@ -36,7 +36,7 @@ def supervised(attribute: str, method: str, disentangled: bool) -> dict:
     name = f"{attribute}/{method}"
     known = {"attribute": attribute, "annotator": "labels", "n_positive": 9, "n_negative": 9}
     known |= {"threshold_positive": 1.5, "threshold_negative": -1.5}
-    if method == "linear-classifier":
+    if method == "ridge":
         known["auc_by_step"] = [0.6, 0.7, 0.8, 0.9]
     if disentangled:
         known |= {"parents": [name, "other"], "norm_kept": 0.9}
@@ -87,7 +87,7 @@ def planted(
     image: Callable[[str, float, int], bytes] = lambda name, gamma, i: png(len(name) + i + int(10 * gamma)),
     n: int = 2,
 ) -> Findings:
-    methods = ("mean-difference", "linear-classifier")
+    methods = ("mean-difference", "ridge")
     kinds = [(method, disentangled) for disentangled in (False, True)[: 1 + disentangle] for method in methods]
     rows = [supervised(attribute, *kind) for kind in kinds for attribute in wanted]
     unsupervised = [component(j) for j in range(components)]
@@ -197,7 +197,7 @@ def test_text_is_escaped():
 
 def test_the_first_group_is_the_disentangled_classifiers_and_its_figures_are_right():
     first, *others = planted().groups
-    assert (first.title, first.clean, first.largest_is_target) == ("Linear classifier, disentangled", 2, 2)
+    assert (first.title, first.clean, first.largest_is_target) == ("Ridge, disentangled", 2, 2)
     assert first.ratio == pytest.approx(12) and first.on_target == pytest.approx(2.4)
     assert others[-1].clean == 0 and others[-1].ratio == pytest.approx(1.5)
     text = Balanced(page(planted())).text
