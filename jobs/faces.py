@@ -4,7 +4,7 @@ It reads like the method section of a paper. Every stage is a description of wha
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 from typer import Option
 
@@ -23,7 +23,7 @@ from pipeline.stages.invert import Invert
 from pipeline.stages.linear_classifier import LinearClassifier
 from pipeline.stages.linear_discriminant import LinearDiscriminant
 from pipeline.stages.mean_difference import MeanDifference
-from pipeline.stages.principal_components import PrincipalComponents
+from pipeline.stages.principal_components import Across, PrincipalComponents
 from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.report import Report
 from pipeline.stages.sample import Sample
@@ -58,6 +58,9 @@ def faces(
         int, Option(help="Samples that a worker sketches at a time, where activations are not stored.")
     ] = 2048,
     components: Annotated[int, Option(help="Principal components.")] = 10,
+    across: Annotated[
+        str, Option(help="How components of the steps belong together: per-step (the paper's), matched, or joint.")
+    ] = "per-step",
     held_out: Annotated[
         int,
         Option(
@@ -73,6 +76,7 @@ def faces(
     def goals() -> tuple[Catalog, Report]:
         found = models.find(model)
         labels, judge = annotator("portraits"), annotator("portraits-judge")
+        way = cast(Across, across)  # the stage checks it
         wanted = tuple(name.strip() for name in attributes.split(",") if name.strip())
 
         sample: Sample
@@ -89,11 +93,11 @@ def faces(
         annotate = Annotate(source, (labels, annotator("mtcnn")))
 
         if activations and source.n <= EXACT:
-            unsupervised = PrincipalComponents(source, components)
+            unsupervised = PrincipalComponents(source, components, way)
             difference, *better = from_activations(annotate, wanted, top)
         else:
             sketched = SketchActivations(annotate, labels.name) if activations else source
-            unsupervised = PrincipalComponents(sketched, components)
+            unsupervised = PrincipalComponents(sketched, components, way)
             difference, *better = from_sketches(sketched, wanted)
         recommended = tuple(Disentangle(finder) for finder in better)
         rest = (*better, Disentangle(difference))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.linear import Array, Selection, uniform
+from pipeline.selection import Array, Selection, uniform
 
 BOOTSTRAPS = 40
 FEWEST = 5  # samples on either side of a threshold, below which there is no direction

@@ -9,7 +9,7 @@ from copy import deepcopy
 
 import numpy as np
 
-from pipeline.linear import ClassSums
+from pipeline.class_sums import ClassSums
 from pipeline.pca import StreamingPCA
 
 State = dict[str, np.ndarray]

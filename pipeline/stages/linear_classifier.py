@@ -9,7 +9,9 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.health import inner_products, resamples
-from pipeline.linear import Loss, auc, classifiers, difference_weights, folds, mean_difference, quality, refit, sides
+from pipeline.linear import auc, classifiers, difference_weights, mean_difference, quality, refit
+from pipeline.selection import folds, sides
+from pipeline.solver import Loss
 from pipeline.span import AnyArray, combine, coordinates, gram, moments, projected, standardised_basis
 from pipeline.stage import Stage
 from pipeline.stages import sketches

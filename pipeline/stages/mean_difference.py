@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.linear import Selection, difference_weights, select, strata
+from pipeline.linear import difference_weights
+from pipeline.selection import Selection, select, strata
 from pipeline.span import combine
 from pipeline.stages.by_step import Fit
 from pipeline.stages.supervised import Labelled, Supervised

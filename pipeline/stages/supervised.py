@@ -9,7 +9,8 @@ import pandas as pd
 
 from pipeline.errors import UserError
 from pipeline.health import Health, check_enough, inner_products, resamples, warnings_of
-from pipeline.linear import Selection, mean_difference, select
+from pipeline.linear import mean_difference
+from pipeline.selection import Selection, select
 from pipeline.stages.activations import read_step
 from pipeline.stages.annotate import Annotate
 from pipeline.stages.by_step import EXACT, ByStep, Fit, stacked

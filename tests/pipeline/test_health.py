@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.health import FEWEST, Health, check_enough, inner_products, resamples, warnings_of
-from pipeline.linear import difference_weights, select
+from pipeline.linear import difference_weights
+from pipeline.selection import select
 
 
 def test_resamples_are_all_two_halves_and_bootstraps():

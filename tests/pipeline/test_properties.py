@@ -13,8 +13,9 @@ from pipeline import models
 from pipeline.annotators import ANNOTATORS
 from pipeline.diffusion import NoiseStreams, ReverseProcess
 from pipeline.hspace import Add, Edit, Take
-from pipeline.linear import mean_difference, select
+from pipeline.linear import mean_difference
 from pipeline.models import LoadedModel
+from pipeline.selection import select
 
 STEPS, SEED = 10, 3
 FITTED, HELD_OUT = range(80), range(1000, 1016)
