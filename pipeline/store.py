@@ -29,15 +29,10 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save
 
 from pipeline.errors import UserError
+from pipeline.pages import PageWriter, read_group
 from pipeline.stage import Stage, settings
-from schemas.activations import rows_at_a_time
 
-# Written without dictionaries and statistics: h has no repeated values, and float16 lists or dictionaries are many times slower.
-# Every row has its checksum in a column (schemas/activations.py), since those of pages are slow.
-_H_OPTIONS = {"compression": "NONE", "use_dictionary": False, "write_statistics": False}
 _TABLE_OPTIONS = {"compression": "zstd", "write_page_checksum": True}
-
-_READ = 2**18  # bytes at a time of a row group: no more of it is held than is being decoded
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -92,9 +87,20 @@ class Store:
         """A Parquet file to be read by row groups."""
         with (
             self._damage_explained(stage, part, name) as path,
-            pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ, page_checksum_verification=True) as file,
+            pq.ParquetFile(path, page_checksum_verification=True) as file,
         ):
             yield file
+
+    @contextmanager
+    def group(
+        self, stage: Stage, name: str, part: int, schema: pa.Schema, group: int, last: np.ndarray
+    ) -> Iterator[pa.Table]:
+        """One row group of what `h_writer` wrote: the last column is read into an array, the others are the table.
+
+        What the block raises of OSError counts as damage, too.
+        """
+        with self._damage_explained(stage, part, name) as path:
+            yield read_group(path, schema, group, last)
 
     def vectors(self, stage: Stage, name: str = "directions.safetensors", part: int = 0) -> dict[str, np.ndarray]:
         """The arrays of a safetensors file."""
@@ -216,10 +222,16 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 @contextmanager
-def h_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """A Parquet file of activations that is written while the reverse process goes, one row group a step."""
-    with pq.ParquetWriter(path, schema, write_batch_size=rows_at_a_time(schema), **_H_OPTIONS) as writer:
+def h_writer(path: Path, schema: pa.Schema) -> Iterator[PageWriter]:
+    """A Parquet file of activations that is written while the reverse process goes, one row group a step.
+
+    Without compression, dictionaries and statistics, and in place: h has no repeated values, and other encodings are many times
+    slower. The footer is written when the block ends well: what an exception leaves is no Parquet file.
+    """
+    with open(path, "wb") as file:
+        writer = PageWriter(file, schema)
         yield writer
+        writer.close()
 
 
 def write_vectors(path: Path, vectors: dict[str, np.ndarray]) -> None:

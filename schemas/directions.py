@@ -22,7 +22,9 @@ DIRECTIONS = pa.schema(
         pa.field("norm", pa.float32(), nullable=False),  # of the whole trajectory [T, C, H, W] flattened
         pa.field("norm_by_step", pa.list_(pa.float32()), nullable=False),  # T values, step 0 the noisiest
         pa.field("explained_variance_ratio", pa.list_(pa.float32())),  # by step; principal components only
-        pa.field("trustworthy", pa.list_(pa.bool_())),  # by step: whether a sketched component stands clear of what was dropped
+        pa.field(
+            "trustworthy", pa.list_(pa.bool_())
+        ),  # by step: whether a sketched component stands clear of what was dropped
         # How well h tells the attribute, by step; linear classifiers only. Of samples that the classifier had not seen.
         pa.field("auc_by_step", pa.list_(pa.float32())),  # among the positives and negatives
         pa.field("r2_by_step", pa.list_(pa.float32())),  # of all scores

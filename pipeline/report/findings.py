@@ -116,10 +116,7 @@ class Findings:
     def groups(self) -> list[Group]:
         """Disentangled before entangled, ridge classifiers before others: the first group is the one to use."""
         keys = dict.fromkeys((row["method"], row["parents"] is not None) for row in self.supervised)
-        return [
-            self._group(*key)
-            for key in sorted(keys, key=lambda key: (not key[1], key[0] != "ridge", key[0]))
-        ]
+        return [self._group(*key) for key in sorted(keys, key=lambda key: (not key[1], key[0] != "ridge", key[0]))]
 
     def _group(self, method: str, disentangled: bool) -> Group:
         rows = [row for row in self.supervised if (row["method"], row["parents"] is not None) == (method, disentangled)]

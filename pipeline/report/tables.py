@@ -82,7 +82,11 @@ def figures(headings: Sequence[str], rows: Sequence[Sequence[Child]], led: bool 
     """A plain table, its first column the names of the rows; `led` by its first row."""
     head = el("tr", *(el("th", text, scope="col") for text in headings))
     body = [el("tr", el("th", row[0], scope="row"), *(el("td", cell) for cell in row[1:])) for row in rows]
-    return el("div", el("table", el("thead", head), el("tbody", *body), class_="figures led" if led else "figures"), class_="scroll")
+    return el(
+        "div",
+        el("table", el("thead", head), el("tbody", *body), class_="figures led" if led else "figures"),
+        class_="scroll",
+    )
 
 
 def definitions(items: Sequence[tuple[str, Child]], css: str) -> Html:

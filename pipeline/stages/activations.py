@@ -1,4 +1,4 @@
-"""How the fits read h: one step at a time of all parts or of some, verified as it is read, and joined with scores on sample_id.
+"""How the fits read h: one step at a time, of all parts or of some, verified as it is read, joined with scores on sample_id.
 
 A step of a part is one row group of its file: the bytes of other steps are not touched.
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipeline.stages.source import Source
 from pipeline.store import Store
-from schemas.activations import H_DTYPE, activations_schema, rows_at_a_time, verified
+from schemas.activations import H_DTYPE, activations_schema
 
 Rows = tuple[np.ndarray, np.ndarray]  # sample_id (n,) int64, h (n, D) float16
 
@@ -48,27 +48,18 @@ def read_steps(store: Store, source: Source) -> Iterator[Rows]:
         yield read_step(store, source, step)
 
 
-@cache
-def _schema(source: Source) -> pa.Schema:
-    """What the files must declare. Asked of the model once a process: it takes a pass without weights."""
-    return activations_schema(source.h_shape)
+def _read_into(h: np.ndarray, store: Store, source: Source, step: int, part: int) -> None:
+    """One step of a part into h (rows, D), without another copy of it."""
+    with store.group(source, "activations.parquet", part, _schema(source), step, h) as rows:
+        if not np.array_equal(rows["sample_id"], source.sample_ids(part)) or set(rows["step"].to_pylist()) != {step}:
+            raise OSError(f"row group {step} has other samples or another step")
 
 
 def _empty(source: Source, n: int) -> np.ndarray:
     return np.empty((n, _schema(source).field("h").type.byte_width // H_DTYPE.itemsize), H_DTYPE)
 
 
-def _read_into(h: np.ndarray, store: Store, source: Source, step: int, part: int) -> None:
-    """One step of a part into h (rows, D), a megabyte at a time: no second copy of the part is ever held."""
-    schema = _schema(source)
-    ids = source.sample_ids(part)
-    with store.parquet(source, "activations.parquet", part) as file:
-        if not file.schema_arrow.equals(schema):
-            raise OSError(f"its columns are {file.schema_arrow}; expected {schema}")
-        row = 0
-        for rows in file.iter_batches(rows_at_a_time(schema), row_groups=[step], use_threads=False):
-            end = row + rows.num_rows
-            h[row:end] = verified(rows, ids[row:end], step)
-            row = end
-        if row != len(ids):
-            raise OSError(f"it has {row} samples at step {step}; expected {len(ids)}")
+@cache
+def _schema(source: Source) -> pa.Schema:
+    """What the files must declare. The model is asked once a process: its shapes take a pass without weights."""
+    return activations_schema(source.h_shape)

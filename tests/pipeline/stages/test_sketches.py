@@ -81,8 +81,8 @@ def test_a_run_that_is_extended_reads_only_what_is_new_and_ends_with_the_same_by
     make(store, stored(model, 20))  # a full block and 4 of 16 samples, whose last batch is not full
 
     read = []
-    parquet = Store.parquet
-    monkeypatch.setattr(Store, "parquet", lambda *args: read.append(args[3]) or parquet(*args))
+    group = Store.group
+    monkeypatch.setattr(Store, "group", lambda *args: read.append(args[3]) or group(*args))
     made = make(store, stored(model, 44))
     assert made == {"sample": 4, "annotate": 4, "sketch-activations": 4}  # two of six parts were full and stay
     assert set(read) == {2, 3, 4, 5}  # parts of activations: the first two are in the full block

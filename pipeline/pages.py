@@ -1,0 +1,169 @@
+"""Parquet of plain columns, written and read without a copy.
+
+Parquet stores a column of fixed width and without nulls as Arrow and NumPy hold it in memory. So here a column of a row group is
+one page: a header, and then the column's own bytes. Any Parquet reader reads such a file, and verifies the checksum that is in the
+header. Arrow's writer could make it, but copies every value twice, and takes longer over the checksum than over all the rest.
+
+Headers and footer are those of parquet.thrift (https://github.com/apache/parquet-format) in Thrift's compact protocol: a struct is
+a dict by field number here.
+"""
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from isal.isal_zlib import crc32  # zlib's, at the speed of memory
+
+_MAGIC = b"PAR1"
+_INT32, _INT64, _FIXED_LEN_BYTE_ARRAY = 1, 2, 7  # Type
+_REQUIRED, _UNCOMPRESSED, _DATA_PAGE, _PLAIN, _RLE = 0, 0, 0, 0, 3  # of other enumerations
+_PIECE = 2**20  # bytes that are read, and then verified while they are in the processor's cache
+
+Struct = dict[int, Any]
+
+
+class PageWriter:
+    """Writes tables, a row group each, to an open file. Their columns are int32, int64 or fixed-size binary, without nulls.
+
+    Before `close` the file has no footer, and no reader takes it for whole.
+    """
+
+    def __init__(self, file: BinaryIO, schema: pa.Schema):
+        self.schema = schema
+        self._file = file
+        self._at = 0
+        self._groups: list[Struct] = []
+        self._write(_MAGIC)
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append a row group. Raises ValueError for a table of another schema."""
+        if not table.schema.equals(self.schema):
+            raise ValueError(f"Found a table of {table.schema}; expected {self.schema}.")
+        [batch] = table.combine_chunks().to_batches()
+        columns = [self._write_column(name, batch[name]) for name in table.column_names]
+        chunks = [{2: _I64(0), 3: column} for column in columns]
+        self._groups.append({1: chunks, 2: _I64(sum(column[7] for column in columns)), 3: _I64(len(table))})
+
+    def close(self) -> None:
+        """Write the footer."""
+        fields = [{**_physical(field.type), 3: _REQUIRED, 4: field.name.encode()} for field in self.schema]
+        root = {4: b"schema", 5: len(fields)}
+        rows = _I64(sum(group[3] for group in self._groups))
+        metadata = [{1: key, 2: value} for key, value in (self.schema.metadata or {}).items()]
+        footer = _thrift({1: 2, 2: [root, *fields], 3: rows, 4: self._groups, 5: metadata, 6: b"hspace-directions"})
+        self._write(footer + len(footer).to_bytes(4, "little") + _MAGIC)
+
+    def _write_column(self, name: str, column: pa.Array) -> Struct:
+        """A page, and what the footer says of it."""
+        data = _bytes_of(column)
+        if len(data) >= 2**31:
+            raise ValueError(
+                f"{len(column)} rows of {name} are {len(data)} bytes; a page holds less than 2 GiB. Write fewer."
+            )
+        header = _header(len(column), len(data), crc32(data))
+        start, size = _I64(self._at), _I64(len(header) + len(data))
+        self._write(header)
+        self._write(data)
+        kind, encodings = _physical(column.type)[1], [_PLAIN, _RLE]
+        rows = _I64(len(column))
+        return {1: kind, 2: encodings, 3: [name.encode()], 4: _UNCOMPRESSED, 5: rows, 6: size, 7: size, 9: start}
+
+    def _write(self, data: bytes | memoryview) -> None:
+        self._file.write(data)
+        self._at += len(data)
+
+
+def read_group(path: Path, schema: pa.Schema, group: int, last: np.ndarray) -> pa.Table:
+    """One row group of what a `PageWriter` wrote: its last column into an array (rows, ...), and the others as a table.
+
+    Raises OSError, or one of Arrow's errors, unless every byte that counts is as it was written. No other row group is read.
+    """
+    with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
+        if not file.schema_arrow.equals(schema):
+            raise OSError(f"its columns are {file.schema_arrow}; expected {schema}")
+        others = file.read_row_group(group, columns=schema.names[:-1], use_threads=False)
+        chunks = [file.metadata.row_group(group).column(i) for i in range(len(schema))]
+    if len(others) != len(last):
+        raise OSError(f"row group {group} has {len(others)} rows; expected {len(last)}")
+    before, page = chunks[-2:]
+    if page.data_page_offset != before.data_page_offset + before.total_compressed_size:
+        raise OSError(
+            f"the columns of row group {group} do not follow one another"
+        )  # it would be a page of another group
+    _read_page(path, page.data_page_offset, page.total_compressed_size, last)
+    return others
+
+
+def _read_page(path: Path, start: int, size: int, rows: np.ndarray) -> None:
+    """A page into an array (rows, ...). Its header must be the one that a page of these bytes has."""
+    data = memoryview(rows.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    checksum = 0
+    with open(path, "rb", buffering=0) as file:
+        file.seek(start)
+        header = file.read(max(0, size - len(data)))
+        for first in range(0, len(data), _PIECE):
+            piece = data[first : first + _PIECE]
+            if file.readinto(piece) != len(piece):
+                raise OSError("it ends too early")
+            checksum = crc32(piece, checksum)
+    if header != _header(len(rows), len(data), checksum):
+        raise OSError("a page does not have the checksum that it was written with")
+
+
+def _bytes_of(column: pa.Array) -> memoryview:
+    width = column.type.bit_width // 8
+    return memoryview(column.buffers()[1])[column.offset * width : (column.offset + len(column)) * width]
+
+
+def _physical(kind: pa.DataType) -> Struct:
+    """The type of a column, as a SchemaElement has it."""
+    if pa.types.is_fixed_size_binary(kind):
+        return {1: _FIXED_LEN_BYTE_ARRAY, 2: kind.byte_width}
+    return {1: {pa.int32(): _INT32, pa.int64(): _INT64}[kind]}
+
+
+def _header(rows: int, size: int, checksum: int) -> bytes:
+    """PageHeader. Thrift's integers are signed."""
+    signed = checksum - ((checksum >> 31) << 32)
+    return _thrift({1: _DATA_PAGE, 2: size, 3: size, 4: signed, 5: {1: rows, 2: _PLAIN, 3: _RLE, 4: _RLE}})
+
+
+# Thrift's compact protocol
+
+
+class _I64(int):
+    """An integer that parquet.thrift declares as i64; a plain one is i32."""
+
+
+def _thrift(struct: Struct) -> bytes:
+    content, last = b"", 0
+    for number, value in struct.items():
+        code, encoded = _encoded(value)
+        content += bytes([(number - last) << 4 | code]) + encoded
+        last = number
+    return content + b"\0"
+
+
+def _encoded(value: Any) -> tuple[int, bytes]:
+    """The code of a value's type, and the value."""
+    if isinstance(value, int):
+        zigzag = value << 1 if value >= 0 else ~(value << 1)
+        return 6 if isinstance(value, _I64) else 5, _varint(zigzag)
+    if isinstance(value, bytes):
+        return 8, _varint(len(value)) + value
+    if isinstance(value, list):
+        codes, encoded = zip(*map(_encoded, value), strict=True) if value else ([12], [])
+        size = (
+            bytes([len(value) << 4 | codes[0]]) if len(value) < 15 else bytes([0xF0 | codes[0]]) + _varint(len(value))
+        )
+        return 9, size + b"".join(encoded)
+    return 12, _thrift(value)
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; the eighth says that more follow."""
+    if value < 0x80:
+        return bytes([value])
+    return bytes([value & 0x7F | 0x80]) + _varint(value >> 7)
