@@ -160,4 +160,5 @@ class PrincipalComponents(ByStep):
         order, sign = match(steps["scores"], self.k)
         at = np.arange(self.source.steps)[:, None], order
         vectors = steps["vectors"][at] * sign[:, :, None].astype(np.float32)
-        return vectors.swapaxes(0, 1), {name: steps[name][at].T for name in BY_STEP}
+        found = sign != 0  # at other steps the direction is zero
+        return vectors.swapaxes(0, 1), {name: (steps[name][at] * found).T for name in BY_STEP}
