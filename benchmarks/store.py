@@ -1,7 +1,7 @@
 """Activations in parts, against `np.save` and `np.load` of the same arrays: `python -m benchmarks.store [--quick]`.
 
 The arrays are those of celebahq-256: h (512, 8, 8) in float16, which is 32,768 numbers a sample and step. They are written as the
-Sample stage writes them, a Parquet file a part with a row group a step and a checksum a row, and read as the fits read them: one
+Sample stage writes them, a Parquet file a part with a row group a step and a checksum a page, and read as the fits read them: one
 step across all parts, into one array (n, D), every checksum verified. NumPy writes a file a part and step, without any checksum,
 and reads them into one array (n, D), too. Both read from the page cache, in one thread, and both find an empty folder to write to.
 

@@ -125,9 +125,9 @@ def _physical(kind: pa.DataType) -> Struct:
 
 
 def _header(rows: int, size: int, checksum: int) -> bytes:
-    """PageHeader. Thrift's integers are signed."""
+    """PageHeader, to the byte as Arrow writes it, empty statistics included. Thrift's integers are signed."""
     signed = checksum - ((checksum >> 31) << 32)
-    return _thrift({1: _DATA_PAGE, 2: size, 3: size, 4: signed, 5: {1: rows, 2: _PLAIN, 3: _RLE, 4: _RLE}})
+    return _thrift({1: _DATA_PAGE, 2: size, 3: size, 4: signed, 5: {1: rows, 2: _PLAIN, 3: _RLE, 4: _RLE, 5: {}}})
 
 
 # Thrift's compact protocol
