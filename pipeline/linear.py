@@ -27,6 +27,7 @@ from pipeline.selection import Selection
 from pipeline.solver import TOLERANCE, Loss, Rows, inverse, solve
 from pipeline.span import AnyArray, Array
 
+EXHAUSTED = 1e-6  # share of the variance of h below which nothing is left but rounding
 REGULARISERS = (1e-1, 1e0, 1e1, 1e2, 1e3)  # C to choose from, in units of 1 / (mean squared length of a sample)
 
 
@@ -61,6 +62,7 @@ def discriminants(z: AnyArray, scores: Array, shrinkage: float, weights: Array |
     B in h, with the others held fixed, and what is left of h the covariance S within. The direction is S_s^-1 B, where
     S_s = (1 - s) S + s I with s the shrinkage, and S scaled to the trace that the whole covariance of z has (D, where h is
     standardised): s = 1 is the pattern alone, an adjusted difference of means; near 0, what h varies in anyway is avoided.
+    NaN where a resample has so few samples that the scores explain h entirely, and there is no S.
     """
     rows = Rows.of(z)
     missing = np.isnan(scores).any(axis=1, keepdims=True)  # (n, 1)
@@ -78,7 +80,11 @@ def discriminants(z: AnyArray, scores: Array, shrinkage: float, weights: Array |
     lengths = rows.z.square().sum(1)  # (n,)
     whole = w.T @ lengths - (w.T @ rows.z).square().sum(1) / w.sum(0)
     within = whole - torch.einsum("rak,rab,rbk->r", B, G, B)
-    unit = (1 - shrinkage) * lengths.mean() / within  # (R,), S = unit * sum w (z - mean)(z - mean)^T - unit * B^T G B
+    # S = unit * sum w (z - mean)(z - mean)^T - unit * B^T G B
+    exhausted = within <= EXHAUSTED * whole
+    unit = (
+        (1 - shrinkage) * lengths.mean() / torch.where(exhausted, whole, within)
+    )  # (R,), S = unit * sum w (z - mean)(z - mean)^T - unit * B^T G B
 
     q = (unit * w).repeat_interleave(y.shape[1], dim=1)
     X = inverse(
@@ -86,7 +92,8 @@ def discriminants(z: AnyArray, scores: Array, shrinkage: float, weights: Array |
     )  # by the first term alone; Woodbury has the second
     X = X.T.unflatten(0, B.shape[:2])
     second = unit[:, None, None] * (B @ X.mT) @ G
-    return span.numpy(torch.linalg.solve(torch.eye(y.shape[1]).to(second) - second, X))
+    solved = torch.linalg.solve(torch.eye(y.shape[1]).to(second) - second, X)
+    return span.numpy(torch.where(exhausted[:, None, None], torch.nan, solved))
 
 
 # Normals: how the score is read off h

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from pipeline.errors import UserError
@@ -104,7 +105,8 @@ class Store:
 
     def vectors(self, stage: Stage, name: str = "directions.safetensors", part: int = 0) -> dict[str, np.ndarray]:
         """The arrays of a safetensors file."""
-        return read_arrays(self.folder(stage, part) / name)
+        with self._damage_explained(stage, part, name) as path:
+            return read_arrays(path)
 
     def finished(self, stage: Stage, beginning: str) -> dict[str, Path]:
         """The finished parts whose names begin so, and their folders; also those that are none at the stage's extent."""
@@ -117,11 +119,15 @@ class Store:
         path = self.folder(stage, part) / name
         try:
             yield path
-        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        except (OSError, pa.ArrowException, UnicodeDecodeError, SafetensorError) as error:
             record = self._record_path(stage, part)
             raise UserError(
                 f"{path} is missing or damaged ({error}).\nDelete {record} and run the same command: the part is made again."
             ) from error
+
+    def unchanged(self, folder: Path) -> bool:
+        """Whether a finished part, by its folder, is as its record says."""
+        return _sums(folder) == json.loads(folder.with_name(folder.name + ".json").read_text())["files"]
 
     # Writing
 

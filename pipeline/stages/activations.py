@@ -34,7 +34,7 @@ def read_step(store: Store, source: Source, step: int) -> Rows:
 
 
 def read_parts(store: Store, source: Source, step: int, parts: range) -> Iterator[Rows]:
-    """`read_step` for these parts, one after the other: memory holds one part."""
+    """`read_step` for these parts, one after the other: memory holds a part, and the next one while it is read."""
     for part in parts:
         ids = np.array(source.sample_ids(part))
         h = _empty(source, len(ids))

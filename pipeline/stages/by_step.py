@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.stage import Stage
+from pipeline.stages.finder import names_of
 from pipeline.stages.source import Source
 from pipeline.store import Store, write_arrays
 
@@ -27,6 +28,13 @@ class ByStep(Stage):
     def fit_step(self, step: int, store: Store) -> Fit:
         """Fit one step, by what lies in the store."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to fit a step")
+
+    def step_bytes(self) -> int:
+        """About how many bytes the fit of a step is: as much as its directions."""
+        return 4 * len(names_of(self)) * int(np.prod(self.source.h_shape))
+
+    def part_bytes(self) -> int:
+        return self.source.steps * 4 * len(names_of(self)) * int(np.prod(self.source.h_shape))
 
     def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
         """Write the directions, from the fits of step 0, 1, ... T-1."""
@@ -76,6 +84,9 @@ class Steps(Stage):
     @property
     def n_parts(self) -> int:
         return self.finder.source.steps
+
+    def part_bytes(self) -> int:
+        return self.finder.step_bytes() + 100_000
 
     def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
         return self.finder.needs_at(part)

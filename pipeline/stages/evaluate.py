@@ -42,7 +42,9 @@ class Evaluate(Stage):
 
     def process(self, part: int, store: Store, score: Scorer, out: Path) -> None:
         samples = [store.table(self.edit.sample, "samples.parquet", i) for i in range(self.edit.sample.n_parts)]
-        std = np.nanstd(np.concatenate([score(decode(table)) for table in samples]), axis=0)
+        size = self.edit.sample.batch
+        batches = [table.slice(start, size) for table in samples for start in range(0, len(table), size)]
+        std = np.nanstd(np.concatenate([score(decode(batch)) for batch in batches]), axis=0)
         edits = pd.concat([self._scores(store, i, score) for i in range(self.edit.n_parts)], ignore_index=True)
         write_table(out / "scores.parquet", pa.Table.from_pandas(edits, preserve_index=False))
         table = effects(edits, self.judge.attributes, std, self.judge.name)

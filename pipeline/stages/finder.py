@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pyarrow as pa
 
+from pipeline.errors import UserError
 from pipeline.stage import Stage
 from pipeline.store import Store, write_table, write_vectors
 from schemas.directions import DIRECTIONS
@@ -29,6 +30,11 @@ def names_of(stage: Stage) -> tuple[str, ...]:
 
 def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], rows: list[Row]) -> None:
     """Write directions: `vectors` by name, each (T, C, H, W); `rows` what the schema asks for beyond norms and stage."""
+    for name, vector in vectors.items():
+        if not np.isfinite(vector).all() or not vector.any():
+            raise UserError(
+                f"{name} came out as no direction: zero, or not finite. Take more samples, or leave it out."
+            )
     measured = [{**row, "stage": stage.folder, **_norms(vectors[row["name"]])} for row in rows]
     write_table(out / "directions.parquet", pa.Table.from_pylist(measured, schema=DIRECTIONS))
     write_vectors(out / "directions.safetensors", vectors)

@@ -50,6 +50,8 @@ class LinearClassifier(Supervised):
             raise UserError(f"A loss of {self.loss!r}: expected one of {', '.join(get_args(Loss))}.")
         if self.across not in ("per-step", "joint") or (self.sketch and self.across == "joint"):
             raise UserError(f"Classifiers {self.across!r}: expected per-step, or joint without sketches.")
+        if self.sketch and self.sketch.source != self.source:
+            raise UserError("The sketch is of other samples than the classifiers: give that of the same activations.")
         super().check()
 
     @property
@@ -62,6 +64,9 @@ class LinearClassifier(Supervised):
                 yield stage, i
         if self.sketch:
             yield from sketches.needs_at(self.sketch, step)
+
+    def step_bytes(self) -> int:
+        return 8 * self.source.n**2 if self.across == "joint" else super().step_bytes()
 
     def fit_step(self, step: int, store: Store) -> Fit:
         if self.sketch:

@@ -88,6 +88,12 @@ class PrincipalComponents(ByStep):
         if self.across == "matched":
             self.source.check_stored()
 
+    def step_bytes(self) -> int:
+        n, D = self.source.n, int(np.prod(self.source.h_shape))
+        return {"per-step": 4 * self.k * D, "matched": 4 * CANDIDATES * self.k * (D + n), "joint": 8 * n * n}[
+            self.across
+        ]
+
     def fit_step(self, step: int, store: Store) -> Fit:
         if self.across == "joint":
             _, h = read_step(store, self.source, step)

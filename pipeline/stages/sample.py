@@ -32,17 +32,17 @@ class Sample(Source):
             def on_h(step: int, timestep: int, h: Tensor) -> None:
                 writer.write_table(activations_table(ids, step, timestep, h, schema))
 
-            images = self.draw(loaded, ids, on_h)
+            images = self.draw(loaded, ids, on_h)[: len(ids)]
         write_table(out / "samples.parquet", samples_table(ids, self.seed, images))
 
     def draw(self, loaded: LoadedModel, ids: range, on_h: OnH) -> np.ndarray:
-        """Samples of at most a batch: images (B, H, W, 3) uint8, and h of every step to `on_h`.
+        """Samples of at most a batch: h of every step to `on_h`, and images of a full batch (B, H, W, 3) uint8, the first wanted.
 
-        A batch that is not full is drawn full and cut: a sample is the same to the bit however many there are after it.
+        A batch that is not full is drawn full: a sample is the same to the bit however many there are after it.
         """
         full = range(ids.start, ids.start + self.batch)
         noise = NoiseStreams(self.seed, full, self.model.x_shape)
         x_0 = self.reverse_process.run(
             loaded.denoiser, noise, on_h=lambda step, timestep, h: on_h(step, timestep, h[: len(ids)])
         )
-        return loaded.to_images(x_0[: len(ids)])
+        return loaded.to_images(x_0)

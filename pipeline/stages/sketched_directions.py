@@ -65,11 +65,16 @@ class SketchedDirections(ByStep):
         if not self.attributes or not set(self.attributes) <= set(offered):
             wanted = ", ".join(self.attributes) or "none"
             raise UserError(f"Attributes {wanted}: expected at least one, of {', '.join(offered)}.")
+        for name, threshold in zip(offered, self.sketches.scored_by.thresholds, strict=True):
+            if name in self.attributes and np.isnan(threshold):
+                raise UserError(
+                    f"{name} has no threshold, so sketches know no two sides of it. Leave the attribute out."
+                )
 
     def fit_step(self, step: int, store: Store) -> Fit:
-        """With two blocks or more, the halves of the split-half cosine are the even and the odd blocks."""
-        blocks = range(self.sketches.blocks)
-        groups = [blocks] if len(blocks) == 1 else [blocks, blocks[::2], blocks[1::2]]
+        """With two full blocks or more, the halves of the split-half cosine are the even and the odd ones."""
+        blocks, full = range(self.sketches.blocks), range(self.source.n // self.sketches.full_block)
+        groups = [blocks] if len(full) < 2 else [blocks, full[::2], full[1::2]]
         merged = [sketches.merged(self.sketches, store, step, group) for group in groups]
         self._check_counts(merged[0])
         vectors = np.stack([self._vectors(sketch) for sketch in merged])

@@ -49,6 +49,11 @@ class Sketched(Protocol):
     @property
     def blocks(self) -> int: ...
 
+    @property
+    def full_block(self) -> int:
+        """Samples in a full block: whole batches."""
+        ...
+
     def part_of(self, block: int, step: int) -> int:
         """The part that has a step of a block."""
         ...
@@ -104,8 +109,7 @@ class SketchActivations(Stage):
 
     def part_name(self, part: int) -> str:
         block, step = divmod(part, self.source.steps)
-        full = self._parts_a_block * self.source.batch
-        return named(f"{block:05d}-{step:03d}", len(self._ids(block)), full)
+        return named(f"{block:05d}-{step:03d}", len(self._ids(block)), self.full_block)
 
     def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
         for i in self._parts(part // self.source.steps):
@@ -138,6 +142,10 @@ class SketchActivations(Stage):
             new = rows >= ids.start + done
             sketch.partial_fit(h[new], scores.loc[rows[new]].to_numpy())
         write_arrays(out / file_name(step), sketch.state())
+
+    @property
+    def full_block(self) -> int:
+        return self._parts_a_block * self.source.batch
 
     @property
     def _parts_a_block(self) -> int:
@@ -178,20 +186,20 @@ class SketchedSample(Sample):
 
     @property
     def n_parts(self) -> int:
-        return -(-self.n // self._block)
+        return -(-self.n // self.full_block)
 
     def part_of(self, block: int, step: int) -> int:
         return block
 
     def sample_ids(self, part: int) -> range:
-        return range(part * self._block, min(self.n, (part + 1) * self._block))
+        return range(part * self.full_block, min(self.n, (part + 1) * self.full_block))
 
     def part_name(self, part: int) -> str:
-        return named(f"{part:05d}", len(self.sample_ids(part)), self._block)
+        return named(f"{part:05d}", len(self.sample_ids(part)), self.full_block)
 
     def part_bytes(self) -> int:
         pixels = int(np.prod(self.model.image_shape))
-        return self._block * pixels + self.steps * sketch_bytes(self.keep, self, len(self.scored_by.attributes))
+        return self.full_block * pixels + self.steps * sketch_bytes(self.keep, self, len(self.scored_by.attributes))
 
     def check(self) -> None:
         super().check()
@@ -214,19 +222,18 @@ class SketchedSample(Sample):
             batch = ids[start : start + self.batch]
             kept: list[np.ndarray] = []
             images = self.draw(model, batch, partial(_keep, kept))
-            new = slice(max(0, done - start), None)
-            scores = score(images)[new]
+            new = slice(max(0, done - start), len(batch))
+            scores = score(images)[new]  # of full batches, which round alike
             for sketch, h in zip(sketches, kept, strict=True):
                 sketch.partial_fit(h[new], scores)
             tables.append(samples_table(batch[new], self.seed, images[new]))
 
         for step, sketch in enumerate(sketches):
             write_arrays(out / file_name(step), sketch.state())
-        write_table(out / "samples.parquet", pa.concat_tables(tables))
+        write_table(out / "samples.parquet", pa.concat_tables(tables).combine_chunks())
 
     @property
-    def _block(self) -> int:
-        """Samples in a full block: whole batches."""
+    def full_block(self) -> int:
         return max(1, self.block // self.batch) * self.batch
 
 
@@ -236,12 +243,15 @@ def _keep(kept: list[np.ndarray], step: int, timestep: int, h: Tensor) -> None:
 
 
 def forerunner(stage: Stage, store: Store, beginning: str, rows: int) -> tuple[int, Path | None]:
-    """The same part when there were fewer samples: how many it had, and its folder; the longest there is."""
-    shorter: dict[int, Path | None] = {0: None}
-    for name, folder in store.finished(stage, beginning + "-").items():
-        shorter[int(name.removeprefix(beginning + "-"))] = folder
-    done = max(n for n in shorter if n < rows)
-    return done, shorter[done]
+    """The same part when there were fewer samples: how many it had, and its folder; the longest there is, and undamaged."""
+    shorter = {
+        int(name.removeprefix(beginning + "-")): folder
+        for name, folder in store.finished(stage, beginning + "-").items()
+    }
+    for done in sorted(shorter, reverse=True):
+        if done < rows and store.unchanged(shorter[done]):
+            return done, shorter[done]
+    return 0, None
 
 
 def check_sizes(keep: int, block: int) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline.errors import UserError
 from pipeline.health import Health, check_enough, inner_products, resamples, warnings_of
 from pipeline.linear import mean_difference
-from pipeline.selection import Selection, select
+from pipeline.selection import Selection, select, sides
 from pipeline.stages.activations import read_step
 from pipeline.stages.annotate import Annotate
 from pipeline.stages.by_step import EXACT, ByStep, Fit, stacked
@@ -165,6 +165,6 @@ class Supervised(ByStep):
             "n_negative": len(selection.negatives),
             "threshold_positive": selection.threshold_positive,
             "threshold_negative": selection.threshold_negative,
-            "base_rate": np.mean(labelled.scores[:, a] > labelled.thresholds[a]),
+            "base_rate": sides(labelled.scores[:, [a]], labelled.thresholds[[a]]).mean(),
             "warnings": warnings_of(self.attributes[a], labelled.scores[:, a], selection, labelled.thresholds[a]),
         }

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.store import Store, sha256, write_table, write_vectors
+from pipeline.store import Store, h_writer, sha256, write_table, write_vectors
 from pipeline.worker import Worker
+from schemas.activations import activations_schema, step_table
 from tests.pipeline.planted import Numbers
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,13 @@ def store(tmp_path) -> Store:
 def make(store: Store, part: int = 0, stage=STAGE) -> None:
     with store.part(stage, part, {"host": "here"}) as out:
         stage.process(part, store, None, out)
+
+
+def write_h(path: Path, rows: int) -> None:
+    schema = activations_schema((4, 16, 16))
+    with h_writer(path, schema) as writer:
+        for step in range(2):
+            writer.write_table(step_table(range(rows), step, 999 - step, np.ones((rows, 4, 16, 16)), schema))
 
 
 def scratch(store: Store) -> list[Path]:
@@ -199,6 +207,20 @@ def test_reading_a_page_with_a_flipped_bit_names_the_part_and_how_to_make_it_aga
     assert store.table(STAGE, "numbers.parquet", 0)["number"].to_pylist() == [0]
 
 
+def test_activations_are_whole_or_no_parquet_at_all(store):
+    with store.part(STAGE, 0) as out:
+        write_h(out / "activations.parquet", rows=3)
+    table = store.table(STAGE, "activations.parquet", 0)
+    assert table["step"].to_pylist() == [0] * 3 + [1] * 3
+
+    path, schema = store.root / "interrupted.parquet", activations_schema((1,))
+    with pytest.raises(ZeroDivisionError), h_writer(path, schema) as writer:
+        writer.write_table(step_table([0], 0, 999, np.ones((1, 1)), schema))
+        1 / 0  # noqa: B018
+    with pytest.raises(pa.ArrowInvalid):
+        pq.read_metadata(path)
+
+
 def test_vectors_come_back_as_float32(store):
     vectors = {"a": np.arange(6.0).reshape(2, 3), "b": np.ones((1, 2, 2), np.float16).transpose(2, 1, 0)}
     with store.part(STAGE, 0) as out:
@@ -245,12 +267,13 @@ def test_a_root_that_may_not_be_written_or_not_even_read_is_refused():
         assert [*locked.iterdir()] == []
 
 
-@pytest.mark.parametrize("kind", ["parquet", "safetensors"])
+@pytest.mark.parametrize("kind", ["parquet", "safetensors", "activations"])
 def test_a_disk_that_is_full_leaves_no_part_and_says_so(store, kind):
     """A limit on the size of files stands in for the disk: the same errors, from the same calls."""
     writes = {
         "parquet": "write_table(out / 'a.parquet', pa.table({'a': np.random.default_rng(0).random(100_000)}))",
         "safetensors": "write_vectors(out / 'a.safetensors', {'a': np.ones((100, 1000))})",
+        "activations": "write_h(out / 'a.parquet', rows=600)",
     }
     code = (
         "make(store, 1)\n"

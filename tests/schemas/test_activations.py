@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from schemas.activations import activations_schema, h_array, h_column, h_shape
+from schemas.activations import activations_schema, h_array, h_column, h_rows, h_shape, step_table
 
 
 def test_h_comes_back_as_it_went_in():
@@ -21,9 +21,33 @@ def test_a_file_declares_its_shape():
     assert schema.field("h").type.byte_width == 24
 
 
-@pytest.mark.parametrize("bad", [70_000.0, np.inf, np.nan])
-def test_overflow_is_refused(bad):
+def test_a_step_is_a_table_of_its_samples():
+    h = np.random.default_rng(0).standard_normal((5, 3, 2, 2))
+    table = step_table(range(10, 15), 2, 900, h, activations_schema((3, 2, 2)))
+    assert table.schema.equals(activations_schema((3, 2, 2)), check_metadata=True)
+    assert table.drop(["h"]).to_pylist() == [{"sample_id": i, "step": 2, "timestep": 900} for i in range(10, 15)]
+    np.testing.assert_array_equal(h_array(table["h"]), h.reshape(5, -1).astype(np.float16))
+
+
+def test_what_is_float16_already_is_not_copied():
+    h = np.ones((2, 3, 2, 2), np.float16)
+    assert np.shares_memory(h_rows(h), h)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize("bad", [70_000.0, -70_000.0, np.inf, -np.inf, np.nan, -np.nan])
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_overflow_is_refused(bad, dtype):
     h = np.zeros((2, 3, 2, 2), np.float32)
     h[1, 0, 0, 0] = bad
     with pytest.raises(ValueError, match="float16"):
-        h_column(h)
+        h_column(h.astype(dtype))
+
+
+def test_all_that_float16_holds_is_taken():
+    bits = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    finite = bits[np.isfinite(bits)].reshape(1, -1)
+    np.testing.assert_array_equal(h_rows(finite.astype(np.float32)).view(np.uint16), finite.view(np.uint16))
+    for one in bits[~np.isfinite(bits)]:
+        with pytest.raises(ValueError, match="float16"):
+            h_rows(np.array([[1, one]]))
