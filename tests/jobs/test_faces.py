@@ -209,16 +209,16 @@ def test_a_moved_model_and_a_moved_root_are_recognised(made, model, tmp_path):
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory) -> Path:
-    """Eight portraits, wider than high, in a folder of their own."""
+    """24 portraits, wider than high, in a folder of their own."""
     folder = tmp_path_factory.mktemp("photographs")
-    for i, pixels in enumerate(draw(8, seed=987_654).permute(0, 2, 3, 1).numpy()):
+    for i, pixels in enumerate(draw(24, seed=987_654).permute(0, 2, 3, 1).numpy()):
         Image.fromarray(np.pad(pixels, ((0, 0), (6, 6), (0, 0)), "edge")).save(folder / f"{i}.png")
     return folder
 
 
 def test_too_few_real_images(tiny_model, root, photographs):
-    result = job("--model", tiny_model, "--root", root, "--images", photographs, "--top", 5)
-    refused(result, "need 10 samples, and there will be 8", "Lower --top or give more images")
+    result = job("--model", tiny_model, "--root", root, "--images", photographs, "--top", 13)
+    refused(result, "need 26 samples, and there will be 24", "Lower --top or give more images")
     assert not root.exists()
 
 
@@ -226,13 +226,14 @@ def test_directions_are_found_in_real_images_and_measured_on_samples(tiny_model,
     result = job("--model", tiny_model, "--root", root, "--images", photographs)
     assert result.exit_code == 0, result.output
     catalog = Catalog.model_validate_json(next(root.glob("catalog-*/00000/catalog.json")).read_text())
-    assert (catalog.sampling.found_in, catalog.sampling.n, catalog.sampling.eta) == ("real images", 8, 1.0)
+    assert (catalog.sampling.found_in, catalog.sampling.n, catalog.sampling.eta) == ("real images", 24, 1.0)
     made = {stage["stage"]: stage for stage in catalog.stages}
     assert made["annotate"]["settings"]["sample"] == f"invert-{made['invert']['fingerprint']}"
-    assert made["edit"]["settings"]["sample"] == f"sample-{made['sample']['fingerprint']}"
+    yardstick = f"sample-{made['sample']['fingerprint']} up to {made['sample']['settings']['n']}"
+    assert made["edit"]["settings"]["sample"] == yardstick
     assert str(photographs) not in json.dumps(catalog.stages)
 
     [folder] = root.glob("catalog-*/00000")
-    assert "found on 8 real images, inverted, and measured on samples" in (folder / "README.md").read_text()
+    assert "found on 24 real images, inverted, and measured on samples" in (folder / "README.md").read_text()
     [report] = root.glob("report-*/00000/report.html")
-    assert "8 real images, as the model sees them" in report.read_text()
+    assert "24 real images, as the model sees them" in report.read_text()
