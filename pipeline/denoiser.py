@@ -6,14 +6,14 @@
 Shapes: B batch, C H W bottleneck.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.hspace import CapturePoint, bottleneck, empty_condition, is_conditional
+from pipeline.hspace import CapturePoint, bottleneck, computed_once, empty_condition, is_conditional, upstream
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,18 @@ class Denoiser:
             output = self.unet(x_t, t, **self._conditions(x_t)).sample
         assert opened.h is not None
         return output.to(x_t.dtype), opened.h
+
+    @contextmanager
+    def decoder(self, x_t: Tensor, timestep: int) -> Iterator[tuple[Callable[[Tensor], Tensor], Tensor]]:
+        """The U-Net at fixed x_t as a function of h alone, and its own h (B, C, H, W); inside the block.
+
+        What comes before h, the skip connections included, is computed once. Row i of what the function gives depends on row i
+        of the h that it is given, and it can be differentiated.
+        """
+        with computed_once(upstream(self.unet, self.point)):
+            with torch.no_grad():
+                _, own_h = self(x_t, timestep)
+            yield lambda h: self(x_t, timestep, lambda _: h)[0], own_h
 
     def _conditions(self, x_t: Tensor) -> dict[str, Tensor]:
         if not is_conditional(self.unet):

@@ -186,6 +186,53 @@ def _middle_hooks(mid_block: nn.Module, opened: Bottleneck) -> list[Any]:
     ]
 
 
+def upstream(unet: nn.Module, point: CapturePoint = "after") -> list[nn.Module]:
+    """The modules whose outputs do not depend on h: all that comes before it, the skip connections included."""
+    mid_block: Any = _mid_block(unet)
+    encoder = [getattr(unet, "conv_in", None), *getattr(unet, "down_blocks", ())]
+    match point:
+        case "after":
+            inner = [mid_block]
+        case "before":
+            inner = []
+        case _:
+            last = mid_block.resnets[-1]
+            attentions = [module for module in getattr(mid_block, "attentions", ()) if module is not None]
+            inner = [*mid_block.resnets[:-1], *attentions, last.norm1, last.conv1, last.norm2]
+    return [module for module in (*encoder, *inner) if module is not None]
+
+
+@contextmanager
+def computed_once(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Inside the block each of these modules computes at its first call, and answers with the same from then on.
+
+    What they are given later is not looked at. Their hooks run at every call.
+    """
+    with ExitStack() as patches:
+        for module in modules:
+            patches.callback(_forward_restored, module, module.__dict__.get("forward"))
+            module.forward = _once(module.forward)
+        yield
+
+
+def _once(forward: Callable[..., Any]) -> Callable[..., Any]:
+    answers: list[Any] = []
+
+    def once(*args: Any, **kwargs: Any) -> Any:
+        if not answers:
+            answers.append(forward(*args, **kwargs))
+        return answers[0]
+
+    return once
+
+
+def _forward_restored(module: nn.Module, own: Any) -> None:
+    """The class's forward again, or the one that the module had of its own."""
+    del module.forward
+    if own is not None:
+        module.forward = own
+
+
 def h_shape(unet: nn.Module, point: CapturePoint = "after") -> tuple[int, int, int]:
     """The shape (C, H, W) of h, by one pass of a copy without weights."""
     _mid_block(unet)

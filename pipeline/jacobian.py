@@ -1,0 +1,280 @@
+"""The top singular vectors of a Jacobian that is never stored: what changes an output most (Haas et al. 2024, Sec. IV-B).
+
+    J_t = d eps_t(x_t, h_t) / d h_t,  x_t held fixed                                       (6)
+
+Its right singular vectors are orthogonal directions of h, in the order of how much they change eps_t, and the predicted image
+with it. With a mask M they are those of eps * M (9, 10).
+
+Two methods find them from products with J and J^T alone. "subspace" is the paper's: Alg. 1, and with `block` < k its Alg. 2 (SM E),
+which finds the vectors a block after another. It forgets all products but the last, and as the singular values of a U-Net lie close
+together it needs very many. "krylov" keeps every product: its subspace grows by the residuals of what has not converged (block
+Lanczos, Golub & Underwood 1977), and a Rayleigh-Ritz step takes the best from all of it. Same vectors, a fraction of the products.
+
+Shapes: B samples, k singular vectors, m vectors of a basis; h and the output are (B, ...), with D and E numbers a sample.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Literal, NamedTuple, Protocol, get_args
+
+import torch
+from torch import Tensor
+from torch.func import jvp, vjp, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from pipeline.errors import UserError
+
+Function = Callable[[Tensor], Tensor]  # (B, ...) -> (B, ...); row i of the output depends on row i of the input alone
+
+Method = Literal["krylov", "subspace"]
+
+_TINY = 1e-2  # of the largest singular value: residuals of smaller ones are measured against this
+_NONE = 1e-6  # of the largest singular value: below, J has no such direction
+
+
+class Subspace(NamedTuple):
+    """J = U diag(S) Vt on the subspace, and how well that holds."""
+
+    U: Tensor  # (B, k, ...) left singular vectors, of the output's shape; zero where S is
+    S: Tensor  # (B, k) singular values, largest first
+    Vt: Tensor  # (B, k, ...) right singular vectors, of h's shape: orthonormal, the largest entry of each positive
+    residuals: Tensor  # (B, k) |J^T u - s v| / s_1, no unit
+    change: Tensor  # (B,) sine of the largest angle between this subspace and the one an iteration before
+    products: int  # vectors that each sample's J was applied to, and J^T after it
+    formulation: str  # "forward mode" or "double backward": how J v was computed
+
+
+def jacobian_subspace(
+    f: Function,
+    h: Tensor,
+    k: int,
+    *,
+    method: Method = "krylov",
+    block: int | None = None,
+    start: Tensor | None = None,
+    tolerance: float = 1e-3,
+    iterations: int = 50,
+    seed: int = 0,
+) -> Subspace:
+    """The k largest singular values and their vectors, of the Jacobian of f at each row of h (B, ...).
+
+    At most `block` vectors are multiplied at once, all k by default; fewer take less memory and more time. `start` (B, m, ...) is a
+    first guess, such as the vectors of the step before; random vectors otherwise. "krylov" stops when every residual is within
+    `tolerance`, "subspace" when the subspace changes by no more, and both after so many `iterations` at the latest: the result says
+    what was reached. Raises UserError for more vectors than h or the output has numbers, and where f has no derivative.
+    """
+    if method not in get_args(Method):
+        raise UserError(f"{method!r} is no method; expected one of {', '.join(get_args(Method))}.")
+    J = _Jacobian(f, h.detach(), k if block is None else block)
+    if not 1 <= k <= min(J.D, J.E):
+        raise UserError(f"{k} singular vectors of a Jacobian of {J.E} x {J.D}: expected 1 to {min(J.D, J.E)}.")
+    if not 1 <= J.block <= k:
+        raise UserError(f"Blocks of {J.block} vectors: expected 1 to {k}, the number of singular vectors.")
+
+    first = J.block if method == "krylov" else k
+    guess = J.gaussian(first, seed) if start is None else start.flatten(2).to(h)
+    find = _krylov if method == "krylov" else _subspace_iteration
+    ritz, change = find(J, guess, k, tolerance, iterations)
+    return _result(J, ritz, change)
+
+
+def masked(f: Function, mask: Tensor) -> Function:
+    """f * M (Eq. 10): what f does inside a region. M is (B or 1, 1, height, width), 0 to 1."""
+    return lambda h: f(h) * mask
+
+
+# Products
+
+
+class _Jacobian:
+    """J of f at h, as its products with vectors. Where a kernel of f has no forward mode, it goes over to double backward."""
+
+    def __init__(self, f: Function, h: Tensor, block: int):
+        self.f, self.h, self.block = f, h, block
+        self.count = 0  # vectors multiplied so far
+        self.formulation = "forward mode"
+        try:
+            self.products: _Products = _ForwardMode(f, h)
+        except (NotImplementedError, RuntimeError) as error:
+            self._fall_back(error)
+        self.B, self.D = len(h), h[0].numel()
+        self.E = self.products.output[0].numel()
+
+    def gaussian(self, m: int, seed: int) -> Tensor:
+        """The same m random vectors for every sample, so that a sample's result is its own: (B, m, D)."""
+        drawn = torch.randn(m, self.D, generator=torch.Generator().manual_seed(seed))
+        return drawn.to(self.h).expand(self.B, -1, -1)
+
+    def __call__(self, V: Tensor) -> "_Span":
+        """J V and J^T J V of V (B, m, D), at most a block of vectors at once."""
+        self.count += V.shape[1]
+        blocks = [self._block(part) for part in V.split(self.block, dim=1)]
+        span = _Span(V, torch.cat([U for U, _ in blocks], 1), torch.cat([W for _, W in blocks], 1))
+        if not span.W.isfinite().all():
+            raise UserError("The Jacobian's products are not finite: look at h and at the model's output for NaN.")
+        return span
+
+    def _block(self, V: Tensor) -> tuple[Tensor, Tensor]:
+        vectors = V.transpose(0, 1).reshape(-1, *self.h.shape)  # (m, B, ...): the first axis is vmap's
+        try:
+            U, W = self.products(vectors)
+        except (NotImplementedError, RuntimeError) as error:
+            if self.formulation != "forward mode":
+                raise
+            self._fall_back(error)
+            U, W = self.products(vectors)
+        return U.flatten(2).transpose(0, 1), W.flatten(2).transpose(0, 1)
+
+    def _fall_back(self, error: Exception) -> None:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise error
+        warnings.warn(
+            f"No forward mode ({str(error).splitlines()[0]}); the Jacobian takes double backward.", stacklevel=4
+        )
+        self.formulation = "double backward"
+        try:
+            self.products = _DoubleBackward(self.f, self.h)
+        except (NotImplementedError, RuntimeError) as second:
+            raise UserError(
+                f"This function has no Jacobian that can be computed: forward mode ended with {str(error).splitlines()[0]!r}, "
+                f"double backward with {str(second).splitlines()[0]!r}.\n"
+                "Where a fused attention kernel is to blame, call `unet.set_default_attn_processor()` first."
+            ) from second
+
+
+class _Products(Protocol):
+    output: Tensor  # f(h)
+
+    def __call__(self, V: Tensor) -> tuple[Tensor, Tensor]:
+        """(m, B, ...) of h's shape -> J V and J^T J V."""
+        ...
+
+
+class _ForwardMode:
+    """J v in forward mode, J^T u in reverse mode; f itself runs once for all vectors. Attention runs unfused, which has both."""
+
+    def __init__(self, f: Function, h: Tensor):
+        self.f, self.h = f, h
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+            self.output, self.pull = vjp(f, h)  # type: ignore[misc]
+
+    def __call__(self, V: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+            U = vmap(lambda v: jvp(self.f, (self.h,), (v,))[1])(V)
+            return U, vmap(lambda u: self.pull(u)[0])(U)
+
+
+class _DoubleBackward:
+    """J v as the derivative of u -> J^T u, which is linear in u: by reverse mode alone, one vector at a time."""
+
+    def __init__(self, f: Function, h: Tensor):
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+            self.h = h.clone().requires_grad_()
+            self.output = f(self.h)
+            self.u = torch.zeros_like(self.output, requires_grad=True)
+            self.pulled = torch.autograd.grad(self.output, self.h, self.u, create_graph=True)[0]
+
+    def __call__(self, V: Tensor) -> tuple[Tensor, Tensor]:
+        U = torch.stack([torch.autograd.grad(self.pulled, self.u, v, retain_graph=True)[0] for v in V])
+        return U, torch.stack([torch.autograd.grad(self.output, self.h, u, retain_graph=True)[0] for u in U])
+
+
+# The two methods
+
+
+class _Span(NamedTuple):
+    """Some orthonormal vectors, and what J makes of them."""
+
+    V: Tensor  # (B, m, D)
+    U: Tensor  # J V (B, m, E)
+    W: Tensor  # J^T J V (B, m, D)
+
+    def and_(self, other: "_Span") -> "_Span":
+        return _Span(*(torch.cat(pair, dim=1) for pair in zip(self, other, strict=True)))
+
+
+class _Ritz(NamedTuple):
+    """The best that a span has to offer: vectors in it that J keeps orthogonal."""
+
+    V: Tensor  # (B, k, D)
+    U: Tensor  # J V (B, k, E)
+    S: Tensor  # |J v| (B, k), largest first
+    rest: Tensor  # J^T J v - s^2 v (B, k, D)
+    residuals: Tensor  # (B, k)
+
+
+def _krylov(J: _Jacobian, guess: Tensor, k: int, tolerance: float, iterations: int) -> tuple[_Ritz, Tensor]:
+    span = J(_orthonormal(guess))
+    ritz, change = _rayleigh_ritz(span, k), J.h.new_ones(J.B)
+    for _ in range(iterations - 1):
+        open_ = int((ritz.residuals > tolerance).sum(dim=1).max())
+        room = min(J.block, max(open_, k - span.V.shape[1]), J.D - span.V.shape[1])
+        if room == 0:
+            break
+        worst = ritz.residuals.topk(min(room, ritz.residuals.shape[1]), dim=1).indices
+        grown = ritz.rest.gather(1, worst[:, :, None].expand(-1, -1, J.D))
+        span = span.and_(J(_orthonormal(grown, span.V)))
+        before, ritz = ritz, _rayleigh_ritz(span, k)
+        change = _sine(ritz.V, before.V)
+    return ritz, change
+
+
+def _subspace_iteration(J: _Jacobian, guess: Tensor, k: int, tolerance: float, iterations: int) -> tuple[_Ritz, Tensor]:
+    found = _Span(*(guess.new_zeros(J.B, 0, size) for size in (J.D, J.E, J.D)))
+    changes = []
+    for part in guess.split(J.block, dim=1):
+        V = _orthonormal(part, found.V)  # I - V (V^T V)^-1 V^T of Alg. 2; V is orthonormal
+        for _ in range(iterations):
+            span = J(V)  # U <- J V, W <- J^T U
+            V = _orthonormal(span.W, found.V)  # V <- SVD(W): the same subspace
+            change = _sine(V, span.V)
+            if change.max() <= tolerance:
+                break
+        changes.append(change)
+        found = found.and_(span)
+    return _rayleigh_ritz(found, k), torch.stack(changes).amax(dim=0)
+
+
+def _rayleigh_ritz(span: _Span, k: int) -> _Ritz:
+    """From the eigenvectors of V^T J^T J V: exact inside the span, and its singular values quadratically close outside."""
+    image = span.U.double()
+    squares, turns = torch.linalg.eigh(image @ image.mT)
+    squares, turns = squares.flip(-1)[:, :k].clamp(min=0), turns.flip(-1)[:, :, :k].mT.to(span.V)  # (B, k), (B, k, m)
+    S, V = squares.sqrt().to(span.V), turns @ span.V
+    rest = turns @ span.W - S.square()[..., None] * V
+    return _Ritz(V, turns @ span.U, S, rest, rest.norm(dim=-1) / _not_zero(S[:, :1] * S.clamp(min=_TINY * S[:, :1])))
+
+
+def _orthonormal(rows: Tensor, to: Tensor | None = None) -> Tensor:
+    """An orthonormal basis of the span of `rows` (B, m, D), orthogonal to the orthonormal `to`. Twice, for rounding."""
+    for _ in range(2):
+        if to is not None:
+            rows = rows - (rows @ to.mT) @ to
+        rows = torch.linalg.qr(rows.mT).Q.mT
+    return rows
+
+
+def _sine(new: Tensor, old: Tensor) -> Tensor:
+    """Of the largest angle from the subspace of new (B, k, D) to that of old; 1 while that has fewer vectors."""
+    if old.shape[1] < new.shape[1]:
+        return new.new_ones(len(new))
+    return torch.linalg.matrix_norm(new - (new @ old.mT) @ old, ord=2)
+
+
+def _not_zero(values: Tensor) -> Tensor:
+    return torch.where(values == 0, torch.ones_like(values), values)
+
+
+def _result(J: _Jacobian, ritz: _Ritz, change: Tensor) -> Subspace:
+    largest = ritz.V.gather(2, ritz.V.abs().argmax(dim=2, keepdim=True))
+    there = _NONE * ritz.S[:, :1] < ritz.S
+    U = torch.where(there[..., None], ritz.U / _not_zero(ritz.S)[..., None], 0) * largest.sign()
+    return Subspace(
+        U.unflatten(2, J.products.output.shape[1:]),
+        ritz.S,
+        (ritz.V * largest.sign()).unflatten(2, J.h.shape[1:]),
+        ritz.residuals,
+        change,
+        J.count,
+        J.formulation,
+    )
