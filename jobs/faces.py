@@ -12,16 +12,20 @@ from jobs.command_line import carry_out, console, main
 from pipeline import images as image_sets
 from pipeline import models
 from pipeline.errors import UserError
+from pipeline.masks import Mask, mask
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.by_step import EXACT
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.disentangle import Disentangle
-from pipeline.stages.edit import Edit
+from pipeline.stages.edit import Edit, EditOrigins
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.invert import Invert
+from pipeline.stages.jacobian_directions import JacobianDirections
+from pipeline.stages.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.linear_classifier import LinearClassifier
 from pipeline.stages.linear_discriminant import LinearDiscriminant
+from pipeline.stages.locality import Locality
 from pipeline.stages.mean_difference import MeanDifference
 from pipeline.stages.principal_components import Across, PrincipalComponents
 from pipeline.stages.random_directions import RandomDirections
@@ -30,10 +34,15 @@ from pipeline.stages.sample import Sample
 from pipeline.stages.sketched_directions import SketchedDirections
 from pipeline.stages.sketches import SketchActivations, SketchedSample
 from pipeline.stages.source import Source
+from pipeline.stages.transfer import Transfer
 
 # Where directions are found in real images:
 YARDSTICK = 128  # samples, at most, whose standard deviations are the unit of effects
 ITERATIONS = 2  # passes of the U-Net a step of DDIM inversion
+
+# Directions of single images:
+VECTORS = 4  # singular vectors of a sample at a step
+FAR = (-4.0, 4.0)  # strengths that they are measured at, in standard deviations of h
 
 
 def faces(
@@ -61,6 +70,15 @@ def faces(
     across: Annotated[
         str, Option(help="How components of the steps belong together: per-step (the paper's), matched, or joint.")
     ] = "per-step",
+    jacobians: Annotated[
+        int, Option(help="Samples whose Jacobians give directions of single images; 0 leaves them out.")
+    ] = 8,
+    region: Annotated[
+        list[str],
+        Option(
+            help="Where to look for what changes: image, eyes, nose, mouth, box:LEFT,TOP,RIGHT,BOTTOM, or an image file."
+        ),
+    ] = ["image", "eyes", "mouth"],  # noqa: B006
     held_out: Annotated[
         int,
         Option(
@@ -90,6 +108,7 @@ def faces(
             source = sample = Sample(found, samples, steps, eta, seed=seed)
         else:
             source = sample = SketchedSample(found, samples, steps, eta, seed=seed, annotator=labels, block=block)
+        stored = source if activations else Sample(found, min(samples, YARDSTICK), steps, eta, seed=seed)
         annotate = Annotate(source, (labels, annotator("mtcnn")))
 
         if activations and source.n <= EXACT:
@@ -112,12 +131,36 @@ def faces(
             measured(rest, (-0.5, 0.5), few),
             measured((unsupervised,), (-2.0, 2.0), few),
         )
-        catalog = Catalog(source, (difference, *rest, *recommended, unsupervised), evaluations)
+        finders = (difference, *rest, *recommended, unsupervised)
+        if not jacobians:
+            catalog = Catalog(source, finders, evaluations)
+            return catalog, Report(catalog)
+
+        masks = tuple(None if name == "image" else mask(name) for name in region)
+        distinct, mean = from_jacobians(stored, min(jacobians, stored.n), masks)
+        single = measured((*distinct, *mean), FAR, few)
+        catalog = Catalog(
+            source,
+            (*finders, *distinct, *mean),
+            (*evaluations, single),
+            transfers=(Transfer(EditOrigins(stored, distinct, FAR), single),),
+            localities=(Locality(single.edit, tuple(filter(None, masks))),) if any(masks) else (),
+        )
         return catalog, Report(catalog)
 
     store, [catalog, report] = carry_out(goals, root, workers, address, plan)
     console.print(f"Catalog: {store.folder(catalog)}")
     console.print(f"Report:  {store.folder(report) / 'report.html'}")
+
+
+def from_jacobians(
+    source: Source, n: int, masks: tuple[Mask | None, ...]
+) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
+    """Of the first n samples, in each region: what singular vectors at three steps have in common, and their mean subspaces."""
+    at = tuple(sorted({source.steps * quarter // 4 for quarter in (1, 2, 3)}))
+    subspaces = [JacobianSubspaces(source, tuple(range(n)), at, VECTORS, mask) for mask in masks]
+    distinct = tuple(JacobianDirections(each, source, 3) for each in subspaces)
+    return distinct, tuple(JacobianDirections(each, source, 2, "mean") for each in subspaces)
 
 
 def from_activations(annotate: Annotate, wanted: tuple[str, ...], top: int) -> tuple[Stage, ...]:

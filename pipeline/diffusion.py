@@ -15,7 +15,7 @@ Shapes: B batch, T steps, C H W bottleneck.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -187,6 +187,15 @@ class ReverseProcess:
         if on_h and leaving:
             on_h(*leaving.arrived())
         return x_t
+
+    @torch.no_grad()
+    def states(self, denoiser: Denoiser, noise: Noise) -> Iterator[tuple[int, Tensor]]:
+        """The unedited run, stopped at every step: (step, x_t), x_t as it enters the U-Net. Ask for no more steps than wanted."""
+        x_t = noise.x_T().to(denoiser.device)
+        for step, level in enumerate(self.levels):
+            yield step, x_t
+            output, _ = denoiser(x_t, level.timestep)
+            x_t = self.previous(step, x_t, output, noise.sigma_z(step, level.noise))
 
     def previous(
         self, step: int, x_t: Tensor, output: Tensor, sigma_z: Tensor | None, unedited: Tensor | None = None

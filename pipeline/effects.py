@@ -16,15 +16,10 @@ def effects(edits: pd.DataFrame, attributes: tuple[str, ...], std: np.ndarray, j
     edits: direction, control, strength, sample_id and a column of scores an attribute; the direction "unedited" is the twins.
     Returns the columns of schemas.effects. Twins are joined on sample_id.
     """
-    names = list(attributes)
-    twins = edits[edits["direction"] == "unedited"].set_index("sample_id")[names]
-    change = edits[edits["direction"] != "unedited"].copy()
-    change[names] -= twins.loc[change["sample_id"]].to_numpy()
-
-    long = change.melt(["direction", "control", "strength"], names, "attribute", "raw")
-    groups = long.groupby(["direction", "control", "strength", "attribute"], sort=False)["raw"]
+    changes = _changes(edits, attributes)
+    groups = changes.groupby(["direction", "control", "strength", "attribute"], sort=False)["raw"]
     table = groups.agg(raw="mean", std="std", n="count").reset_index()
-    unit = table["attribute"].map(dict(zip(names, std, strict=True)))
+    unit = _unit(table, attributes, std)
     return table.assign(effect=table["raw"] / unit, std=table["std"] / unit, judge=judge)
 
 
@@ -71,3 +66,33 @@ def largest_control(table: pd.DataFrame) -> pd.Series:
     """The largest absolute effect of any random direction at any strength, by attribute."""
     controls = table[table["control"]]
     return controls.assign(effect=controls["effect"].abs()).groupby("attribute")["effect"].max()
+
+
+def transfer(own: pd.DataFrame, others: pd.DataFrame, attributes: tuple[str, ...], std: np.ndarray) -> pd.DataFrame:
+    """What each edit does to the sample that its direction was found on, beside what it does to held-out samples.
+
+    own, others: scores of edits and of their unedited twins, as `effects` takes them; `others` may have more directions. Returns
+    the columns of schemas.transfer, but for the judge.
+    """
+    edit = ["direction", "strength", "attribute"]
+    mine = _changes(own, attributes).rename(columns={"raw": "own"}).drop(columns="control")
+    both = _changes(others, attributes).drop(columns="sample_id").merge(mine, on=edit)
+    both["same_way"] = np.sign(both["raw"]) == np.sign(both["own"])
+    groups = both.groupby([*edit, "sample_id", "own"], sort=False)
+    table = groups.agg(others=("raw", "mean"), same_way=("same_way", "mean"), n=("raw", "count")).reset_index()
+    unit = _unit(table, attributes, std)
+    return table.assign(own=table["own"] / unit, others=table["others"] / unit)
+
+
+def _changes(edits: pd.DataFrame, attributes: tuple[str, ...]) -> pd.DataFrame:
+    """A row an edited image and attribute: direction, control, strength, sample_id, attribute, and `raw`, edited - unedited."""
+    names = list(attributes)
+    twins = edits[edits["direction"] == "unedited"].set_index("sample_id")[names]
+    change = edits[edits["direction"] != "unedited"].copy()
+    change[names] -= twins.loc[change["sample_id"]].to_numpy()
+    return change.melt(["direction", "control", "strength", "sample_id"], names, "attribute", "raw")
+
+
+def _unit(table: pd.DataFrame, attributes: tuple[str, ...], std: np.ndarray) -> pd.Series:
+    """The standard deviation of each row's attribute."""
+    return table["attribute"].map(dict(zip(attributes, std, strict=True)))

@@ -15,7 +15,7 @@ Shapes: B samples, k singular vectors, m vectors of a basis; h and the output ar
 
 import warnings
 from collections.abc import Callable
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import ClassVar, Literal, NamedTuple, Protocol, get_args
 
 import torch
 from torch import Tensor
@@ -91,14 +91,12 @@ class _Jacobian:
 
     def __init__(self, f: Function, h: Tensor, block: int):
         self.f, self.h, self.block = f, h, block
+        with torch.no_grad():
+            self.output_shape = f(h).shape  # an error of f itself ends here
+        self.B, self.D, self.E = len(h), h[0].numel(), self.output_shape[1:].numel()
+        self.kind: type[_Products] = _ForwardMode
+        self.products: _Products | None = None
         self.count = 0  # vectors multiplied so far
-        self.formulation = "forward mode"
-        try:
-            self.products: _Products = _ForwardMode(f, h)
-        except (NotImplementedError, RuntimeError) as error:
-            self._fall_back(error)
-        self.B, self.D = len(h), h[0].numel()
-        self.E = self.products.output[0].numel()
 
     def gaussian(self, m: int, seed: int) -> Tensor:
         """The same m random vectors for every sample, so that a sample's result is its own: (B, m, D)."""
@@ -116,34 +114,33 @@ class _Jacobian:
 
     def _block(self, V: Tensor) -> tuple[Tensor, Tensor]:
         vectors = V.transpose(0, 1).reshape(-1, *self.h.shape)  # (m, B, ...): the first axis is vmap's
-        try:
-            U, W = self.products(vectors)
-        except (NotImplementedError, RuntimeError) as error:
-            if self.formulation != "forward mode":
-                raise
-            self._fall_back(error)
-            U, W = self.products(vectors)
+        U, W = self._multiply(vectors)
         return U.flatten(2).transpose(0, 1), W.flatten(2).transpose(0, 1)
 
-    def _fall_back(self, error: Exception) -> None:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise error
-        warnings.warn(
-            f"No forward mode ({str(error).splitlines()[0]}); the Jacobian takes double backward.", stacklevel=4
-        )
-        self.formulation = "double backward"
+    def _multiply(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """J V and J^T J V, by the first formulation that every kernel of f has."""
         try:
-            self.products = _DoubleBackward(self.f, self.h)
-        except (NotImplementedError, RuntimeError) as second:
-            raise UserError(
-                f"This function has no Jacobian that can be computed: forward mode ended with {str(error).splitlines()[0]!r}, "
-                f"double backward with {str(second).splitlines()[0]!r}.\n"
-                "Where a fused attention kernel is to blame, call `unet.set_default_attn_processor()` first."
-            ) from second
+            if self.products is None:
+                self.products = self.kind(self.f, self.h)
+            return self.products(vectors)
+        except torch.OutOfMemoryError:
+            raise
+        except (NotImplementedError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            if self.kind is _DoubleBackward:
+                raise UserError(
+                    f"This function has no Jacobian by double backward either ({reason}).\n"
+                    "Where a fused attention kernel is to blame, call `unet.set_default_attn_processor()` first."
+                ) from error
+            warnings.warn(f"No forward mode ({reason}): the Jacobian takes double backward.", stacklevel=5)
+        self.kind, self.products = _DoubleBackward, None
+        return self._multiply(vectors)
 
 
 class _Products(Protocol):
-    output: Tensor  # f(h)
+    formulation: ClassVar[str]
+
+    def __init__(self, f: Function, h: Tensor): ...
 
     def __call__(self, V: Tensor) -> tuple[Tensor, Tensor]:
         """(m, B, ...) of h's shape -> J V and J^T J V."""
@@ -153,10 +150,12 @@ class _Products(Protocol):
 class _ForwardMode:
     """J v in forward mode, J^T u in reverse mode; f itself runs once for all vectors. Attention runs unfused, which has both."""
 
+    formulation: ClassVar[str] = "forward mode"
+
     def __init__(self, f: Function, h: Tensor):
         self.f, self.h = f, h
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-            self.output, self.pull = vjp(f, h)  # type: ignore[misc]
+            _, self.pull = vjp(f, h)  # type: ignore[misc]
 
     def __call__(self, V: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
@@ -166,6 +165,8 @@ class _ForwardMode:
 
 class _DoubleBackward:
     """J v as the derivative of u -> J^T u, which is linear in u: by reverse mode alone, one vector at a time."""
+
+    formulation: ClassVar[str] = "double backward"
 
     def __init__(self, f: Function, h: Tensor):
         with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
@@ -270,11 +271,11 @@ def _result(J: _Jacobian, ritz: _Ritz, change: Tensor) -> Subspace:
     there = _NONE * ritz.S[:, :1] < ritz.S
     U = torch.where(there[..., None], ritz.U / _not_zero(ritz.S)[..., None], 0) * largest.sign()
     return Subspace(
-        U.unflatten(2, J.products.output.shape[1:]),
+        U.unflatten(2, J.output_shape[1:]),
         ritz.S,
         (ritz.V * largest.sign()).unflatten(2, J.h.shape[1:]),
         ritz.residuals,
         change,
         J.count,
-        J.formulation,
+        J.kind.formulation,
     )

@@ -59,8 +59,8 @@ class Stage:
         return f"{self.name}-{self.fingerprint}"
 
     @property
-    def extent(self) -> int | None:
-        """How far it goes, where the fingerprint leaves that out."""
+    def extent(self) -> int | tuple[int, ...] | None:
+        """How far it goes (how many, or which), where the fingerprint leaves that out."""
         for field in fields(self):
             if field.metadata.get("extent"):
                 return getattr(self, field.name)

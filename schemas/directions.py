@@ -25,6 +25,16 @@ DIRECTIONS = pa.schema(
         pa.field(
             "trustworthy", pa.list_(pa.bool_())
         ),  # by step: whether a sketched component stands clear of what was dropped
+        # Of a Jacobian's singular vector: where it was found, and for how much it stands.
+        pa.field("mask", pa.string()),  # region of the image whose change was looked for; "image" for all of it
+        pa.field("sample_id", pa.int64()),  # sample that it was found on; null for a mean subspace
+        pa.field("step", pa.int32()),  # at which it was found, 0 the noisiest
+        pa.field("singular_value", pa.float32()),  # of d eps_t / d h_t there
+        pa.field("residual", pa.float32()),  # |J^T u - s v| / s_1: how exact it is
+        pa.field("found", pa.int32()),  # singular vectors, of all samples and steps, that are nearly this one
+        pa.field(
+            "share", pa.float32()
+        ),  # of a mean subspace: how much of the direction a sample's subspace has, 0 to 1
         # How well h tells the attribute, by step; linear classifiers only. Of samples that the classifier had not seen.
         pa.field("auc_by_step", pa.list_(pa.float32())),  # among the positives and negatives
         pa.field("r2_by_step", pa.list_(pa.float32())),  # of all scores

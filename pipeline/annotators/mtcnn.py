@@ -1,6 +1,7 @@
 """Face probability and pose from the five landmarks of facenet-pytorch's pretrained MTCNN (Zhang et al. 2016)."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -44,8 +45,23 @@ class Mtcnn:
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", sha256_of(WEIGHTS))
 
+    def locator(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The function from images (B, H, W, 3) uint8 to landmarks (B, 5, 2), in pixels of the image; NaN where there is no face.
+
+        They are the eyes on the left and right of the image, the tip of the nose, and the corners of the mouth; x and y.
+        """
+        detector = self._detector()
+
+        def locate(images: np.ndarray) -> np.ndarray:
+            scale = self._scale(*images.shape[1:3])
+            found = [detector.detect(image, landmarks=True) for image in self.frame(to_tensor(images))]
+            points = [np.full((5, 2), np.nan) if boxes is None else points[0] for boxes, _, points in found]
+            return (np.array(points, np.float64) - self.border + 0.5) / scale - 0.5  # centres of pixels lie at integers
+
+        return locate
+
     def load(self) -> Scorer:
-        detector = facenet_pytorch.MTCNN(min_face_size=self.smallest_face, select_largest=True, device="cpu").eval()
+        detector = self._detector()
 
         def score(images: np.ndarray) -> np.ndarray:
             # One at a time: in a batch, boxes of different images share the arithmetic of one suppression step.
@@ -54,10 +70,17 @@ class Mtcnn:
 
         return score
 
+    def _detector(self) -> facenet_pytorch.MTCNN:
+        return facenet_pytorch.MTCNN(min_face_size=self.smallest_face, select_largest=True, device="cpu").eval()
+
+    def _scale(self, height: int, width: int) -> float:
+        """How many times larger an image is looked at."""
+        return self.size / min(height, width)
+
     def frame(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in 0..255, resized and with the edge repeated around it: (B, h, w, 3), as MTCNN reads it."""
         height, width = images.shape[-2:]
-        scale = self.size / min(height, width)
+        scale = self._scale(height, width)
         images = resize(images, round(height * scale), round(width * scale))
         return pad(images, [self.border] * 4, mode="replicate").permute(0, 2, 3, 1)
 

@@ -70,12 +70,24 @@ def _verdict(best: pd.Series | None) -> Html:
     )
 
 
-def strip(measured: Measured, name: str, strengths: Sequence[float], n: int, best: float | None = None) -> Html:
-    """Images by strength, a row a held-out sample, the unedited ones in their place at 0."""
+def strip(
+    measured: Measured,
+    name: str,
+    strengths: Sequence[float],
+    n: int,
+    best: float | None = None,
+    own: Sequence[bytes | None] = (),
+) -> Html:
+    """Images by strength, a row a held-out sample, the unedited ones in their place at 0.
+
+    `own` are those of the sample that the direction was found on, by strength: a row above the others.
+    """
     at = sorted({0.0, *strengths})
     columns = [measured.images.get((name, gamma) if gamma else ("unedited", 0.0), [])[:n] for gamma in at]
     headings = [_heading(gamma, gamma == best) for gamma in at]
-    rows = []
+    rows = (
+        [el("tr", *(_own_image(png, gamma) for png, gamma in zip(own, at, strict=True)), class_="own")] if own else []
+    )
     for i in range(max(map(len, columns), default=0)):
         cells = [_image(column, i, gamma) for column, gamma in zip(columns, at, strict=True)]
         rows.append(el("tr", *cells))
@@ -94,6 +106,11 @@ def _image(images: list[bytes], i: int, gamma: float) -> Html:
         return el("td")
     said = f"sample {i}, {f'strength {strength(gamma)}' if gamma else 'unedited'}"
     return el("td", picture(images[i], said), class_=None if gamma else "unedited")
+
+
+def _own_image(png: bytes | None, gamma: float) -> Html:
+    said = f"the sample that it was found on, {f'strength {strength(gamma)}' if gamma else 'unedited, with the region'}"
+    return el("td", picture(png, said) if png else None, class_=None if gamma else "unedited")
 
 
 def _curves(findings: Findings, measured: Measured, row: Row, y: list[Tick]) -> Html:

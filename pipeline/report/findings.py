@@ -1,6 +1,6 @@
 """What the page is made from, and the figures that are computed from it: groups of directions and how clean their effects are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -77,6 +77,10 @@ class Findings:
     directions: list[Row]
     measured: list[Measured]
     samples: list[bytes]  # PNGs
+    transfer: pd.DataFrame | None = None  # of schemas.transfer
+    locality: pd.DataFrame | None = None  # of schemas.locality
+    origins: dict[tuple[str, float], bytes] = field(default_factory=dict)  # (direction, strength) -> PNG of the sample
+    # that it was found on; at 0.0 unedited, with the region outlined
 
     @property
     def supervised(self) -> list[Row]:
@@ -84,7 +88,30 @@ class Findings:
 
     @property
     def components(self) -> list[Row]:
-        return [row for row in self.directions if row["component"] is not None]
+        return [row for row in self.directions if row["component"] is not None and row["mask"] is None]
+
+    @property
+    def jacobian(self) -> list[Row]:
+        """Those found in single images."""
+        return [row for row in self.directions if row["mask"] is not None]
+
+    def transferred(self, name: str, gamma: float, attribute: str) -> tuple[float, float]:
+        """Of an edit: its effect on the sample that the direction was found on, and the share of others that go the same way."""
+        if self.transfer is None:
+            return float("nan"), float("nan")
+        of_it = self.transfer[(self.transfer["direction"] == name) & (self.transfer["strength"] == gamma)]
+        rows = of_it[of_it["attribute"] == attribute]
+        return (
+            (float(rows["own"].iloc[0]), float(rows["same_way"].iloc[0])) if len(rows) else (float("nan"), float("nan"))
+        )
+
+    def local(self, name: str, gamma: float, region: str) -> float:
+        """Squared change per area, inside a region over outside."""
+        if self.locality is None:
+            return float("nan")
+        of_it = self.locality[(self.locality["direction"] == name) & (self.locality["strength"] == gamma)]
+        rows = of_it[of_it["region"] == region]
+        return float(rows["ratio"].iloc[0]) if len(rows) else float("nan")
 
     @cached_property
     def attributes(self) -> list[str]:

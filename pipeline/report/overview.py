@@ -80,7 +80,7 @@ def _facts(findings: Findings) -> Html:
     facts: list[tuple[str, Child]] = [
         (
             "Directions",
-            f"{len(findings.directions)}: {len(findings.supervised)} supervised, {len(findings.components)} principal components",
+            _counted(findings),
         ),
         ("Found on", f"{sampling.n:,} {sampling.found_in}"),
         ("Measured on", f"{' and '.join(map(str, held_out))} held-out samples" if held_out else "nothing"),
@@ -92,6 +92,15 @@ def _facts(findings: Findings) -> Html:
         ("Model", join(f"{model.name} ", el("code", model.weights_sha256[:12]))),
     ]
     return tables.definitions(facts, "facts")
+
+
+def _counted(findings: Findings) -> str:
+    kinds = [
+        (len(findings.supervised), "supervised"),
+        (len(findings.components), "principal components"),
+        (len(findings.jacobian), "of single images"),
+    ]
+    return f"{len(findings.directions)}: " + ", ".join(f"{n} {kind}" for n, kind in kinds if n)
 
 
 def _groups(findings: Findings) -> Html | None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.report import components, edits, health, matrices, overview, settings, steps
+from pipeline.report import components, edits, health, jacobian, matrices, overview, settings, steps
 from pipeline.report.findings import Findings
 from pipeline.report.markup import Html, el, join
 
@@ -16,6 +16,7 @@ def page(findings: Findings) -> str:
         ("directions", "Directions", edits.section(findings)),
         ("effects", "Effects", matrices.section(findings)),
         ("components", "Principal components", components.section(findings)),
+        ("jacobian", "Directions of single images", jacobian.section(findings)),
         ("timesteps", "By timestep", steps.section(findings)),
         ("health", "Health of the directions", health.section(findings)),
         ("settings", "Settings and files", settings.section(findings)),

@@ -1,5 +1,7 @@
 """The catalog's README.md: what is in the folder, what was measured, and the lines that apply a direction."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from pipeline.effects import best_strengths, largest_control
@@ -51,7 +53,7 @@ reverse process changes what the image shows. Method: Haas et al. 2024, arXiv 23
 | `directions.safetensors` | the vectors, by name |
 | `directions.parquet` | one row a direction: how it was made, from what, n, thresholds, norms, parents |
 | `effects.parquet` | what each direction changes on held-out samples, beside random directions of the same norms |
-| `SHA256SUMS` | `sha256sum -c SHA256SUMS` |
+{more}| `SHA256SUMS` | `sha256sum -c SHA256SUMS` |
 
 **The model is** {model}, weights SHA-256 `{weights}`. With any other model these vectors mean nothing.
 
@@ -79,8 +81,14 @@ Largest effect of random directions with the same norms, at any strength: {contr
 """
 
 
-def card(catalog: Catalog, effects: pd.DataFrame) -> str:
-    """The card as Markdown. effects: the rows of effects.parquet."""
+_MORE = {
+    "transfer.parquet": "what a direction found on one sample does to that one, and to held-out samples",
+    "locality.parquet": "how much of what a direction changes lies inside a region of the image, such as the mouth",
+}
+
+
+def card(catalog: Catalog, effects: pd.DataFrame, more: Sequence[str] = ()) -> str:
+    """The card as Markdown. effects: the rows of effects.parquet; more: the names of such other tables as there are."""
     supervised = [direction for direction in catalog.directions if direction.attribute]
     shown = (supervised or catalog.directions)[0]
     return _CARD.format(
@@ -94,6 +102,7 @@ def card(catalog: Catalog, effects: pd.DataFrame) -> str:
         shape=[catalog.sampling.steps, *catalog.h_shape],
         where=_WHERE[catalog.capture],
         code=_code(catalog, shown.name),
+        more="".join(f"| `{name}` | {_MORE[name]} |\n" for name in more),
         effects=_effects(catalog, effects),
     )
 
@@ -113,7 +122,7 @@ def _code(catalog: Catalog, name: str) -> str:
     return _APPLY.format(
         folder="path/to/model",
         name=name,
-        gamma=max(abs(strength) for each in catalog.evaluations for strength in each.strengths),
+        gamma=max(abs(strength) for strength in catalog.evaluations[0].strengths),
         classes=", ".join(sorted({"DDIMScheduler", kind, *autoencoder})),
         unet=kind,
         clip=catalog.sampling.clip,

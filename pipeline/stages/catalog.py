@@ -14,8 +14,9 @@ from pipeline.stage import Stage, in_order
 from pipeline.stages.card import card
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.finder import Row, names_of, read_directions
-from pipeline.stages.sample import Sample
+from pipeline.stages.locality import Locality
 from pipeline.stages.source import Source
+from pipeline.stages.transfer import Transfer
 from pipeline.store import Store, describe, sha256, write_table, write_vectors
 from schemas import catalog as schema
 from schemas.directions import DIRECTIONS
@@ -23,16 +24,27 @@ from schemas.directions import DIRECTIONS
 
 @dataclass(frozen=True)
 class Catalog(Stage):
-    """`catalog.json`, `directions.safetensors`, `directions.parquet`, `effects.parquet`, `README.md`, `SHA256SUMS`."""
+    """`catalog.json`, `directions.safetensors`, `directions.parquet`, `effects.parquet`, `README.md`, `SHA256SUMS`.
+
+    Where they were measured also `transfer.parquet` and `locality.parquet`.
+    """
 
     sample: Source  # what the directions were found in
     finders: tuple[Stage, ...]  # every direction that is published
     evaluations: tuple[Evaluate, ...]
+    transfers: tuple[Transfer, ...] = ()  # of image-specific directions
+    localities: tuple[Locality, ...] = ()
 
     @property
-    def applied_to(self) -> Sample:
+    def applied_to(self) -> Source:
         """How directions are meant to be applied: as their effects were measured, at the T that they were found at."""
         return self.evaluations[0].edit.sample
+
+    @property
+    def _more(self) -> dict[str, tuple[Stage, ...]]:
+        """The tables that not every catalog has, by name, and the stages that make them."""
+        tables = {"transfer.parquet": self.transfers, "locality.parquet": self.localities}
+        return {name: stages for name, stages in tables.items() if stages}
 
     def check(self) -> None:
         if not self.evaluations:
@@ -55,7 +67,9 @@ class Catalog(Stage):
         write_vectors(out / "directions.safetensors", vectors)
         write_table(out / "directions.parquet", pa.Table.from_pylist(rows, schema=DIRECTIONS))
         write_table(out / "effects.parquet", effects)
-        (out / "README.md").write_text(card(catalog, effects.to_pandas()))
+        for name, stages in self._more.items():
+            write_table(out / name, pa.concat_tables([store.table(each, name) for each in stages]))
+        (out / "README.md").write_text(card(catalog, effects.to_pandas(), list(self._more)))
         sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(out.iterdir())]
         (out / "SHA256SUMS").write_text("".join(sums))
 

@@ -4,7 +4,7 @@ Part 0 is the unedited samples; then a part a direction. A held-out sample has t
 and its unedited twin differ by the edit alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +12,13 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from pipeline.diffusion import NoiseStreams
 from pipeline.errors import UserError
 from pipeline.hspace import Add
 from pipeline.models import LoadedModel
 from pipeline.stage import Stage
-from pipeline.stages.finder import names_of
+from pipeline.stages.finder import names_of, read_directions
 from pipeline.stages.random_directions import RandomDirections
-from pipeline.stages.sample import Sample
-from pipeline.stages.source import png
+from pipeline.stages.source import Source, png
 from pipeline.store import Store, write_table
 from schemas.edits import EDITS
 from schemas.samples import IMAGE
@@ -32,7 +30,7 @@ HELD_OUT = 1_000_000_000  # ids from here on are never sampled for fitting
 class Edit(Stage):
     """Edited samples: strength * v_t is added to h_t at every step."""
 
-    sample: Sample  # whose model, T and eta are used; its samples are not
+    sample: Source  # whose model, T and eta are used; its samples are not
     finders: tuple[Stage, ...]  # whose directions are applied; RandomDirections among them are the control
     strengths: tuple[float, ...]
     n: int  # held-out samples
@@ -69,11 +67,10 @@ class Edit(Stage):
 
     def process(self, part: int, store: Store, loaded: LoadedModel, out: Path) -> None:
         strengths = np.array(self.strengths if part else (0.0,))
-        ids = HELD_OUT + np.arange(self.n)
-        edits = [(strength, sample_id) for strength in strengths for sample_id in ids]
+        edits = [(strength, sample_id) for strength in strengths for sample_id in self._ids(part, store)]
 
         v = self._vector(part, store)
-        images = self._sample(loaded, v, [strength for strength, _ in edits], [int(i) for _, i in edits])
+        images = self._sample(loaded, v, [strength for strength, _ in edits], [i for _, i in edits])
         table = pa.table(
             [
                 [self.names[part - 1] if part else "unedited"] * len(edits),
@@ -85,6 +82,10 @@ class Edit(Stage):
             schema=EDITS,
         )
         write_table(out / "edits.parquet", table)
+
+    def _ids(self, part: int, store: Store) -> Sequence[int]:
+        """The samples that a part edits."""
+        return range(HELD_OUT, HELD_OUT + self.n)
 
     def _finder(self, part: int) -> Stage:
         """Whose direction a part applies."""
@@ -105,7 +106,35 @@ class Edit(Stage):
         images = []
         for start in range(0, len(ids), self.sample.batch):
             rows = slice(start, start + self.sample.batch)
-            noise = NoiseStreams(self.sample.seed, ids[rows], self.sample.model.x_shape)
+            noise = self.sample.noise(loaded, ids[rows])
             edits = [] if v is None else [Add(v, gamma[rows])]
             images.append(loaded.to_images(process.run(loaded.denoiser, noise, edits)))
         return np.concatenate(images)
+
+
+@dataclass(frozen=True)
+class EditOrigins(Edit):
+    """Edits of the very sample that each direction was found on, by a singular vector of its Jacobian.
+
+    Part 0 has all those samples, unedited.
+    """
+
+    sample: Source  # that the directions were found in
+    n: int = 1
+
+    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+        for finder in self.finders if part == 0 else (self._finder(part),):
+            yield finder, 0
+
+    def check(self) -> None:
+        if self.n != 1 or not self.strengths or 0 in self.strengths:
+            raise UserError("A direction has one sample of its own, and is added at strengths other than 0.")
+
+    def _ids(self, part: int, store: Store) -> Sequence[int]:
+        wanted = self.names[part - 1 : part] if part else self.names
+        finders = self.finders if part == 0 else (self._finder(part),)
+        rows, _ = read_directions(store, finders)
+        found_on = {row["name"]: row["sample_id"] for row in rows}
+        if lost := [name for name in wanted if found_on[name] is None]:
+            raise UserError(f"{lost[0]} was found on no sample of its own: leave its finder out.")
+        return sorted({found_on[name] for name in wanted})

@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate
 from pipeline.stages.edit import Edit
-from pipeline.stages.source import decode
+from pipeline.stages.source import Source, decode
 from pipeline.store import Store, write_table
 from schemas.effects import EFFECTS
 
@@ -41,17 +41,25 @@ class Evaluate(Stage):
         return self.judge.load()
 
     def process(self, part: int, store: Store, score: Scorer, out: Path) -> None:
-        samples = [store.table(self.edit.sample, "samples.parquet", i) for i in range(self.edit.sample.n_parts)]
-        size = self.edit.sample.batch
-        batches = [table.slice(start, size) for table in samples for start in range(0, len(table), size)]
-        std = np.nanstd(np.concatenate([score(decode(batch)) for batch in batches]), axis=0)
-        edits = pd.concat([self._scores(store, i, score) for i in range(self.edit.n_parts)], ignore_index=True)
+        std = standard_deviations(self.edit.sample, store, score)
+        edits = scores(self.edit, self.judge, store, score)
         write_table(out / "scores.parquet", pa.Table.from_pandas(edits, preserve_index=False))
         table = effects(edits, self.judge.attributes, std, self.judge.name)
         write_table(out / "effects.parquet", pa.Table.from_pandas(table, schema=EFFECTS, preserve_index=False))
 
-    def _scores(self, store: Store, part: int, score: Scorer) -> pd.DataFrame:
-        """What the judge says of one part of the edits: a row an image, a column an attribute."""
-        table = store.table(self.edit, "edits.parquet", part)
+
+def standard_deviations(sample: Source, store: Store, score: Scorer) -> np.ndarray:
+    """Of each attribute over the unedited samples: the unit of effects."""
+    samples = [store.table(sample, "samples.parquet", i) for i in range(sample.n_parts)]
+    batches = [table.slice(start, sample.batch) for table in samples for start in range(0, len(table), sample.batch)]
+    return np.nanstd(np.concatenate([score(decode(batch)) for batch in batches]), axis=0)
+
+
+def scores(edit: Edit, judge: Annotator, store: Store, score: Scorer) -> pd.DataFrame:
+    """What the judge says of all edits: a row an image, a column an attribute."""
+    parts = []
+    for part in range(edit.n_parts):
+        table = store.table(edit, "edits.parquet", part)
         columns = table.select(["direction", "control", "strength", "sample_id"]).to_pandas()
-        return columns.join(pd.DataFrame(score(decode(table)), columns=list(self.judge.attributes)))
+        parts.append(columns.join(pd.DataFrame(score(decode(table)), columns=list(judge.attributes))))
+    return pd.concat(parts, ignore_index=True)

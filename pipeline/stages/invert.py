@@ -1,9 +1,11 @@
 """Invert: from real images to the noise that would have made them, with h at every step. It writes what `Sample` writes."""
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
+import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
@@ -77,7 +79,15 @@ class Invert(Source):
                 writer.write_table(steps.pop(step))
         write_table(out / "samples.parquet", samples_table(ids, self.seed, seen, names))
 
-    def _invert(self, model: LoadedModel, x_0: Tensor, ids: range, on_h: OnH) -> inversion.Inverted:
+    def noise(self, loaded: LoadedModel, ids: Sequence[int]) -> inversion.Inverted:
+        _, height, width = self.model.image_shape
+        images = self.images.open()
+        seen = np.concatenate([images.read(range(i, i + 1), height, width)[1] for i in ids])
+        return self._invert(loaded, loaded.from_images(seen), ids)
+
+    def _invert(
+        self, model: LoadedModel, x_0: Tensor, ids: Sequence[int], on_h: OnH | None = None
+    ) -> inversion.Inverted:
         process = self.reverse_process
         if self.method == "ddim":
             return inversion.ddim(process, model.denoiser, x_0, self.iterations, on_h)

@@ -1,23 +1,31 @@
 """Report: one HTML page that shows what the directions of a catalog do. It opens from disk and asks for nothing."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.masks import outline
 from pipeline.report.findings import Findings, Measured
 from pipeline.report.page import page
 from pipeline.stage import Stage
 from pipeline.stages.catalog import Catalog
+from pipeline.stages.edit import EditOrigins
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.finder import read_directions
-from pipeline.store import Store
+from pipeline.stages.jacobian_directions import JacobianDirections
+from pipeline.stages.jacobian_subspaces import images_of
+from pipeline.stages.source import png
+from pipeline.store import Store, read_table
 from schemas import catalog as schema
 
 GALLERY = 32  # unedited samples shown
+ENLARGED = 2  # times, an image in which a region is drawn
 SHOWN = 6  # held-out samples of every edit shown
 
 
@@ -25,7 +33,7 @@ SHOWN = 6  # held-out samples of every edit shown
 class Report(Stage):
     """`report.html`: the catalog's directions, their edits and their effects."""
 
-    version: ClassVar[int] = 2  # raised with every change of the markup
+    version: ClassVar[int] = 3  # raised with every change of the markup
 
     catalog: Catalog
 
@@ -41,8 +49,28 @@ class Report(Stage):
             directions=directions,
             measured=[self._measured(store, each) for each in self.catalog.evaluations],
             samples=self._samples(store),
+            transfer=self._read(store, "transfer.parquet"),
+            locality=self._read(store, "locality.parquet"),
+            origins={key: png for each in self.catalog.transfers for key, png in self._origins(store, each.origins)},
         )
         (out / "report.html").write_text(page(findings), encoding="utf-8")
+
+    def _read(self, store: Store, name: str) -> pd.DataFrame | None:
+        """A table that not every catalog has."""
+        path = store.folder(self.catalog) / name
+        return read_table(path).to_pandas() if path.exists() else None
+
+    def _origins(self, store: Store, edit: EditOrigins) -> Iterator[tuple[tuple[str, float], bytes]]:
+        """The sample that each direction was found on: edited, and unedited with the region outlined."""
+        for finder in edit.finders:
+            masks = finder.subspaces.masks(store) if isinstance(finder, JacobianDirections) else {}
+            found_on = {row["name"]: row["sample_id"] for row in read_directions(store, (finder,))[0]}
+            for part, name in enumerate(edit.names, 1):
+                if name in found_on:
+                    table = store.table(edit, "edits.parquet", part)
+                    yield from (((name, row["strength"]), row["image"]["bytes"]) for row in table.to_pylist())
+                    sample = images_of(edit.sample, np.array([found_on[name]]), store)[0]
+                    yield (name, 0.0), png(outline(sample, masks[found_on[name]], ENLARGED))
 
     def _samples(self, store: Store) -> list[bytes]:
         """The first unedited samples, from as few parts as hold them."""

@@ -1,5 +1,6 @@
 """Sample: from noise to images, with h at every step. A part is one batch; its h is written step by step as it comes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -35,14 +36,18 @@ class Sample(Source):
             images = self.draw(loaded, ids, on_h)[: len(ids)]
         write_table(out / "samples.parquet", samples_table(ids, self.seed, images))
 
+    def noise(self, loaded: LoadedModel, ids: Sequence[int]) -> NoiseStreams:
+        return NoiseStreams(self.seed, ids, self.model.x_shape)
+
     def draw(self, loaded: LoadedModel, ids: range, on_h: OnH) -> np.ndarray:
         """Samples of at most a batch: h of every step to `on_h`, and images of a full batch (B, H, W, 3) uint8, the first wanted.
 
         A batch that is not full is drawn full: a sample is the same to the bit however many there are after it.
         """
         full = range(ids.start, ids.start + self.batch)
-        noise = NoiseStreams(self.seed, full, self.model.x_shape)
         x_0 = self.reverse_process.run(
-            loaded.denoiser, noise, on_h=lambda step, timestep, h: on_h(step, timestep, h[: len(ids)])
+            loaded.denoiser,
+            self.noise(loaded, full),
+            on_h=lambda step, timestep, h: on_h(step, timestep, h[: len(ids)]),
         )
         return loaded.to_images(x_0)

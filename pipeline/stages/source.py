@@ -10,7 +10,7 @@ import pyarrow as pa
 from PIL import Image
 from torch import Tensor
 
-from pipeline.diffusion import ReverseProcess
+from pipeline.diffusion import Noise, ReverseProcess
 from pipeline.errors import UserError
 from pipeline.hspace import CapturePoint
 from pipeline.models import LoadedModel, Model
@@ -85,6 +85,10 @@ class Source(Stage):
             raise UserError(
                 "The activations of these samples are not stored, only sketched: use what works on sketches."
             )
+
+    def noise(self, loaded: LoadedModel, ids: Sequence[int]) -> Noise:
+        """What the reverse process of these images draws: with it they come back, edited or not."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its noise is")
 
     def load(self) -> LoadedModel:
         """The model, as this source runs it."""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.effects import best_strengths, effects, largest_control, on_and_off_target
+from pipeline.effects import best_strengths, effects, largest_control, on_and_off_target, transfer
 
 ATTRIBUTES = ("smile", "age")
 
@@ -53,3 +53,19 @@ def test_the_best_strength_is_the_largest_clean_one(table):
 
 def test_the_control_is_reported_by_its_largest_effect(table):
     assert largest_control(table).to_dict() == {"age": pytest.approx(0.05), "smile": 0.0}
+
+
+def own() -> pd.DataFrame:
+    """The sample that direction a was found on: smile moves by 3 there; age falls, though it rises on most others."""
+    rows = [("unedited", False, 0.0, 40, 1.0, 5.0)]
+    rows += [("a", False, s, 40, 1.0 + 3 * s, 5.0 - s) for s in (-1.0, 1.0)]
+    return pd.DataFrame(rows, columns=["direction", "control", "strength", "sample_id", *ATTRIBUTES])
+
+
+def test_transfer_sets_the_own_sample_beside_the_others():
+    table = transfer(own(), edits(), ATTRIBUTES, std=np.array([4.0, 2.0]))
+    assert set(table["direction"]) == {"a"} and len(table) == 4
+    row = pick(table, "a", 1.0, "smile")
+    assert (row.sample_id, row.own, row.others, row.same_way, row.n) == (40, 0.75, 0.5, 1.0, 3)
+    row = pick(table, "a", -1.0, "age")  # +0.5 on one of the others, -0.5 on two; +1 on its own
+    assert (row.own, row.others, row.same_way) == (0.5, pytest.approx(-0.5 / 3 / 2), pytest.approx(1 / 3))

@@ -8,17 +8,21 @@ from PIL import Image
 from pipeline import images, models
 from pipeline.cluster import InProcess
 from pipeline.images import ImageSet
+from pipeline.masks import Box
 from pipeline.portraits.data import draw
 from pipeline.runner import plan, run
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.disentangle import Disentangle
-from pipeline.stages.edit import Edit
+from pipeline.stages.edit import Edit, EditOrigins
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.invert import Invert
+from pipeline.stages.jacobian_directions import JacobianDirections
+from pipeline.stages.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.linear_classifier import LinearClassifier
 from pipeline.stages.linear_discriminant import LinearDiscriminant
+from pipeline.stages.locality import Locality
 from pipeline.stages.mean_difference import MeanDifference
 from pipeline.stages.principal_components import PrincipalComponents
 from pipeline.stages.random_directions import RandomDirections
@@ -26,6 +30,7 @@ from pipeline.stages.report import Report
 from pipeline.stages.sample import Sample
 from pipeline.stages.sketched_directions import SketchedDirections
 from pipeline.stages.sketches import SketchActivations, SketchedSample
+from pipeline.stages.transfer import Transfer
 from pipeline.store import Store
 
 
@@ -46,13 +51,17 @@ def make_flow(model: models.Model, real: ImageSet) -> Report:
     sketched = SketchedSample(model, n=20, steps=3, batch=8, annotator=annotator("portraits"), keep=4, block=8)
     unsupervised = PrincipalComponents(sketched, 2)
     streamed = SketchedDirections(SketchActivations(annotate, "portraits", keep=4, block=8), wanted)
+    region = Box(2, 2, 12, 10)
+    singular = JacobianDirections(JacobianSubspaces(sample, (0, 9, 3), (0, 2), 2, region, batch=2), sample, 2)
+    mean = JacobianDirections(JacobianSubspaces(sample, (0, 9, 3), (0, 2), 2, region, batch=2), sample, 1, "mean")
     finders = (
         *(difference, classifier, discriminant, streamed, Disentangle(difference), Disentangle(classifier)),
-        *(unsupervised, from_real),
+        *(unsupervised, from_real, singular, mean),
     )
     edit = Edit(sample, (*finders, RandomDirections(sample, finders, 1)), (-1.0, 1.0), n=2)
     evaluation = Evaluate(edit, annotate, annotator("portraits-judge"))
-    return Report(Catalog(sample, finders, (evaluation,)))
+    transfers = (Transfer(EditOrigins(sample, (singular,), (-1.0, 1.0)), evaluation),)
+    return Report(Catalog(sample, finders, (evaluation,), transfers, (Locality(edit, (region,)),)))
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,14 @@ from pipeline.stages.annotate import Annotate
 from pipeline.stages.by_step import ByStep, Steps
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.disentangle import Disentangle
-from pipeline.stages.edit import Edit
+from pipeline.stages.edit import Edit, EditOrigins
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.invert import Invert
+from pipeline.stages.jacobian_directions import JacobianDirections
+from pipeline.stages.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.linear_classifier import LinearClassifier
 from pipeline.stages.linear_discriminant import LinearDiscriminant
+from pipeline.stages.locality import Locality
 from pipeline.stages.mean_difference import MeanDifference
 from pipeline.stages.principal_components import PrincipalComponents
 from pipeline.stages.random_directions import RandomDirections
@@ -22,6 +25,7 @@ from pipeline.stages.sketched_directions import SketchedDirections
 from pipeline.stages.sketches import SketchActivations, SketchedSample
 from pipeline.stages.source import Source
 from pipeline.stages.supervised import Supervised
+from pipeline.stages.transfer import Transfer
 from pipeline.store import Store
 
 STAGES = [
@@ -36,10 +40,15 @@ STAGES = [
     LinearDiscriminant,
     LinearClassifier,
     SketchedDirections,
+    JacobianSubspaces,
+    JacobianDirections,
     RandomDirections,
     Disentangle,
     Edit,
+    EditOrigins,
     Evaluate,
+    Transfer,
+    Locality,
     Catalog,
     Report,
 ]

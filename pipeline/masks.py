@@ -1,0 +1,211 @@
+"""Regions of interest: images in, masks out (the M of Eq. 10 in Haas et al. 2024).
+
+A mask is a frozen dataclass, as an annotator is; `load()` gives the function that finds the region in each image:
+
+    images (B, H, W, 3) uint8 RGB  ->  (B, H, W) float32, 0 outside to 1 inside, NaN where an image has no such region
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from pipeline.annotators.annotator import sha256_of
+from pipeline.annotators.mtcnn import Mtcnn
+from pipeline.errors import UserError
+from pipeline.stage import not_hashed
+
+Masker = Callable[[np.ndarray], np.ndarray]
+
+
+class Mask(Protocol):
+    """Nothing to inherit from: any frozen dataclass of this shape will do."""
+
+    @property
+    def name(self) -> str:
+        """Short; directions are named by it."""
+        ...
+
+    def check(self, height: int, width: int) -> None:
+        """Raise UserError where it cannot fit images of this size."""
+        ...
+
+    def load(self) -> Masker:
+        """What finds the region in images."""
+        ...
+
+
+@dataclass(frozen=True)
+class Box:
+    """The same rectangle in every image, in pixels; right and bottom are the first outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def name(self) -> str:
+        return f"box-{self.left}-{self.top}-{self.right}-{self.bottom}"
+
+    def check(self, height: int, width: int) -> None:
+        if not (0 <= self.left < self.right <= width and 0 <= self.top < self.bottom <= height):
+            raise UserError(
+                f"The box {self.left},{self.top},{self.right},{self.bottom} (left, top, right, bottom) does not lie in images "
+                f"of {width} x {height} pixels, or is empty."
+            )
+
+    def load(self) -> Masker:
+        def find(images: np.ndarray) -> np.ndarray:
+            masks = np.zeros(images.shape[:3], np.float32)
+            masks[:, self.top : self.bottom, self.left : self.right] = 1
+            return masks
+
+        return find
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """The same region in every image, from an image file: white is inside, black outside, grey between. `mask_file` makes one."""
+
+    content: str  # SHA-256 of the file
+    path: str = not_hashed()
+
+    @property
+    def name(self) -> str:
+        return Path(self.path).stem
+
+    def check(self, height: int, width: int) -> None:
+        if not self._read(height, width).any():
+            raise UserError(f"{self.path} is black at {width} x {height} pixels: white marks the region.")
+
+    def load(self) -> Masker:
+        def find(images: np.ndarray) -> np.ndarray:
+            mask = self._read(*images.shape[1:3])
+            return np.repeat(mask[None], len(images), axis=0)
+
+        return find
+
+    def _read(self, height: int, width: int) -> np.ndarray:
+        """(height, width) float32. Colours become grey; the size becomes that of the images."""
+        if not Path(self.path).is_file() or sha256_of([Path(self.path)]) != self.content:
+            raise UserError(f"{self.path} has changed since it was first read, or is gone. Start the job again.")
+        with Image.open(self.path) as image:
+            grey = image.convert("L").resize((width, height), Image.Resampling.BOX)
+        return np.asarray(grey, np.float32) / 255
+
+
+def mask_file(path: str | Path) -> MaskFile:
+    """The mask in an image file. Raises UserError for what is no image."""
+    try:
+        with Image.open(path) as image:
+            image.verify()
+    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+        raise UserError(f"{path} is no image that can be read as a mask ({error}).") from error
+    return MaskFile(sha256_of([Path(path)]), str(Path(path).absolute()))
+
+
+# By landmarks
+
+_Ellipse = tuple[np.ndarray, float, float]  # centre (x, y), half the width along the eyes, half the height
+
+
+def _eyes(points: np.ndarray, d: float) -> list[_Ellipse]:
+    return [(points[0], 0.48 * d, 0.34 * d), (points[1], 0.48 * d, 0.34 * d)]
+
+
+def _nose(points: np.ndarray, d: float) -> list[_Ellipse]:
+    return [(points[2] - 0.12 * (points[2] - (points[0] + points[1]) / 2), 0.34 * d, 0.36 * d)]
+
+
+def _mouth(points: np.ndarray, d: float) -> list[_Ellipse]:
+    return [((points[3] + points[4]) / 2, 0.5 * float(np.linalg.norm(points[4] - points[3])) + 0.18 * d, 0.34 * d)]
+
+
+REGIONS = {"eyes": _eyes, "nose": _nose, "mouth": _mouth}
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Eyes, nose or mouth of the largest face: ellipses around MTCNN's landmarks, turned with the head and as large as it is."""
+
+    region: str  # of REGIONS
+    softness: float = 0.0  # width of the border in inter-ocular distances; 0 is binary
+    detector: Mtcnn = field(default_factory=Mtcnn)
+
+    @property
+    def name(self) -> str:
+        return self.region
+
+    def check(self, height: int, width: int) -> None:
+        if self.region not in REGIONS:
+            raise UserError(f"{self.region!r} is no region of a face; expected one of {', '.join(REGIONS)}.")
+        if self.softness < 0:
+            raise UserError(f"A border {self.softness} wide: expected 0, or more.")
+
+    def load(self) -> Masker:
+        locate = self.detector.locator()
+
+        def find(images: np.ndarray) -> np.ndarray:
+            masks = np.full(images.shape[:3], np.nan, np.float32)
+            for mask, points in zip(masks, locate(images), strict=True):
+                if not np.isnan(points).any():
+                    mask[:] = self.around(points, *mask.shape)
+            return masks
+
+        return find
+
+    def around(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
+        """(height, width): the region of one face, by its landmarks (5, 2): eyes, nose, corners of the mouth; x and y in pixels."""
+        along = points[1] - points[0]
+        d = float(np.linalg.norm(along))
+        along = along / d
+        y, x = np.mgrid[:height, :width].astype(np.float64)
+        mask = np.zeros((height, width), np.float32)
+        for (cx, cy), a, b in REGIONS[self.region](points, d):
+            u = (x - cx) * along[0] + (y - cy) * along[1]
+            w = (y - cy) * along[0] - (x - cx) * along[1]
+            inside = (1 - np.hypot(u / a, w / b)) * min(a, b)  # about the distance to the border, in pixels
+            soft = inside / (self.softness * d) + 0.5 if self.softness else (inside >= 0).astype(np.float64)
+            mask = np.maximum(mask, np.clip(soft, 0, 1).astype(np.float32))
+        return mask
+
+
+def mask(text: str) -> Mask:
+    """What a person types: eyes, nose, mouth, box:LEFT,TOP,RIGHT,BOTTOM, or the path of an image file."""
+    if text in REGIONS:
+        return Landmarks(text)
+    if text.startswith("box:"):
+        try:
+            left, top, right, bottom = (int(number) for number in text.removeprefix("box:").split(","))
+        except ValueError:
+            raise UserError(f"{text!r} is no box; expected box:LEFT,TOP,RIGHT,BOTTOM in pixels.") from None
+        return Box(left, top, right, bottom)
+    if not Path(text).is_file():
+        raise UserError(
+            f"There is no mask {text!r}; expected {', '.join(REGIONS)}, box:LEFT,TOP,RIGHT,BOTTOM, or the path of an image."
+        )
+    return mask_file(text)
+
+
+# Use
+
+
+def to_latents(masks: Tensor, height: int, width: int) -> Tensor:
+    """Masks (B, H, W) at the size of x_t: (B, 1, height, width). A latent has the mean of the pixels that it stands for."""
+    return torch.nn.functional.adaptive_avg_pool2d(masks[:, None], (height, width))
+
+
+def outline(image: np.ndarray, mask: np.ndarray, enlarge: int = 1) -> np.ndarray:
+    """The image (H, W, 3) uint8, `enlarge` times as large, dimmed outside the region and with its border drawn in."""
+    large = np.asarray(Image.fromarray(image).resize((image.shape[1] * enlarge, image.shape[0] * enlarge)), np.float32)
+    inside = np.asarray(Image.fromarray(mask).resize(large.shape[1::-1], Image.Resampling.BILINEAR)) >= 0.5
+    neighbours = [np.roll(inside, shift, axis) for axis in (0, 1) for shift in (-1, 1)]
+    border = inside & ~np.logical_and.reduce(neighbours)
+    drawn = np.where(inside[..., None], large, 0.6 * large)
+    return np.where(border[..., None], 255, drawn).round().astype(np.uint8)
