@@ -34,6 +34,7 @@ from rich.table import Table
 from sklearn.decomposition import IncrementalPCA
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from benchmarks._memory import forget_peak, memory
 from benchmarks._report import verdict
 from pipeline.pca import StreamingPCA
 
@@ -213,20 +214,6 @@ def peak_of_fit(files: list[Path]) -> int:
         pca.partial_fit(np.load(file))
     assert pca.components_.shape == (K, MEMORY_D)
     return memory("VmHWM") - before
-
-
-def forget_peak() -> None:
-    """Of this process's memory: the imports' peak could hide what is measured (and getrusage counts the parent's, too)."""
-    Path("/proc/self/clear_refs").write_text("5")
-    assert memory("VmHWM") <= memory("VmRSS") + 2**20, "the peak was not reset"
-
-
-def memory(what: str) -> int:
-    """Bytes, from Linux's account of this process: VmRSS now, VmHWM the most since the peak was forgotten."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(what + ":"):
-            return 1024 * int(line.split()[1])
-    raise RuntimeError(f"No {what} in /proc/self/status; this benchmark runs on Linux.")
 
 
 # Showing

@@ -207,5 +207,5 @@ def outline(image: np.ndarray, mask: np.ndarray, enlarge: int = 1) -> np.ndarray
     inside = np.asarray(Image.fromarray(mask).resize(large.shape[1::-1], Image.Resampling.BILINEAR)) >= 0.5
     neighbours = [np.roll(inside, shift, axis) for axis in (0, 1) for shift in (-1, 1)]
     border = inside & ~np.logical_and.reduce(neighbours)
-    drawn = np.where(inside[..., None], large, 0.6 * large)
+    drawn = np.where(inside[..., None], large, 0.75 * large)
     return np.where(border[..., None], 255, drawn).round().astype(np.uint8)

@@ -105,6 +105,11 @@ class Findings:
             (float(rows["own"].iloc[0]), float(rows["same_way"].iloc[0])) if len(rows) else (float("nan"), float("nan"))
         )
 
+    @property
+    def regions(self) -> list[str]:
+        """Those that the change of images was measured in."""
+        return [] if self.locality is None else list(self.locality["region"].unique())
+
     def local(self, name: str, gamma: float, region: str) -> float:
         """Squared change per area, inside a region over outside."""
         if self.locality is None:

@@ -6,7 +6,7 @@ import pandas as pd
 from pipeline.report import tables
 from pipeline.report.edits import strip
 from pipeline.report.findings import Findings, Row
-from pipeline.report.markup import Html, el, join, signed, strength, times, words
+from pipeline.report.markup import Child, Html, el, join, signed, strength, times, words
 
 SHOWN = 4  # held-out samples in a strip, below the one that the direction was found on
 
@@ -18,9 +18,9 @@ _NOTE = (
 _MEAN = "Directions that lie in the subspaces of most samples have no sample of their own."
 _TABLE = (
     "The attribute that each direction moves most on held-out samples; the same edit on the sample that it was found on; how many "
-    "held-out samples it moves the same way; and the squared change of the image per area, inside the region over outside. “Stands "
-    "for” counts the singular vectors, of all samples and steps, that are nearly the same direction; for a mean subspace it is the "
-    "share of a sample's subspace."
+    "held-out samples it moves the same way. “Stands for” counts the singular vectors of all samples and steps that are nearly the "
+    "same direction; for a mean subspace it is the share of a sample's subspace. Last, the squared change of the image per area, "
+    "inside a region over outside; bold where it is the region that the direction was found in."
 )
 
 
@@ -84,24 +84,33 @@ def _own(findings: Findings, row: Row, ends: tuple[float, float]) -> list[bytes 
 
 
 def _table(findings: Findings, rows: list[Row]) -> Html:
-    headings = ("direction", "moves most", "held-out", "its own sample", "same way", "inside / outside", "stands for")
-    lines = []
-    for row in rows:
-        top = _top(findings, row)
-        if top is None:
-            continue
-        own, same_way = findings.transferred(row["name"], top["strength"], top["attribute"])
-        ratio = findings.local(row["name"], top["strength"], row["mask"])
-        stands = f"{row['found']}" if row["share"] is None else f"{row['share']:.0%}"
-        lines.append(
-            (
-                _label(row),
-                f"{words(top['attribute'])} at {strength(top['strength'])}",
-                signed(top["effect"]),
-                signed(own),
-                f"{same_way:.0%}" if np.isfinite(same_way) else "–",
-                times(ratio),
-                stands,
-            )
-        )
+    regions = findings.regions
+    headings = (
+        "direction",
+        "moves most",
+        "held-out",
+        "its own sample",
+        "same way",
+        "stands for",
+        *map(_inside, regions),
+    )
+    lines = [_line(findings, row, top, regions) for row in rows if (top := _top(findings, row)) is not None]
     return tables.figures(headings, lines)
+
+
+def _line(findings: Findings, row: Row, top: pd.Series, regions: list[str]) -> list[Child]:
+    own, same_way = findings.transferred(row["name"], top["strength"], top["attribute"])
+    ratios = {region: times(findings.local(row["name"], top["strength"], region)) for region in regions}
+    return [
+        _label(row),
+        f"{words(top['attribute'])} at {strength(top['strength'])}",
+        signed(top["effect"]),
+        signed(own),
+        f"{same_way:.0%}" if np.isfinite(same_way) else "–",
+        f"{row['found']}" if row["share"] is None else f"{row['share']:.0%}",
+        *(el("strong", ratio) if region == row["mask"] else ratio for region, ratio in ratios.items()),
+    ]
+
+
+def _inside(region: str) -> str:
+    return f"in / out of {words(region)}"

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.diffusion import ReverseProcess
 from pipeline.errors import UserError
-from pipeline.jacobian import jacobian_subspace, masked
+from pipeline.jacobian import Function, jacobian_subspace, masked
 from pipeline.masks import Mask, Masker, to_latents
 from pipeline.models import LoadedModel
 from pipeline.stage import EXTENT, PART_BY_PART, Stage
@@ -118,15 +119,24 @@ class JacobianSubspaces(Stage):
         for step, x_t in process.states(model.denoiser, self.sample.noise(model, ids.tolist())):
             if step in self.at:
                 with model.denoiser.decoder(x_t, process.timesteps[step]) as (decoder, h):
-                    eps = lambda h, decoder=decoder, step=step, x_t=x_t: process.predict(step, x_t, decoder(h))[1]  # noqa: E731
                     subspace = jacobian_subspace(
-                        masked(eps, M), h, self.k, block=self.block, start=vectors, tolerance=self.tolerance
+                        masked(_eps(process, step, x_t, decoder), M),
+                        h,
+                        self.k,
+                        block=self.block,
+                        start=vectors,
+                        tolerance=self.tolerance,
                     )
                 vectors = subspace.Vt
                 found.append([each.cpu().numpy() for each in (vectors, subspace.S, subspace.residuals)])
             if step == self.at[-1]:
                 break
         return tuple(np.stack(each, axis=1) for each in zip(*found, strict=True))
+
+
+def _eps(process: ReverseProcess, step: int, x_t: Tensor, decoder: Function) -> Function:
+    """h_t -> eps_t at fixed x_t, whatever it is that the U-Net predicts."""
+    return lambda h: process.predict(step, x_t, decoder(h))[1]
 
 
 def images_of(source: Source, ids: np.ndarray, store: Store) -> np.ndarray:

@@ -1,0 +1,246 @@
+"""Image-specific directions: what is read, kept and refused, and how long a direction is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.errors import UserError
+from pipeline.jacobian import jacobian_subspace, masked
+from pipeline.masks import Box, Landmarks
+from pipeline.stage import in_order
+from pipeline.stages.activations import read_step
+from pipeline.stages.edit import EditOrigins
+from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.invert import Invert
+from pipeline.stages.jacobian_directions import JacobianDirections
+from pipeline.stages.jacobian_subspaces import JacobianSubspaces
+from pipeline.stages.locality import Locality
+from pipeline.stages.source import decode
+from pipeline.stages.transfer import Transfer
+from pipeline.store import read_arrays, read_table
+
+REGION = Box(2, 2, 12, 10)
+
+
+def of(flow, kind: type) -> list:
+    return [stage for stage in in_order((flow,)) if type(stage) is kind]
+
+
+@pytest.fixture
+def subspaces(flow) -> JacobianSubspaces:
+    return of(flow, JacobianSubspaces)[0]
+
+
+@pytest.fixture
+def distinct(flow) -> JacobianDirections:
+    return next(each for each in of(flow, JacobianDirections) if each.kind == "distinct")
+
+
+def all_of(store, subspaces: JacobianSubspaces) -> dict[str, np.ndarray]:
+    parts = [store.vectors(subspaces, "subspaces.safetensors", part) for part in range(subspaces.n_parts)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+# Subspaces
+
+
+def test_a_subspace_is_that_of_the_masked_eps_of_its_sample_at_its_step(subspaces, store):
+    found, source = all_of(store, subspaces), subspaces.sample
+    assert found["sample_id"].tolist() == [0, 9, 3] and found["vectors"].shape == (3, 2, 2, 16, 8, 8)
+    model, process = source.load(), source.reverse_process
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., 2:10, 2:12] = 1
+    states = process.states(model.denoiser, source.noise(model, [9]))
+    x_t = next(x_t for step, x_t in states if step == 2)
+    with model.denoiser.decoder(x_t, process.timesteps[2]) as (decoder, h):
+        eps = lambda h: process.predict(2, x_t, decoder(h))[1]  # noqa: E731
+        expected = jacobian_subspace(masked(eps, mask), h, 2, tolerance=1e-5)
+    values, vectors = found["singular_values"][1, 1], found["vectors"][1, 1]
+    assert values == pytest.approx(expected.S[0].numpy(), rel=1e-3)
+    cosines = torch.linalg.svdvals(torch.from_numpy(vectors).flatten(1) @ expected.Vt[0].flatten(1).mT)
+    assert cosines.min() > 0.999
+    assert found["residuals"].max() <= subspaces.tolerance
+
+
+def test_parts_are_named_by_their_samples_so_that_longer_lists_find_them(subspaces, store):
+    longer = replace(subspaces, samples=(0, 9, 4, 5))
+    assert longer.folder == subspaces.folder
+    assert [longer.part_name(part) for part in range(2)] == ["0-9", "4-5"]
+    assert store.missing(longer) == [1]
+    more = replace(subspaces, sample=replace(subspaces.sample, n=40))
+    assert more.folder == subspaces.folder and not store.missing(more)
+
+
+def test_directions_depend_on_which_samples_were_looked_at(subspaces, distinct):
+    other = replace(distinct, subspaces=replace(subspaces, samples=(0, 9)))
+    assert other.folder != distinct.folder
+
+
+def test_a_mask_is_a_setting(subspaces):
+    folders = {replace(subspaces, mask=mask).folder for mask in (None, REGION, Box(0, 0, 4, 4), Landmarks("eyes"))}
+    assert len(folders) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"samples": (20,)}, "There is no sample 20: expected 0 to 19"),
+        ({"samples": ()}, "at least one sample"),
+        ({"samples": (1, 1)}, "each once"),
+        ({"at": (3,)}, "There is no step 3: expected 0 to 2"),
+        ({"at": (2, 0)}, "ascending"),
+        ({"at": ()}, "ascending"),
+        ({"k": 0}, "0 directions"),
+        ({"k": 2, "block": 3}, "in blocks of 3"),
+        ({"tolerance": 0.0}, "tolerance above 0"),
+        ({"mask": Box(0, 0, 17, 4)}, "does not lie in images of 16 x 16"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(subspaces, change, said):
+    with pytest.raises(UserError, match=said):
+        replace(subspaces, **change).check()
+
+
+def test_samples_without_the_region_are_left_out_and_if_all_are_it_says_so(subspaces, distinct, store, make_part):
+    """The tiny model's samples are noise: no detector finds a face there."""
+    faces = replace(subspaces, mask=Landmarks("mouth"), samples=(0, 9))
+    made = make_part(faces)
+    found = made.vectors(faces, "subspaces.safetensors", 0)
+    assert np.isnan(found["vectors"]).all() and np.isnan(found["masks"]).all()
+    with pytest.raises(UserError, match="None of the 2 samples has the region 'mouth'"):
+        replace(distinct, subspaces=faces).process(0, made, None, store.root)
+
+
+@pytest.fixture
+def make_part(store):
+    """Makes the parts of a stage whose inputs are there, in the store itself."""
+
+    def make(stage):
+        loaded = stage.setup()
+        for part in store.missing(stage):
+            with store.part(stage, part) as out:
+                stage.process(part, store, loaded, out)
+        return store
+
+    return make
+
+
+# Directions
+
+
+def test_one_unit_of_strength_is_one_standard_deviation_of_h_at_every_step(distinct, store):
+    vectors = store.vectors(distinct)
+    for name in distinct.names:
+        for step in range(3):
+            _, h = read_step(store, distinct.scale, step)
+            v = vectors[name][step].ravel().astype(float)
+            assert (h.astype(float) @ v / np.linalg.norm(v)).std() == pytest.approx(np.linalg.norm(v), rel=1e-3)
+
+
+def test_a_direction_says_where_it_was_found_and_for_how_many_it_stands(distinct, subspaces, store):
+    found = all_of(store, subspaces)
+    for row in store.table(distinct, "directions.parquet").to_pylist():
+        i, at = found["sample_id"].tolist().index(row["sample_id"]), subspaces.at.index(row["step"])
+        j = found["singular_values"][i, at].tolist().index(row["singular_value"])
+        v = store.vectors(distinct)[row["name"]][0].ravel()
+        assert abs(v @ found["vectors"][i, at, j].ravel()) / np.linalg.norm(v) == pytest.approx(1, abs=1e-5)
+        assert row["mask"] == REGION.name and 1 <= row["found"] <= 12 and row["n"] == 3 and row["share"] is None
+        assert row["method"] == "jacobian" and row["attribute"] is None
+
+
+def test_mean_directions_have_a_share_and_no_sample_of_their_own(flow, store):
+    mean = next(each for each in of(flow, JacobianDirections) if each.kind == "mean")
+    [row] = store.table(mean, "directions.parquet").to_pylist()
+    assert 1 / 6 < row["share"] <= 1 and row["sample_id"] is None and row["found"] is None
+    assert row["name"] == f"{REGION.name}-0/mean-jacobian"
+
+
+def test_at_its_own_step_a_direction_is_zero_at_all_others(distinct, store, tmp_path):
+    own = replace(distinct, applied="own", similar=0.99)
+    own.process(0, store, None, tmp_path)
+    vectors = read_arrays(tmp_path / "directions.safetensors")
+    for row in read_table(tmp_path / "directions.parquet").to_pylist():
+        assert np.flatnonzero(vectors[row["name"]].any(axis=(1, 2, 3))).tolist() == [row["step"]]
+        assert row["name"].endswith("/jacobian-own-step")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"n": 3}, "3 directions of subspaces of 2"),
+        ({"kind": "median"}, "expected distinct or mean"),
+        ({"kind": "mean", "applied": "own"}, "no step of its own"),
+        ({"similar": 0.0}, "above 0"),
+    ],
+)
+def test_directions_that_cannot_be_are_refused(distinct, change, said):
+    with pytest.raises(UserError, match=said):
+        replace(distinct, **change).check()
+
+
+def test_more_distinct_directions_than_there_are_is_an_error(distinct, store, tmp_path):
+    with pytest.raises(UserError, match=r"has \d distinct directions, and 2 were asked for"):
+        replace(distinct, similar=1e-9).process(0, store, None, tmp_path)
+
+
+# What they do
+
+
+def test_the_origin_of_a_direction_is_the_sample_itself(flow, store):
+    [origins] = of(flow, EditOrigins)
+    unedited = store.table(origins, "edits.parquet", 0)
+    samples = store.table(origins.sample, "samples.parquet").to_pandas().set_index("sample_id")
+    found_on = {
+        row["name"]: row["sample_id"] for row in store.table(origins.finders[0], "directions.parquet").to_pylist()
+    }
+    assert set(unedited["sample_id"].to_pylist()) == set(found_on.values())
+    for row, image in zip(unedited.to_pylist(), decode(unedited), strict=True):
+        stored = decode(store.table(origins.sample, "samples.parquet", row["sample_id"] // 8))
+        assert np.abs(image.astype(int) - stored[row["sample_id"] % 8]).max() <= 1  # another batch, so rounding
+    assert len(samples) == 20
+    for part, name in enumerate(origins.names, 1):
+        edits = store.table(origins, "edits.parquet", part).to_pandas()
+        assert edits["sample_id"].unique().tolist() == [found_on[name]] and edits["strength"].tolist() == [-1, 1]
+
+
+def test_transfer_and_locality_cover_every_direction_and_strength(flow, store):
+    [transfer], [locality], evaluation = of(flow, Transfer), of(flow, Locality), of(flow, Evaluate)[0]
+    table = store.table(transfer, "transfer.parquet").to_pandas()
+    assert set(table["direction"]) == set(transfer.origins.names) and table["same_way"].between(0, 1).all()
+    assert len(table) == 2 * 2 * len(evaluation.judge.attributes) and (table["n"] == 2).all()
+    held_out = store.table(evaluation, "effects.parquet").to_pandas()
+    both = table.merge(held_out, on=["direction", "strength", "attribute"])
+    assert len(both) == len(table) and both["others"].to_numpy() == pytest.approx(both["effect"].to_numpy(), abs=1e-5)
+
+    local = store.table(locality, "locality.parquet").to_pandas()
+    assert len(local) == 2 * len(locality.edit.names) and (local["ratio"] > 0).all()
+
+
+def test_origins_need_directions_that_were_found_on_a_sample(flow, store, tmp_path):
+    mean = next(each for each in of(flow, JacobianDirections) if each.kind == "mean")
+    origins = EditOrigins(mean.scale, (mean,), (1.0,))
+    with pytest.raises(UserError, match="found on no sample of its own"):
+        origins.process(1, store, origins.setup(), tmp_path)
+
+
+# Real images
+
+
+def test_real_images_have_jacobians_too(flow, make_part):
+    [source] = of(flow, Invert)
+    subspaces = JacobianSubspaces(source, (1, 4), (1,), 2)
+    store = make_part(subspaces)
+    found = store.vectors(subspaces, "subspaces.safetensors", 0)
+    assert np.isfinite(found["vectors"]).all() and (found["singular_values"] > 0).all()
+    directions = JacobianDirections(subspaces, source, 1)
+    make_part(directions)
+    origins = EditOrigins(source, (directions,), (0.001,))
+    make_part(origins)
+    edited, unedited = (store.table(origins, "edits.parquet", part) for part in (1, 0))
+    back = decode(unedited)[0].astype(int)
+    assert np.abs(decode(edited)[0] - back).max() <= 2  # almost nothing was added
+    stored = decode(store.table(source, "samples.parquet"))
+    errors = np.square(stored.astype(float) - back).mean(axis=(1, 2, 3))
+    assert errors.argmin() == unedited["sample_id"][0].as_py()  # it is that image that came back
