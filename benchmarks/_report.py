@@ -5,7 +5,7 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-Targets = dict[str, tuple[str, float]]  # figure -> ("<=" or ">=", number)
+Targets = dict[str, tuple[str, float]]  # figure -> ("<=", ">=" or ">", number)
 
 
 def verdict(benchmark: str, figures: dict[str, float], targets: Targets) -> int:
@@ -24,4 +24,4 @@ def verdict(benchmark: str, figures: dict[str, float], targets: Targets) -> int:
 
 
 def holds(figure: float, sign: str, target: float) -> bool:
-    return figure <= target if sign == "<=" else figure >= target
+    return {"<=": figure <= target, ">=": figure >= target, ">": figure > target}[sign]

@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -30,6 +31,14 @@ TARGETS = {
     "on_off_ratio_gain": (">=", 2.0),
     "largest_control": ("<=", 0.15),  # of any single random direction, at any strength, on any attribute
     "components_moving_1": (">=", 2),  # of the first ten principal components
+    # Directions of single images, found inside a mask, on samples that they were not found on:
+    "masked_moves": (
+        ">=",
+        1.0,
+    ),  # the largest effect on open eyes or the smile of one found in a sample's eyes or mouth
+    # change per area inside the region over outside, geometric mean over directions and strengths, over that of unmasked ones
+    "eyes_concentration": (">", 1.0),
+    "mouth_concentration": (">", 1.0),
 }
 QUICK = ["--samples", "128", "--steps", "8", "--top", "24", "--held-out", "4"]
 RECOMMENDED = ("/ridge/disentangled", "/linear-discriminant/disentangled")  # the better one of an attribute
@@ -44,9 +53,11 @@ def main() -> int:
         [catalog] = Path(folder).glob("catalog-*/00000")
         effects = pd.read_parquet(catalog / "effects.parquet")
         directions = pd.read_parquet(catalog / "directions.parquet")
+        locality = pd.read_parquet(catalog / "locality.parquet")
 
     targets = dict(directions.dropna(subset="attribute")[["name", "attribute"]].to_numpy())
     figures = {"seconds": round(seconds, 1), "seconds_again": round(seconds_again, 1), **measure(effects, targets)}
+    figures |= measure_masked(effects, directions, locality)
     show(best_strengths(effects, targets))
     return verdict("faces", figures, TARGETS)
 
@@ -74,6 +85,19 @@ def measure(effects: pd.DataFrame, targets: dict[str, str]) -> dict[str, float]:
         "largest_control": round(float(largest_control(effects).max()), 3),
         "components_moving_1": int((moved >= 1).sum()),
     }
+
+
+def measure_masked(effects: pd.DataFrame, directions: pd.DataFrame, locality: pd.DataFrame) -> dict[str, float]:
+    """Of the directions that were found in single images: what masked ones move, and where."""
+    single = directions.dropna(subset="sample_id")
+    masked = single.loc[single["mask"].isin(["eyes", "mouth"]), "name"]
+    moved = effects[effects["direction"].isin(masked) & effects["attribute"].isin(["eyes_open", "smile"])]
+    figures = {"masked_moves": round(float(moved["effect"].abs().max()), 2)}
+    found_in = locality["direction"].map(directions.set_index("name")["mask"])
+    ratio = np.exp(np.log(locality["ratio"]).groupby([locality["region"], found_in]).mean())
+    for region in ("eyes", "mouth"):
+        figures[f"{region}_concentration"] = round(float(ratio[region, region] / ratio[region, "image"]), 2)
+    return figures
 
 
 def same_strength(effects: pd.DataFrame, targets: dict[str, str], strengths: pd.Series) -> pd.DataFrame:

@@ -208,11 +208,6 @@ def whole(denoiser: Denoiser, x_t: Tensor, timestep: int) -> Products:
         output, h = denoiser(x_t, timestep)
     f = lambda h: denoiser(x_t, timestep, lambda _: h)[0]  # noqa: E731
 
-    @contextmanager
-    def plain() -> Iterator[None]:  # fused attention has no forward mode
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-            yield
-
     def J(v: Tensor) -> Tensor:
         with plain():
             return jvp(f, (h,), (v.view_as(h),))[1].flatten()
@@ -224,9 +219,16 @@ def whole(denoiser: Denoiser, x_t: Tensor, timestep: int) -> Products:
     return Products(h.numel(), J, JT)
 
 
+@contextmanager
+def plain() -> Iterator[None]:
+    """Attention unfused, which has a forward mode, and rules for many vectors at once."""
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        yield
+
+
 def exact_svd(denoiser: Denoiser, x_t: Tensor, timestep: int) -> tuple[Tensor, Tensor]:
     """All singular values and right singular vectors, of the whole matrix: S (D,), V (D, D), float64."""
-    with denoiser.decoder(x_t, timestep) as (decoder, h), torch.no_grad():
+    with denoiser.decoder(x_t, timestep) as (decoder, h), plain():
         output, pull = vjp(decoder, h)  # type: ignore[misc]
         units = torch.eye(output.numel()).view(-1, *output.shape)
         J = torch.func.vmap(lambda u: pull(u)[0], chunk_size=64)(units).flatten(1).double()

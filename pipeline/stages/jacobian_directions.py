@@ -150,7 +150,7 @@ def _candidates(subspaces: JacobianSubspaces, store: Store) -> Candidates:
     if not there.any():
         raise UserError(
             f"None of the {len(there)} samples has the region {subspaces.region!r}: no landmarks were found.\n"
-            "Choose other samples, or give the mask as a box or an image file."
+            "Leave the region out, choose other samples, or give it as a box or an image file."
         )
     values = stacked["singular_values"][there]  # (n, steps, k)
     about = {

@@ -19,11 +19,14 @@ from typer.testing import CliRunner
 from jobs import command_line
 from jobs.faces import faces
 from pipeline.portraits.data import draw
-from pipeline.store import Store
+from pipeline.store import Store, read_table
 from schemas.catalog import Catalog
 
 ROOT = Path(__file__).parents[2]
-TINY = shlex.split("--samples 12 --steps 2 --top 3 --components 2 --held-out 6 --attributes smile,glasses --workers 0")
+TINY = shlex.split(
+    "--samples 12 --steps 2 --top 3 --components 2 --held-out 6 --attributes smile,glasses --workers 0 "
+    "--jacobians 5 --region image --region box:4,4,12,12"
+)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command()(faces)
@@ -76,6 +79,11 @@ def refused(result: Result, *messages: str) -> None:
         ("--components 7", ("7 principal components of 12 samples: expected 1 to half",)),
         ("--held-out -1", ("-1 held-out samples: expected at least 2",)),
         ("--workers -1", ("-1 workers: expected at least 1, or 0 to work in this process",)),
+        ("--jacobians -1", ("Jacobians need at least one sample",)),
+        ("--region hat", ("There is no mask 'hat'; expected eyes, nose, mouth, box:LEFT,TOP,RIGHT,BOTTOM",)),
+        ("--region box:1,2", ("'box:1,2' is no box; expected box:LEFT,TOP,RIGHT,BOTTOM",)),
+        ("--region box:0,0,17,4", ("The box 0,0,17,4", "does not lie in images of 16 x 16 pixels")),
+        ("--region image", ("both make image-0/jacobian",)),
         ("--images no-such-folder", ("no-such-folder does not exist; expected a folder of images (.png, ",)),
         ("--model no-such-folder", ("no model folder no-such-folder", "Expected a folder with unet/ and scheduler/")),
     ],
@@ -202,6 +210,32 @@ def test_a_moved_model_and_a_moved_root_are_recognised(made, model, tmp_path):
     shutil.copytree(root, tmp_path / "elsewhere")
     result = job("--model", os.path.relpath(model), "--root", tmp_path / "elsewhere", "--plan")
     assert ["total", "0", "0.000"] in [line.split() for line in result.stdout.splitlines()]
+
+
+def test_directions_of_single_images_are_in_the_catalog_with_what_they_do(made):
+    root, _ = made
+    [folder] = root.glob("catalog-*/00000")
+    directions = read_table(folder / "directions.parquet").to_pandas().dropna(subset="mask")
+    assert directions["mask"].value_counts().to_dict() == {"image": 5, "box-4-4-12-12": 5}
+    transfer, locality = (read_table(folder / f"{name}.parquet").to_pandas() for name in ("transfer", "locality"))
+    assert set(transfer["direction"]) == set(directions.dropna(subset="sample_id")["name"])
+    assert set(locality["direction"]) == set(directions["name"]) and set(locality["region"]) == {"box-4-4-12-12"}
+    card = (folder / "README.md").read_text()
+    assert "`transfer.parquet`" in card and "`locality.parquet`" in card
+    [report] = root.glob("report-*/00000/report.html")
+    assert "Directions of single images" in report.read_text()
+
+
+def test_without_jacobians_there_are_none(tiny_model, root, made):
+    result = job("--model", tiny_model, "--root", root, "--jacobians", 0, "--plan")
+    assert result.exit_code == 0 and "jacobian-" not in result.stdout and "transfer-" not in result.stdout
+
+
+def test_a_region_that_no_sample_has_is_named(tiny_model, made):
+    """The tiny model draws noise, and there is no mouth in it."""
+    root, _ = made
+    result = job("--model", tiny_model, "--root", root, "--region", "mouth")
+    assert result.exit_code == 2 and "None of the 5 samples has the region 'mouth'" in result.stderr
 
 
 # Real images

@@ -41,7 +41,7 @@ def records(root: Path) -> dict[str, dict]:
     return {
         f"{path.parent.name}/{path.stem}": json.loads(path.read_text())["files"]
         for path in root.glob("*/*.json")
-        if path.stem.isdigit()
+        if path.stem.replace("-", "").isdigit()
     }
 
 

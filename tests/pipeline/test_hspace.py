@@ -7,7 +7,7 @@ from torch import nn
 
 from pipeline.denoiser import Denoiser
 from pipeline.errors import UserError
-from pipeline.hspace import Add, at_timesteps, bottleneck, h_shape, in_turn
+from pipeline.hspace import Add, at_timesteps, bottleneck, computed_once, h_shape, in_turn
 
 H = (16, 8, 8)
 POINTS = ("after", "before", "middle")
@@ -41,8 +41,8 @@ def small(kind: type, **settings):
     return unet.eval().requires_grad_(False)
 
 
-def images(n: int = 2) -> torch.Tensor:
-    return torch.randn(n, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+def images(n: int = 2, seed: int = 3) -> torch.Tensor:
+    return torch.randn(n, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
 
 
 # Capture points
@@ -114,6 +114,71 @@ def test_hooks_are_removed_also_after_an_exception(unet, point):
     with pytest.raises(RuntimeError, match="stop"):
         Denoiser(unet, point)(images(), 5, stop)
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in unet.modules())
+
+
+# The U-Net as a function of h
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("kind", ["unet", "scale_shift", "conditional"])
+def test_the_decoder_is_the_unet_with_another_h(kind, point, request):
+    denoiser = Denoiser(request.getfixturevalue(kind), point)
+    output, h = denoiser(images(), 5)
+    other = h + torch.randn(h.shape, generator=torch.Generator().manual_seed(8))
+    edited, _ = denoiser(images(), 5, lambda h: other)
+    with denoiser.decoder(images(), 5) as (decoder, own):
+        assert torch.equal(own, h) and torch.equal(decoder(h), output)
+        assert torch.equal(decoder(other), edited) and torch.equal(decoder(h), output)
+    assert not torch.equal(edited, output)
+    assert torch.equal(denoiser(images(seed=4), 5)[0], denoiser(images(seed=4), 5)[0])
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_what_comes_before_h_runs_once_however_often_the_decoder_does(unet, point):
+    runs: dict[str, int] = {}
+    inner = {"encoder": unet.down_blocks[0].resnets[0].conv1, "first resnet": unet.mid_block.resnets[0].conv1}
+    inner |= {"last norm": unet.mid_block.resnets[-1].norm1, "decoder": unet.up_blocks[0].resnets[0].conv1}
+    handles = []
+    for name, module in inner.items():
+        runs[name] = 0
+        handles.append(module.register_forward_pre_hook(lambda *_, name=name: runs.update({name: runs[name] + 1})))
+    with Denoiser(unet, point).decoder(images(), 5) as (decoder, h):
+        for _ in range(3):
+            decoder(h)
+    for handle in handles:
+        handle.remove()
+    mid = {"after": 1, "before": 4, "middle": 1}[point]
+    # At "middle", `norm1` itself answers with what it did once: its hooks run, its arithmetic does not.
+    assert runs == {"encoder": 1, "first resnet": mid, "last norm": 4 if point != "after" else 1, "decoder": 4}
+
+
+def test_the_unet_is_whole_again_also_after_an_exception(unet):
+    denoiser = Denoiser(unet)
+    before = denoiser(images(), 5)[0]
+    with pytest.raises(ZeroDivisionError), denoiser.decoder(images(), 5):
+        raise ZeroDivisionError
+    assert not [module for module in unet.modules() if "forward" in vars(module)]
+    assert torch.equal(denoiser(images(), 5)[0], before) and not torch.equal(denoiser(images(seed=4), 5)[0], before)
+
+
+def test_a_module_with_a_forward_of_its_own_gets_it_back():
+    module = nn.Linear(2, 2)
+    own = lambda x: x + 1  # noqa: E731
+    module.forward = own
+    with computed_once([module]):
+        assert module(torch.zeros(2)).tolist() == module(torch.ones(2)).tolist() == [1, 1]
+    assert module.forward is own and module(torch.ones(2)).tolist() == [2, 2]
+
+
+def test_the_decoder_can_be_differentiated_and_knows_the_rows_apart(unet):
+    with Denoiser(unet).decoder(images(), 5) as (decoder, h):
+        v = torch.zeros_like(h)
+        v[1] = torch.randn(h.shape[1:], generator=torch.Generator().manual_seed(9))
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+            _, tangent = torch.func.jvp(decoder, (h,), (v,))
+            difference = (decoder(h + 0.01 * v) - decoder(h - 0.01 * v)) / 0.02
+    assert not tangent[0].any() and tangent[1].any()
+    torch.testing.assert_close(tangent, difference, rtol=1e-2, atol=1e-3)
 
 
 def test_a_condition_changes_what_a_conditional_model_says(conditional):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.func import jacrev
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pipeline import models
 from pipeline.diffusion import NoiseStreams, ReverseProcess
@@ -68,7 +69,7 @@ def exact(f, h: Tensor) -> Tensor:
 
 @pytest.fixture(scope="module")
 def J(network, h) -> Tensor:
-    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+    with sdpa_kernel(SDPBackend.MATH):
         J = exact(network.double(), h)
     network.float()
     return J
@@ -285,7 +286,7 @@ def test_of_a_tiny_unet_it_is_that_of_the_whole_unet_with_h_edited(tiny_model):
     def whole(v: Tensor) -> Tensor:  # the plain way: the whole U-Net, h moved by a hook
         return denoiser(x_t, timestep, lambda h: Add(v)(0, h))[0].flatten()
 
-    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+    with sdpa_kernel(SDPBackend.MATH):
         J = jacrev(whole)(torch.zeros_like(h[0])).flatten(1).double()
     _, S, Vh = torch.linalg.svd(J, full_matrices=False)
     assert torch.allclose(found.S[0].double(), S[:4], rtol=1e-4)
@@ -304,7 +305,7 @@ def test_of_the_bundled_unet_it_is_the_exact_svd(region):
             f = masked(decoder, mask)
         found: Subspace = jacobian_subspace(f, h, 8, tolerance=1e-4)
         other = jacobian_subspace(f, h, 8, block=2, tolerance=1e-4)
-        with torch.no_grad():
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
             _, pull = torch.func.vjp(f, h)
             rows = torch.eye(f(h).numel()).view(-1, *f(h).shape)
             if region:

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -256,3 +257,69 @@ def test_large_images_shrink_and_numbers_have_a_true_minus():
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)).save(buffer, "png")
     assert len(picture(buffer.getvalue(), "noise")) < len(buffer.getvalue()) / 3
     assert [signed(-1.234), signed(0.001), signed(2.0, 1), signed(float("inf"))] == ["−1.23", "0.00", "+2.0", "–"]
+
+
+# Directions of single images
+
+
+def single(region: str, i: int, **known: object) -> dict:
+    name = f"{region}-{i}/jacobian"
+    known = {"sample_id": 7, "step": 2, "singular_value": 0.5, "residual": 1e-4, "found": 12} | known
+    return direction(name, "jacobian", component=i, mask=region, **known)
+
+
+@pytest.fixture
+def of_single_images() -> Findings:
+    """Two found on a sample and a mean; mouth-0 moves smile by 2.5 at +4."""
+    mean = {"sample_id": None, "step": None, "singular_value": None, "residual": None, "found": None, "share": 0.62}
+    rows = [single("image", 0), single("mouth", 0), single("mouth", 1, **mean)]
+
+    def effect(row: dict, gamma: float, attribute: str) -> float:
+        moved = 2.5 if gamma > 0 else -2.0
+        return moved if (row["name"], attribute) == ("mouth-0/jacobian", "smile") else 0.2
+
+    found = planted()
+    image = lambda name, gamma, i: png(3 * len(name) + i + int(10 * gamma))  # noqa: E731
+    extra = measured(rows, ["skin", "age", "smile"], (-4.0, 4.0), effect, image, 5)
+    keys = [(row["name"], gamma) for row in rows[:2] for gamma in (-4.0, 4.0)]
+    transfer = [(*key, attribute, 7, 1.75, 2.5, 0.8) for key in keys for attribute in ("skin", "age", "smile")]
+    locality = [(row["name"], gamma, "mouth", 8.3) for row in rows for gamma in (-4.0, 4.0)]
+    return replace(
+        found,
+        catalog=card(found.directions + rows),
+        directions=found.directions + rows,
+        measured=[*found.measured, extra],
+        transfer=pd.DataFrame(
+            transfer, columns=["direction", "strength", "attribute", "sample_id", "own", "others", "same_way"]
+        ),
+        locality=pd.DataFrame(locality, columns=["direction", "strength", "region", "ratio"]),
+        origins={
+            **{key: png(200 + i) for i, key in enumerate(keys)},
+            **{(row["name"], 0.0): png(99) for row in rows[:2]},
+        },
+    )
+
+
+def test_directions_of_single_images_show_their_own_sample_and_four_others(of_single_images):
+    text = page(of_single_images)
+    section = text[text.index('<section id="jacobian">') :]
+    section = section[: section.index("</section>") + len("</section>")]
+    seen = Balanced(section)
+    assert (
+        "smile +2.5 at +4" in seen.text and "found on sample 7 at step 2" in seen.text and "stands for 12" in seen.text
+    )
+    assert "62% of it in the subspace of a sample" in seen.text
+    for figure in ("+1.75", "80%", "8.3×", "in / out of mouth"):
+        assert figure in seen.text
+    own = of_single_images.origins
+    shown = [address for address in seen.addresses if address.startswith("data:")]
+    assert len(shown) == 2 * 3 * (1 + 4) + 3 * 4  # the mean has no sample of its own
+    for png_of_own in own.values():
+        assert picture(png_of_own, "x").split('"')[1] in shown
+
+
+def test_principal_components_and_directions_of_single_images_are_kept_apart(of_single_images):
+    assert [row["method"] for row in of_single_images.jacobian] == ["jacobian"] * 3
+    assert {row["method"] for row in of_single_images.components} == {"principal-components"}
+    assert "3 of single images" in page(of_single_images)
+    assert "jacobian" not in page(planted())
