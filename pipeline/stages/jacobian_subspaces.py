@@ -32,7 +32,7 @@ class JacobianSubspaces(Stage):
     k: int
     mask: Mask | None = None  # None is the whole image
     tolerance: float = 1e-3  # of the residuals, relative to the largest singular value
-    batch: int = 4  # samples in a part, computed together
+    batch: int = 1  # samples in a part, computed together: more are faster on a GPU, and need as much more memory
     block: int | None = None  # vectors multiplied at once; fewer need less memory
 
     @property
