@@ -131,20 +131,16 @@ def faces(
             measured(rest, (-0.5, 0.5), few),
             measured((unsupervised,), (-2.0, 2.0), few),
         )
-        finders = (difference, *rest, *recommended, unsupervised)
-        if not jacobians:
-            catalog = Catalog(source, finders, evaluations)
-            return catalog, Report(catalog)
-
-        masks = tuple(None if name == "image" else mask(name) for name in region)
+        masks = [None if name == "image" else mask(name) for name in region]
         distinct, mean = from_jacobians(stored, min(jacobians, stored.n), masks)
-        single = measured((*distinct, *mean), FAR, few)
+        control = RandomDirections(stored, distinct, 2)
+        single = [measured((*distinct, *mean, control), FAR, few)] if distinct else []
         catalog = Catalog(
             source,
-            (*finders, *distinct, *mean),
-            (*evaluations, single),
-            transfers=(Transfer(EditOrigins(stored, distinct, FAR), single),),
-            localities=(Locality(single.edit, tuple(filter(None, masks))),) if any(masks) else (),
+            (difference, *rest, *recommended, unsupervised, *distinct, *mean),
+            (*evaluations, *single),
+            transfers=tuple(Transfer(EditOrigins(stored, distinct, FAR), each) for each in single),
+            localities=tuple(Locality(each.edit, tuple(filter(None, masks))) for each in single if any(masks)),
         )
         return catalog, Report(catalog)
 
@@ -153,12 +149,10 @@ def faces(
     console.print(f"Report:  {store.folder(report) / 'report.html'}")
 
 
-def from_jacobians(
-    source: Source, n: int, masks: tuple[Mask | None, ...]
-) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
+def from_jacobians(source: Source, n: int, masks: list[Mask | None]) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
     """Of the first n samples, in each region: what singular vectors at three steps have in common, and their mean subspaces."""
     at = tuple(sorted({source.steps * quarter // 4 for quarter in (1, 2, 3)}))
-    subspaces = [JacobianSubspaces(source, tuple(range(n)), at, VECTORS, mask) for mask in masks]
+    subspaces = [JacobianSubspaces(source, tuple(range(n)), at, VECTORS, mask) for mask in masks if n]
     distinct = tuple(JacobianDirections(each, source, 3) for each in subspaces)
     return distinct, tuple(JacobianDirections(each, source, 2, "mean") for each in subspaces)
 

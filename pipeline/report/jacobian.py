@@ -6,7 +6,7 @@ import pandas as pd
 from pipeline.report import tables
 from pipeline.report.edits import strip
 from pipeline.report.findings import Findings, Row
-from pipeline.report.markup import Child, Html, el, join, signed, strength, times, words
+from pipeline.report.markup import Child, Html, amount, el, join, signed, strength, times, words
 
 SHOWN = 4  # held-out samples in a strip, below the one that the direction was found on
 
@@ -32,10 +32,21 @@ def section(findings: Findings) -> Html | None:
     return join(
         el("p", _NOTE, class_="note"),
         el("p", _MEAN, class_="note") if any(row["sample_id"] is None for row in rows) else None,
+        _control(findings, rows),
         el("div", *cards, class_="cards"),
         el("p", _TABLE, class_="note"),
         _table(findings, rows),
     )
+
+
+def _control(findings: Findings, rows: list[Row]) -> Html | None:
+    """What random directions do that were measured beside these."""
+    measured = [each for each in findings.measured if any(row["name"] in each.names for row in rows)]
+    controls = pd.concat([each.effects[each.effects["control"]] for each in measured]) if measured else pd.DataFrame()
+    if controls.empty:
+        return None
+    largest = amount(controls["effect"].abs().max())
+    return el("p", f"Random directions of the same norm move no attribute by more than {largest}.", class_="note")
 
 
 def _largest(findings: Findings, row: Row) -> float:

@@ -309,6 +309,7 @@ def test_directions_of_single_images_show_their_own_sample_and_four_others(of_si
         "smile +2.5 at +4" in seen.text and "found on sample 7 at step 2" in seen.text and "stands for 12" in seen.text
     )
     assert "62% of it in the subspace of a sample" in seen.text
+    assert "Random directions of the same norm move no attribute by more than 0.10" in seen.text
     for figure in ("+1.75", "80%", "8.3×", "in / out of mouth"):
         assert figure in seen.text
     own = of_single_images.origins
