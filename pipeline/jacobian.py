@@ -190,7 +190,7 @@ class _Span(NamedTuple):
     U: Tensor  # J V (B, m, E)
     W: Tensor  # J^T J V (B, m, D)
 
-    def and_(self, other: "_Span") -> "_Span":
+    def joined(self, other: "_Span") -> "_Span":
         return _Span(*(torch.cat(pair, dim=1) for pair in zip(self, other, strict=True)))
 
 
@@ -214,7 +214,7 @@ def _krylov(J: _Jacobian, guess: Tensor, k: int, tolerance: float, iterations: i
             break
         worst = ritz.residuals.topk(min(room, ritz.residuals.shape[1]), dim=1).indices
         grown = ritz.rest.gather(1, worst[:, :, None].expand(-1, -1, J.D))
-        span = span.and_(J(_orthonormal(grown, span.V)))
+        span = span.joined(J(_orthonormal(grown, span.V)))
         before, ritz = ritz, _rayleigh_ritz(span, k)
         change = _sine(ritz.V, before.V)
     return ritz, change
@@ -232,7 +232,7 @@ def _subspace_iteration(J: _Jacobian, guess: Tensor, k: int, tolerance: float, i
             if change.max() <= tolerance:
                 break
         changes.append(change)
-        found = found.and_(span)
+        found = found.joined(span)
     return _rayleigh_ritz(found, k), torch.stack(changes).amax(dim=0)
 
 
