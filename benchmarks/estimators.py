@@ -17,21 +17,17 @@ are means over both strengths and over the attributes. A component's focus is th
 
 import sys
 import tempfile
-from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks._measured import make, measured
 from benchmarks._report import verdict
 from pipeline import models
-from pipeline.cluster import RayPool
 from pipeline.effects import on_and_off_target
-from pipeline.runner import plan, run
-from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.disentangle import Disentangle
-from pipeline.stages.edit import Edit
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.linear_classifier import LinearClassifier
 from pipeline.stages.linear_discriminant import LinearDiscriminant
@@ -59,15 +55,15 @@ def main() -> int:
     quick = "--quick" in sys.argv[1:]
     sizes, held_out, steps = ((64, 128), 4, 4) if quick else ((50, 200, 1000), 28, 16)
     with tempfile.TemporaryDirectory(prefix="hspace-") as folder:
-        store = Store(Path(folder))
         largest = annotated(max(sizes), steps)
         by_size = {n: finders(annotated(n, steps)) for n in sizes}
         projected = [Disentangle(finder) for finder in by_size[max(sizes)]]
-        evaluations = {n: measured(largest, found, held_out) for n, found in by_size.items()}
-        after = measured(largest, projected, held_out)
-        ways = [PrincipalComponents(largest.sample, COMPONENTS, across) for across in ("per-step", "matched", "joint")]
-        unsupervised = measured(largest, ways, held_out, FAR)
-        make(store, [*evaluations.values(), after, unsupervised])
+        sample = largest.sample
+        evaluations = {n: measured(sample, found, STRENGTHS, held_out) for n, found in by_size.items()}
+        after = measured(sample, projected, STRENGTHS, held_out)
+        ways = [PrincipalComponents(sample, COMPONENTS, across) for across in ("per-step", "matched", "joint")]
+        unsupervised = measured(sample, ways, FAR, held_out)
+        store = make(folder, [*evaluations.values(), after, unsupervised])
 
         tables = {n: compare(store, evaluations[n], by_size[n]) for n in sizes}
         show(tables)
@@ -97,22 +93,6 @@ def finders(annotate: Annotate) -> list[Supervised]:
         LinearDiscriminant(*common),
         LinearDiscriminant(*common, shrinkage=1.0),
     ]
-
-
-def measured(annotate: Annotate, found: list, held_out: int, strengths: tuple[float, ...] = STRENGTHS) -> Evaluate:
-    sample = annotate.sample
-    assert isinstance(sample, Sample)
-    return Evaluate(Edit(sample, tuple(found), strengths, held_out), annotate, annotator("portraits-judge"))
-
-
-def make(store: Store, goals: list[Evaluate]) -> None:
-    store.prepare()
-    run(plan(goals, store), store, RayPool, Quiet())
-
-
-class Quiet:
-    def advance(self, stage: Stage) -> None:
-        pass
 
 
 def compare(store: Store, evaluation: Evaluate, found: list) -> pd.DataFrame:

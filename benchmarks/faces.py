@@ -16,6 +16,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks._measured import JUDGE
 from benchmarks._report import verdict
 from pipeline.effects import best_strengths, largest_control, on_and_off_target
 
@@ -52,6 +53,7 @@ def main() -> int:
         seconds_again = run(Path(folder), quick)
         [catalog] = Path(folder).glob("catalog-*/00000")
         effects = pd.read_parquet(catalog / "effects.parquet")
+        effects = effects[effects["judge"] == JUDGE]
         directions = pd.read_parquet(catalog / "directions.parquet")
         locality = pd.read_parquet(catalog / "locality.parquet")
 

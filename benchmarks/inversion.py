@@ -33,6 +33,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks._measured import measured
 from benchmarks._report import verdict
 from jobs.command_line import Lines
 from pipeline import images as image_sets
@@ -47,7 +48,6 @@ from pipeline.portraits.data import draw
 from pipeline.runner import plan, run
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.disentangle import Disentangle
-from pipeline.stages.edit import Edit
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.invert import Invert
 from pipeline.stages.linear_discriminant import LinearDiscriminant
@@ -275,8 +275,7 @@ def goal(model: Model, size: Size, real: ImageSet) -> Evaluate:
     discriminant = LinearDiscriminant(annotate, "portraits", ATTRIBUTES, size.top)
     finders = (Disentangle(difference), discriminant)
     control = RandomDirections(sample, finders)
-    edit = Edit(sample, (*finders, control), STRENGTHS, size.held_out)
-    return Evaluate(edit, annotate, annotator("portraits-judge"))
+    return measured(sample, [*finders, control], STRENGTHS, size.held_out)
 
 
 def elsewhere(effects: pd.DataFrame, targets: dict[str, str]) -> Figures:

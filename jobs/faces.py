@@ -9,6 +9,7 @@ from typing import Annotated, cast
 from typer import Option
 
 from jobs.command_line import carry_out, console, main
+from jobs.measurement import Measurement
 from pipeline import images as image_sets
 from pipeline import models
 from pipeline.errors import UserError
@@ -17,9 +18,7 @@ from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.by_step import EXACT
 from pipeline.stages.catalog import Catalog
-from pipeline.stages.disentangle import Disentangle
-from pipeline.stages.edit import Edit, EditOrigins
-from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.convergence import Convergence
 from pipeline.stages.invert import Invert
 from pipeline.stages.jacobian_directions import JacobianDirections
 from pipeline.stages.jacobian_subspaces import JacobianSubspaces
@@ -85,6 +84,22 @@ def faces(
             help="Held-out samples that edits are measured on: twice as many for the control, a quarter for the rest."
         ),
     ] = 28,
+    protocol: Annotated[
+        str,
+        Option(help="What the supervised directions are measured on: demo, or paper: 100 samples of each of 10 seeds."),
+    ] = "demo",
+    judge: Annotated[
+        list[str], Option(help="Who measures; the first for all directions, others for the supervised ones.")
+    ] = ["portraits-judge", "mtcnn"],  # noqa: B006
+    allow_judge: Annotated[
+        list[str] | None, Option(help="A judge that may measure directions fitted on its own scores.")
+    ] = None,
+    facenet_weights: Annotated[
+        Path | None, Option(help="FaceNet weights, to measure identity by; without, the first judge's features.")
+    ] = None,
+    by_effects: Annotated[
+        bool, Option(help="Also project away only what each direction is measured to move beside its target.")
+    ] = False,
     workers: Annotated[int | None, Option(help="Worker processes; 0 works in this process, without Ray.")] = None,
     address: Annotated[str | None, Option(help="Ray cluster; without it, Ray starts on this machine.")] = None,
     plan: Annotated[bool, Option("--plan", help="Print what would be made, and stop.")] = False,
@@ -92,55 +107,48 @@ def faces(
     """Make a measured direction catalog of the bundled portraits, and a report to look at."""
 
     def goals() -> tuple[Catalog, Report]:
-        found = models.find(model)
-        labels, judge = annotator("portraits"), annotator("portraits-judge")
-        way = cast(Across, across)  # the stage checks it
+        found, labels = models.find(model), annotator("portraits")
         wanted = tuple(name.strip() for name in attributes.split(",") if name.strip())
+        sampling = (steps, eta)
 
         sample: Sample
         source: Source
         if images is not None and not activations:
             raise UserError("Real images are inverted with their activations stored: leave --no-activations out.")
         if images is not None:
-            sample = Sample(found, min(samples, YARDSTICK), steps, eta, seed=seed)
+            sample = Sample(found, min(samples, YARDSTICK), *sampling, seed=seed)
             source = Invert(found, steps, images=image_sets.find(images), iterations=ITERATIONS)
         elif activations:
-            source = sample = Sample(found, samples, steps, eta, seed=seed)
+            source = sample = Sample(found, samples, *sampling, seed=seed)
         else:
-            source = sample = SketchedSample(found, samples, steps, eta, seed=seed, annotator=labels, block=block)
-        stored = source if activations else Sample(found, min(samples, YARDSTICK), steps, eta, seed=seed)
-        annotate = Annotate(source, (labels, annotator("mtcnn")))
+            source = sample = SketchedSample(found, samples, *sampling, seed=seed, annotator=labels, block=block)
+        stored = source if activations else Sample(found, min(samples, YARDSTICK), *sampling, seed=seed)
+        annotate = Annotate(source, (labels,))
 
         if activations and source.n <= EXACT:
-            unsupervised = PrincipalComponents(source, components, way)
+            unsupervised = PrincipalComponents(source, components, cast(Across, across))  # the stage checks it
             difference, *better = from_activations(annotate, wanted, top)
         else:
             sketched = SketchActivations(annotate, labels.name) if activations else source
-            unsupervised = PrincipalComponents(sketched, components, way)
+            unsupervised = PrincipalComponents(sketched, components, cast(Across, across))
             difference, *better = from_sketches(sketched, wanted)
-        recommended = tuple(Disentangle(finder) for finder in better)
-        rest = (*better, Disentangle(difference))
-
-        def measured(directions: tuple[Stage, ...], strengths: tuple[float, ...], n: int) -> Evaluate:
-            return Evaluate(Edit(sample, directions, strengths, n), annotate, judge)
-
-        few = max(2, held_out // 4)
-        evaluations = (
-            measured((*recommended, difference), (-1.25, -0.75, 0.75, 1.25), held_out),
-            measured((RandomDirections(sample, recommended, 4),), (-1.0, 1.0), 2 * held_out),
-            measured(rest, (-0.5, 0.5), few),
-            measured((unsupervised,), (-2.0, 2.0), few),
-        )
         masks = [None if name == "image" else mask(name) for name in region]
-        distinct, mean = from_jacobians(stored, min(jacobians, stored.n), masks)
-        control = RandomDirections(stored, distinct, 2)
-        single = [measured((*distinct, *mean, control), FAR, few)] if distinct else []
+        single = from_jacobians(stored, min(jacobians, stored.n), masks)
+
+        measure = Measurement.by(judge, sample, tuple(allow_judge or ()), facenet_weights, protocol)
+        measured = measure.supervised(difference, tuple(better), held_out, by_effects)
+        few = max(2, held_out // 4)
+        measured += (measure.unsupervised((unsupervised,), (-2.0, 2.0), few),)
+        distinct = tuple(each for each in single if each.kind == "distinct")
+        alone = [measure.unsupervised(single, FAR, few)] if single else []
+        published = [finder for each in (*measured, *alone) for finder in each.edit.finders]
         catalog = Catalog(
             source,
-            (difference, *rest, *recommended, unsupervised, *distinct, *mean),
-            (*evaluations, *single),
-            transfers=tuple(Transfer(EditOrigins(stored, distinct, FAR), each) for each in single),
-            localities=tuple(Locality(each.edit, tuple(filter(None, masks))) for each in single if any(masks)),
+            tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
+            (*measured, *alone),
+            transfers=tuple(Transfer(measure.origins(stored, distinct, FAR), each) for each in alone),
+            localities=tuple(Locality(each.edit, tuple(filter(None, masks))) for each in alone if any(masks)),
+            convergences=(Convergence(difference),) if isinstance(difference, MeanDifference) else (),
         )
         return catalog, Report(catalog)
 
@@ -149,12 +157,12 @@ def faces(
     console.print(f"Report:  {store.folder(report) / 'report.html'}")
 
 
-def from_jacobians(source: Source, n: int, masks: list[Mask | None]) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
+def from_jacobians(source: Source, n: int, masks: list[Mask | None]) -> tuple[JacobianDirections, ...]:
     """Of the first n samples, in each region: what singular vectors at three steps have in common, and their mean subspaces."""
     at = tuple(sorted({source.steps * quarter // 4 for quarter in (1, 2, 3)}))
     subspaces = [JacobianSubspaces(source, tuple(range(n)), at, VECTORS, mask) for mask in masks if n]
-    distinct = tuple(JacobianDirections(each, source, 3) for each in subspaces)
-    return distinct, tuple(JacobianDirections(each, source, 2, "mean") for each in subspaces)
+    distinct = (JacobianDirections(each, source, 3) for each in subspaces)
+    return (*distinct, *(JacobianDirections(each, source, 2, "mean") for each in subspaces))
 
 
 def from_activations(annotate: Annotate, wanted: tuple[str, ...], top: int) -> tuple[Stage, ...]:

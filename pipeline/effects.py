@@ -1,26 +1,102 @@
-"""Effects of edits: from a judge's scores to how far each direction moves its target, and everything else.
+"""Effects of edits: from judges' scores to how far each direction moves its target, and everything else.
 
 An *effect* is a mean change in standard deviations of the attribute over unedited samples. *On target* is the direction's own
-attribute, *off target* the largest absolute effect on any other.
+attribute, *off target* the largest absolute effect on any other. Scores are tables of schemas.scores, effects of schemas.effects.
 """
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
 CLEAN = 1 / 3  # off target as a share of on target, up to which an edit counts as clean
+CONFIDENCE = 0.99  # with which an effect is called clear of the control, and of its own sampling error
+
+READING = ["judge", "attribute"]
+EDIT = ["direction", "control", "strength"]
 
 
-def effects(edits: pd.DataFrame, attributes: tuple[str, ...], std: np.ndarray, judge: str) -> pd.DataFrame:
-    """Mean and spread of (edited - unedited), each image against its own unedited twin, in units of `std` (attributes,).
+def effects(scores: pd.DataFrame, std: pd.Series) -> pd.DataFrame:
+    """Mean and spread of (edited - unedited), each image against its own unedited twin, in units of `std` by (judge, attribute).
 
-    edits: direction, control, strength, sample_id and a column of scores an attribute; the direction "unedited" is the twins.
-    Returns the columns of schemas.effects. Twins are joined on sample_id.
+    scores: of edits and of their unedited twins, joined on sample_id. Returns schemas.effects but for `limit` and `clear`.
     """
-    changes = _changes(edits, attributes)
-    groups = changes.groupby(["direction", "control", "strength", "attribute"], sort=False)["raw"]
-    table = groups.agg(raw="mean", std="std", n="count").reset_index()
-    unit = _unit(table, attributes, std)
-    return table.assign(effect=table["raw"] / unit, std=table["std"] / unit, judge=judge)
+    groups = changes(scores).groupby([*EDIT, *READING], sort=False)
+    table = groups["raw"].agg(raw="mean", std="std", n="count").join(_over_seeds(groups)).reset_index()
+    unit = _unit(table, std)
+    spreads = {column: table[column] / unit for column in ("std", "std_over_seeds")}
+    return table.assign(effect=table["raw"] / unit, **spreads)
+
+
+def changes(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores of edited images, with `raw`: edited - unedited."""
+    unedited = scores["direction"] == "unedited"
+    twins = scores[unedited].set_index(["sample_id", *READING])["score"]
+    edited = scores[~unedited]
+    own = twins.reindex(pd.MultiIndex.from_frame(edited[["sample_id", *READING]]))
+    return edited.assign(raw=edited["score"].to_numpy() - own.to_numpy())
+
+
+def _over_seeds(groups: pd.api.typing.DataFrameGroupBy) -> pd.Series:
+    """Standard deviation of the mean changes of single seeds; NaN where there is one seed."""
+    keys = [*EDIT, *READING]
+    by_seed = groups.obj.groupby([*keys, "seed"], sort=False)["raw"].mean()
+    return by_seed.groupby(keys, sort=False).std().rename("std_over_seeds")
+
+
+def _unit(table: pd.DataFrame, std: pd.Series) -> np.ndarray:
+    """The standard deviation of each row's attribute."""
+    return std.reindex(pd.MultiIndex.from_frame(table[READING])).to_numpy()
+
+
+# The control
+
+
+def beside_control(table: pd.DataFrame, controls: pd.DataFrame, norms: dict[str, float]) -> pd.DataFrame:
+    """`table` with `limit` and `clear`: whether each effect stands clear of what random directions of its norm do.
+
+    controls: effects of random directions, of this evaluation or others; norms: of all directions, over the whole trajectory. The
+    limit is the prediction interval of one more random direction, at the norms that were measured; between these, and beyond, in
+    proportion to the norm. An effect must also differ from 0 by its own sampling error.
+    """
+    limits = _limits(controls, norms)
+    norm = table["strength"].abs() * table["direction"].map(norms)
+    limit = np.full(len(table), np.nan)
+    for reading, rows in table.groupby(READING, sort=False).indices.items():
+        if reading in limits:
+            limit[rows] = _in_proportion(norm.to_numpy()[rows], *limits[reading])
+    error = student.ppf((1 + CONFIDENCE) / 2, np.maximum(table["n"] - 1, 1)) * table["std"] / np.sqrt(table["n"])
+    beyond = table["effect"].abs() > np.fmax(limit, np.where(table["n"] > 1, error, np.inf))
+    clear = beyond.astype(object).where(~(np.isnan(limit) | table["control"] | table["effect"].isna()), None)
+    return table.assign(limit=limit, clear=clear)
+
+
+def _limits(controls: pd.DataFrame, norms: dict[str, float]) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """By (judge, attribute): norms of random offsets, rising, and the limit at each."""
+    controls = controls.assign(
+        size=controls["strength"].abs(), square=controls["effect"] ** 2, norm=controls["direction"].map(norms)
+    )
+    by_direction = controls.groupby([*READING, "size", "direction"], sort=False)[["square", "norm"]].mean().dropna()
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for (judge, attribute, size), rows in by_direction.groupby([*READING, "size"], sort=False):
+        k = len(rows)  # both signs of a direction tell much the same
+        limit = student.ppf((1 + CONFIDENCE) / 2, k) * np.sqrt(rows["square"].mean() * (1 + 1 / k))
+        found.setdefault((judge, attribute), []).append((float(size * rows["norm"].mean()), float(limit)))
+    return {reading: tuple(np.array(sorted(points)).T) for reading, points in found.items()}
+
+
+def _in_proportion(norm: np.ndarray, at: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Straight lines from (0, 0) through the measured points; beyond the last, on through it from 0."""
+    within = np.interp(norm, np.concatenate([[0], at]), np.concatenate([[0], limit]))
+    return np.where(norm > at[-1], norm / at[-1] * limit[-1], within)
+
+
+def largest_control(table: pd.DataFrame) -> pd.Series:
+    """The largest absolute effect of any random direction at any strength, by attribute."""
+    controls = table[table["control"]]
+    return controls.assign(effect=controls["effect"].abs()).groupby("attribute")["effect"].max()
+
+
+# On and off target, by one judge
 
 
 def matrix(table: pd.DataFrame) -> pd.DataFrame:
@@ -36,12 +112,12 @@ def on_and_off_target(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFr
     wide = matrix(table[table["direction"].isin(list(targets))]).reset_index()
     attributes = [column for column in wide.columns if column not in ("direction", "strength")]
     values = wide[attributes].to_numpy()
-    target = np.array([attributes.index(targets[name]) for name in wide["direction"]])
+    target = np.array([attributes.index(targets[name]) for name in wide["direction"]], dtype=int)
     rows = np.arange(len(wide))
     on = values[rows, target] * np.sign(wide["strength"].to_numpy())
     others = np.abs(values)
     others[rows, target] = 0
-    off = others.max(axis=1)
+    off = np.nanmax(others, axis=1) if len(wide) else on
     ratio = np.divide(on, off, out=np.where(on > 0, np.inf, 0.0), where=off > 0)
     return wide.assign(target=wide["direction"].map(targets), on_target=on, off_target=off, ratio=ratio)
 
@@ -62,37 +138,21 @@ def best_strengths(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame
     )
 
 
-def largest_control(table: pd.DataFrame) -> pd.Series:
-    """The largest absolute effect of any random direction at any strength, by attribute."""
-    controls = table[table["control"]]
-    return controls.assign(effect=controls["effect"].abs()).groupby("attribute")["effect"].max()
+# Directions of single images
 
 
-def transfer(own: pd.DataFrame, others: pd.DataFrame, attributes: tuple[str, ...], std: np.ndarray) -> pd.DataFrame:
+def transfer(own: pd.DataFrame, others: pd.DataFrame, std: pd.Series) -> pd.DataFrame:
     """What each edit does to the sample that its direction was found on, beside what it does to held-out samples.
 
     own, others: scores of edits and of their unedited twins, as `effects` takes them; `others` may have more directions. Returns
-    the columns of schemas.transfer, but for the judge.
+    the columns of schemas.transfer.
     """
-    edit = ["direction", "strength", "attribute"]
-    mine = _changes(own, attributes).rename(columns={"raw": "own"}).drop(columns="control")
-    both = _changes(others, attributes).drop(columns="sample_id").merge(mine, on=edit)
-    both["same_way"] = np.sign(both["raw"]) == np.sign(both["own"])
-    groups = both.groupby([*edit, "sample_id", "own"], sort=False)
+    edit = ["direction", "strength", *READING]
+    mine = changes(own).rename(columns={"raw": "own"})[[*edit, "sample_id", "own"]]
+    both = changes(others).drop(columns="sample_id").merge(mine, on=edit)
+    product = both["raw"] * both["own"]
+    both["same_way"] = (product > 0).astype(float).where(product.notna())
+    groups = both.groupby([*edit, "sample_id", "own"], sort=False, dropna=False)
     table = groups.agg(others=("raw", "mean"), same_way=("same_way", "mean"), n=("raw", "count")).reset_index()
-    unit = _unit(table, attributes, std)
+    unit = _unit(table, std)
     return table.assign(own=table["own"] / unit, others=table["others"] / unit)
-
-
-def _changes(edits: pd.DataFrame, attributes: tuple[str, ...]) -> pd.DataFrame:
-    """A row an edited image and attribute: direction, control, strength, sample_id, attribute, and `raw`, edited - unedited."""
-    names = list(attributes)
-    twins = edits[edits["direction"] == "unedited"].set_index("sample_id")[names]
-    change = edits[edits["direction"] != "unedited"].copy()
-    change[names] -= twins.loc[change["sample_id"]].to_numpy()
-    return change.melt(["direction", "control", "strength", "sample_id"], names, "attribute", "raw")
-
-
-def _unit(table: pd.DataFrame, attributes: tuple[str, ...], std: np.ndarray) -> pd.Series:
-    """The standard deviation of each row's attribute."""
-    return table["attribute"].map(dict(zip(attributes, std, strict=True)))

@@ -1,7 +1,7 @@
 """h-space: read and edit the bottleneck of a U-Net, by hooks on the unmodified model.
 
-An *edit* is a function (step, h) -> h: what the U-Net goes on with instead of its own h. `Add`, `Take` and `Replay` are the three
-that the method needs, and edits are applied one after another, so directions add up.
+An *edit* is a function (step, h) -> h: what the U-Net goes on with instead of its own h. `Add`, `AddEach`, `Take` and `Replay` are
+those that the method needs, and edits are applied one after another, so directions add up.
 
 Shapes: B batch, T steps, C H W bottleneck. Step 0 is the noisiest.
 """
@@ -54,6 +54,27 @@ class Add:
             )
         gamma = torch.as_tensor(self.gamma, dtype=h.dtype, device=h.device).view(-1, 1, 1, 1)
         return h + gamma * v.to(h)
+
+
+@dataclass(frozen=True)
+class AddEach:
+    """gamma * v of its own added to the h of each sample: edits by several directions and strengths in one batch.
+
+    v is (K, T, C, H, W), gamma (B,), and row i of the batch gets the direction `which[i]`, 0 .. K-1.
+    """
+
+    v: Tensor
+    which: Tensor
+    gamma: Tensor
+
+    def __call__(self, step: int, h: Tensor) -> Tensor:
+        if step >= self.v.shape[1] or self.v.shape[2:] != h.shape[1:]:
+            raise UserError(
+                f"Directions of shape {tuple(self.v.shape[1:])} (T, C, H, W) cannot be added at step {step} to h of shape "
+                f"{tuple(h.shape[1:])}.\nThey were made with another T, model or capture point: use those that they name."
+            )
+        gamma = self.gamma.to(h).view(-1, 1, 1, 1)
+        return h + gamma * self.v[self.which, step].to(h)
 
 
 @dataclass(frozen=True)

@@ -127,12 +127,17 @@ def _mouth(points: np.ndarray, d: float) -> list[_Ellipse]:
     return [((points[3] + points[4]) / 2, 0.5 * float(np.linalg.norm(points[4] - points[3])) + 0.18 * d, 0.34 * d)]
 
 
-REGIONS = {"eyes": _eyes, "nose": _nose, "mouth": _mouth}
+def _head(points: np.ndarray, d: float) -> list[_Ellipse]:
+    eyes, mouth = (points[0] + points[1]) / 2, (points[3] + points[4]) / 2
+    return [((eyes + mouth) / 2 - 0.2 * (mouth - eyes), 1.75 * d, 2.0 * float(np.linalg.norm(mouth - eyes)))]
+
+
+REGIONS = {"eyes": _eyes, "nose": _nose, "mouth": _mouth, "head": _head}
 
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Eyes, nose or mouth of the largest face: ellipses around MTCNN's landmarks, turned with the head and as large as it is."""
+    """Eyes, nose, mouth or head of the largest face: ellipses around MTCNN's landmarks, turned with the face and as large."""
 
     region: str  # of REGIONS
     softness: float = 0.0  # width of the border in inter-ocular distances; 0 is binary
@@ -177,7 +182,7 @@ class Landmarks:
 
 
 def mask(text: str) -> Mask:
-    """What a person types: eyes, nose, mouth, box:LEFT,TOP,RIGHT,BOTTOM, or the path of an image file."""
+    """What a person types: eyes, nose, mouth, head, box:LEFT,TOP,RIGHT,BOTTOM, or the path of an image file."""
     if text in REGIONS:
         return Landmarks(text)
     if text.startswith("box:"):

@@ -1,19 +1,143 @@
-"""Disentangling by projection, Eq. 12 of Haas et al. 2024: v = (I - V (V^T V)^-1 V^T) v_0."""
+"""Disentangling by projection, Eq. 12 of Haas et al. 2024: v = (I - V (V^T V)^-1 V^T) v_0.
+
+Shapes: T steps, k conditions (the directions to be projected away), D numbers of a trajectory or of a step.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+By = Literal["joint", "step"]
 
 
-def project_out(v_0: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Remove from v_0 what it shares with k other directions, jointly, over the whole trajectory flattened.
+@dataclass(frozen=True)
+class Projection:
+    """What is left of a direction, and where the rest went."""
 
-    v_0: any shape; others: (k, *shape of v_0). Returns v with <v, v_i> = 0 to rounding for every i, in v_0's shape and
-    float64. The k directions may correlate, or even repeat: the k x k Gram matrix is inverted in the least-squares sense.
+    v: np.ndarray  # v_0's shape, float64
+    kept: float  # share of the norm of v_0 that is left
+    kept_by_step: np.ndarray  # (T,), the same of each step
+    condition: float  # condition number of the Gram matrix of the unit conditions, the worst step's: 1 is orthogonal
+    taken: (
+        np.ndarray
+    )  # (k,) each condition's share of the squared norm removed; negative where correlated ones compensate
+
+
+def project(v_0: np.ndarray, others: np.ndarray, by: By = "joint") -> Projection:
+    """Remove from v_0 (T, ...) what it shares with k other directions (k, T, ...), all at once, so that their order is no matter.
+
+    "joint" is Eq. 12 over the whole trajectory flattened; "step" the same at every step on its own, which leaves nothing of the
+    others at any step, and less of v_0. The directions may correlate, or even repeat; zeros take nothing away.
     """
-    v = v_0.astype(np.float64).ravel()
-    V = others.astype(np.float64).reshape(len(others), -1)  # (k, D), rows
-    norms = np.linalg.norm(V, axis=1, keepdims=True)
-    V = V / np.where(norms > 0, norms, 1)
-    for _ in range(2):  # the second pass removes what rounding left of the first
-        coefficients = np.linalg.lstsq(V @ V.T, V @ v, rcond=None)[0]
-        v = v - coefficients @ V
-    return v.reshape(v_0.shape)
+    T = len(v_0)
+    flat = v_0.astype(np.float64).reshape(T, -1)
+    conditions = others.astype(np.float64).reshape(len(others), *flat.shape)
+    if by == "joint":
+        pieces = [_project(flat.ravel(), conditions.reshape(len(others), flat.size))]
+    else:
+        pieces = [_project(flat[t], conditions[:, t]) for t in range(T)]
+    v = np.concatenate([piece for piece, _, _ in pieces]).reshape(flat.shape)
+    removed = np.sum([parts for _, parts, _ in pieces], axis=0)
+    total = removed.sum()
+    return Projection(
+        v=v.reshape(v_0.shape),
+        kept=float(_share(np.linalg.norm(v), np.linalg.norm(flat))),
+        kept_by_step=_share(np.linalg.norm(v, axis=1), np.linalg.norm(flat, axis=1)),
+        condition=max(condition for _, _, condition in pieces),
+        taken=removed / total if total > 0 else np.zeros(len(others)),
+    )
+
+
+def _project(v_0: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """One flat vector (D,): what is left, the squared norm that each of the others (k, D) took, the condition number."""
+    if not len(others):
+        return v_0, np.zeros(0), 1.0
+    norms = np.linalg.norm(others, axis=1, keepdims=True)
+    V = others / np.where(norms > 0, norms, 1)  # (k, D), rows
+    gram, shared = V @ V.T, V @ v_0
+    coefficients = np.linalg.lstsq(gram, shared, rcond=None)[0]
+    v = v_0 - coefficients @ V
+    again = np.linalg.lstsq(gram, V @ v, rcond=None)[0]  # removes what rounding left
+    return v - again @ V, coefficients * shared, _condition(gram[norms[:, 0] > 0][:, norms[:, 0] > 0])
+
+
+def _condition(gram: np.ndarray) -> float:
+    if len(gram) < 2:
+        return 1.0
+    values = np.linalg.eigvalsh(gram)
+    return float(values[-1] / values[0]) if values[0] > len(gram) * np.finfo(float).eps * values[-1] else float("inf")
+
+
+def _share(part: ArrayLike, whole: ArrayLike) -> np.ndarray:
+    """part / whole; 1 where there was nothing."""
+    part, whole = np.asarray(part, float), np.asarray(whole, float)
+    return np.divide(part, whole, out=np.ones_like(part), where=whole > 0)
+
+
+# What to project away, by what is measured
+
+Measure = Callable[
+    [np.ndarray], dict[str, float]
+]  # a direction -> its effect on each attribute, > 0 where strength raises it
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A set of attributes projected away, and what was measured of what they left, at the norm of v_0."""
+
+    away: tuple[str, ...]
+    kept: float
+    on_target: float
+    off_target: float  # largest absolute effect on anything else
+    accepted: bool
+
+    @property
+    def ratio(self) -> float:
+        if self.off_target > 0:
+            return self.on_target / self.off_target
+        return float("inf") if self.on_target > 0 else 0.0
+
+
+def search(
+    v_0: np.ndarray,
+    target: str,
+    others: dict[str, np.ndarray],
+    measure: Measure,
+    by: By = "joint",
+    better: float = 1.05,
+    least: float = 0.2,
+) -> tuple[Projection, list[Trial]]:
+    """Project away one attribute after the other, always the one moved most of those left, until the ratio on / off rises no more.
+
+    others: directions by attribute. One stays projected away if the ratio of the effect on target to the largest off target rises
+    by the factor `better`, and at least the share `least` of v_0 is left. Returns the best projection, and all trials in order.
+    """
+    away: tuple[str, ...] = ()
+    best, effects = project(v_0, _stack(others, away, v_0), by), measure(v_0)
+    trials = [_trial(away, 1.0, effects, target, True)]
+    while left := [name for name in others if name not in away and name != target]:
+        away = (*away, max(left, key=lambda name: abs(effects.get(name, 0.0))))
+        projection = project(v_0, _stack(others, away, v_0), by)
+        if projection.kept < least:
+            trials.append(Trial(away, projection.kept, float("nan"), float("nan"), False))
+            break
+        effects = measure(projection.v / projection.kept)
+        accepted = [trial for trial in trials if trial.accepted][-1]
+        trial = _trial(away, projection.kept, effects, target, False)
+        trials.append(replace(trial, accepted=trial.on_target > 0 and trial.ratio >= better * accepted.ratio))
+        if not trials[-1].accepted:
+            break
+        best = projection
+    return best, trials
+
+
+def _stack(others: dict[str, np.ndarray], away: tuple[str, ...], v_0: np.ndarray) -> np.ndarray:
+    return np.stack([others[name] for name in away]) if away else np.empty((0, *v_0.shape))
+
+
+def _trial(away: tuple[str, ...], kept: float, effects: dict[str, float], target: str, accepted: bool) -> Trial:
+    off = max((abs(effect) for name, effect in effects.items() if name != target), default=0.0)
+    return Trial(away, kept, effects[target], off, accepted)

@@ -61,16 +61,27 @@ class Direction(_Strict):
     attribute: str | None = Field(description="null for an unsupervised direction")
     norm: float = Field(description="of the whole trajectory flattened")
     parents: list[str] | None = Field(description="of a projected direction: v_0 first, then what was projected away")
+    target: str | None = Field(
+        description="its attribute; of an unsupervised direction the one that it was measured to move most"
+    )
+    label: str | None = Field(description="what it was measured to do, in standard deviations; null where it was not")
+    unit: float | None = Field(
+        description="calibration: this times the vector raises the target by one standard deviation; null where it cannot"
+    )
+    reach: list[float] | None = Field(
+        description="lowest and highest strength of the vector at which images were measured to be the model's own"
+    )
 
 
 class Evaluation(_Strict):
     """How effects.parquet was measured."""
 
-    judge: str = Field(
-        description="the attribute network that scored; it labelled nothing that directions are fitted on"
+    judges: list[str] = Field(
+        description="the networks that scored; they labelled nothing that these directions are fitted on, unless allowed to"
     )
     strengths: list[float] = Field(description="what the directions were multiplied by")
-    n: int = Field(description="held-out samples an edit")
+    n: int = Field(description="held-out samples an edit and seed")
+    seeds: int = Field(default=1, description="draws of n held-out samples")
     controls: int = Field(description="random directions among those measured, of the median norms by step")
 
 

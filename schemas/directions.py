@@ -5,6 +5,17 @@ Every finder of directions makes this table, so nothing downstream asks where a 
 
 import pyarrow as pa
 
+# What was tried before something was projected away from a direction, in order; effects are standard deviations.
+TRIALS = pa.schema(
+    [
+        pa.field("away", pa.list_(pa.string()), nullable=False),  # attributes
+        pa.field("kept", pa.float32(), nullable=False),  # share of the norm that they left
+        pa.field("on_target", pa.float32(), nullable=False),  # effect on the direction's attribute, at the full norm
+        pa.field("off_target", pa.float32(), nullable=False),  # largest absolute effect on anything else
+        pa.field("accepted", pa.bool_(), nullable=False),  # whether the ratio of the two had risen
+    ]
+)
+
 DIRECTIONS = pa.schema(
     [
         pa.field("name", pa.string(), nullable=False),  # unique in a catalog, e.g. "smile/mean-difference"
@@ -49,7 +60,12 @@ DIRECTIONS = pa.schema(
         pa.field("cosines", pa.list_(pa.struct([("direction", pa.string()), ("cosine", pa.float32())]))),  # to the
         # catalog's other directions of the same attribute
         pa.field("parents", pa.list_(pa.string())),  # of a projected direction: v_0 first, then what was projected away
+        pa.field("projected_by", pa.string()),  # "joint": over the whole trajectory, Eq. 12; or every "step" on its own
         pa.field("norm_kept", pa.float32()),  # of a projected direction: share of the norm of v_0 that is left
+        pa.field("norm_kept_by_step", pa.list_(pa.float32())),
+        pa.field("condition_number", pa.float32()),  # of the Gram matrix of what was projected away: 1 is orthogonal
+        pa.field("taken", pa.list_(pa.float32())),  # share of what was removed that each of parents[1:] took; sums to 1
+        pa.field("trials", pa.list_(pa.struct(list(TRIALS)))),  # where effects chose what to project away
         pa.field("stage", pa.string(), nullable=False),  # name and fingerprint of the stage that made it
     ]
 )

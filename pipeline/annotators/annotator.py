@@ -12,7 +12,7 @@ such a class in a file beside this one and list it in `ANNOTATORS`; the contract
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -41,6 +41,18 @@ class Annotator(Protocol):
 
     def load(self) -> Scorer:
         """Load the networks, in eval mode and without gradients."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """What images are compared by. A frozen dataclass, as an annotator is; an annotator may be one too."""
+
+    @property
+    def name(self) -> str: ...
+
+    def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Images (B, H, W, 3) uint8 RGB -> features (B, F) float32, each image's its own."""
         ...
 
 

@@ -1,11 +1,13 @@
 """The bundled attribute networks, trained on the bundled model's domain: drawn portraits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pipeline.annotators.annotator import Scorer, resize, sha256_of, to_tensor
 from pipeline.errors import UserError
@@ -40,16 +42,22 @@ class PortraitAnnotator:
         object.__setattr__(self, "weights", sha256_of([file]))
 
     def load(self) -> Scorer:
-        network = load_network(PORTRAITS / self.folder)
+        return _on_images(load_network(PORTRAITS / self.folder))
 
-        @torch.inference_mode()
-        def score(images: np.ndarray) -> np.ndarray:
-            pixels = to_tensor(images)
-            if pixels.shape[-2] != pixels.shape[-1]:
-                raise ValueError(f"Portraits must be square images, found {images.shape[1:3]}. Crop them first.")
-            return network(to_float(resize(pixels, SIZE, SIZE))).numpy()
+    def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Images -> what the scores are read from: features of the last layer but one."""
+        return _on_images(load_network(PORTRAITS / self.folder).features)
 
-        return score
+
+def _on_images(network: Callable[[Tensor], Tensor]) -> Callable[[np.ndarray], np.ndarray]:
+    @torch.inference_mode()
+    def apply(images: np.ndarray) -> np.ndarray:
+        pixels = to_tensor(images)
+        if pixels.shape[-2] != pixels.shape[-1]:
+            raise ValueError(f"Portraits must be square images, found {images.shape[1:3]}. Crop them first.")
+        return network(to_float(resize(pixels, SIZE, SIZE))).numpy()
+
+    return apply
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,12 @@ LARGE = 1.0  # standard deviations: an effect that anyone can see
 class Measured:
     """One evaluation: effects of its directions and controls, and some of the edited images."""
 
-    judge: str
+    judges: tuple[str, ...]  # the first is the one that the page goes by
     strengths: tuple[float, ...]
-    n: int  # held-out samples that the effects are means over
-    effects: pd.DataFrame  # of schemas.effects
+    n: int  # held-out samples that the effects are means over, of all seeds
+    seeds: int
+    effects: pd.DataFrame  # of schemas.effects, by the first judge
+    by_others: pd.DataFrame  # the same, by the other judges
     images: dict[
         tuple[str, float], list[bytes]
     ]  # (direction, strength) -> PNGs, one a held-out sample; ("unedited", 0.0)
@@ -79,6 +81,9 @@ class Findings:
     samples: list[bytes]  # PNGs
     transfer: pd.DataFrame | None = None  # of schemas.transfer
     locality: pd.DataFrame | None = None  # of schemas.locality
+    convergence: pd.DataFrame | None = None  # of schemas.convergence
+    preservation: pd.DataFrame | None = None  # of schemas.preservation
+    profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
     origins: dict[tuple[str, float], bytes] = field(default_factory=dict)  # (direction, strength) -> PNG of the sample
     # that it was found on; at 0.0 unedited, with the region outlined
 

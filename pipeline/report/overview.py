@@ -75,7 +75,7 @@ def _title(group: Group) -> str:
 
 def _facts(findings: Findings) -> Html:
     sampling, model = findings.catalog.sampling, findings.catalog.model
-    judges = list(dict.fromkeys(each.judge for each in findings.measured))
+    judges = list(dict.fromkeys(judge for each in findings.measured for judge in each.judges))
     held_out = sorted({each.n for each in findings.measured})
     facts: list[tuple[str, Child]] = [
         (

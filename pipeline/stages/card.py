@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pipeline.effects import best_strengths, largest_control
-from schemas.catalog import Catalog
+from schemas.catalog import Catalog, Direction
 
 _APPLY = """\
 import torch
 from diffusers import {classes}
 from safetensors.torch import load_file
 
-folder, name, gamma = {folder!r}, {name!r}, {gamma}
+folder, name, gamma, unit = {folder!r}, {name!r}, {gamma}, {unit}
 unet = {unet}.from_pretrained(folder, subfolder="unet").eval()
 scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler", clip_sample={clip})
-{load}v = load_file("directions.safetensors")[name]  # (T, C, H, W)
+{load}v = unit * load_file("directions.safetensors")[name]  # (T, C, H, W)
 
 step = 0
 {hook}
@@ -53,6 +53,8 @@ reverse process changes what the image shows. Method: Haas et al. 2024, arXiv 23
 | `directions.safetensors` | the vectors, by name |
 | `directions.parquet` | one row a direction: how it was made, from what, n, thresholds, norms, parents |
 | `effects.parquet` | what each direction changes on held-out samples, beside random directions of the same norms |
+| `preservation.parquet` | what edits leave alone: identity, structure, background; and how far images stay the model's own |
+| `profiles.parquet` | of each direction its name by what it does, its calibrated unit, its reach; ranks of unsupervised ones |
 {more}| `SHA256SUMS` | `sha256sum -c SHA256SUMS` |
 
 **The model is** {model}, weights SHA-256 `{weights}`. With any other model these vectors mean nothing.
@@ -60,6 +62,7 @@ reverse process changes what the image shows. Method: Haas et al. 2024, arXiv 23
 ## Apply a direction
 
 With plain diffusers; `folder` holds the model's `unet` and `scheduler`, `gamma` grades the edit, negative gamma turns it round.
+{calibrated}
 
 ```python
 {code}```
@@ -69,11 +72,15 @@ With plain diffusers; `folder` holds the model's `unet` and `scheduler`, `gamma`
 {effects}
 """
 
+_CALIBRATED = """\
+With `unit` from `catalog.json`, {unit:.3g} for `{name}`, the target rises by one standard deviation at gamma = 1,
+whatever method made the direction."""
+
 _EFFECTS = """\
-Mean change of each attribute on {n} held-out samples, scored by `{judge}`, which labelled nothing that the directions
-are fitted on. Unit: standard deviations of the attribute over samples. Each direction is shown at the strength with its largest
-clean effect (no other attribute moves by more than a third of the target), or, marked *, at its best ratio where no strength is
-clean. `effects.parquet` has every strength.
+Mean change of each attribute on {n} held-out samples, scored by `{judge}`, which labelled nothing that directions
+are fitted on. Unit of effects: standard deviations of the attribute over samples. Each direction is shown at the strength with
+its largest clean effect (no other attribute moves by more than a third of the target), or, marked *, at its best ratio where no strength is
+clean; `effects.parquet` has every strength. `unit` times the vector raises the target by one standard deviation.
 
 {table}
 
@@ -83,6 +90,7 @@ Largest effect of random directions with the same norms, at any strength: {contr
 
 _MORE = {
     "transfer.parquet": "what a direction found on one sample does to that one, and to held-out samples",
+    "convergence.parquet": "how many labelled samples a direction needs, in h and in x_T",
     "locality.parquet": "how much of what a direction changes lies inside a region of the image, such as the mouth",
 }
 
@@ -90,7 +98,7 @@ _MORE = {
 def card(catalog: Catalog, effects: pd.DataFrame, more: Sequence[str] = ()) -> str:
     """The card as Markdown. effects: the rows of effects.parquet; more: the names of such other tables as there are."""
     supervised = [direction for direction in catalog.directions if direction.attribute]
-    shown = (supervised or catalog.directions)[0]
+    shown = next((direction for direction in supervised if direction.unit), (supervised or catalog.directions)[0])
     return _CARD.format(
         model=catalog.model.name,
         weights=catalog.model.weights_sha256,
@@ -101,7 +109,8 @@ def card(catalog: Catalog, effects: pd.DataFrame, more: Sequence[str] = ()) -> s
         seed=catalog.sampling.seed,
         shape=[catalog.sampling.steps, *catalog.h_shape],
         where=_WHERE[catalog.capture],
-        code=_code(catalog, shown.name),
+        calibrated=_CALIBRATED.format(name=shown.name, unit=shown.unit) if shown.unit else "",
+        code=_code(catalog, shown),
         more="".join(f"| `{name}` | {_MORE[name]} |\n" for name in more),
         effects=_effects(catalog, effects),
     )
@@ -112,7 +121,7 @@ def _found_on(catalog: Catalog) -> str:
     return found if catalog.sampling.found_in == "samples" else f"{found}, inverted, and measured on samples"
 
 
-def _code(catalog: Catalog, name: str) -> str:
+def _code(catalog: Catalog, shown: Direction) -> str:
     unet, eta = catalog.model.unet, catalog.sampling.eta
     load, condition = _condition(catalog)
     decoder, decode = _decoder(catalog)
@@ -121,8 +130,9 @@ def _code(catalog: Catalog, name: str) -> str:
     autoencoder = [catalog.model.autoencoder["_class_name"]] if catalog.model.autoencoder else []
     return _APPLY.format(
         folder="path/to/model",
-        name=name,
-        gamma=max(abs(strength) for strength in catalog.evaluations[0].strengths),
+        name=shown.name,
+        gamma=1.0 if shown.unit else max(abs(strength) for strength in catalog.evaluations[0].strengths),
+        unit=shown.unit or 1.0,
         classes=", ".join(sorted({"DDIMScheduler", kind, *autoencoder})),
         unet=kind,
         clip=catalog.sampling.clip,
@@ -165,12 +175,19 @@ def _effects(catalog: Catalog, effects: pd.DataFrame) -> str:
     targets = {direction.name: direction.attribute for direction in catalog.directions if direction.attribute}
     if not targets or not catalog.evaluations:
         return "Nothing supervised was measured."
+    evaluation = catalog.evaluations[0]
+    effects = effects[effects["judge"] == evaluation.judges[0]]
     best = best_strengths(effects, targets)
+    units = {direction.name: direction.unit for direction in catalog.directions}
     attributes = sorted(set(effects["attribute"]))
-    lines = [f"| direction | strength | {' | '.join(attributes)} |", "|" + "---|" * (2 + len(attributes))]
+    lines = [f"| direction | unit | strength | {' | '.join(attributes)} |", "|" + "---|" * (3 + len(attributes))]
     for name, row in best.iterrows():
         cells = [f"**{row[each]:+.2f}**" if each == row["target"] else f"{row[each]:+.2f}" for each in attributes]
-        lines.append(f"| `{name}` | {row['strength']:+g}{'' if row['clean'] else ' *'} | {' | '.join(cells)} |")
-    evaluation = catalog.evaluations[0]
+        unit = f"{units[name]:.3g}" if units.get(str(name)) else "–"
+        lines.append(
+            f"| `{name}` | {unit} | {row['strength']:+g}{'' if row['clean'] else ' *'} | {' | '.join(cells)} |"
+        )
     control = largest_control(effects).max()
-    return _EFFECTS.format(n=evaluation.n, judge=evaluation.judge, table="\n".join(lines), control=control)
+    return _EFFECTS.format(
+        n=evaluation.n * evaluation.seeds, judge=evaluation.judges[0], table="\n".join(lines), control=control
+    )

@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import UserError
+from pipeline.profiles import nearest, ranks
 from pipeline.stage import Stage, in_order
 from pipeline.stages.card import card
+from pipeline.stages.convergence import Convergence
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.finder import Row, names_of, read_directions
 from pipeline.stages.locality import Locality
@@ -20,13 +22,14 @@ from pipeline.stages.transfer import Transfer
 from pipeline.store import Store, describe, sha256, write_table, write_vectors
 from schemas import catalog as schema
 from schemas.directions import DIRECTIONS
+from schemas.profiles import PROFILES
 
 
 @dataclass(frozen=True)
 class Catalog(Stage):
-    """`catalog.json`, `directions.safetensors`, `directions.parquet`, `effects.parquet`, `README.md`, `SHA256SUMS`.
+    """`catalog.json`, `directions.safetensors`, `README.md`, `SHA256SUMS`; tables of directions, effects, preservation, profiles.
 
-    Where they were measured also `transfer.parquet` and `locality.parquet`.
+    Where they were measured also `transfer.parquet`, `locality.parquet` and `convergence.parquet`.
     """
 
     sample: Source  # what the directions were found in
@@ -34,6 +37,7 @@ class Catalog(Stage):
     evaluations: tuple[Evaluate, ...]
     transfers: tuple[Transfer, ...] = ()  # of image-specific directions
     localities: tuple[Locality, ...] = ()
+    convergences: tuple[Convergence, ...] = ()
 
     @property
     def applied_to(self) -> Source:
@@ -43,7 +47,11 @@ class Catalog(Stage):
     @property
     def _more(self) -> dict[str, tuple[Stage, ...]]:
         """The tables that not every catalog has, by name, and the stages that make them."""
-        tables = {"transfer.parquet": self.transfers, "locality.parquet": self.localities}
+        tables: dict[str, tuple[Stage, ...]] = {
+            "transfer.parquet": self.transfers,
+            "locality.parquet": self.localities,
+            "convergence.parquet": self.convergences,
+        }
         return {name: stages for name, stages in tables.items() if stages}
 
     def check(self) -> None:
@@ -60,20 +68,40 @@ class Catalog(Stage):
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         rows, vectors = read_directions(store, self.finders)
         rows = [{**row, "cosines": cosines(row, rows, vectors)} for row in rows]
-        effects = pa.concat_tables([store.table(each, "effects.parquet") for each in self.evaluations])
-        catalog = self._catalog(rows)
+        profiles = self._profiles(store, rows, vectors)
+        effects = self._together(store, "effects.parquet", self.evaluations)
+        catalog = self._catalog(rows, profiles)
 
         (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n")
         write_vectors(out / "directions.safetensors", vectors)
         write_table(out / "directions.parquet", pa.Table.from_pylist(rows, schema=DIRECTIONS))
         write_table(out / "effects.parquet", effects)
+        write_table(out / "preservation.parquet", self._together(store, "preservation.parquet", self.evaluations))
+        write_table(out / "profiles.parquet", pa.Table.from_pylist(profiles, schema=PROFILES))
         for name, stages in self._more.items():
-            write_table(out / name, pa.concat_tables([store.table(each, name) for each in stages]))
+            write_table(out / name, self._together(store, name, stages))
         (out / "README.md").write_text(card(catalog, effects.to_pandas(), list(self._more)))
         sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(out.iterdir())]
         (out / "SHA256SUMS").write_text("".join(sums))
 
-    def _catalog(self, rows: list[Row]) -> schema.Catalog:
+    @staticmethod
+    def _together(store: Store, name: str, stages: tuple[Stage, ...]) -> pa.Table:
+        return pa.concat_tables([store.table(each, name) for each in stages])
+
+    def _profiles(self, store: Store, rows: list[Row], vectors: dict[str, np.ndarray]) -> list[Row]:
+        """Of the measured directions, each by the first evaluation that has it: unsupervised ones ranked, and compared."""
+        published = {row["name"]: row["attribute"] for row in rows}
+        measured = reversed(self._together(store, "profiles.parquet", self.evaluations).to_pylist())
+        by_name = {row["direction"]: row for row in measured}
+        profiles = [by_name[name] for name in published if name in by_name]
+        supervised = {name: vectors[name] for name, attribute in published.items() if attribute is not None}
+        unsupervised = [row for row in profiles if row["direction"] not in supervised]
+        places = ranks(unsupervised)
+        compared = {name: {"rank": rank, **nearest(vectors[name], supervised)} for name, rank in places.items()}
+        return [row | compared.get(row["direction"], {}) for row in profiles]
+
+    def _catalog(self, rows: list[Row], profiles: list[Row]) -> schema.Catalog:
+        profiled = {row["direction"]: row for row in profiles}
         sample, model = self.applied_to, self.sample.model
         return schema.Catalog(
             model=schema.ModelCard(
@@ -98,18 +126,26 @@ class Catalog(Stage):
             ),
             capture=sample.point,
             h_shape=sample.h_shape,
-            directions=[schema.Direction(**{key: row[key] for key in schema.Direction.model_fields}) for row in rows],
+            directions=[_direction(row, profiled.get(row["name"], {})) for row in rows],
             evaluations=[
                 schema.Evaluation(
-                    judge=each.judge.name,
+                    judges=[judge.name for judge in each.judges],
                     strengths=list(each.edit.strengths),
                     n=each.edit.n,
+                    seeds=each.edit.seeds,
                     controls=each.edit.controls,
                 )
                 for each in self.evaluations
             ],
             stages=[describe(stage, extents=True) for stage in in_order((self,))],
         )
+
+
+def _direction(row: Row, profile: Row) -> schema.Direction:
+    """What is known of a direction, and, where it was measured, what it does and how far it may be followed."""
+    reach = [profile["low"], profile["high"]] if profile else None
+    found = {**row, "reach": reach, **{key: profile.get(key) for key in ("target", "label", "unit")}}
+    return schema.Direction(**{key: found[key] for key in schema.Direction.model_fields})
 
 
 def cosines(row: Row, rows: list[Row], vectors: dict[str, np.ndarray]) -> list[Row] | None:

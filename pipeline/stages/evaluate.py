@@ -1,65 +1,116 @@
-"""Evaluate: how much each edit changes each attribute, by a judge that labelled nothing that the directions were fitted on."""
+"""Evaluate: how much each edit changes each attribute, what it leaves alone, and how far a direction may be followed."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.annotators.annotator import Annotator, Scorer
-from pipeline.effects import effects
+from pipeline.annotators.annotator import Annotator
+from pipeline.calibration import on_manifold
+from pipeline.effects import beside_control, effects
 from pipeline.errors import UserError
+from pipeline.profiles import profile
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate
 from pipeline.stages.edit import Edit
-from pipeline.stages.source import Source, decode
+from pipeline.stages.finder import Row, check_independent, read_directions
+from pipeline.stages.score_edits import ScoreEdits
 from pipeline.store import Store, write_table
 from schemas.effects import EFFECTS
+from schemas.preservation import PRESERVATION
+from schemas.profiles import PROFILES
+
+MEASURED = ("identity", "structure", "outside", "background", "clipped", "typical")
 
 
 @dataclass(frozen=True)
 class Evaluate(Stage):
-    """Effects in standard deviations of each attribute over the unedited samples, those that `edit` names."""
+    """`effects.parquet`, `preservation.parquet`, `profiles.parquet`, and the scores behind them, `scores.parquet`.
 
-    edit: Edit
-    annotate: Annotate  # whose annotators must not include the judge
-    judge: Annotator
+    Effects are in standard deviations of each attribute over the unedited samples. Whoever scored the attribute that a direction
+    was fitted on may not judge it, unless named in `allowed`. Profiles are by the first judge.
+    """
+
+    scored: ScoreEdits
+    unedited: Annotate  # of samples, by the judges: the unit of effects
+    control: "Evaluate | None" = None  # another evaluation, whose random directions these are compared with too
+    allowed: tuple[str, ...] = ()  # judges that may judge directions of their own
 
     @property
     def inputs(self) -> tuple[Stage, ...]:
-        return (*super().inputs, self.edit.sample)
+        more = self.control.edit.finders if self.control else ()
+        return tuple(dict.fromkeys((*super().inputs, *self.edit.finders, *more)))
+
+    @property
+    def edit(self) -> Edit:
+        return self.scored.edit
+
+    @property
+    def judges(self) -> tuple[Annotator, ...]:
+        return self.scored.judges
+
+    @property
+    def judge(self) -> Annotator:
+        """The one that profiles are by."""
+        return self.judges[0]
 
     def check(self) -> None:
-        if self.judge in self.annotate.annotators:
+        if not self.judges:
+            raise UserError("Without a judge there is nothing to measure effects by: expected at least one.")
+        if missing := [judge.name for judge in self.judges if judge not in self.unedited.annotators]:
             raise UserError(
-                f"{self.judge.name!r} annotated the samples that the directions are fitted on, so it cannot judge them.\n"
-                "Choose another judge: one network's blind spots would count as success."
+                f"{missing[0]} has not scored the unedited samples, whose spread is the unit of its effects."
             )
+        for finder in self.edit.finders:
+            check_independent(self.judges, finder, self.allowed)
 
-    def setup(self) -> Scorer:
-        return self.judge.load()
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        rows, _ = read_directions(store, self.edit.finders)
+        scores = store.table(self.scored, "scores.parquet").to_pandas()
+        changes = store.table(self.scored, "changes.parquet").to_pandas()
+        table = self._effects(scores, rows, store)
+        preserved = preservation(changes, scores)
+        profiles = [self._profile(row, table, preserved, scores) for row in rows if row["method"] != "random"]
 
-    def process(self, part: int, store: Store, score: Scorer, out: Path) -> None:
-        std = standard_deviations(self.edit.sample, store, score)
-        edits = scores(self.edit, self.judge, store, score)
-        write_table(out / "scores.parquet", pa.Table.from_pandas(edits, preserve_index=False))
-        table = effects(edits, self.judge.attributes, std, self.judge.name)
-        write_table(out / "effects.parquet", pa.Table.from_pandas(table, schema=EFFECTS, preserve_index=False))
+        self._write(out / "scores.parquet", scores, None)
+        self._write(out / "effects.parquet", table, EFFECTS)
+        self._write(out / "preservation.parquet", preserved, PRESERVATION)
+        write_table(out / "profiles.parquet", pa.Table.from_pylist(profiles, schema=PROFILES))
+
+    @staticmethod
+    def _write(path: Path, table: pd.DataFrame, schema: pa.Schema | None) -> None:
+        write_table(path, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
+
+    def _effects(self, scores: pd.DataFrame, rows: list[Row], store: Store) -> pd.DataFrame:
+        """Beside the random directions of this evaluation and of `control`."""
+        table = effects(scores, standard_deviations(self.unedited, self.judges, store))
+        norms = {row["name"]: row["norm"] for row in rows}
+        controls = [table[table["control"]]]
+        if self.control:
+            elsewhere = store.table(self.control, "effects.parquet").to_pandas()
+            controls.append(elsewhere[elsewhere["control"]])
+            norms |= {row["name"]: row["norm"] for row in read_directions(store, self.control.edit.finders)[0]}
+        return beside_control(table, pd.concat(controls), norms)
+
+    def _profile(self, row: Row, table: pd.DataFrame, preserved: pd.DataFrame, scores: pd.DataFrame) -> Row:
+        name, judge = row["name"], self.judge.name
+        own = table[(table["direction"] == name) & (table["judge"] == judge)]
+        seen = scores[scores["direction"].isin([name, "unedited"]) & (scores["judge"] == judge)]
+        found = profile(name, row["attribute"], own, preserved[preserved["direction"] == name], seen)
+        return {"judge": judge, **found}
 
 
-def standard_deviations(sample: Source, store: Store, score: Scorer) -> np.ndarray:
-    """Of each attribute over the unedited samples: the unit of effects."""
-    samples = [store.table(sample, "samples.parquet", i) for i in range(sample.n_parts)]
-    batches = [table.slice(start, sample.batch) for table in samples for start in range(0, len(table), sample.batch)]
-    return np.nanstd(np.concatenate([score(decode(batch)) for batch in batches]), axis=0)
+def standard_deviations(annotate: Annotate, judges: tuple[Annotator, ...], store: Store) -> pd.Series:
+    """Of each attribute over unedited samples, by (judge, attribute): the unit of effects."""
+    by_judge = {judge.name: annotate.scores(store, judge.name).std(ddof=0) for judge in judges}
+    return pd.concat(by_judge, names=["judge", "attribute"])
 
 
-def scores(edit: Edit, judge: Annotator, store: Store, score: Scorer) -> pd.DataFrame:
-    """What the judge says of all edits: a row an image, a column an attribute."""
-    parts = []
-    for part in range(edit.n_parts):
-        table = store.table(edit, "edits.parquet", part)
-        columns = table.select(["direction", "control", "strength", "sample_id"]).to_pandas()
-        parts.append(columns.join(pd.DataFrame(score(decode(table)), columns=list(judge.attributes))))
-    return pd.concat(parts, ignore_index=True)
+def preservation(changes: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Means over the held-out samples of schemas.scores.CHANGES, and whether the images still are the model's own."""
+    edit = ["direction", "control", "strength"]
+    groups = changes.groupby(edit, sort=False)
+    faces = scores[scores["attribute"] == "face"].groupby(edit, sort=False)["score"].mean().rename("face")
+    table = groups[list(MEASURED)].mean().join(groups.size().rename("n")).join(faces).reset_index()
+    return table.assign(on_manifold=on_manifold(table))

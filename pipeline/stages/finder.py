@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pyarrow as pa
 
+from pipeline.annotators.annotator import Annotator
 from pipeline.errors import UserError
 from pipeline.stage import Stage
 from pipeline.store import Store, write_table, write_vectors
@@ -26,6 +27,29 @@ def names_of(stage: Stage) -> tuple[str, ...]:
     """The names of the directions that a finder makes."""
     assert isinstance(stage, Finder), f"{stage.name} finds no directions"
     return stage.names
+
+
+def fitted_with(stage: Stage) -> Annotator | None:
+    """Who scored the attributes that a finder's directions were fitted on; None for unsupervised directions."""
+    return getattr(stage, "fitted_with", None)
+
+
+def check_independent(judges: tuple[Annotator, ...], finder: Stage, allowed: tuple[str, ...] = ()) -> None:
+    """Raise UserError where a judge scored the attributes that the directions were fitted on, unless allowed to by name."""
+    annotator = fitted_with(finder)
+    for judge in judges:
+        if annotator and judge.name not in allowed and _same(judge, annotator):
+            raise UserError(
+                f"{judge.name!r} annotated the samples that {finder.name} is fitted on, so it cannot judge them.\n"
+                "Choose another judge: one network's blind spots would count as success. To have it judge all the same, "
+                f"allow it by name: --allow-judge {judge.name}."
+            )
+
+
+def _same(judge: Annotator, annotator: Annotator) -> bool:
+    """Whether they are one, or one network under two names."""
+    weights = getattr(judge, "weights", None)
+    return judge == annotator or (weights is not None and weights == getattr(annotator, "weights", None))
 
 
 def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], rows: list[Row]) -> None:

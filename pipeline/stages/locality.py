@@ -34,19 +34,20 @@ class Locality(Stage):
         return [mask.load() for mask in self.masks]
 
     def process(self, part: int, store: Store, maskers: list[Masker], out: Path) -> None:
-        twins = decode(store.table(self.edit, "edits.parquet", 0))
+        twins = decode(self.edit.unedited(store))
         regions = {mask.name: masker(twins) for mask, masker in zip(self.masks, maskers, strict=True)}
-        rows = [row for i in range(1, self.edit.n_parts) for row in self._rows(store, i, twins, regions)]
+        rows = [
+            {"direction": direction, "strength": strength, **row}
+            for direction, strength, table in self.edit.edited(store)
+            for row in _rows(twins, decode(table), regions)
+        ]
         write_table(out / "locality.parquet", pa.Table.from_pylist(rows, schema=LOCALITY))
 
-    def _rows(self, store: Store, part: int, twins: np.ndarray, regions: dict[str, np.ndarray]) -> Iterator[dict]:
-        """One direction, at each strength, in each region. Its edits lie in the order of their unedited twins."""
-        table = store.table(self.edit, "edits.parquet", part)
-        for start in range(0, len(table), len(twins)):
-            edits = table.slice(start, len(twins))
-            direction, strength = edits["direction"][0].as_py(), edits["strength"][0].as_py()
-            for region, masks in regions.items():
-                inside, outside = inside_and_outside(twins, decode(edits), masks)
-                n = int((~np.isnan(masks).any(axis=(1, 2))).sum())
-                found = {"inside": inside, "outside": outside, "ratio": inside / outside} if n else {}
-                yield {"direction": direction, "strength": strength, "region": region, "n": n, **found}
+
+def _rows(twins: np.ndarray, edits: np.ndarray, regions: dict[str, np.ndarray]) -> Iterator[dict]:
+    """One direction at one strength, in each region."""
+    for region, masks in regions.items():
+        inside, outside = inside_and_outside(twins, edits, masks)
+        n = int((~np.isnan(masks).any(axis=(1, 2))).sum())
+        found = {"inside": inside, "outside": outside, "ratio": inside / outside} if n else {}
+        yield {"region": region, "n": n, **found}

@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.masks import outline
 from pipeline.report.findings import Findings, Measured
@@ -33,12 +32,12 @@ SHOWN = 6  # held-out samples of every edit shown
 class Report(Stage):
     """`report.html`: the catalog's directions, their edits and their effects."""
 
-    version: ClassVar[int] = 3  # raised with every change of the markup
+    version: ClassVar[int] = 4  # raised with every change of the markup
 
     catalog: Catalog
 
     def part_bytes(self) -> int:
-        images = sum(each.edit.n_parts * len(each.edit.strengths) * SHOWN for each in self.catalog.evaluations)
+        images = sum(len(each.edit.names) * len(each.edit.strengths) * SHOWN for each in self.catalog.evaluations)
         return images * 10_000 + 1_000_000
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
@@ -51,7 +50,10 @@ class Report(Stage):
             samples=self._samples(store),
             transfer=self._read(store, "transfer.parquet"),
             locality=self._read(store, "locality.parquet"),
-            origins={key: png for each in self.catalog.transfers for key, png in self._origins(store, each.origins)},
+            convergence=self._read(store, "convergence.parquet"),
+            preservation=self._read(store, "preservation.parquet"),
+            profiles={row["direction"]: row for row in store.table(self.catalog, "profiles.parquet").to_pylist()},
+            origins={key: png for each in self.catalog.transfers for key, png in self._origins(store, each.edit)},
         )
         (out / "report.html").write_text(page(findings), encoding="utf-8")
 
@@ -65,12 +67,11 @@ class Report(Stage):
         for finder in edit.finders:
             masks = finder.subspaces.masks(store) if isinstance(finder, JacobianDirections) else {}
             found_on = {row["name"]: row["sample_id"] for row in read_directions(store, (finder,))[0]}
-            for part, name in enumerate(edit.names, 1):
-                if name in found_on:
-                    table = store.table(edit, "edits.parquet", part)
-                    yield from (((name, row["strength"]), row["image"]["bytes"]) for row in table.to_pylist())
-                    sample = images_of(edit.sample, np.array([found_on[name]]), store)[0]
-                    yield (name, 0.0), png(outline(sample, masks[found_on[name]], ENLARGED))
+            for name, origin in found_on.items():
+                sample = images_of(edit.sample, np.array([origin]), store)[0]
+                yield (name, 0.0), png(outline(sample, masks[origin], ENLARGED))
+        for name, strength, table in edit.edited(store):
+            yield (name, strength), _pngs(table)[0]
 
     def _samples(self, store: Store) -> list[bytes]:
         """The first unedited samples, from as few parts as hold them."""
@@ -83,17 +84,21 @@ class Report(Stage):
 
     def _measured(self, store: Store, evaluate: Evaluate) -> Measured:
         edit = evaluate.edit
-        images: dict[tuple[str, float], list[bytes]] = {}
-        for part in range(edit.n_parts):
-            table = store.table(edit, "edits.parquet", part)
-            if table["control"][0].as_py():
-                continue  # the page shows no pictures of the control
-            for strength in dict.fromkeys(table["strength"].to_pylist()):
-                chosen = table.filter(pc.equal(table["strength"], strength)).sort_by("sample_id").slice(0, SHOWN)
-                images[table["direction"][0].as_py(), strength] = _pngs(chosen)
+        images = {("unedited", 0.0): _pngs(edit.unedited(store).slice(0, SHOWN))}
+        for name, strength, table in edit.edited(store):
+            if not table["control"][0].as_py():  # the page shows no pictures of the control
+                images[name, strength] = _pngs(table.slice(0, SHOWN))
         effects = store.table(evaluate, "effects.parquet").to_pandas()
         strengths = tuple(float(np.float32(strength)) for strength in edit.strengths)  # as the tables hold them
-        return Measured(evaluate.judge.name, strengths, edit.n, effects, images)
+        return Measured(
+            judges=tuple(judge.name for judge in evaluate.judges),
+            strengths=strengths,
+            n=edit.samples_each,
+            seeds=edit.seeds,
+            effects=effects[effects["judge"] == evaluate.judge.name],
+            by_others=effects[effects["judge"] != evaluate.judge.name],
+            images=images,
+        )
 
 
 def _pngs(table: pa.Table) -> list[bytes]:

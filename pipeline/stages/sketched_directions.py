@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from pipeline.annotators.annotator import Annotator
 from pipeline.errors import UserError
 from pipeline.health import FEWEST, Health, inner_products
 from pipeline.sketch import Sketch
@@ -39,6 +40,10 @@ class SketchedDirections(ByStep):
     def sketches(self) -> Sketched:
         assert isinstance(self.sketched, Sketched)
         return self.sketched
+
+    @property
+    def fitted_with(self) -> Annotator:
+        return self.sketches.scored_by
 
     @property
     def source(self) -> Source:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.annotators.annotator import Annotator
 from pipeline.errors import UserError
 from pipeline.health import Health, check_enough, inner_products, resamples, warnings_of
 from pipeline.linear import mean_difference
@@ -53,6 +54,10 @@ class Supervised(ByStep):
     def method(self) -> str:
         """What the estimator is called, in names and tables."""
         raise NotImplementedError(f"{type(self).__name__} has no name for its method")
+
+    @property
+    def fitted_with(self) -> Annotator:
+        return self.annotate.annotator(self.annotator)
 
     @property
     def source(self) -> Source:

@@ -5,33 +5,34 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.annotators.annotator import Scorer
 from pipeline.effects import transfer
 from pipeline.stage import Stage
 from pipeline.stages.edit import EditOrigins
-from pipeline.stages.evaluate import Evaluate, scores, standard_deviations
+from pipeline.stages.evaluate import Evaluate, standard_deviations
+from pipeline.stages.score_edits import ScoreEdits
 from pipeline.store import Store, write_table
 from schemas.transfer import TRANSFER
 
 
 @dataclass(frozen=True)
 class Transfer(Stage):
-    """`transfer.parquet`: the edits of `origins` beside those of held-out samples, by the judge of these."""
+    """`transfer.parquet`: edits of the samples that directions were found on, beside those of held-out samples."""
 
-    origins: EditOrigins
+    origins: ScoreEdits  # of EditOrigins
     evaluate: Evaluate  # of the same directions at the same strengths, among others
 
     @property
     def inputs(self) -> tuple[Stage, ...]:
-        return (*super().inputs, self.evaluate.edit.sample)
+        return (*super().inputs, self.evaluate.unedited)
 
-    def setup(self) -> Scorer:
-        return self.evaluate.judge.load()
+    @property
+    def edit(self) -> EditOrigins:
+        assert isinstance(self.origins.edit, EditOrigins)
+        return self.origins.edit
 
-    def process(self, part: int, store: Store, score: Scorer, out: Path) -> None:
-        judge = self.evaluate.judge
-        std = standard_deviations(self.evaluate.edit.sample, store, score)
-        own = scores(self.origins, judge, store, score)
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        std = standard_deviations(self.evaluate.unedited, self.evaluate.judges, store)
+        own = store.table(self.origins, "scores.parquet").to_pandas()
         others = store.table(self.evaluate, "scores.parquet").to_pandas()
-        table = transfer(own, others, judge.attributes, std).assign(judge=judge.name)
+        table = transfer(own, others, std)
         write_table(out / "transfer.parquet", pa.Table.from_pandas(table, schema=TRANSFER, preserve_index=False))

@@ -14,8 +14,11 @@ from pipeline.runner import plan, run
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.catalog import Catalog
+from pipeline.stages.convergence import Convergence
 from pipeline.stages.disentangle import Disentangle
+from pipeline.stages.disentangle_by_effects import DisentangleByEffects
 from pipeline.stages.edit import Edit, EditOrigins
+from pipeline.stages.embed import Embed
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.invert import Invert
 from pipeline.stages.jacobian_directions import JacobianDirections
@@ -28,6 +31,7 @@ from pipeline.stages.principal_components import PrincipalComponents
 from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.report import Report
 from pipeline.stages.sample import Sample
+from pipeline.stages.score_edits import ScoreEdits
 from pipeline.stages.sketched_directions import SketchedDirections
 from pipeline.stages.sketches import SketchActivations, SketchedSample
 from pipeline.stages.transfer import Transfer
@@ -58,10 +62,17 @@ def make_flow(model: models.Model, real: ImageSet) -> Report:
         *(difference, classifier, discriminant, streamed, Disentangle(difference), Disentangle(classifier)),
         *(unsupervised, from_real, singular, mean),
     )
-    edit = Edit(sample, (*finders, RandomDirections(sample, finders, 1)), (-1.0, 1.0), n=2)
-    evaluation = Evaluate(edit, annotate, annotator("portraits-judge"))
-    transfers = (Transfer(EditOrigins(sample, (singular,), (-1.0, 1.0)), evaluation),)
-    return Report(Catalog(sample, finders, (evaluation,), transfers, (Locality(edit, (region,)),)))
+    judges = (annotator("portraits-judge"), annotator("mtcnn"))
+    unedited = Annotate(sample, judges)
+    by_effects = DisentangleByEffects(difference, sample, unedited, judges[0], n=2)
+    finders = (*finders, by_effects)
+    edit = Edit(sample, (*finders, RandomDirections(sample, finders, 2)), (-1.0, 1.0), n=2, seeds=2)
+    embed = Embed(sample, annotator("portraits-judge"))
+    evaluation = Evaluate(ScoreEdits(edit, judges, embed, Box(4, 4, 12, 12)), unedited)
+    transfers = (Transfer(ScoreEdits(EditOrigins(sample, (singular,), (-1.0, 1.0)), judges), evaluation),)
+    return Report(
+        Catalog(sample, finders, (evaluation,), transfers, (Locality(edit, (region,)),), (Convergence(difference, 4),))
+    )
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,11 @@ from pipeline.stage import Stage, in_order
 from pipeline.stages.annotate import Annotate
 from pipeline.stages.by_step import ByStep, Steps
 from pipeline.stages.catalog import Catalog
+from pipeline.stages.convergence import Convergence
 from pipeline.stages.disentangle import Disentangle
+from pipeline.stages.disentangle_by_effects import DisentangleByEffects, Searches
 from pipeline.stages.edit import Edit, EditOrigins
+from pipeline.stages.embed import Embed
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.invert import Invert
 from pipeline.stages.jacobian_directions import JacobianDirections
@@ -21,6 +24,7 @@ from pipeline.stages.principal_components import PrincipalComponents
 from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.report import Report
 from pipeline.stages.sample import Sample
+from pipeline.stages.score_edits import ScoreEdits
 from pipeline.stages.sketched_directions import SketchedDirections
 from pipeline.stages.sketches import SketchActivations, SketchedSample
 from pipeline.stages.source import Source
@@ -44,8 +48,13 @@ STAGES = [
     JacobianDirections,
     RandomDirections,
     Disentangle,
+    Searches,
+    DisentangleByEffects,
+    Convergence,
     Edit,
     EditOrigins,
+    Embed,
+    ScoreEdits,
     Evaluate,
     Transfer,
     Locality,
@@ -112,5 +121,5 @@ def test_every_edit_of_a_held_out_sample_has_its_unedited_twin(flow, store):
     edits = store.table(evaluation.edit, "edits.parquet").to_pandas()
     twins = set(edits[edits["direction"] == "unedited"]["sample_id"])
     fitted = set(store.table(flow.catalog.sample, "samples.parquet")["sample_id"].to_pylist())
-    assert set(edits["sample_id"]) == twins and len(twins) == 2
+    assert set(edits["sample_id"]) == twins and len(twins) == 4
     assert not twins & fitted

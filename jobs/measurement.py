@@ -1,0 +1,92 @@
+"""How the directions of a job are measured: by whom, on how many held-out samples, beside which control."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.annotators.annotator import Annotator, Embedder
+from pipeline.annotators.facenet import facenet
+from pipeline.errors import UserError
+from pipeline.masks import Landmarks
+from pipeline.stage import Stage
+from pipeline.stages.annotate import Annotate, annotator
+from pipeline.stages.disentangle import Disentangle
+from pipeline.stages.disentangle_by_effects import DisentangleByEffects
+from pipeline.stages.edit import Edit, EditOrigins
+from pipeline.stages.embed import Embed
+from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.random_directions import RandomDirections
+from pipeline.stages.score_edits import ScoreEdits
+from pipeline.stages.source import Source
+
+STRENGTHS = (-1.25, -0.75, 0.75, 1.25)  # of the recommended directions, and of what they are compared with
+CONTROLS = 4  # random directions
+
+# Table I of Haas et al. 2024: 100 samples of each of 10 seeds, before and after the projection. Its strength is not given.
+PAPER = {"strengths": (1.0,), "n": 100, "seeds": 10}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Who measures, and what edits are compared with. Its methods wire evaluations."""
+
+    sample: Source  # whose model makes the held-out samples
+    judges: tuple[Annotator, ...]
+    embedder: Embedder | None
+    allowed: tuple[str, ...]
+    protocol: str
+
+    @classmethod
+    def by(
+        cls, judges: Sequence[str], sample: Source, allowed: tuple[str, ...], weights: Path | None, protocol: str
+    ) -> "Measurement":
+        """The judges by name. Identity is measured by FaceNet where its weights are given, else by the first judge's features."""
+        if protocol not in ("demo", "paper"):
+            raise UserError(f"There is no protocol {protocol!r}; expected demo or paper.")
+        named = tuple(annotator(name) for name in dict.fromkeys(judges))
+        own = next((judge for judge in named[:1] if isinstance(judge, Embedder)), None)
+        return cls(sample, named, facenet(weights) if weights else own, allowed, protocol)
+
+    def supervised(
+        self, difference: Stage, better: tuple[Stage, ...], held_out: int, by_effects: bool
+    ) -> tuple[Evaluate, ...]:
+        """The recommended directions beside the paper's in full, their control, and all others on fewer samples."""
+        recommended, projected = tuple(Disentangle(finder) for finder in better), Disentangle(difference)
+        chosen = tuple(self._by_effects(finder) for finder in better) if by_effects else ()
+        random = RandomDirections(self.sample, recommended, CONTROLS)
+        control = self.evaluate((random,), (-1.0, 1.0), 2 * held_out)
+        if self.protocol == "paper":
+            before_and_after = (difference, projected, *better, *recommended, *chosen)
+            return self.evaluate(before_and_after, **PAPER, control=control, all_judges=True), control  # type: ignore[arg-type]
+        full = self.evaluate((*recommended, *chosen, difference), STRENGTHS, held_out, control=control, all_judges=True)
+        rest = self.evaluate((*better, projected), (-0.5, 0.5), max(2, held_out // 4), control=control)
+        return full, control, rest
+
+    def unsupervised(self, finders: tuple[Stage, ...], strengths: tuple[float, ...], n: int) -> Evaluate:
+        """With random directions of their own, since their norms are others."""
+        return self.evaluate((*finders, RandomDirections(self.sample, finders, CONTROLS)), strengths, n)
+
+    def origins(self, source: Source, finders: tuple[Stage, ...], strengths: tuple[float, ...]) -> ScoreEdits:
+        """Edits of the samples that directions were found on."""
+        return ScoreEdits(EditOrigins(source, finders, strengths), self.judges[:1])
+
+    def evaluate(
+        self,
+        finders: tuple[Stage, ...],
+        strengths: tuple[float, ...],
+        n: int,
+        seeds: int = 1,
+        control: Evaluate | None = None,
+        all_judges: bool = False,
+    ) -> Evaluate:
+        edit = Edit(self.sample, finders, strengths, n, seeds)
+        judges = self.judges if all_judges else self.judges[:1]
+        embed = Embed(self.sample, self.embedder) if self.embedder else None
+        return Evaluate(ScoreEdits(edit, judges, embed, Landmarks("head")), self._unedited, control, self.allowed)
+
+    @property
+    def _unedited(self) -> Annotate:
+        return Annotate(self.sample, self.judges)
+
+    def _by_effects(self, finder: Stage) -> Stage:
+        return DisentangleByEffects(finder, self.sample, self._unedited, self.judges[0], allowed=self.allowed)

@@ -1,0 +1,128 @@
+"""Profiles: what a direction does in a few words and numbers, so that those that nobody labelled get a name and a rank.
+
+Tables: effects of schemas.effects by one judge, preservation of schemas.preservation, profiles of schemas.profiles.
+"""
+
+import numpy as np
+import pandas as pd
+
+from pipeline.calibration import monotonicity, reach, unit_strength
+
+NAMED = 3  # attributes, at most, in a label
+SMALLEST = 0.1  # effect in a label, standard deviations
+DUPLICATE = 0.6  # |cosine| from which a direction is nearly another
+
+
+def profile(
+    name: str,
+    target: str | None,
+    effects: pd.DataFrame,
+    preserved: pd.DataFrame,
+    scores: pd.DataFrame,
+) -> dict:
+    """One row of schemas.profiles, but for what compares directions.
+
+    effects, preserved, scores: this direction's, scores with those of the unedited twins; by one judge. The target of an
+    unsupervised direction is the attribute that it moves most while images are the model's own, and the sense in which that rises
+    is the one that is described.
+    """
+    wide = effects.pivot(index="strength", columns="attribute", values="effect").sort_index()
+    strengths = wide.index.to_numpy(dtype=float)
+    fine = preserved.set_index("strength")["on_manifold"].reindex(wide.index).to_numpy(dtype=bool)
+    low, high = reach(strengths, fine)
+    if target is None:
+        target, sense = _moved_most(wide, low, high)
+    elif target in wide.columns:
+        sense = 1
+    else:
+        target = None
+    row = {"direction": name, "target": target, "low": low, "high": high}
+    if target is None:
+        return row
+    unit = unit_strength(strengths, wide[target].to_numpy())
+    order = _by_strength(scores, target)
+    rising = monotonicity(order)
+    row |= {
+        "unit": unit if unit * sense > 0 else None,
+        "monotonicity": rising if sense > 0 else 1 - rising,
+    }
+    strength = (high if sense > 0 else low) or (low if sense > 0 else high)
+    return row | _at(effects[effects["strength"] == np.float32(strength)], target, strength, sense)
+
+
+def _moved_most(wide: pd.DataFrame, low: float, high: float) -> tuple[str | None, int]:
+    """The attribute with the largest effect between low and high (anywhere, if that is nothing), and the sign that raises it."""
+    within = wide[(wide.index >= np.float32(low)) & (wide.index <= np.float32(high))]
+    of = (within if len(within) else wide).dropna(axis=1, how="all")
+    if of.empty:
+        return None, 1
+    strength, target = of.abs().stack().idxmax()
+    return str(target), int(np.sign(strength) * np.sign(of.loc[strength, target])) or 1
+
+
+def _at(effects: pd.DataFrame, target: str, strength: float, sense: int) -> dict:
+    """What is to be said of a direction at one strength."""
+    if effects.empty:
+        return {"label": "leaves the model's images", "usefulness": 0.0}
+    by_attribute = effects.set_index("attribute")
+    turn = 1 if np.sign(strength) == sense else -1  # where only the side that lowers the target could be measured
+    effect = turn * by_attribute["effect"]
+    off = effect.drop(target).abs().max()
+    useful = 0.0 if by_attribute.loc[target, "clear"] is False else float(effect[target] - np.nan_to_num(off))
+    return {
+        "strength": strength,
+        "label": label(effect, by_attribute["clear"]),
+        "on_target": effect[target],
+        "off_target": off,
+        "usefulness": max(0.0, useful),
+    }
+
+
+def label(effect: pd.Series, clear: pd.Series) -> str:
+    """ "yaw +1.8, smile +0.2": the largest effects first, of those that stand clear of the control where there is one."""
+    real = effect[(clear != False) & (effect.abs() >= SMALLEST)]  # noqa: E712  # None is not known
+    largest = real.loc[real.abs().sort_values(ascending=False, kind="stable").index][:NAMED]
+    said = [f"{str(name).replace('_', ' ')} {value:+.1f}" for name, value in largest.items()]
+    return ", ".join(said).replace("-", "\N{MINUS SIGN}") or "nothing that the judge reads"
+
+
+def _by_strength(scores: pd.DataFrame, attribute: str) -> np.ndarray:
+    """(n, S) scores of one attribute, strengths rising, 0 among them."""
+    own = scores[scores["attribute"] == attribute]
+    wide = own.pivot(index="sample_id", columns="strength", values="score").sort_index(axis=1)
+    return wide.to_numpy(dtype=np.float64)
+
+
+def ranks(profiles: list[dict]) -> dict[str, int]:
+    """By direction, 1 the most useful: by usefulness, then by the effect on the target."""
+
+    def worth(row: dict) -> tuple[float, float]:
+        return (row.get("usefulness") or 0.0, row.get("on_target") or 0.0)
+
+    return {row["direction"]: rank for rank, row in enumerate(sorted(profiles, key=worth, reverse=True), 1)}
+
+
+def nearest(v: np.ndarray, others: dict[str, np.ndarray]) -> dict:
+    """Of `others` the direction with the largest |cosine| to v (T, C, H, W) over the whole trajectory, and how near at each step.
+
+    A step at which either is zero has cosine 0.
+    """
+    if not others:
+        return {}
+    cosines = {name: _cosines(v, other) for name, other in others.items()}
+    name, (joint, by_step) = max(cosines.items(), key=lambda item: abs(item[1][0]))
+    return {
+        "nearest": name,
+        "nearest_cosine": joint,
+        "nearest_cosine_by_step": by_step.tolist(),
+        "duplicate": abs(joint) >= DUPLICATE,
+    }
+
+
+def _cosines(a: np.ndarray, b: np.ndarray) -> tuple[float, np.ndarray]:
+    """Over the whole trajectory, and at each step (T,)."""
+    a, b = (x.reshape(len(x), -1).astype(np.float64) for x in (a, b))
+    products = (a * b).sum(axis=1)
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    joint = products.sum() / (np.linalg.norm(a) * np.linalg.norm(b))
+    return float(joint), np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)

@@ -1,0 +1,142 @@
+"""DisentangleByEffects: project away only what each direction was measured to move beside its target, while that helps."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from pipeline.annotators.annotator import Annotator, Scorer
+from pipeline.errors import UserError
+from pipeline.models import LoadedModel
+from pipeline.projection import By, project, search
+from pipeline.stage import Stage
+from pipeline.stages.annotate import Annotate
+from pipeline.stages.disentangle import projected_row
+from pipeline.stages.edit import Row as Edited
+from pipeline.stages.edit import sample_edited
+from pipeline.stages.evaluate import standard_deviations
+from pipeline.stages.finder import Row, check_independent, fitted_with, names_of, read_directions, write_directions
+from pipeline.stages.source import Source
+from pipeline.store import Store, write_table
+from schemas.directions import TRIALS
+
+SEARCHED = 2_000_000_000  # ids from here on: neither fitted on, nor what effects are published of
+
+
+@dataclass(frozen=True)
+class Searches(Stage):
+    """`trials.parquet`: what was projected away from a direction, one after the other, and what that did. A part a direction.
+
+    Effects are means over both signs of the strength, on samples that nothing else sees.
+    """
+
+    finder: Stage  # a supervised finder
+    sample: Source  # whose model, T and eta are used
+    unedited: Annotate  # by the judge: the unit of effects
+    judge: Annotator
+    n: int  # samples
+    strength: float
+    by: By
+
+    @property
+    def n_parts(self) -> int:
+        return len(names_of(self.finder))
+
+    def setup(self) -> tuple[LoadedModel, Scorer]:
+        return self.sample.load(), self.judge.load()
+
+    def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Scorer], out: Path) -> None:
+        rows, vectors = read_directions(store, (self.finder,))
+        std = standard_deviations(self.unedited, (self.judge,), store)[self.judge.name]
+        unit = std[list(self.judge.attributes)].to_numpy()
+
+        def measure(v: np.ndarray) -> dict[str, float]:
+            rising, falling = (self._scores(v, sign * self.strength, loaded) for sign in (1, -1))
+            return dict(zip(self.judge.attributes, np.nanmean(rising - falling, axis=0) / 2 / unit, strict=True))
+
+        others = {row["attribute"]: vectors[row["name"]] for row in rows}
+        own = rows[part]
+        _, trials = search(vectors[own["name"]], own["attribute"], others, measure, self.by)
+        table = [{name: getattr(trial, name) for name in TRIALS.names} for trial in trials]
+        write_table(out / "trials.parquet", pa.Table.from_pylist(table, schema=TRIALS))
+
+    def _scores(self, v: np.ndarray, strength: float, loaded: tuple[LoadedModel, Scorer]) -> np.ndarray:
+        """(n, attributes) of the samples with an edit."""
+        model, score = loaded
+        rows = [Edited("v", strength, 0, SEARCHED + i) for i in range(self.n)]
+        vectors = {"v": torch.from_numpy(v.astype(np.float32))}
+        batches = [rows[start : start + self.sample.batch] for start in range(0, self.n, self.sample.batch)]
+        return np.concatenate([score(sample_edited(self.sample, model, batch, vectors)) for batch in batches])
+
+
+@dataclass(frozen=True)
+class DisentangleByEffects(Stage):
+    """Each direction v_0 of a finder with those attributes projected away (Eq. 12) that it was measured to move off target.
+
+    The one moved most first, then the next, until the ratio of on target to largest off target rises no more. Every trial is
+    recorded. The judge measures on samples of this stage's own, so that what is published of the directions is not what chose them.
+    """
+
+    finder: Stage  # a supervised finder
+    sample: Source
+    unedited: Annotate
+    judge: Annotator
+    n: int = 8  # samples that trials are measured on
+    strength: float = 1.0
+    by: By = "joint"
+    allowed: tuple[str, ...] = field(default=())  # judges that may judge directions of their own
+
+    @property
+    def fitted_with(self) -> Annotator | None:
+        return fitted_with(self.finder)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"{name}/disentangled-by-effects" for name in names_of(self.finder))
+
+    @property
+    def searches(self) -> Searches:
+        return Searches(self.finder, self.sample, self.unedited, self.judge, self.n, self.strength, self.by)
+
+    @property
+    def inputs(self) -> tuple[Stage, ...]:
+        return (self.finder, self.searches)
+
+    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+        yield self.finder, 0
+        for i in range(self.searches.n_parts):
+            yield self.searches, i
+
+    def check(self) -> None:
+        if self.by not in get_args(By):
+            raise UserError(f"Projected {self.by!r}: expected joint or step.")
+        if len(self.names) < 2:
+            raise UserError("Disentangling needs at least two attributes: there is nothing to project away from one.")
+        if self.n < 2 or self.strength <= 0:
+            raise UserError(
+                f"{self.n} samples at strength {self.strength}: expected at least 2, at a strength above 0."
+            )
+        check_independent((self.judge,), self.finder, self.allowed)
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        rows, vectors = read_directions(store, (self.finder,))
+        projected = [self._projected(i, rows, vectors, store) for i in range(len(rows))]
+        write_directions(out, self, {row["name"]: v for row, v in projected}, [row for row, _ in projected])
+
+    def _projected(
+        self, i: int, rows: list[Row], vectors: dict[str, np.ndarray], store: Store
+    ) -> tuple[Row, np.ndarray]:
+        """One direction by its last accepted trial."""
+        trials = store.table(self.searches, "trials.parquet", i).to_pylist()
+        wanted = [trial for trial in trials if trial["accepted"]][-1]["away"]
+        by_attribute = {row["attribute"]: row["name"] for row in rows}
+        away = [by_attribute[attribute] for attribute in wanted]
+        v_0 = vectors[rows[i]["name"]]
+        projection = project(v_0, np.stack([vectors[name] for name in away]) if away else v_0[None][:0], self.by)
+        return projected_row(rows[i], self.names[i], away, projection, self.by) | {"trials": trials}, (
+            projection.v / projection.kept
+        )
