@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 # An edit leaves the model's own images where, beside unedited samples, ...
-TYPICAL = 0.8  # fewer than this share as many lie on the manifold of unedited samples
+TYPICAL = 0.8  # fewer than this share as many lie on the manifold of unedited samples, by more than chance
 FACE = 0.9  # the mean probability of a face is below this share of theirs
 CLIPPED = 0.05  # or so many more of the values are at 0 or 255
 
@@ -15,8 +15,10 @@ CLIPPED = 0.05  # or so many more of the values are at 0 or 255
 def on_manifold(preservation: pd.DataFrame) -> np.ndarray:
     """Of each row of schemas.preservation, whether its images still look like the model's own, by all that was measured of them."""
     unedited = preservation.loc[preservation["direction"] == "unedited"].iloc[0]
+    expected = TYPICAL * unedited["typical"]
+    chance = 1.645 * np.sqrt(expected * (1 - expected) / preservation["n"])  # 95 % of samples of n stay above it
     left = (
-        (preservation["typical"] < TYPICAL * unedited["typical"])
+        (preservation["typical"] < expected - chance)
         | (preservation["face"] < FACE * unedited["face"])
         | (preservation["clipped"] > unedited["clipped"] + CLIPPED)
     )  # comparisons with what was not measured are False

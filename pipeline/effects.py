@@ -72,6 +72,8 @@ def beside_control(table: pd.DataFrame, controls: pd.DataFrame, norms: dict[str,
 
 def _limits(controls: pd.DataFrame, norms: dict[str, float]) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
     """By (judge, attribute): norms of random offsets, rising, and the limit at each."""
+    if controls.empty:
+        return {}
     controls = controls.assign(
         size=controls["strength"].abs(), square=controls["effect"] ** 2, norm=controls["direction"].map(norms)
     )

@@ -4,21 +4,22 @@ import numpy as np
 
 from pipeline.effects import matrix
 from pipeline.report.charts import by_step, chart, percent_ticks, step_ticks
-from pipeline.report.edits import strip
+from pipeline.report.edits import small_curves, strip
 from pipeline.report.findings import LARGE, Findings, Measured, Row
-from pipeline.report.markup import Html, el, join, strength, words
+from pipeline.report.markup import Html, el, join, strength
 from pipeline.report.tables import HeatRow, heat_map, limit_for, scale
+from pipeline.report.unsupervised import by_rank, heading
 
 SHOWN = 4  # held-out samples in a strip
 CHARTED = 10  # components in the chart
 
 _STRIPS = (
     "The directions along which h varies most, found at each step without labels. One unit of strength is one standard deviation "
-    "of h along the component. With each, the attribute that it moves most."
+    "of h along the component. Each is named by what it moves, the most useful first."
 )
 _EFFECTS = (
     f"In each row the largest effect is outlined where it is {LARGE:g} or more: "
-    "such a component has a meaning that the judge can read."
+    "such a component has a meaning that the judge can read. What does not stand clear of random directions is pale."
 )
 _VARIANCE = (
     "Share of the variance of h at each step, of the first {n} components. The order of components is each step's own."
@@ -36,21 +37,17 @@ def section(findings: Findings) -> Html | None:
 
 
 def _measured(findings: Findings, measured: Measured, rows: list[Row]) -> Html:
-    cards = el("div", *(_card(measured, row) for row in rows), class_="cards")
+    cards = el("div", *(_card(findings, measured, row) for row in by_rank(findings, rows)), class_="cards")
     return join(cards, el("p", _EFFECTS, class_="note"), _heat_maps(findings, measured, rows))
 
 
-def _card(measured: Measured, row: Row) -> Html:
-    own = measured.effects[measured.effects["direction"] == row["name"]]
-    said = "not measured"
-    if own["effect"].notna().any():
-        top = own.loc[own["effect"].abs().idxmax()]
-        said = f"{words(top['attribute'])} {top['effect']:+.1f} at {strength(top['strength'])}".replace("-", "−")
+def _card(findings: Findings, measured: Measured, row: Row) -> Html:
     ends = min(measured.strengths), max(measured.strengths)
     return el(
         "article",
-        el("h3", f"Component {row['component']}", el("small", said)),
+        heading(findings, row, f"component {row['component']}"),
         strip(measured, row["name"], ends, SHOWN),
+        small_curves(findings, measured, row),
     )
 
 
@@ -63,7 +60,7 @@ def _heat_maps(findings: Findings, measured: Measured, rows: list[Row]) -> Html:
     panels = []
     for gamma in dict.fromkeys((min(measured.strengths), max(measured.strengths))):
         lines = [
-            _row(row, wide.loc[(row["name"], gamma)].to_numpy(dtype=float))
+            _row(row, wide.loc[(row["name"], gamma)].to_numpy(dtype=float), findings.pale(row["name"], gamma))
             for row in rows
             if (row["name"], gamma) in wide.index
         ]
@@ -71,10 +68,10 @@ def _heat_maps(findings: Findings, measured: Measured, rows: list[Row]) -> Html:
     return join(scale(limit), el("div", *panels, class_="panels"))
 
 
-def _row(row: Row, values: np.ndarray) -> HeatRow:
+def _row(row: Row, values: np.ndarray, pale: frozenset[int]) -> HeatRow:
     largest = int(np.nanargmax(np.abs(values))) if np.isfinite(values).any() else None
     large = largest is not None and abs(values[largest]) >= LARGE
-    return HeatRow(f"PC {row['component']}", tuple(values.tolist()), largest if large else None)
+    return HeatRow(f"PC {row['component']}", tuple(values.tolist()), largest if large else None, pale=pale)
 
 
 def _variance(findings: Findings) -> Html | None:

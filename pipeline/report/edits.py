@@ -1,6 +1,7 @@
 """What each supervised direction does: a strip of edits, and beside it its effect by strength."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -17,8 +18,8 @@ _STRIPS = (
 )
 _CURVES = (
     "Curves: mean change over the held-out samples, in standard deviations of the attribute over unedited samples; whiskers, two "
-    "standard errors. Blue is the target, grey every other attribute, the shaded band the largest effect of random directions of "
-    "the same norm on any attribute. All charts share one scale."
+    "standard errors. Blue is the target, grey every other attribute; random directions of the same norm stay within the shaded "
+    "band, on any attribute, with 99 % confidence. All charts share one scale."
 )
 
 
@@ -47,11 +48,11 @@ def article(findings: Findings, group: Group, row: Row, y: list[Tick], n: int) -
     measured = findings.evaluation(row["name"])
     best = group.best.loc[row["name"]] if row["name"] in group.best.index else None
     chosen = None if best is None else float(best["strength"])
-    body = [_facts(row)]
+    body = [_facts(findings, row)]
     if measured:
         body = [
             strip(measured, row["name"], measured.strengths, n, chosen),
-            el("div", _curves(findings, measured, row, y), _facts(row)),
+            el("div", _curves(findings, measured, row, y), _facts(findings, row)),
         ]
     heading = el("h3", words(row["attribute"]), el("small", group.title))
     return el("article", el("header", heading, _verdict(best)), el("div", *body, class_="pair"))
@@ -126,9 +127,30 @@ def _curves(findings: Findings, measured: Measured, row: Row, y: list[Tick]) -> 
         y_ticks=y,
         x_label="strength",
         y_label="effect, standard deviations",
-        band=_band(measured),
+        band=_band(own),
         baseline=0.0,
         size=(470, 340),
+    )
+
+
+def small_curves(findings: Findings, measured: Measured, row: Row) -> Html | None:
+    """The same of an unsupervised direction: its target is what it moves most."""
+    own = measured.effects[measured.effects["direction"] == row["name"]]
+    target = (findings.profiles.get(row["name"]) or {}).get("target")
+    if own["effect"].isna().all():
+        return None
+    reach = max(1.0, float(own["effect"].abs().max()))
+    lines = [_curve(own, name, "other") for name in findings.attributes if name != target]
+    return chart(
+        [replace(line, label="") for line in lines] + ([_curve(own, target, "target")] if target else []),
+        title=f"Effect of {row['name']} by strength",
+        x_ticks=strength_ticks(measured.strengths),
+        y_ticks=number_ticks(-reach, reach, 4),
+        x_label="strength",
+        y_label="standard deviations",
+        band=_band(own),
+        baseline=0.0,
+        size=(360, 190),
     )
 
 
@@ -144,13 +166,12 @@ def _columns(effects: pd.DataFrame) -> Iterator[tuple[float, float, float, int]]
     return zip(effects["strength"], effects["effect"], effects["std"], effects["n"], strict=True)
 
 
-def _band(measured: Measured) -> list[tuple[float, float, float]]:
-    """At every strength, plus and minus the largest effect of a control on anything."""
-    controls = measured.effects[measured.effects["control"]]
-    if controls.empty:
+def _band(effects: pd.DataFrame) -> list[tuple[float, float, float]]:
+    """At every strength, plus and minus what a random direction of the same norm stays under, whatever the attribute."""
+    limits = effects.groupby("strength")["limit"].max().dropna()
+    if limits.empty:
         return []
-    largest = controls.assign(effect=controls["effect"].abs()).groupby("strength")["effect"].max()
-    at = {0.0: 0.0, **{float(gamma): float(effect) for gamma, effect in largest.items()}}
+    at = {0.0: 0.0, **{float(gamma): float(limit) for gamma, limit in limits.items()}}
     return [(gamma, -at[gamma], at[gamma]) for gamma in sorted(at)]
 
 
@@ -160,9 +181,24 @@ def _effect_ticks(effects: pd.DataFrame) -> list[Tick]:
     return number_ticks(-reach, reach, 8)
 
 
-def _facts(row: Row) -> Html:
+def _calibration(findings: Findings, row: Row) -> list[tuple[str, Child]]:
+    """How far is one standard deviation, and how far one may go."""
+    profile = findings.profiles.get(row["name"])
+    if profile is None:
+        return []
+    unit = "not reached" if profile["unit"] is None else f"{signed(profile['unit'])} moves it by one standard deviation"
+    return [
+        ("Unit", unit),
+        (
+            "Reach",
+            f"{signed(profile['low'])} to {signed(profile['high'])}: images are the model's own, as far as measured",
+        ),
+    ]
+
+
+def _facts(findings: Findings, row: Row) -> Html:
     """How the direction was made."""
-    facts: list[tuple[str, Child]] = [("Name", el("code", row["name"]))]
+    facts: list[tuple[str, Child]] = [("Name", el("code", row["name"])), *_calibration(findings, row)]
     if row["annotator"]:
         facts.append(("Labels", f"{row['annotator']}, {row['n']:,} samples"))
     if row["n_positive"]:
@@ -180,6 +216,6 @@ def _facts(row: Row) -> Html:
     if row["norm_kept"] is not None:
         others = len(row["parents"]) - 1
         facts.append(
-            ("Projected", f"{row['norm_kept']:.0%} of the norm left without {others} other{'s' if others > 1 else ''}")
+            ("Projected", f"{row['norm_kept']:.0%} of the norm left without {others} other{'s' if others != 1 else ''}")
         )
     return tables.definitions(facts, "made")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.effects import best_strengths, largest_control
+from pipeline.report.markup import words
 from schemas.catalog import Catalog
 
 Row = dict[str, Any]  # of schemas.directions
@@ -109,6 +110,38 @@ class Findings:
         return (
             (float(rows["own"].iloc[0]), float(rows["same_way"].iloc[0])) if len(rows) else (float("nan"), float("nan"))
         )
+
+    @property
+    def ranked(self) -> list[Row]:
+        """Profiles of the unsupervised directions, the most useful first."""
+        return sorted((row for row in self.profiles.values() if row["rank"]), key=lambda row: row["rank"])
+
+    @property
+    def recommended(self) -> list[Group]:
+        """The groups that are measured best: disentangled, on as many held-out samples as any."""
+        groups = [group for group in self.groups if group.disentangled and len(group.best)] or self.groups[:1]
+        n = [max((each.n for name in g.best.index if (each := self.evaluation(name))), default=0) for g in groups]
+        return [group for group, count in zip(groups, n, strict=True) if count == max(n)]
+
+    @property
+    def features(self) -> str | None:
+        """What identity was measured by."""
+        embedders = (stage["settings"].get("embedder") for stage in self.catalog.stages if stage["stage"] == "embed")
+        return next((words(str(each["is"])) for each in embedders if each), None)
+
+    def preserved(self, name: str, gamma: float) -> pd.Series | None:
+        """The row of schemas.preservation of an edit."""
+        if self.preservation is None:
+            return None
+        rows = self.preservation[(self.preservation["direction"] == name) & (self.preservation["strength"] == gamma)]
+        return rows.iloc[0] if len(rows) else None
+
+    def pale(self, name: str, gamma: float) -> frozenset[int]:
+        """Of `attributes`, those whose effect does not stand clear of the control."""
+        own = self.effects([name])
+        own = own[own["strength"] == gamma]
+        unclear = {a for a, clear in zip(own["attribute"], own["clear"], strict=True) if clear is False}
+        return frozenset(i for i, attribute in enumerate(self.attributes) if attribute in unclear)
 
     @property
     def regions(self) -> list[str]:

@@ -18,7 +18,7 @@ def section(findings: Findings) -> Html | None:
     rows = [row for row in findings.supervised if row["split_half_cosine"] is not None]
     if not rows:
         return None
-    warnings = dict.fromkeys(warning for row in rows for warning in row["warnings"] or ())
+    warnings = dict.fromkeys(warning for row in findings.supervised for warning in row["warnings"] or ())
     return join(
         el("p", _HEALTH, class_="note"),
         tables.figures(_HEADINGS, [_figures(row) for row in rows]),

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.report import tables
-from pipeline.report.edits import strip
+from pipeline.report.edits import small_curves, strip
 from pipeline.report.findings import Findings, Row
 from pipeline.report.markup import Child, Html, amount, el, join, signed, strength, times, words
+from pipeline.report.unsupervised import by_rank, heading
 
 SHOWN = 4  # held-out samples in a strip, below the one that the direction was found on
 
@@ -25,7 +26,7 @@ _TABLE = (
 
 
 def section(findings: Findings) -> Html | None:
-    rows = sorted(findings.jacobian, key=lambda row: (row["mask"] != "image", row["mask"], -_largest(findings, row)))
+    rows = by_rank(findings, findings.jacobian)
     if not rows:
         return None
     cards = [_card(findings, row) for row in rows]
@@ -49,11 +50,6 @@ def _control(findings: Findings, rows: list[Row]) -> Html | None:
     return el("p", f"Random directions of the same norm move no attribute by more than {largest}.", class_="note")
 
 
-def _largest(findings: Findings, row: Row) -> float:
-    top = _top(findings, row)
-    return abs(float(top["effect"])) if top is not None else 0.0
-
-
 def _top(findings: Findings, row: Row) -> pd.Series | None:
     """The largest effect of a direction: its attribute, strength and size."""
     own = findings.effects([row["name"]])
@@ -64,15 +60,12 @@ def _top(findings: Findings, row: Row) -> pd.Series | None:
 
 def _card(findings: Findings, row: Row) -> Html:
     measured = findings.evaluation(row["name"])
-    top = _top(findings, row)
-    said = "not measured"
-    if top is not None:
-        said = f"{words(top['attribute'])} {signed(top['effect'], 1)} at {strength(top['strength'])}"
     body = None
     if measured:
         ends = min(measured.strengths), max(measured.strengths)
-        body = strip(measured, row["name"], ends, SHOWN, own=_own(findings, row, ends))
-    return el("article", el("h3", _label(row), el("small", said)), el("p", _found(row), class_="note"), body)
+        edits = strip(measured, row["name"], ends, SHOWN, own=_own(findings, row, ends))
+        body = join(edits, small_curves(findings, measured, row))
+    return el("article", heading(findings, row, _label(row)), el("p", _found(row), class_="note"), body)
 
 
 def _label(row: Row) -> str:

@@ -10,7 +10,8 @@ _CAPTION = (
     "Rows are directions, columns attributes. Each direction is at its best strength γ; where γ is negative the signs are changed, "
     "so that orange in the outlined cell, the target, means that the direction does what its name says. In a clean row that cell "
     "stands alone. The ratio is on target / largest off target; a star marks rows that are not clean at any strength. "
-    "The last row is the largest absolute effect of random directions of the same norm, at any strength."
+    "What does not stand clear of random directions of the same norm, or of its own sampling error, is pale. The last row is the "
+    "largest absolute effect of random directions, at any strength."
 )
 
 
@@ -42,4 +43,5 @@ def _row(findings: Findings, best: pd.Series) -> HeatRow:
     values = tuple(sense * float(best[name]) for name in findings.attributes)
     ratio = times(best["ratio"]) + ("" if best["clean"] else " *")
     target = findings.attributes.index(best["target"])
-    return HeatRow(words(best["target"]), values, target, (strength(best["strength"]),), (ratio,))
+    pale = findings.pale(str(best.name), float(best["strength"]))
+    return HeatRow(words(best["target"]), values, target, (strength(best["strength"]),), (ratio,), pale=pale)

@@ -2,7 +2,20 @@
 
 from pathlib import Path
 
-from pipeline.report import components, edits, health, jacobian, matrices, overview, settings, steps
+from pipeline.report import (
+    components,
+    convergence,
+    edits,
+    health,
+    jacobian,
+    judges,
+    matrices,
+    overview,
+    preservation,
+    settings,
+    steps,
+    unsupervised,
+)
 from pipeline.report.findings import Findings
 from pipeline.report.markup import Html, el, join
 
@@ -15,8 +28,12 @@ def page(findings: Findings) -> str:
         ("samples", "Samples", overview.gallery(findings)),
         ("directions", "Directions", edits.section(findings)),
         ("effects", "Effects", matrices.section(findings)),
+        ("judges", "By other judges", judges.section(findings)),
+        ("preservation", "What is left alone", preservation.section(findings)),
+        ("ranked", "Unsupervised directions, ranked", unsupervised.section(findings)),
         ("components", "Principal components", components.section(findings)),
         ("jacobian", "Directions of single images", jacobian.section(findings)),
+        ("convergence", "How many samples", convergence.section(findings)),
         ("timesteps", "By timestep", steps.section(findings)),
         ("health", "Health of the directions", health.section(findings)),
         ("settings", "Settings and files", settings.section(findings)),

@@ -19,6 +19,7 @@ class HeatRow:
     before: tuple[str, ...] = ()  # plain cells left of the values
     after: tuple[str, ...] = ()  # and right of them
     magnitude: bool = False  # values have no sign
+    pale: frozenset[int] = frozenset()  # values that do not stand clear of the control
 
 
 def heat_map(
@@ -44,7 +45,9 @@ def heat_map(
 
 
 def _heat_row(row: HeatRow, limit: float) -> Html:
-    cells = [heat_cell(value, limit, i == row.outlined, row.magnitude) for i, value in enumerate(row.values)]
+    cells = [
+        heat_cell(value, limit, i == row.outlined, row.magnitude, i in row.pale) for i, value in enumerate(row.values)
+    ]
     before = [el("td", text, class_="plain") for text in row.before]
     after = [el("td", text, class_="plain") for text in row.after]
     return el(
@@ -52,11 +55,12 @@ def _heat_row(row: HeatRow, limit: float) -> Html:
     )
 
 
-def heat_cell(value: float, limit: float, outlined: bool = False, magnitude: bool = False) -> Html:
+def heat_cell(value: float, limit: float, outlined: bool = False, magnitude: bool = False, pale: bool = False) -> Html:
     share = min(1.0, abs(value) / limit) if math.isfinite(value) else 0.0
     colour = "either" if magnitude else "rise" if value > 0 else "fall"
     text = amount(value) if magnitude else signed(value)
-    return el("td", text, class_=f"cell {colour}{' target' if outlined else ''}", style=f"--share:{share:.2f}")
+    marks = f"{' target' if outlined else ''}{' pale' if pale else ''}"
+    return el("td", text, class_=f"cell {colour}{marks}", style=f"--share:{0 if pale else share:.2f}")
 
 
 def scale(limit: float) -> Html:

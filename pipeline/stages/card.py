@@ -79,8 +79,8 @@ whatever method made the direction."""
 _EFFECTS = """\
 Mean change of each attribute on {n} held-out samples, scored by `{judge}`, which labelled nothing that directions
 are fitted on. Unit of effects: standard deviations of the attribute over samples. Each direction is shown at the strength with
-its largest clean effect (no other attribute moves by more than a third of the target), or, marked *, at its best ratio where no strength is
-clean; `effects.parquet` has every strength. `unit` times the vector raises the target by one standard deviation.
+its largest clean effect (no other attribute moves by more than a third of the target), or, marked *, at its best ratio where
+no strength is clean; `effects.parquet` has every strength. `unit` times the vector raises the target by one standard deviation.
 
 {table}
 
