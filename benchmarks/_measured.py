@@ -1,9 +1,10 @@
 """Effects of directions on held-out samples of the bundled model, by its judge: what several benchmarks compare by."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.cluster import RayPool
-from pipeline.runner import plan, run
+from pipeline.runner import Pool, plan, run
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.edit import Edit
@@ -24,11 +25,11 @@ def measured(
     return Evaluate(scored, Annotate(sample, (judge,)), control)
 
 
-def make(folder: str | Path, goals: list[Stage]) -> Store:
+def make(folder: str | Path, goals: list[Stage], open_pool: Callable[[], Pool] = RayPool) -> Store:
     """Make the goals in a folder, and say nothing on the way."""
     store = Store(Path(folder))
     store.prepare()
-    run(plan(goals, store), store, RayPool, Quiet())
+    run(plan(goals, store), store, open_pool, Quiet())
     return store
 
 

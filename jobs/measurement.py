@@ -54,7 +54,7 @@ class Measurement:
         recommended, projected = tuple(Disentangle(finder) for finder in better), Disentangle(difference)
         chosen = tuple(self._by_effects(finder) for finder in better) if by_effects else ()
         random = RandomDirections(self.sample, recommended, CONTROLS)
-        control = self.evaluate((random,), (-1.0, 1.0), 2 * held_out)
+        control = self.evaluate((random,), (-1.0, 1.0), 2 * held_out, all_judges=True)
         if self.protocol == "paper":
             before_and_after = (difference, projected, *better, *recommended, *chosen)
             return self.evaluate(before_and_after, **PAPER, control=control, all_judges=True), control  # type: ignore[arg-type]

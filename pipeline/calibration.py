@@ -46,11 +46,13 @@ def unit_strength(strengths: np.ndarray, effects: np.ndarray, far: float = 1.0) 
     """The strength at which an attribute has risen by `far` standard deviations: negative where it falls along the direction.
 
     strengths, effects: (S,). Both sides count alike: at each size of strength the mean of what the positive side does and of what
-    the negative side undoes; straight lines between, from 0 at 0. NaN where the effect does not get that far.
+    the negative side undoes; straight lines between, from 0 at 0, and on beyond the last by as much again. NaN where that is not
+    far enough.
     """
     sizes = np.unique(np.abs(strengths))
     signed = np.array([np.mean((np.sign(strengths) * effects)[np.abs(strengths) == size]) for size in sizes])
     x, y = np.concatenate([[0.0], sizes]), np.concatenate([[0.0], signed])
+    x, y = np.append(x, 2 * x[-1]), np.append(y, 2 * y[-1])
     for i in np.flatnonzero(np.abs(y) >= far)[:1]:
         share = (far - abs(y[i - 1])) / (abs(y[i]) - abs(y[i - 1])) if y[i] * y[i - 1] >= 0 else 1.0
         return float(np.sign(y[i]) * (x[i - 1] + share * (x[i] - x[i - 1])))

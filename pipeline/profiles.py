@@ -10,6 +10,7 @@ from pipeline.calibration import monotonicity, reach, unit_strength
 
 NAMED = 3  # attributes, at most, in a label
 SMALLEST = 0.1  # effect in a label, standard deviations
+BEYOND = " (no longer the model's images)"
 DUPLICATE = 0.6  # |cosine| from which a direction is nearly another
 
 
@@ -31,7 +32,7 @@ def profile(
     fine = preserved.set_index("strength")["on_manifold"].reindex(wide.index).to_numpy(dtype=bool)
     low, high = reach(strengths, fine)
     if target is None:
-        target, sense = _moved_most(wide, low, high)
+        target, sense = _moved_most(effects, low, high)
     elif target in wide.columns:
         sense = 1
     else:
@@ -46,41 +47,52 @@ def profile(
         "unit": unit if unit * sense > 0 else None,
         "monotonicity": rising if sense > 0 else 1 - rising,
     }
-    strength = (high if sense > 0 else low) or (low if sense > 0 else high)
-    return row | _at(effects[effects["strength"] == np.float32(strength)], target, strength, sense)
+    strength, reached = _where(strengths, low, high, sense)
+    return row | _at(effects[effects["strength"] == np.float32(strength)], target, strength, sense, reached)
 
 
-def _moved_most(wide: pd.DataFrame, low: float, high: float) -> tuple[str | None, int]:
-    """The attribute with the largest effect between low and high (anywhere, if that is nothing), and the sign that raises it."""
-    within = wide[(wide.index >= np.float32(low)) & (wide.index <= np.float32(high))]
-    of = (within if len(within) else wide).dropna(axis=1, how="all")
-    if of.empty:
+def _moved_most(effects: pd.DataFrame, low: float, high: float) -> tuple[str | None, int]:
+    """The attribute with the largest effect, and the sign that raises it: clear of the control, between low and high, if any is."""
+    known = effects.dropna(subset="effect")
+    if known.empty:
         return None, 1
-    strength, target = of.abs().stack().idxmax()
-    return str(target), int(np.sign(strength) * np.sign(of.loc[strength, target])) or 1
+    within = known[(known["strength"] >= np.float32(low)) & (known["strength"] <= np.float32(high))]
+    clear = within[within["clear"].eq(True)]
+    of = next(table for table in (clear, within, known) if len(table))
+    top = of.loc[of["effect"].abs().idxmax()]
+    return str(top["attribute"]), int(np.sign(top["strength"] * top["effect"])) or 1
 
 
-def _at(effects: pd.DataFrame, target: str, strength: float, sense: int) -> dict:
+def _where(strengths: np.ndarray, low: float, high: float, sense: int) -> tuple[float, bool]:
+    """The strength to describe a direction at: the farthest within reach, where its target rises if that side has one.
+
+    Where nothing is within reach it is the least on that side, and False.
+    """
+    if reached := (high if sense > 0 else low) or (low if sense > 0 else high):
+        return reached, True
+    side = strengths[strengths * sense > 0]
+    return float(min(side if len(side) else strengths, key=abs)), False
+
+
+def _at(effects: pd.DataFrame, target: str, strength: float, sense: int, reached: bool) -> dict:
     """What is to be said of a direction at one strength."""
-    if effects.empty:
-        return {"label": "leaves the model's images", "usefulness": 0.0}
     by_attribute = effects.set_index("attribute")
     turn = 1 if np.sign(strength) == sense else -1  # where only the side that lowers the target could be measured
     effect = turn * by_attribute["effect"]
     off = effect.drop(target).abs().max()
-    useful = 0.0 if by_attribute.loc[target, "clear"] is False else float(effect[target] - np.nan_to_num(off))
+    useful = reached and by_attribute.loc[target, "clear"] is not False
     return {
         "strength": strength,
-        "label": label(effect, by_attribute["clear"]),
+        "label": label(effect, by_attribute["clear"]) + ("" if reached else BEYOND),
         "on_target": effect[target],
         "off_target": off,
-        "usefulness": max(0.0, useful),
+        "usefulness": max(0.0, float(effect[target] - np.nan_to_num(off))) if useful else 0.0,
     }
 
 
 def label(effect: pd.Series, clear: pd.Series) -> str:
     """ "yaw +1.8, smile +0.2": the largest effects first, of those that stand clear of the control where there is one."""
-    real = effect[(clear != False) & (effect.abs() >= SMALLEST)]  # noqa: E712  # None is not known
+    real = effect[clear.ne(False) & (effect.abs() >= SMALLEST)]
     largest = real.loc[real.abs().sort_values(ascending=False, kind="stable").index][:NAMED]
     said = [f"{str(name).replace('_', ' ')} {value:+.1f}" for name, value in largest.items()]
     return ", ".join(said).replace("-", "\N{MINUS SIGN}") or "nothing that the judge reads"

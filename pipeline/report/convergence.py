@@ -11,7 +11,7 @@ from pipeline.report.markup import Html, el, join, words
 _NOTE = (
     "From differences of means of disjoint draws of n positives and n negatives: the cosine of such a direction to the one that "
     "ever more samples would give, estimated as the root of the cosine between two draws. Left in h, whole trajectories; right in "
-    "x_T, the noise that the same samples begin with, where it takes many more."
+    "x_T, the noise that the same samples begin with."
 )
 SPACES = {"h": "In h-space", "x_T": "In the noise x_T"}
 COLOURS = 8  # classes c0, c1, ... of the style sheet
@@ -22,7 +22,13 @@ def section(findings: Findings) -> Html | None:
     if table is None or table.empty:
         return None
     panels = [_panel(table[table["space"] == space], title) for space, title in SPACES.items()]
-    return join(el("p", _NOTE, class_="note"), el("div", *panels, class_="panels"))
+    eta = findings.catalog.sampling.eta
+    note = (
+        _NOTE
+        if eta == 0
+        else f"{_NOTE} With η above 0 images depend on the noise of every step, and on x_T in part only."
+    )
+    return join(el("p", note, class_="note"), el("div", *panels, class_="panels"))
 
 
 def _panel(table: pd.DataFrame, title: str) -> Html:

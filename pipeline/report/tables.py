@@ -82,13 +82,13 @@ def limit_for(values: Sequence[float]) -> float:
     return min(STRONGEST, max(1.0, math.ceil(max(finite, default=1.0) * 2) / 2))
 
 
-def figures(headings: Sequence[str], rows: Sequence[Sequence[Child]], led: bool = False) -> Html:
+def figures(headings: Sequence[str], rows: Sequence[Sequence[Child]], led: bool = False, css: str = "") -> Html:
     """A plain table, its first column the names of the rows; `led` by its first row."""
     head = el("tr", *(el("th", text, scope="col") for text in headings))
     body = [el("tr", el("th", row[0], scope="row"), *(el("td", cell) for cell in row[1:])) for row in rows]
     return el(
         "div",
-        el("table", el("thead", head), el("tbody", *body), class_="figures led" if led else "figures"),
+        el("table", el("thead", head), el("tbody", *body), class_=f"figures{' led' if led else ''} {css}".strip()),
         class_="scroll",
     )
 

@@ -5,12 +5,12 @@ from pipeline.report.findings import Findings, Row
 from pipeline.report.markup import Child, Html, amount, el, join, signed, words
 
 _NOTE = (
-    "Each is named by the effects that stand clear of random directions, at the farthest measured strength at which images still are "
-    "the model's own. Useful is the effect on what it moves most less the largest effect on anything else. One unit moves the "
+    "Each is named by the effects that stand clear of random directions, at the farthest measured strength at which images still "
+    "are the model's own. Useful is the effect on what it moves most less the largest effect on anything else. One unit raises the "
     "target by one standard deviation. The nearest supervised direction is by the cosine of whole trajectories, and in brackets at "
-    "the step where it is nearest; those that are nearly the same are marked."
+    "the step where it is nearest; “same” marks those that are nearly that direction."
 )
-_HEADINGS = ("", "found as", "what it does", "useful", "unit", "reach", "nearest supervised", "cosine")
+_HEADINGS = ("", "what it does", "found as", "useful", "unit", "reach", "nearest supervised", "cosine")
 SHOWN = 30
 
 
@@ -20,29 +20,36 @@ def section(findings: Findings) -> Html | None:
         return None
     return join(
         el("p", _NOTE, class_="note"),
-        tables.figures(_HEADINGS, [_line(row) for row in rows[:SHOWN]]),
+        tables.figures(_HEADINGS, [_line(row) for row in rows[:SHOWN]], css="named"),
         el("p", f"{len(rows) - SHOWN} more are in profiles.parquet.", class_="note") if len(rows) > SHOWN else None,
     )
 
 
 def _line(row: Row) -> list[Child]:
+    found, _, method = row["direction"].partition("/")
     return [
         f"{row['rank']}",
-        row["direction"],
         el("strong", row["label"]) if row["label"] else "not measured",
+        found if method == "principal-components" else f"{found}, {words(method)}",
         amount(row["usefulness"] or 0.0),
-        amount(row["unit"]) if row["unit"] is not None and row["unit"] > 0 else signed(row["unit"] or float("nan")),
+        signed(row["unit"]) if row["unit"] is not None else "–",
         f"{signed(row['low'], 1)} to {signed(row['high'], 1)}",
-        words(row["nearest"]) if row["nearest"] else "–",
+        _short(row["nearest"]) if row["nearest"] else "–",
         _cosine(row),
     ]
+
+
+def _short(name: str) -> str:
+    """`smile/mean-difference/disentangled` -> smile, mean difference (projected)."""
+    attribute, method, *projected = name.split("/")
+    return f"{attribute}, {words(method)}{' (projected)' if projected else ''}"
 
 
 def _cosine(row: Row) -> str:
     if row["nearest_cosine"] is None:
         return "–"
     largest = max(row["nearest_cosine_by_step"], key=abs)
-    mark = " =" if row["duplicate"] else ""
+    mark = ", same" if row["duplicate"] else ""
     return f"{signed(row['nearest_cosine'])} ({signed(largest)}){mark}"
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -11,29 +12,41 @@ from pipeline.stages.finder import read_directions, write_directions
 from pipeline.stages.source import Source
 from pipeline.store import Store
 
+Norms = Literal["median", "each"]
+
 
 @dataclass(frozen=True)
 class RandomDirections(Stage):
-    """Gaussian directions, drawn for each step on its own, with the median norm of other finders' directions at that step."""
+    """Gaussian directions, drawn for each step on its own, with the norms of other finders' directions at that step.
+
+    "median": all have the median of the others' norms; "each": they have the norms of one of the others each, in turn.
+    """
 
     sample: Source  # whose T and h they are for
     like: tuple[Stage, ...]  # finders
     k: int = 3
     seed: int = 0
+    norms: Norms = "median"
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(f"random-{self.fingerprint[:6]}-{i}" for i in range(self.k))
 
     def check(self) -> None:
-        if self.k < 1:
-            raise UserError(f"{self.k} random directions: expected at least 1.")
+        if self.k < 1 or self.norms not in get_args(Norms):
+            raise UserError(
+                f"{self.k} random directions of {self.norms} norms: expected at least 1, of median or each."
+            )
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         found, _ = read_directions(store, self.like)
-        norms = np.median([row["norm_by_step"] for row in found], axis=0)
+        norms = np.array([row["norm_by_step"] for row in found])
+        if self.norms == "median":
+            norms = np.median(norms, axis=0, keepdims=True)
         shape = (self.sample.steps, *self.sample.h_shape)
-        vectors = {name: random_direction(norms, shape, (self.seed, i)) for i, name in enumerate(self.names)}
+        vectors = {
+            name: random_direction(norms[i % len(norms)], shape, (self.seed, i)) for i, name in enumerate(self.names)
+        }
         rows = [
             {"name": name, "method": "random", "component": i, "n": self.sample.n} for i, name in enumerate(self.names)
         ]

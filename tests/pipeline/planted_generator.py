@@ -1,8 +1,8 @@
 """A synthetic generator whose attributes are linear in h by construction, its annotators, and finders of known directions.
 
-An image is five stripes. At its one step the U-Net makes h from x_T, and the image from h alone: attribute k is the shade of stripe k,
-and moves by w_k . v when v is added to h, where the w_k are orthonormal. Unedited, attribute k is normal with standard deviation
-SPREAD[k], independent of the others. Imported by name.
+An image is five stripes. At its one step the U-Net makes h from x_T, and the image from h alone: attribute k is the shade of
+stripe k, and moves by w_k . v when v is added to h, where the w_k are orthonormal. Unedited, attribute k is normal with standard
+deviation SPREAD[k], independent of the others. Imported by name.
 """
 
 import json
@@ -27,7 +27,9 @@ SPREAD = (0.16, 0.13, 0.10, 0.08, 0.06)
 SIZE, STRIPE = 20, 4  # pixels
 H_SHAPE = (32, 4, 4)
 W = np.linalg.qr(np.random.default_rng(0).standard_normal((512, 5)))[0].T.astype(np.float32)  # (5, 512)
-GRAIN = np.linspace(-4, 4, 3 * STRIPE * SIZE).reshape(3, 1, STRIPE, SIZE) / 255  # in every stripe, so that uint8 rounds its mean little
+GRAIN = (
+    np.linspace(-4, 4, 3 * STRIPE * SIZE).reshape(3, 1, STRIPE, SIZE) / 255
+)  # in every stripe, so that uint8 rounds its mean little
 
 
 class MidBlock(nn.Module):
@@ -107,7 +109,7 @@ class PlantedFinder(Stage):
 
     rows: tuple[tuple[float, ...], ...]
     attributes: tuple[str, ...] = ()
-    annotator: PlantedAnnotator = PlantedAnnotator()  # noqa: RUF009
+    annotator: PlantedAnnotator = PlantedAnnotator()
 
     @property
     def fitted_with(self) -> PlantedAnnotator | None:

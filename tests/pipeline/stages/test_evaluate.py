@@ -158,7 +158,9 @@ def test_components_are_named_by_what_they_move(profiles, spread):
     assert sorted(own["target"]) == sorted(ATTRIBUTES)
     for row in own.itertuples():
         assert row.label.startswith(f"{row.target} +2.")
-        assert all(abs(float(said.split()[-1].replace("\N{MINUS SIGN}", "-"))) < 0.4 for said in row.label.split(", ")[1:])
+        assert all(
+            abs(float(said.split()[-1].replace("\N{MINUS SIGN}", "-"))) < 0.4 for said in row.label.split(", ")[1:]
+        )
         assert abs(row.unit) == pytest.approx(1, rel=0.1)  # a component is one standard deviation long
         assert row.on_target == pytest.approx(2, rel=0.1)
     assert sorted(own["rank"]) == [1, 2, 3, 4, 5]
@@ -238,7 +240,9 @@ def test_a_control_elsewhere_gives_limits_in_proportion_to_the_norm(sample, uned
     store = Store(tmp_path)
     store.prepare()
     run(plan([beside, alone], store), store, InProcess, Silent())
-    limits = store.table(beside, "effects.parquet").to_pandas().set_index(["direction", "attribute", "strength"])["limit"]
+    limits = (
+        store.table(beside, "effects.parquet").to_pandas().set_index(["direction", "attribute", "strength"])["limit"]
+    )
     for name in ("alpha", "gamma"):
         one, two = (limits[(f"{name}/planted", "alpha", gamma)] for gamma in (1.0, 2.0))
         assert two == pytest.approx(2 * one, rel=0.3) and one > 0
