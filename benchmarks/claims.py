@@ -36,6 +36,7 @@ from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.convergence import Convergence
 from pipeline.stages.disentangle import Disentangle
 from pipeline.stages.edit import HELD_OUT
+from pipeline.stages.embed import Embed
 from pipeline.stages.finder import names_of
 from pipeline.stages.jacobian_directions import JacobianDirections
 from pipeline.stages.jacobian_subspaces import JacobianSubspaces
@@ -200,17 +201,14 @@ def offsets(bench: Bench) -> Iterator[Claim]:
     stream = torch.Generator().manual_seed(0)
     v = torch.randn((bench.size.steps, *bench.sample.h_shape), generator=stream)
     v = v / v.flatten(1).norm(dim=1).view(-1, 1, 1, 1) * torch.from_numpy(norms).float().view(-1, 1, 1, 1)
-    embed = annotator(JUDGE).embedder()  # type: ignore[attr-defined]
-    ids = range(min(512, bench.size.samples))
-    reference = np.concatenate(
-        [embed(bench.images(ids=ids[start : start + BATCH])) for start in range(0, len(ids), BATCH)]
-    )
-    manifold = Manifold.of(reference)
+    embed = Embed(bench.sample, annotator(JUDGE))  # type: ignore[arg-type]
+    manifold = Manifold.of(embed.reference(bench.made(embed), 512))
+    features = annotator(JUDGE).embedder()  # type: ignore[attr-defined]
     said, similar, typical = [], {}, {}
     for gamma in (0, 2, 8, 32, 128):
         images = bench.images([Add(v, gamma)])
         similar[gamma] = preservation.structure(bench.unedited, images).mean()
-        typical[gamma] = manifold.contains(embed(images)).mean()
+        typical[gamma] = manifold.contains(features(images)).mean()
         said.append(f"x{gamma}: MS-SSIM {similar[gamma]:.2f}, {typical[gamma]:.0%} typical")
     yield Claim(
         "Random offsets change little where they are small and destroy the image where they are large",

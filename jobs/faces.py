@@ -18,7 +18,7 @@ from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.by_step import EXACT
 from pipeline.stages.catalog import Catalog
-from pipeline.stages.convergence import Convergence
+from pipeline.stages.convergence import FEWEST, Convergence
 from pipeline.stages.invert import Invert
 from pipeline.stages.jacobian_directions import JacobianDirections
 from pipeline.stages.jacobian_subspaces import JacobianSubspaces
@@ -75,7 +75,7 @@ def faces(
     region: Annotated[
         list[str],
         Option(
-            help="Where to look for what changes: image, eyes, nose, mouth, box:LEFT,TOP,RIGHT,BOTTOM, or an image file."
+            help="Where to look for what changes: image, eyes, nose, mouth, head, box:LEFT,TOP,RIGHT,BOTTOM, or an image file."
         ),
     ] = ["image", "eyes", "mouth"],  # noqa: B006
     held_out: Annotated[
@@ -132,7 +132,7 @@ def faces(
             sketched = SketchActivations(annotate, labels.name) if activations else source
             unsupervised = PrincipalComponents(sketched, components, cast(Across, across))
             difference, *better = from_sketches(sketched, wanted)
-        masks = [None if name == "image" else mask(name) for name in region]
+        masks = [None if name == "image" else mask(name) for name in dict.fromkeys(region)]
         single = from_jacobians(stored, min(jacobians, stored.n), masks)
 
         measure = Measurement.by(judge, sample, tuple(allow_judge or ()), facenet_weights, protocol)
@@ -148,13 +148,19 @@ def faces(
             (*measured, *alone),
             transfers=tuple(Transfer(measure.origins(stored, distinct, FAR), each) for each in alone),
             localities=tuple(Locality(each.edit, tuple(filter(None, masks))) for each in alone if any(masks)),
-            convergences=(Convergence(difference),) if isinstance(difference, MeanDifference) else (),
+            convergences=from_how_many(difference),
         )
         return catalog, Report(catalog)
 
     store, [catalog, report] = carry_out(goals, root, workers, address, plan)
     console.print(f"Catalog: {store.folder(catalog)}")
     console.print(f"Report:  {store.folder(report) / 'report.html'}")
+
+
+def from_how_many(difference: Stage) -> tuple[Convergence, ...]:
+    """Where there are enough positives to draw from."""
+    enough = isinstance(difference, MeanDifference) and difference.n >= FEWEST
+    return (Convergence(cast(MeanDifference, difference)),) if enough else ()
 
 
 def from_jacobians(source: Source, n: int, masks: list[Mask | None]) -> tuple[JacobianDirections, ...]:

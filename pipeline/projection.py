@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 
 By = Literal["joint", "step"]
 
+ROUNDING = 1e-20  # share of a squared norm that counts as nothing
+
 
 @dataclass(frozen=True)
 class Projection:
@@ -47,7 +49,7 @@ def project(v_0: np.ndarray, others: np.ndarray, by: By = "joint") -> Projection
         kept=float(_share(np.linalg.norm(v), np.linalg.norm(flat))),
         kept_by_step=_share(np.linalg.norm(v, axis=1), np.linalg.norm(flat, axis=1)),
         condition=max(condition for _, _, condition in pieces),
-        taken=removed / total if total > 0 else np.zeros(len(others)),
+        taken=removed / total if total > ROUNDING * (flat**2).sum() else np.zeros(len(others)),
     )
 
 

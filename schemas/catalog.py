@@ -62,14 +62,19 @@ class Direction(_Strict):
     norm: float = Field(description="of the whole trajectory flattened")
     parents: list[str] | None = Field(description="of a projected direction: v_0 first, then what was projected away")
     target: str | None = Field(
-        description="its attribute; of an unsupervised direction the one that it was measured to move most"
+        default=None,
+        description="its attribute; of an unsupervised direction the one that it was measured to move most",
     )
-    label: str | None = Field(description="what it was measured to do, in standard deviations; null where it was not")
+    label: str | None = Field(
+        default=None, description="what it was measured to do, in standard deviations; null where it was not"
+    )
     unit: float | None = Field(
-        description="calibration: this times the vector raises the target by one standard deviation; null where it cannot"
+        default=None,
+        description="calibration: this times the vector raises the target by one standard deviation; null where it cannot",
     )
     reach: list[float] | None = Field(
-        description="lowest and highest strength of the vector at which images were measured to be the model's own"
+        default=None,
+        description="lowest and highest strength of the vector at which images were measured to be the model's own",
     )
 
 

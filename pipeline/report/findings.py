@@ -121,7 +121,7 @@ class Findings:
         """The groups that are measured best: disentangled, on as many held-out samples as any."""
         groups = [group for group in self.groups if group.disentangled and len(group.best)] or self.groups[:1]
         n = [max((each.n for name in g.best.index if (each := self.evaluation(name))), default=0) for g in groups]
-        return [group for group, count in zip(groups, n, strict=True) if count == max(n)]
+        return [group for group, count in zip(groups, n, strict=True) if count == max(n, default=0)]
 
     @property
     def features(self) -> str | None:

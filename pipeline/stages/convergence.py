@@ -17,6 +17,8 @@ from pipeline.stages.mean_difference import MeanDifference
 from pipeline.store import Store, write_table
 from schemas.convergence import CONVERGENCE
 
+FEWEST = 4  # positives that two draws of two can be taken from
+
 
 @dataclass(frozen=True)
 class Convergence(Stage):
@@ -34,9 +36,9 @@ class Convergence(Stage):
 
     def check(self) -> None:
         self.difference.check()
-        if self.difference.n < 4 or self.pairs < 1:
+        if self.difference.n < FEWEST or self.pairs < 1:
             raise UserError(
-                f"{self.pairs} pairs of draws out of {self.difference.n} positives: expected at least one, out of at least 4."
+                f"{self.pairs} pairs of draws out of {self.difference.n} positives: expected one or more, of {FEWEST} or more."
             )
 
     def setup(self) -> LoadedModel:

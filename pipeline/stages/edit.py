@@ -5,6 +5,7 @@ and a part is a few batches. The unedited samples come first, in parts of their 
 row, so an edited image and its unedited twin differ by the edit alone.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,6 +99,8 @@ class Edit(Stage):
             raise UserError(
                 f"{self.seeds} seeds of {self.n} held-out samples: expected 1 to 1000 of at most {SEED_APART}."
             )
+        if twice := [name for name, count in Counter(self.names).items() if count > 1]:
+            raise UserError(f"Two finders both make {', '.join(twice)}: give one of them.")
         self._check_strengths()
 
     def _check_strengths(self) -> None:

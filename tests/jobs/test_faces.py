@@ -24,7 +24,7 @@ from schemas.catalog import Catalog
 
 ROOT = Path(__file__).parents[2]
 TINY = shlex.split(
-    "--samples 12 --steps 2 --top 3 --components 2 --held-out 6 --attributes smile,glasses --workers 0 "
+    "--samples 12 --steps 2 --top 4 --components 2 --held-out 6 --attributes smile,glasses --workers 0 "
     "--jacobians 5 --region image --region box:4,4,12,12"
 )
 
@@ -80,10 +80,13 @@ def refused(result: Result, *messages: str) -> None:
         ("--held-out -1", ("-1 held-out samples: expected at least 2",)),
         ("--workers -1", ("-1 workers: expected at least 1, or 0 to work in this process",)),
         ("--jacobians -1", ("Jacobians need at least one sample",)),
-        ("--region hat", ("There is no mask 'hat'; expected eyes, nose, mouth, box:LEFT,TOP,RIGHT,BOTTOM",)),
+        ("--region hat", ("There is no mask 'hat'; expected eyes, nose, mouth, head, box:LEFT,TOP,RIGHT,BOTTOM",)),
         ("--region box:1,2", ("'box:1,2' is no box; expected box:LEFT,TOP,RIGHT,BOTTOM",)),
         ("--region box:0,0,17,4", ("The box 0,0,17,4", "does not lie in images of 16 x 16 pixels")),
-        ("--region image", ("both make image-0/jacobian",)),
+        ("--protocol long", ("There is no protocol 'long'; expected demo or paper",)),
+        ("--judge portraits", ("'portraits' annotated the samples", "--allow-judge portraits")),
+        ("--judge beard", ("There is no annotator 'beard'; there are mtcnn, portraits, portraits-judge",)),
+        ("--facenet-weights no-such-file", ("There are no FaceNet weights no-such-file",)),
         ("--images no-such-folder", ("no-such-folder does not exist; expected a folder of images (.png, ",)),
         ("--model no-such-folder", ("no model folder no-such-folder", "Expected a folder with unet/ and scheduler/")),
     ],
@@ -212,6 +215,32 @@ def test_a_moved_model_and_a_moved_root_are_recognised(made, model, tmp_path):
     assert ["total", "0", "0.000"] in [line.split() for line in result.stdout.splitlines()]
 
 
+def test_effects_are_by_every_judge_beside_a_control_and_calibrated(made):
+    root, _ = made
+    [folder] = root.glob("catalog-*/00000")
+    effects, profiles = (read_table(folder / f"{name}.parquet").to_pandas() for name in ("effects", "profiles"))
+    assert set(effects["judge"]) == {"portraits-judge", "mtcnn"}
+    compared = effects[~effects["control"] & (effects["judge"] == "portraits-judge")]
+    assert compared["limit"].notna().all() and compared["clear"].notna().all()
+    catalog = Catalog.model_validate_json((folder / "catalog.json").read_text())
+    assert [each.name for each in catalog.directions if each.label] == profiles["direction"].tolist()
+    assert len(profiles) == len(catalog.directions)
+    preserved = read_table(folder / "preservation.parquet").to_pandas()
+    assert set(profiles["direction"]) < set(preserved["direction"])
+    assert set(read_table(folder / "convergence.parquet").to_pandas()["space"]) == {"h", "x_T"}
+
+
+def test_one_setting_measures_as_the_paper_does(tiny_model, root):
+    """Table I: 100 samples of each of 10 seeds, before and after the projection."""
+    result = job("--model", tiny_model, "--root", root, "--protocol", "paper", "--by-effects", "--plan")
+    planned = [line.split()[:2] for line in result.stdout.splitlines() if line.strip()]
+    parts = {name.rpartition("-")[0]: int(count) for name, count in planned[1:] if count.isdigit()}
+    assert (parts["searches"], parts["disentangle-by-effects"]) == (2, 1), "one search an attribute"
+    edits = [int(count) for name, count in planned if name.rpartition("-")[0] == "edit"]
+    directions = 2 * (2 + 2 + 2 + 2)  # differences, classifiers and discriminants, before and after, and by effects
+    assert max(edits) == -(-1000 // 128) - (-1000 * directions // 128)
+
+
 def test_directions_of_single_images_are_in_the_catalog_with_what_they_do(made):
     root, _ = made
     [folder] = root.glob("catalog-*/00000")
@@ -262,7 +291,8 @@ def test_directions_are_found_in_real_images_and_measured_on_samples(tiny_model,
     catalog = Catalog.model_validate_json(next(root.glob("catalog-*/00000/catalog.json")).read_text())
     assert (catalog.sampling.found_in, catalog.sampling.n, catalog.sampling.eta) == ("real images", 24, 1.0)
     made = {stage["stage"]: stage for stage in catalog.stages}
-    assert made["annotate"]["settings"]["sample"] == f"invert-{made['invert']['fingerprint']}"
+    annotated = [stage["settings"]["sample"] for stage in catalog.stages if stage["stage"] == "annotate"]
+    assert f"invert-{made['invert']['fingerprint']}" in annotated
     yardstick = f"sample-{made['sample']['fingerprint']} up to {made['sample']['settings']['n']}"
     assert made["edit"]["settings"]["sample"] == yardstick
     assert str(photographs) not in json.dumps(catalog.stages)

@@ -89,6 +89,9 @@ def test_regions_lie_where_the_landmarks_are_and_apart_from_each_other():
     assert centre(found["nose"]) == pytest.approx([30, 29], abs=0.8)
     assert found["eyes"][20, 20] == found["eyes"][20, 40] == 1 and found["mouth"][40, 24:37].all()
     assert not (found["eyes"] * found["mouth"]).any()
+    for region in ("eyes", "nose", "mouth"):
+        assert (found["head"] >= found[region]).all(), f"the {region} is part of the head"
+    assert 0 in found["head"], "and around it is background"
 
 
 def test_a_region_grows_and_turns_with_the_face():

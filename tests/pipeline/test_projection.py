@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.projection import project
+from pipeline.projection import project, search
 
 SHAPE = (5, 8, 2, 2)  # T C H W
 BOTH = pytest.mark.parametrize("by", ["joint", "step"])
@@ -201,3 +201,76 @@ def test_what_is_kept_of_each_step_is_planted():
     step = np.hypot(1, away)
     np.testing.assert_allclose(joint.kept_by_step, [step, step, np.hypot(0.8, 0.6 - away), step, step])
     assert joint.kept == pytest.approx(np.sqrt(1 - 0.6**2 / 25))
+
+
+# Diagnostics
+
+
+def unit(*components: float) -> np.ndarray:
+    """A trajectory of five steps, each a mixture of orthonormal directions."""
+    basis = np.linalg.qr(np.random.default_rng(7).standard_normal((32, 4)))[0].T
+    return np.stack([np.array(components) @ basis[: len(components)]] * 5).reshape(SHAPE)
+
+
+def test_the_condition_number_is_that_of_two_correlated_directions():
+    c = 0.6
+    found = project(unit(1, 1, 1), np.stack([unit(1, 0), unit(c, np.sqrt(1 - c**2)) * 9]))
+    assert found.condition == pytest.approx((1 + c) / (1 - c))
+    assert project(unit(1, 1), unit(1)[None]).condition == 1
+    assert project(unit(1, 1), np.stack([unit(0, 1), 2 * unit(0, 1)])).condition == np.inf
+
+
+def test_what_was_removed_is_shared_out():
+    found = project(unit(3, 2, 1), np.stack([unit(0, 1), unit(0, 0, 5), unit(0, 0, 0, 1)]))
+    np.testing.assert_allclose(found.taken, [4 / 5, 1 / 5, 0], atol=1e-12)
+    assert found.kept == pytest.approx(np.sqrt(9 / 14))
+    np.testing.assert_allclose(found.kept_by_step, found.kept)
+    nothing = project(unit(1), unit(0, 1)[None])
+    assert nothing.kept == 1 and nothing.taken == 0
+    with_none = project(unit(1), np.empty((0, *SHAPE)))
+    assert with_none.kept == 1 and len(with_none.taken) == 0 and with_none.condition == 1
+
+
+def test_by_step_nothing_of_the_others_is_left_at_any_step():
+    v_0, *others = directions(4, 0.6, 5)
+    by_step, joint = (project(v_0, np.stack(others), by) for by in ("step", "joint"))
+    products = np.einsum("tchw,ktchw->kt", by_step.v, np.stack(others))
+    np.testing.assert_allclose(products, 0, atol=1e-10)
+    jointly = np.einsum("tchw,ktchw->kt", joint.v, np.stack(others))
+    assert abs(jointly).max() > 0.1 and abs(jointly.sum(axis=1)).max() < 1e-10
+    assert by_step.kept < joint.kept
+    norms = np.linalg.norm(by_step.v.reshape(5, -1), axis=1) / np.linalg.norm(v_0.reshape(5, -1), axis=1)
+    np.testing.assert_allclose(by_step.kept_by_step, norms)
+
+
+# What to project away
+
+
+def measured(v: np.ndarray) -> dict[str, float]:
+    """A generator in which attribute k moves by the k-th component; nothing else knows of delta."""
+    parts = [float(np.vdot(v, unit(*np.eye(4)[k])) / 5) for k in range(4)]
+    return dict(zip(("alpha", "beta", "gamma", "delta"), parts, strict=True))
+
+
+OTHERS = {"alpha": unit(1), "beta": unit(0, 1), "gamma": unit(0, 0, 1)}
+
+
+def test_the_search_takes_away_what_is_moved_most_first_and_stops_when_that_helps_no_more():
+    best, trials = search(unit(1, 0.3, -0.6, 0.2), "alpha", OTHERS, measured)
+    assert [trial.away for trial in trials] == [(), ("gamma",), ("gamma", "beta")]
+    assert [trial.accepted for trial in trials] == [True] * 3
+    np.testing.assert_allclose(best.v, unit(1, 0, 0, 0.2), atol=1e-10)
+    assert trials[0].ratio == pytest.approx(1 / 0.6) and trials[-1].ratio == pytest.approx(5)
+    assert trials[1].kept == pytest.approx(np.sqrt(1 - 0.36 / 1.49))
+
+
+def test_what_does_not_help_is_not_taken_away():
+    best, trials = search(unit(1, 0.1, 0.05, 0.8), "alpha", OTHERS, measured)
+    assert [trial.accepted for trial in trials] == [True, False], "delta stays the worst"
+    np.testing.assert_allclose(best.v, unit(1, 0.1, 0.05, 0.8))
+
+
+def test_a_search_leaves_something_of_the_direction():
+    best, trials = search(unit(0.1, 1, 0.05), "alpha", OTHERS, measured)
+    assert not trials[1].accepted and trials[1].kept < 0.2 and np.isnan(trials[1].on_target)
+    assert best.kept == 1 and len(trials) == 2

@@ -40,7 +40,9 @@ def test_projected_directions_name_their_parents(folder):
     vectors = load_file(folder / "directions.safetensors")
     for name, row in table[table["parents"].notna()].iterrows():
         v_0, *others = row["parents"]
-        assert name == f"{v_0}/disentangled" and 0 < row["norm_kept"] <= 1
+        by_effects = "" if row["trials"] is None else "-by-effects"
+        assert name == f"{v_0}/disentangled{by_effects}" and 0 < row["norm_kept"] <= 1
+        assert len(row["taken"]) == len(others) and row["condition_number"] >= 1
         assert row["norm"] == pytest.approx(table.loc[v_0, "norm"], rel=1e-5)
         for other in others:
             product = np.vdot(vectors[name].astype(float), vectors[other].astype(float))
@@ -66,7 +68,7 @@ def test_the_lines_on_the_card_apply_a_direction(folder, flow, monkeypatch):
     code = code.replace("path/to/model", flow.catalog.sample.model.folder)
     edited, plain = {}, {}
     exec(code, edited)
-    exec(re.sub(r"gamma = (.*), [-\d.]+\n", r"gamma = \1, 0.0\n", code), plain)
+    exec(re.sub(r"unit = (.*), [-\d.]+, ([-\d.]+)\n", r"unit = \1, 0.0, \2\n", code), plain)
     assert edited["images"].shape == plain["images"].shape == (4, 3, 16, 16)
     assert edited["gamma"] != plain["gamma"] == 0
     assert (edited["x_t"] - plain["x_t"]).abs().max() > 1e-4

@@ -200,18 +200,19 @@ def test_the_origin_of_a_direction_is_the_sample_itself(flow, store):
         stored = decode(store.table(origins.sample, "samples.parquet", row["sample_id"] // 8))
         assert np.abs(image.astype(int) - stored[row["sample_id"] % 8]).max() <= 1  # another batch, so rounding
     assert len(samples) == 20
-    for part, name in enumerate(origins.names, 1):
-        edits = store.table(origins, "edits.parquet", part).to_pandas()
-        assert edits["sample_id"].unique().tolist() == [found_on[name]] and edits["strength"].tolist() == [-1, 1]
+    edits = [(name, gamma, table["sample_id"].to_pylist()) for name, gamma, table in origins.edited(store)]
+    assert edits == [(name, gamma, [found_on[name]]) for name in origins.names for gamma in (-1, 1)]
 
 
 def test_transfer_and_locality_cover_every_direction_and_strength(flow, store):
     [transfer], [locality], evaluation = of(flow, Transfer), of(flow, Locality), of(flow, Evaluate)[0]
     table = store.table(transfer, "transfer.parquet").to_pandas()
-    assert set(table["direction"]) == set(transfer.origins.names) and table["same_way"].between(0, 1).all()
-    assert len(table) == 2 * 2 * len(evaluation.judge.attributes) and (table["n"] == 2).all()
+    assert set(table["direction"]) == set(transfer.edit.names)
+    assert len(table) == 2 * 2 * sum(len(judge.attributes) for judge in evaluation.judges)
+    table = table[table["judge"] == evaluation.judge.name]
+    assert table["same_way"].between(0, 1).all() and (table["n"] == 4).all()
     held_out = store.table(evaluation, "effects.parquet").to_pandas()
-    both = table.merge(held_out, on=["direction", "strength", "attribute"])
+    both = table.merge(held_out, on=["direction", "strength", "judge", "attribute"])
     assert len(both) == len(table) and both["others"].to_numpy() == pytest.approx(both["effect"].to_numpy(), abs=1e-5)
 
     local = store.table(locality, "locality.parquet").to_pandas()

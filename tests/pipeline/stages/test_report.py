@@ -17,6 +17,7 @@ from pipeline.report.markup import VOID, Html, el, picture, signed
 from pipeline.report.page import page
 from schemas.catalog import Catalog, Direction, Evaluation, ModelCard, Sampling
 from schemas.directions import DIRECTIONS
+from schemas.profiles import PROFILES
 
 T = 4
 NASTY = 'a<b & "c"'  # an attribute that is markup if it is not escaped
@@ -66,9 +67,40 @@ def measured(
             table += [(row["name"], False, gamma, attribute, effect(row, gamma, attribute)) for row in rows]
             table.append(("control-0", True, gamma, attribute, 0.1))
     frame = pd.DataFrame(table, columns=["direction", "control", "strength", "attribute", "effect"])
+    clear = (frame["effect"].abs() > 0.35).astype(object).where(~frame["control"], None)
+    frame = frame.assign(judge="judge", std=0.4, n=n, raw=frame["effect"], limit=0.35, clear=clear)
+    other = (
+        frame[frame["attribute"] == attributes[0]].assign(judge="second", attribute="mouth_width")
+        if attributes
+        else frame
+    )
     edits = [(row["name"], gamma) for row in rows for gamma in strengths] + [("unedited", 0.0)]
     images = {(name, gamma): [image(name, gamma, i) for i in range(n)] for name, gamma in edits}
-    return Measured("judge", strengths, n, frame.assign(judge="judge", std=0.4, n=n, raw=frame["effect"]), images)
+    return Measured(("judge", "second"), strengths, n, 1, frame, other, images)
+
+
+def profile(row: dict, rank: int | None) -> dict:
+    known = {"label": f"{row['attribute'] or 'age'} +1.4", "target": row["attribute"] or "age", "rank": rank}
+    near = {"nearest": "smile/ridge", "nearest_cosine": -0.7, "nearest_cosine_by_step": [-0.9] * T, "duplicate": True}
+    numbers = {"unit": 0.71, "low": -2.0, "high": 1.0, "usefulness": 1.3, "on_target": 1.4, "monotonicity": 0.9}
+    return {**dict.fromkeys(PROFILES.names), "direction": row["name"], **known, **numbers, **(near if rank else {})}
+
+
+def preserved(rows: list[dict], strengths: tuple[float, ...]) -> pd.DataFrame:
+    edits = [
+        ("unedited", False, 0.0),
+        ("control-0", True, 1.0),
+        *((row["name"], False, g) for row in rows for g in strengths),
+    ]
+    table = pd.DataFrame(edits, columns=["direction", "control", "strength"])
+    figures = {"identity": 0.87, "structure": 0.93, "outside": 4.2, "background": 3.1, "clipped": 0.0, "typical": 0.64}
+    return table.assign(n=2, face=np.nan, on_manifold=True, **figures)
+
+
+CONVERGENCE = pd.DataFrame(
+    [(name, space, n, n / 32) for name in ("smile", "age") for space in ("h", "x_T") for n in (2, 4, 8)],
+    columns=["attribute", "space", "n", "to_truth"],
+)
 
 
 def clean_when_disentangled(row: dict, gamma: float, attribute: str) -> float:
@@ -100,7 +132,14 @@ def planted(
         directions=rows + unsupervised,
         measured=[measured(each, list(judged), at, effect, image, n) for each, at in evaluations if each],
         samples=[image("unedited", 0.0, i) for i in range(8)],
+        preservation=preserved(rows + unsupervised, strengths),
+        convergence=CONVERGENCE,
+        profiles={row["name"]: profile(row, rank) for row, rank in ranked(rows, unsupervised)},
     )
+
+
+def ranked(rows: list[dict], unsupervised: list[dict]) -> list[tuple[dict, int | None]]:
+    return [*((row, None) for row in rows), *((row, rank) for rank, row in enumerate(unsupervised, 1))]
 
 
 def card(rows: list[dict]) -> Catalog:
@@ -110,8 +149,8 @@ def card(rows: list[dict]) -> Catalog:
         sampling=Sampling(steps=T, timesteps=timesteps, eta=1.0, clip=False, seed=0, n=50),
         capture="after",
         h_shape=(8, 2, 2),
-        directions=[Direction(**{key: row[key] for key in Direction.model_fields}) for row in rows],
-        evaluations=[Evaluation(judge="judge", strengths=[1.0], n=2, controls=1)],
+        directions=[Direction(**{key: row[key] for key in Direction.model_fields if key in row}) for row in rows],
+        evaluations=[Evaluation(judges=["judge", "second"], strengths=[1.0], n=2, controls=1)],
         stages=[
             {"stage": "sample", "version": 1, "fingerprint": "f00", "settings": {"unet": '{"layers": 2}', "top": NASTY}}
         ],
@@ -185,9 +224,59 @@ def test_every_direction_and_attribute_appears(findings, text):
     for row in findings.supervised:
         assert row["name"] in said and row["attribute"] in said
     for row in findings.components:
-        assert f"Component {row['component']}" in said
+        assert f"component {row['component']}, rank" in said
     for attribute in findings.attributes:
         assert attribute in said
+
+
+def part(text: str, anchor: str) -> str:
+    """One section of the page, as it is read."""
+    section = text[text.index(f'<section id="{anchor}">') :]
+    return Balanced(section[: section.index("</section>") + len("</section>")]).text
+
+
+def test_what_does_not_stand_clear_is_pale():
+    table = page(planted())
+    effects = table[table.index('<section id="effects">') : table.index('<section id="judges">')]
+    assert (
+        effects.count(' pale"') == 2 * 2 * 2
+    )  # disentangled: two off-target cells of .2 in each of two rows and groups
+    assert "--share:0.00" in effects
+
+
+def test_calibration_and_reach_are_said_of_every_direction():
+    said = part(page(planted()), "directions")
+    assert said.count("+0.71 moves it by one standard deviation") == 8
+    assert "−2.00 to +1.00: images are the model's own" in said
+
+
+def test_what_is_left_alone_is_that_of_the_groups_to_use_beside_random_and_unedited():
+    said = part(page(planted()), "preservation")
+    for text in ("smile, ridge", "age, ridge", "random directions, mean", "unedited", "0.87", "64%", "90%"):
+        assert text in said
+    assert said.count("0.93") == 2 * 2 + 2, "two attributes of two groups, random and unedited"
+
+
+def test_unsupervised_directions_are_ranked_named_and_compared():
+    said = part(page(planted()), "ranked")
+    assert said.index("component-0") < said.index("component-1")
+    for text in ("age +1.4", "smile, ridge", "−0.70 (−0.90), same", "1.30", "−2.0 to +1.0"):
+        assert text in said
+    assert 'id="ranked"' not in page(planted(components=0))
+
+
+def test_further_judges_are_heard():
+    said = part(page(planted()), "judges")
+    assert "second: ridge, disentangled" in said and "mouth width" in said
+    alone = planted()
+    for each in alone.measured:
+        object.__setattr__(each, "judges", ("judge",))
+    assert 'id="judges"' not in page(alone)
+
+
+def test_the_curves_over_n_are_of_both_spaces():
+    said = part(page(planted()), "convergence")
+    assert "In h-space" in said and "In the noise x_T" in said and "η above 0" in said
 
 
 def test_text_is_escaped():
@@ -289,6 +378,11 @@ def of_single_images() -> Findings:
         catalog=card(found.directions + rows),
         directions=found.directions + rows,
         measured=[*found.measured, extra],
+        profiles=found.profiles
+        | {
+            row["name"]: {**profile(row, rank), "label": "smile +2.5"}
+            for rank, row in zip((4, 3, 5), rows, strict=True)
+        },
         transfer=pd.DataFrame(
             transfer, columns=["direction", "strength", "attribute", "sample_id", "own", "others", "same_way"]
         ),
@@ -305,9 +399,8 @@ def test_directions_of_single_images_show_their_own_sample_and_four_others(of_si
     section = text[text.index('<section id="jacobian">') :]
     section = section[: section.index("</section>") + len("</section>")]
     seen = Balanced(section)
-    assert (
-        "smile +2.5 at +4" in seen.text and "found on sample 7 at step 2" in seen.text and "stands for 12" in seen.text
-    )
+    assert "smile +2.5" in seen.text and "mouth 0, rank 3" in seen.text
+    assert "found on sample 7 at step 2" in seen.text and "stands for 12" in seen.text
     assert "62% of it in the subspace of a sample" in seen.text
     assert "Random directions of the same norm move no attribute by more than 0.10" in seen.text
     for figure in ("+1.75", "80%", "8.3×", "in / out of mouth"):

@@ -1,0 +1,67 @@
+"""Planted effects, scores and shares: units, reach and order come out as they were put in."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.calibration import monotonicity, on_manifold, reach, unit_strength
+
+STRENGTHS = np.array([-2.0, -1.0, 1.0, 2.0])
+
+
+def test_the_unit_of_a_straight_line():
+    assert unit_strength(STRENGTHS, 0.8 * STRENGTHS) == pytest.approx(1.25)
+    assert unit_strength(STRENGTHS, -0.8 * STRENGTHS) == pytest.approx(-1.25), "it falls along the direction"
+    assert unit_strength(STRENGTHS, 4 * STRENGTHS) == pytest.approx(0.25), "from 0 at 0"
+    assert unit_strength(STRENGTHS, 0.8 * STRENGTHS, far=0.4) == pytest.approx(0.5)
+
+
+def test_both_sides_count_alike_and_what_both_do_alike_does_not_count():
+    assert unit_strength(STRENGTHS, np.array([-0.2, -0.2, 1.0, 1.8])) == pytest.approx(2.0)
+    even = 0.7 * STRENGTHS**2
+    assert unit_strength(STRENGTHS, even + 0.5 * STRENGTHS) == pytest.approx(2.0)
+
+
+def test_it_goes_on_beyond_the_measured_strengths_by_as_much_again():
+    assert unit_strength(STRENGTHS, 0.3 * STRENGTHS) == pytest.approx(1 / 0.3)
+    assert np.isnan(unit_strength(STRENGTHS, 0.2 * STRENGTHS))
+    assert unit_strength(np.array([1.0]), np.array([0.8])) == pytest.approx(1.25), "one side alone"
+
+
+def test_reach_ends_before_the_first_strength_that_is_not_fine():
+    strengths = np.array([-3, -2, -1, 1, 2, 3.0])
+    assert reach(strengths, np.array([True, False, True, True, True, False])) == (-1, 2)
+    assert reach(strengths, np.array([True, True, False, True, False, True])) == (0, 1)
+    assert reach(strengths, np.ones(6, bool)) == (-3, 3)
+    assert reach(np.array([1.0, 2.0]), np.ones(2, bool)) == (0, 2)
+
+
+def test_order_along_the_strength():
+    rising = np.array([[0.0, 1, 2, 3], [5, 6, 7, 8]])
+    assert monotonicity(rising) == 1 and monotonicity(-rising) == 0
+    assert monotonicity(np.array([[0.0, 2, 1]])) == pytest.approx(2 / 3)
+    assert monotonicity(np.zeros((3, 4))) == 0.5
+    assert monotonicity(np.vstack([rising, [np.nan, 0, 0, 0]])) == 1, "missing scores are left out"
+    assert np.isnan(monotonicity(np.full((2, 3), np.nan)))
+
+
+def preserved(**edit: float) -> pd.DataFrame:
+    unedited = {"direction": "unedited", "typical": 0.9, "face": 0.98, "clipped": 0.01, "n": 100}
+    return pd.DataFrame([unedited, {**unedited, "direction": "v", **edit}])
+
+
+@pytest.mark.parametrize(
+    ("edit", "fine"),
+    [
+        ({}, True),
+        ({"typical": 0.7}, True),
+        ({"typical": 0.4}, False),
+        ({"typical": 0.6, "n": 10}, True),  # may be chance
+        ({"face": 0.8}, False),
+        ({"clipped": 0.05}, True),
+        ({"clipped": 0.2}, False),
+        ({"typical": np.nan, "face": np.nan}, True),  # not measured
+    ],
+)
+def test_an_edit_is_on_the_manifold_by_all_that_was_measured(edit, fine):
+    assert on_manifold(preserved(**edit)).tolist() == [True, fine]
