@@ -13,12 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from rich.console import Console
 from rich.table import Table
+from safetensors.numpy import load_file
 
 from benchmarks._measured import JUDGE
 from benchmarks._report import verdict
+from pipeline import models
 from pipeline.effects import best_strengths, largest_control, on_and_off_target
+from pipeline.stages.annotate import annotator
+from pipeline.stages.edit import Row, sample_edited
+from pipeline.stages.sample import Sample
 
 # The project's own bar for the demo: time on two cores, and effects in standard deviations of each attribute.
 TARGETS = {
@@ -41,6 +47,8 @@ TARGETS = {
     "eyes_concentration": (">", 1.0),
     "mouth_concentration": (">", 1.0),
 }
+FRESH = 1_500_000_000  # ids of samples that nothing else sees
+UNSUPERVISED = 5  # directions whose calibration is checked, beside the recommended ones
 QUICK = ["--samples", "128", "--steps", "8", "--top", "24", "--held-out", "4"]
 RECOMMENDED = ("/ridge/disentangled", "/linear-discriminant/disentangled")  # the better one of an attribute
 PLAIN = "/mean-difference"
@@ -56,11 +64,21 @@ def main() -> int:
         effects = effects[effects["judge"] == JUDGE]
         directions = pd.read_parquet(catalog / "directions.parquet")
         locality = pd.read_parquet(catalog / "locality.parquet")
+        profiles = pd.read_parquet(catalog / "profiles.parquet")
+        vectors = load_file(catalog / "directions.safetensors")
 
     targets = dict(directions.dropna(subset="attribute")[["name", "attribute"]].to_numpy())
     figures = {"seconds": round(seconds, 1), "seconds_again": round(seconds_again, 1), **measure(effects, targets)}
     figures |= measure_masked(effects, directions, locality)
-    show(best_strengths(effects, targets))
+    best = best_strengths(effects, targets)
+    show(best)
+    calibrated = measure_calibrated(effects, recommended_of(best), profiles, vectors, quick)
+    show_calibrated(calibrated)
+    figures |= {
+        "calibrated_directions": len(calibrated),
+        "calibrated_lowest": round(float(calibrated["effect"].min()), 2),
+        "calibrated_highest": round(float(calibrated["effect"].max()), 2),
+    }
     return verdict("faces", figures, TARGETS)
 
 
@@ -72,8 +90,7 @@ def run(root: Path, quick: bool) -> float:
 
 def measure(effects: pd.DataFrame, targets: dict[str, str]) -> dict[str, float]:
     best = best_strengths(effects, targets)
-    recommended = best[best.index.str.endswith(RECOMMENDED)].sort_values(["clean", "on_target"], ascending=False)
-    recommended = recommended.drop_duplicates("target").set_index("target")
+    recommended = recommended_of(best).set_index("target")
     plain = best[best.index.str.endswith(PLAIN)]
     before = same_strength(effects, targets, recommended["strength"])
     components = effects[effects["direction"].str.endswith("/principal-components")]
@@ -87,6 +104,52 @@ def measure(effects: pd.DataFrame, targets: dict[str, str]) -> dict[str, float]:
         "largest_control": round(float(largest_control(effects).max()), 3),
         "components_moving_1": int((moved >= 1).sum()),
     }
+
+
+def recommended_of(best: pd.DataFrame) -> pd.DataFrame:
+    """The better estimator of each attribute."""
+    rows = best[best.index.str.endswith(RECOMMENDED)].sort_values(["clean", "on_target"], ascending=False)
+    return rows.drop_duplicates("target")
+
+
+def measure_calibrated(
+    effects: pd.DataFrame,
+    recommended: pd.DataFrame,
+    profiles: pd.DataFrame,
+    vectors: dict[str, np.ndarray],
+    quick: bool,
+) -> pd.DataFrame:
+    """What a calibrated strength of 1.0 does on samples that no strength was calibrated on: it should be 1 standard deviation.
+
+    Of the recommended directions, and of the most useful unsupervised ones.
+    """
+    known = profiles.dropna(subset="unit").set_index("direction")
+    unsupervised = known.dropna(subset="rank").sort_values("rank").index[:UNSUPERVISED]
+    chosen = known.loc[[*(name for name in recommended.index if name in known.index), *unsupervised]]
+    steps = len(next(iter(vectors.values())))
+    sample = Sample(models.find(str(models.BUNDLED)), 1, steps)
+    loaded, score = sample.load(), annotator(JUDGE).load()
+    ids = range(FRESH, FRESH + (4 if quick else 28))
+
+    def scores(name: str, strength: float) -> pd.DataFrame:
+        rows = [Row(name, strength, 0, i) for i in ids]
+        v = {name: torch.from_numpy(vectors[name])} if strength else {}
+        return pd.DataFrame(score(sample_edited(sample, loaded, rows, v)), columns=list(annotator(JUDGE).attributes))
+
+    unedited = scores("unedited", 0.0)
+    std = (effects["raw"] / effects["effect"]).groupby(effects["attribute"]).median()
+    change = [
+        (scores(str(name), row["unit"]) - unedited)[row["target"]].mean() / std[row["target"]]
+        for name, row in chosen.iterrows()
+    ]
+    return chosen[["target", "unit"]].assign(effect=change)
+
+
+def show_calibrated(calibrated: pd.DataFrame) -> None:
+    table = Table("direction", "target", "unit", "effect at a calibrated 1.0", box=None, header_style="bold")
+    for name, row in calibrated.iterrows():
+        table.add_row(str(name), row["target"], f"{row['unit']:+.2f}", f"{row['effect']:+.2f}")
+    Console(width=110).print(table)
 
 
 def measure_masked(effects: pd.DataFrame, directions: pd.DataFrame, locality: pd.DataFrame) -> dict[str, float]:

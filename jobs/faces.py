@@ -17,6 +17,7 @@ from pipeline.masks import Mask, mask
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
 from pipeline.stages.by_step import EXACT
+from pipeline.stages.calibrate import calibrate
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.convergence import FEWEST, Convergence
 from pipeline.stages.invert import Invert
@@ -109,20 +110,18 @@ def faces(
     def goals() -> tuple[Catalog, Report]:
         found, labels = models.find(model), annotator("portraits")
         wanted = tuple(name.strip() for name in attributes.split(",") if name.strip())
-        sampling = (steps, eta)
-
-        sample: Sample
-        source: Source
         if images is not None and not activations:
             raise UserError("Real images are inverted with their activations stored: leave --no-activations out.")
+        source: Source
+        sample = Sample(found, samples, steps, eta, seed=seed)
+        fewer = Sample(found, min(samples, YARDSTICK), steps, eta, seed=seed)
         if images is not None:
-            sample = Sample(found, min(samples, YARDSTICK), *sampling, seed=seed)
-            source = Invert(found, steps, images=image_sets.find(images), iterations=ITERATIONS)
+            sample, source = fewer, Invert(found, steps, images=image_sets.find(images), iterations=ITERATIONS)
         elif activations:
-            source = sample = Sample(found, samples, *sampling, seed=seed)
+            source = sample
         else:
-            source = sample = SketchedSample(found, samples, *sampling, seed=seed, annotator=labels, block=block)
-        stored = source if activations else Sample(found, min(samples, YARDSTICK), *sampling, seed=seed)
+            source = sample = SketchedSample(found, samples, steps, eta, seed=seed, annotator=labels, block=block)
+        stored = source if activations else fewer
         annotate = Annotate(source, (labels,))
 
         if activations and source.n <= EXACT:
@@ -146,6 +145,9 @@ def faces(
             source,
             tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
             (*measured, *alone),
+            calibrations=tuple(
+                calibrate(each) for each in (*measured, *alone) if each.edit.controls < len(each.edit.names)
+            ),
             transfers=tuple(Transfer(measure.origins(stored, distinct, FAR), each) for each in alone),
             localities=tuple(Locality(each.edit, tuple(filter(None, masks))) for each in alone if any(masks)),
             convergences=from_how_many(difference),

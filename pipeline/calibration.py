@@ -3,6 +3,8 @@
 Shapes: S strengths, n samples.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,8 @@ import pandas as pd
 TYPICAL = 0.8  # fewer than this share as many lie on the manifold of unedited samples, by more than chance
 FACE = 0.9  # the mean probability of a face is below this share of theirs
 CLIPPED = 0.05  # or so many more of the values are at 0 or 255
+
+NEARER = 0.6  # share of a unit on a straight line from 0
 
 
 def on_manifold(preservation: pd.DataFrame) -> np.ndarray:
@@ -42,21 +46,31 @@ def _first_run(strengths: np.ndarray, fine: np.ndarray) -> float:
     return farthest
 
 
-def unit_strength(strengths: np.ndarray, effects: np.ndarray, far: float = 1.0) -> float:
-    """The strength at which an attribute has risen by `far` standard deviations: negative where it falls along the direction.
+def unit_strength(strengths: np.ndarray, effects: np.ndarray, sense: int = 1, far: float = 1.0) -> float:
+    """The strength at which an attribute has risen by `far` standard deviations, on the side that raises it (`sense`, 1 or -1).
 
-    strengths, effects: (S,). Both sides count alike: at each size of strength the mean of what the positive side does and of what
-    the negative side undoes; straight lines between, from 0 at 0, and on beyond the last by as much again. NaN where that is not
-    far enough.
+    strengths, effects: (S,). Straight lines between the measured strengths, from 0 at 0, and on beyond the last by as much again.
+    NaN where that is not far enough, or nothing was measured on that side.
     """
-    sizes = np.unique(np.abs(strengths))
-    signed = np.array([np.mean((np.sign(strengths) * effects)[np.abs(strengths) == size]) for size in sizes])
-    x, y = np.concatenate([[0.0], sizes]), np.concatenate([[0.0], signed])
+    side = (strengths * sense > 0) & np.isfinite(effects)
+    order = np.argsort(np.abs(strengths[side]), kind="stable")
+    x, y = (np.concatenate([[0.0], values[side][order]]) for values in (np.abs(strengths), effects))
     x, y = np.append(x, 2 * x[-1]), np.append(y, 2 * y[-1])
-    for i in np.flatnonzero(np.abs(y) >= far)[:1]:
-        share = (far - abs(y[i - 1])) / (abs(y[i]) - abs(y[i - 1])) if y[i] * y[i - 1] >= 0 else 1.0
-        return float(np.sign(y[i]) * (x[i - 1] + share * (x[i] - x[i - 1])))
+    for i in np.flatnonzero(y >= far)[:1]:
+        share = (far - y[i - 1]) / (y[i] - y[i - 1])
+        return float(sense * (x[i - 1] + share * (x[i] - x[i - 1])))
     return float("nan")
+
+
+def guess(unit: float | None, strengths: Sequence[float]) -> float:
+    """Where to look for the unit again: a little nearer than a straight line from 0 says, since effects level off.
+
+    Without a unit it is the farthest strength that was measured.
+    """
+    if unit is None:
+        return max(strengths, key=abs)
+    least = min((abs(strength) for strength in strengths if strength * unit > 0), default=0.0)
+    return unit * (NEARER if abs(unit) < least else 1.0)
 
 
 def monotonicity(scores: np.ndarray) -> float:

@@ -40,11 +40,11 @@ def profile(
     row = {"direction": name, "target": target, "low": low, "high": high}
     if target is None:
         return row
-    unit = unit_strength(strengths, wide[target].to_numpy())
+    unit = unit_strength(strengths, wide[target].to_numpy(), sense)
     order = _by_strength(scores, target)
     rising = monotonicity(order)
     row |= {
-        "unit": unit if unit * sense > 0 else None,
+        "unit": None if np.isnan(unit) else unit,
         "monotonicity": rising if sense > 0 else 1 - rising,
     }
     strength, reached = _where(strengths, low, high, sense)

@@ -12,8 +12,8 @@ PROFILES = pa.schema(
         pa.field("on_target", pa.float32()),  # effect on the target there, standard deviations
         pa.field("off_target", pa.float32()),  # largest absolute effect on anything else
         pa.field("usefulness", pa.float32()),  # on_target - off_target; 0 where the target is not clear of the control
-        # Calibration: strength 1.0 of a calibrated direction is `unit` times the vector, and raises its target by one
-        # standard deviation, whatever method made it. By straight lines through the measured strengths, and up to twice as far;
+        # Calibration: strength 1.0 of a calibrated direction is `unit` times the vector, and raises its target by one standard
+        # deviation, whatever method made it. By straight lines through the measured strengths, and up to twice as far as the last;
         # null where that is not enough.
         pa.field("unit", pa.float32()),
         pa.field("low", pa.float32()),  # strengths (of the vector as it is) between which images are the model's own,

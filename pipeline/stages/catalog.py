@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline.errors import UserError
 from pipeline.profiles import nearest, ranks
 from pipeline.stage import Stage, in_order
+from pipeline.stages.calibrate import Calibrate
 from pipeline.stages.card import card
 from pipeline.stages.convergence import Convergence
 from pipeline.stages.evaluate import Evaluate
@@ -35,6 +36,7 @@ class Catalog(Stage):
     sample: Source  # what the directions were found in
     finders: tuple[Stage, ...]  # every direction that is published
     evaluations: tuple[Evaluate, ...]
+    calibrations: tuple[Calibrate, ...] = ()  # of these evaluations
     transfers: tuple[Transfer, ...] = ()  # of image-specific directions
     localities: tuple[Locality, ...] = ()
     convergences: tuple[Convergence, ...] = ()
@@ -89,9 +91,11 @@ class Catalog(Stage):
         return pa.concat_tables([store.table(each, name) for each in stages])
 
     def _profiles(self, store: Store, rows: list[Row], vectors: dict[str, np.ndarray]) -> list[Row]:
-        """Of the measured directions, each by the first evaluation that has it: unsupervised ones ranked, and compared."""
+        """Of the measured directions, each by the first that has it: unsupervised ones ranked, and compared."""
         published = {row["name"]: row["attribute"] for row in rows}
-        measured = reversed(self._together(store, "profiles.parquet", self.evaluations).to_pylist())
+        measured = reversed(
+            self._together(store, "profiles.parquet", (*self.calibrations, *self.evaluations)).to_pylist()
+        )
         by_name = {row["direction"]: row for row in measured}
         profiles = [by_name[name] for name in published if name in by_name]
         supervised = {name: vectors[name] for name, attribute in published.items() if attribute is not None}

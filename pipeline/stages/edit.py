@@ -20,7 +20,7 @@ from pipeline.errors import UserError
 from pipeline.hspace import AddEach
 from pipeline.models import LoadedModel
 from pipeline.stage import Stage
-from pipeline.stages.finder import names_of, read_directions
+from pipeline.stages.finder import names_of, read_rows
 from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.source import Source, png
 from pipeline.store import Store, write_table
@@ -217,7 +217,7 @@ class EditOrigins(Edit):
 
     def _rows(self, part: int, store: Store) -> list[Row]:
         wanted = {name for name, _, _, _ in self._places(part)} if part else set(self.names)
-        found, _ = read_directions(store, tuple(f for f in self.finders if wanted & set(names_of(f))))
+        found = read_rows(store, tuple(f for f in self.finders if wanted & set(names_of(f))))
         origins = {row["name"]: row["sample_id"] for row in found if row["name"] in wanted}
         if lost := [name for name, origin in origins.items() if origin is None]:
             raise UserError(f"{lost[0]} was found on no sample of its own: leave its finder out.")

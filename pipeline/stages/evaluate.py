@@ -14,7 +14,7 @@ from pipeline.profiles import profile
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate
 from pipeline.stages.edit import Edit
-from pipeline.stages.finder import Row, check_independent, read_directions
+from pipeline.stages.finder import Row, check_independent, read_rows
 from pipeline.stages.score_edits import ScoreEdits
 from pipeline.store import Store, write_table
 from schemas.effects import EFFECTS
@@ -66,7 +66,7 @@ class Evaluate(Stage):
             check_independent(self.judges, finder, self.allowed)
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
-        rows, _ = read_directions(store, self.edit.finders)
+        rows = read_rows(store, self.edit.finders)
         scores = store.table(self.scored, "scores.parquet").to_pandas()
         changes = store.table(self.scored, "changes.parquet").to_pandas()
         table = self._effects(scores, rows, store)
@@ -90,7 +90,7 @@ class Evaluate(Stage):
         if self.control:
             elsewhere = store.table(self.control, "effects.parquet").to_pandas()
             controls.append(elsewhere[elsewhere["control"]])
-            norms |= {row["name"]: row["norm"] for row in read_directions(store, self.control.edit.finders)[0]}
+            norms |= {row["name"]: row["norm"] for row in read_rows(store, self.control.edit.finders)}
         return beside_control(table, pd.concat(controls), norms)
 
     def _profile(self, row: Row, table: pd.DataFrame, preserved: pd.DataFrame, scores: pd.DataFrame) -> Row:

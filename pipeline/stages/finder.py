@@ -64,9 +64,14 @@ def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], ro
     write_vectors(out / "directions.safetensors", vectors)
 
 
+def read_rows(store: Store, finders: tuple[Stage, ...]) -> list[Row]:
+    """The rows of several finders, in their order."""
+    return [row for finder in finders for row in store.table(finder, "directions.parquet").to_pylist()]
+
+
 def read_directions(store: Store, finders: tuple[Stage, ...]) -> tuple[list[Row], dict[str, np.ndarray]]:
     """The rows and vectors of several finders, in their order."""
-    rows = [row for finder in finders for row in store.table(finder, "directions.parquet").to_pylist()]
+    rows = read_rows(store, finders)
     vectors = {name: vector for finder in finders for name, vector in store.vectors(finder).items()}
     return rows, vectors
 

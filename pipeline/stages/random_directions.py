@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.stage import Stage
-from pipeline.stages.finder import read_directions, write_directions
+from pipeline.stages.finder import read_rows, write_directions
 from pipeline.stages.source import Source
 from pipeline.store import Store
 
@@ -39,7 +39,7 @@ class RandomDirections(Stage):
             )
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
-        found, _ = read_directions(store, self.like)
+        found = read_rows(store, self.like)
         norms = np.array([row["norm_by_step"] for row in found])
         if self.norms == "median":
             norms = np.median(norms, axis=0, keepdims=True)

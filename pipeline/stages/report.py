@@ -16,7 +16,7 @@ from pipeline.stage import Stage
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.edit import EditOrigins
 from pipeline.stages.evaluate import Evaluate
-from pipeline.stages.finder import read_directions
+from pipeline.stages.finder import read_rows
 from pipeline.stages.jacobian_directions import JacobianDirections
 from pipeline.stages.jacobian_subspaces import images_of
 from pipeline.stages.source import png
@@ -41,7 +41,7 @@ class Report(Stage):
         return images * 10_000 + 1_000_000
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
-        directions, _ = read_directions(store, self.catalog.finders)
+        directions = read_rows(store, self.catalog.finders)
         findings = Findings(
             catalog=schema.Catalog.model_validate_json((store.folder(self.catalog) / "catalog.json").read_text()),
             folder=f"{self.catalog.folder}/{store.folder(self.catalog).name}",
@@ -66,7 +66,7 @@ class Report(Stage):
         """The sample that each direction was found on: edited, and unedited with the region outlined."""
         for finder in edit.finders:
             masks = finder.subspaces.masks(store) if isinstance(finder, JacobianDirections) else {}
-            found_on = {row["name"]: row["sample_id"] for row in read_directions(store, (finder,))[0]}
+            found_on = {row["name"]: row["sample_id"] for row in read_rows(store, (finder,))}
             for name, origin in found_on.items():
                 sample = images_of(edit.sample, np.array([origin]), store)[0]
                 yield (name, 0.0), png(outline(sample, masks[origin], ENLARGED))

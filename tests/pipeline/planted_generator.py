@@ -92,6 +92,17 @@ class PlantedJudge(PlantedAnnotator):
     weights: str = "judge"
 
 
+@dataclass(frozen=True)
+class LevellingJudge(PlantedAnnotator):
+    """Reads shades on a scale that levels off, as the attributes of faces do."""
+
+    name: ClassVar[str] = "levelling-judge"
+    weights: str = "levelling"
+
+    def load(self) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda images: np.tanh(5 * shades(images))
+
+
 def shades(images: np.ndarray) -> np.ndarray:
     """(B, 20, 20, 3) uint8 -> (B, 5)."""
     stripes = images.reshape(len(images), len(ATTRIBUTES), -1).astype(np.float64)

@@ -4,28 +4,40 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.calibration import monotonicity, on_manifold, reach, unit_strength
+from pipeline.calibration import guess, monotonicity, on_manifold, reach, unit_strength
 
 STRENGTHS = np.array([-2.0, -1.0, 1.0, 2.0])
 
 
 def test_the_unit_of_a_straight_line():
     assert unit_strength(STRENGTHS, 0.8 * STRENGTHS) == pytest.approx(1.25)
-    assert unit_strength(STRENGTHS, -0.8 * STRENGTHS) == pytest.approx(-1.25), "it falls along the direction"
+    assert unit_strength(STRENGTHS, -0.8 * STRENGTHS, sense=-1) == pytest.approx(-1.25), "it falls along the direction"
     assert unit_strength(STRENGTHS, 4 * STRENGTHS) == pytest.approx(0.25), "from 0 at 0"
     assert unit_strength(STRENGTHS, 0.8 * STRENGTHS, far=0.4) == pytest.approx(0.5)
 
 
-def test_both_sides_count_alike_and_what_both_do_alike_does_not_count():
-    assert unit_strength(STRENGTHS, np.array([-0.2, -0.2, 1.0, 1.8])) == pytest.approx(2.0)
-    even = 0.7 * STRENGTHS**2
-    assert unit_strength(STRENGTHS, even + 0.5 * STRENGTHS) == pytest.approx(2.0)
+def test_only_the_side_that_raises_the_target_counts():
+    assert unit_strength(STRENGTHS, np.array([-9, -0.1, 0.6, 1.4])) == pytest.approx(1.5)
+    assert unit_strength(STRENGTHS, np.array([2.0, 0.5, 3.0, 3.0]), sense=-1) == pytest.approx(-4 / 3)
+    assert np.isnan(unit_strength(STRENGTHS, -STRENGTHS)), "it never rises"
+    assert np.isnan(unit_strength(np.array([-1.0]), np.array([-2.0]))), "nothing was measured there"
 
 
 def test_it_goes_on_beyond_the_measured_strengths_by_as_much_again():
     assert unit_strength(STRENGTHS, 0.3 * STRENGTHS) == pytest.approx(1 / 0.3)
     assert np.isnan(unit_strength(STRENGTHS, 0.2 * STRENGTHS))
-    assert unit_strength(np.array([1.0]), np.array([0.8])) == pytest.approx(1.25), "one side alone"
+    assert unit_strength(np.array([1.0]), np.array([0.8])) == pytest.approx(1.25)
+
+
+def test_missing_effects_and_the_order_of_strengths_do_not_matter():
+    effects = np.array([np.nan, -0.5, 0.5, np.nan])
+    assert unit_strength(STRENGTHS, effects) == pytest.approx(2)
+    assert unit_strength(STRENGTHS[::-1], 0.8 * STRENGTHS[::-1]) == pytest.approx(1.25)
+
+
+def test_a_unit_before_the_first_measured_strength_is_looked_for_nearer():
+    assert guess(1.5, STRENGTHS) == 1.5 and guess(0.5, STRENGTHS) == pytest.approx(0.3)
+    assert guess(-0.5, STRENGTHS) == pytest.approx(-0.3) and abs(guess(None, STRENGTHS)) == 2
 
 
 def test_reach_ends_before_the_first_strength_that_is_not_fine():

@@ -13,6 +13,7 @@ from pipeline.portraits.data import draw
 from pipeline.runner import plan, run
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
+from pipeline.stages.calibrate import calibrate
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.convergence import Convergence
 from pipeline.stages.disentangle import Disentangle
@@ -71,7 +72,15 @@ def make_flow(model: models.Model, real: ImageSet) -> Report:
     evaluation = Evaluate(ScoreEdits(edit, judges, embed, Box(4, 4, 12, 12)), unedited)
     transfers = (Transfer(ScoreEdits(EditOrigins(sample, (singular,), (-1.0, 1.0)), judges), evaluation),)
     return Report(
-        Catalog(sample, finders, (evaluation,), transfers, (Locality(edit, (region,)),), (Convergence(difference, 4),))
+        Catalog(
+            sample,
+            finders,
+            (evaluation,),
+            (calibrate(evaluation, 2),),
+            transfers,
+            (Locality(edit, (region,)),),
+            (Convergence(difference, 4),),
+        )
     )
 
 

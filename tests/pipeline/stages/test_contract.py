@@ -6,6 +6,7 @@ from pipeline.runner import plan
 from pipeline.stage import Stage, in_order
 from pipeline.stages.annotate import Annotate
 from pipeline.stages.by_step import ByStep, Steps
+from pipeline.stages.calibrate import Calibrate, EditAtUnit
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.convergence import Convergence
 from pipeline.stages.disentangle import Disentangle
@@ -53,6 +54,8 @@ STAGES = [
     Convergence,
     Edit,
     EditOrigins,
+    EditAtUnit,
+    Calibrate,
     Embed,
     ScoreEdits,
     Evaluate,

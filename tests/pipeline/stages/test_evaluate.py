@@ -11,6 +11,7 @@ from pipeline.errors import UserError
 from pipeline.masks import Box
 from pipeline.runner import plan, run
 from pipeline.stages.annotate import Annotate
+from pipeline.stages.calibrate import calibrate
 from pipeline.stages.catalog import Catalog
 from pipeline.stages.disentangle_by_effects import DisentangleByEffects
 from pipeline.stages.edit import Edit
@@ -21,10 +22,12 @@ from pipeline.stages.principal_components import PrincipalComponents
 from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.sample import Sample
 from pipeline.stages.score_edits import ScoreEdits
+from pipeline.stages.source import decode
 from pipeline.store import Store
 from tests.pipeline.planted_generator import (
     ATTRIBUTES,
     SPREAD,
+    LevellingJudge,
     PlantedAnnotator,
     PlantedFinder,
     PlantedJudge,
@@ -146,6 +149,35 @@ def test_a_unit_raises_the_target_by_one_standard_deviation(profiles, spread):
     assert profiles.loc["alpha/planted", "unit"] == pytest.approx(spread["alpha"] / 0.8, rel=0.03)
     assert profiles.loc["beta/planted", "unit"] == pytest.approx(spread["beta"] / 1.6, rel=0.03)
     assert pd.isna(profiles.loc["gamma/planted", "unit"]), "it lowers its own attribute"
+
+
+def test_a_unit_is_tried_and_corrected_where_effects_level_off(sample, supervised, tmp_path):
+    judge = LevellingJudge()
+    unedited = Annotate(sample, (judge,))
+    edit = Edit(sample, (supervised, RandomDirections(sample, (supervised,), 2)), (-3.0, 3.0), 40)
+    far = Evaluate(ScoreEdits(edit, (judge,)), unedited)
+    calibrated = calibrate(far, 40)
+    store = Store(tmp_path)
+    store.prepare()
+    run(plan([calibrated], store), store, InProcess, Silent())
+    before, after = (
+        {row["direction"]: row["unit"] for row in store.table(stage, "profiles.parquet").to_pylist()}
+        for stage in (far, calibrated)
+    )
+    assert set(before) == set(after) and before["gamma/planted"] is after["gamma/planted"] is None
+
+    std = unedited.scores(store, judge.name).std(ddof=0)
+    twins = np.concatenate([judge.load()(decode(edit.unedited(store)))])
+    for attribute in ("alpha", "beta"):
+        k = ATTRIBUTES.index(attribute)
+
+        def effect(unit: float, attribute: str = attribute, k: int = k) -> float:
+            """By the generator itself."""
+            shade = np.arctanh(twins[:, k]) / 5 + unit * TRUTH[attribute][k] * SPREAD[k]
+            return float((np.tanh(5 * shade) - twins[:, k]).mean() / std[attribute])
+
+        name = f"{attribute}/planted"
+        assert abs(effect(after[name]) - 1) < 0.15 < abs(effect(before[name]) - 1)
 
 
 def test_what_rises_is_monotonic(profiles):
