@@ -91,7 +91,7 @@ def _at(effects: pd.DataFrame, target: str, strength: float, sense: int, reached
 
 
 def label(effect: pd.Series, clear: pd.Series) -> str:
-    """ "yaw +1.8, smile +0.2": the largest effects first, of those that stand clear of the control where there is one."""
+    """As in "yaw +1.8, smile +0.2": the largest effects first, of those that stand clear of the control where there is one."""
     real = effect[clear.ne(False) & (effect.abs() >= SMALLEST)]
     largest = real.loc[real.abs().sort_values(ascending=False, kind="stable").index][:NAMED]
     said = [f"{str(name).replace('_', ' ')} {value:+.1f}" for name, value in largest.items()]

@@ -129,6 +129,10 @@ class Edit(Stage):
         )
         write_table(out / "edits.parquet", table)
 
+    def twins_of(self, part: int) -> list[int]:
+        """The parts that hold the unedited twins of a part's rows."""
+        return sorted({(seed * self.n + i) // self._part_rows for _, _, seed, i in self._places(part)})
+
     def unedited(self, store: Store) -> pa.Table:
         """The unedited samples, in the order that every edit has them in."""
         return pa.concat_tables([store.table(self, "edits.parquet", part) for part in self.unedited_parts])
@@ -204,6 +208,9 @@ class EditOrigins(Edit):
     @property
     def unedited_parts(self) -> range:
         return range(1)
+
+    def twins_of(self, part: int) -> list[int]:
+        return [0]
 
     def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
         if part > 0:

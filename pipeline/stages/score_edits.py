@@ -46,7 +46,7 @@ class ScoreEdits(Stage):
         return self.edit.n_parts
 
     def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
-        for i in {*self.edit.unedited_parts, part}:
+        for i in {*self.edit.twins_of(part), part}:
             yield self.edit, i
         if self.embed:
             for i in self.embed.first_parts(REFERENCE):
@@ -64,7 +64,7 @@ class ScoreEdits(Stage):
         table = store.table(self.edit, "edits.parquet", part)
         edits, images = table.select(EDIT).to_pandas(), decode(table)
         self._write(out / "scores.parquet", self._scores(edits, images, loaded), SCORES)
-        self._write(out / "changes.parquet", self._changes(edits, images, store, loaded), CHANGES)
+        self._write(out / "changes.parquet", self._changes(part, edits, images, store, loaded), CHANGES)
 
     @staticmethod
     def _write(path: Path, table: pd.DataFrame, schema: pa.Schema) -> None:
@@ -80,9 +80,11 @@ class ScoreEdits(Stage):
             tables.append(wide.melt(list(EDIT), var_name="attribute", value_name="score").assign(judge=judge.name))
         return pd.concat(tables, ignore_index=True)
 
-    def _changes(self, edits: pd.DataFrame, images: np.ndarray, store: Store, loaded: Loaded) -> pd.DataFrame:
+    def _changes(
+        self, part: int, edits: pd.DataFrame, images: np.ndarray, store: Store, loaded: Loaded
+    ) -> pd.DataFrame:
         """Each image beside its unedited twin, and beside the model's other images."""
-        ids, twins = self._twins(store, set(edits["sample_id"]))
+        ids, twins = self._twins(store, part, set(edits["sample_id"]))
         own = pd.Index(ids).get_indexer(edits["sample_id"])
         found = {
             "structure": preservation.structure(twins[own], images),
@@ -98,13 +100,9 @@ class ScoreEdits(Stage):
             found["typical"] = Manifold.of(self.embed.reference(store, REFERENCE)).contains(features).astype(np.float32)
         return edits.assign(**{name: found.get(name) for name in CHANGES.names if name not in EDIT})
 
-    def _twins(self, store: Store, wanted: set[int]) -> tuple[np.ndarray, np.ndarray]:
+    def _twins(self, store: Store, part: int, wanted: set[int]) -> tuple[np.ndarray, np.ndarray]:
         """The unedited samples among these: sample_id (m,), images (m, H, W, 3)."""
-        ids, images = [], []
-        for part in self.edit.unedited_parts:
-            table = store.table(self.edit, "edits.parquet", part)
-            there = np.isin(table["sample_id"].to_numpy(), list(wanted))
-            if there.any():
-                ids.append(table["sample_id"].to_numpy()[there])
-                images.append(decode(table.filter(pa.array(there))))
-        return np.concatenate(ids), np.concatenate(images)
+        tables = pa.concat_tables([store.table(self.edit, "edits.parquet", i) for i in self.edit.twins_of(part)])
+        ids = tables["sample_id"].to_numpy()
+        there = np.isin(ids, list(wanted))
+        return ids[there], decode(tables.filter(pa.array(there)))

@@ -61,6 +61,15 @@ def test_a_part_needs_only_the_directions_that_it_applies(edit):
     assert list(edit.needs(3)) == [(edit.finders[1], 0)]
 
 
+def test_twins_are_looked_for_where_they_are(edit):
+    """70 samples of 3 seeds, 210 in all, in parts of 32: part 7 holds the edits of samples 0 to 31, part 8 those after them."""
+    large = dataclasses.replace(edit, n=70, seeds=3)
+    assert list(large.unedited_parts) == list(range(7))
+    assert large.twins_of(7) == [0] and large.twins_of(8) == [1]
+    assert large.twins_of(13) == [0, 6], "the end of one edit and the beginning of the next"
+    assert large.twins_of(3) == [3], "unedited samples are their own"
+
+
 def test_two_directions_of_one_name_are_refused(edit):
     with pytest.raises(UserError, match="Two finders both make smile/mean-difference, age/mean-difference"):
         dataclasses.replace(edit, finders=(edit.finders[0], edit.finders[0])).check()
