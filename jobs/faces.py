@@ -145,9 +145,7 @@ def faces(
             source,
             tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
             (*measured, *alone),
-            calibrations=tuple(
-                calibrate(each) for each in (*measured, *alone) if each.edit.controls < len(each.edit.names)
-            ),
+            calibrations=tuple(map(calibrate, measure.to_calibrate((*measured, *alone)))),
             transfers=tuple(Transfer(measure.origins(stored, distinct, FAR), each) for each in alone),
             localities=tuple(Locality(each.edit, tuple(filter(None, masks))) for each in alone if any(masks)),
             convergences=from_how_many(difference),

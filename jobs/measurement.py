@@ -66,6 +66,11 @@ class Measurement:
         """With random directions of their own, since their norms are others."""
         return self.evaluate((*finders, RandomDirections(self.sample, finders, CONTROLS)), strengths, n)
 
+    def to_calibrate(self, evaluations: tuple[Evaluate, ...]) -> tuple[Evaluate, ...]:
+        """Those whose units are tried on images: of the directions to use, and of the unsupervised ones."""
+        with_directions = [each for each in evaluations if each.edit.controls < len(each.edit.names)]
+        return tuple(each for each in with_directions if each.control is None or len(each.judges) == len(self.judges))
+
     def origins(self, source: Source, finders: tuple[Stage, ...], strengths: tuple[float, ...]) -> ScoreEdits:
         """Edits of the samples that directions were found on."""
         return ScoreEdits(EditOrigins(source, finders, strengths), self.judges[:1])

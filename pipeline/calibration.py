@@ -46,18 +46,18 @@ def _first_run(strengths: np.ndarray, fine: np.ndarray) -> float:
     return farthest
 
 
-def unit_strength(strengths: np.ndarray, effects: np.ndarray, sense: int = 1, far: float = 1.0) -> float:
-    """The strength at which an attribute has risen by `far` standard deviations, on the side that raises it (`sense`, 1 or -1).
+def unit_strength(strengths: np.ndarray, effects: np.ndarray, sense: int = 1, beyond: float = 2.0) -> float:
+    """The strength at which an attribute has risen by one standard deviation, on the side that raises it (`sense`, 1 or -1).
 
-    strengths, effects: (S,). Straight lines between the measured strengths, from 0 at 0, and on beyond the last by as much again.
-    NaN where that is not far enough, or nothing was measured on that side.
+    strengths, effects: (S,). Straight lines between the measured strengths, from 0 at 0, and on to `beyond` times the last. NaN
+    where that is not far enough, or nothing was measured on that side.
     """
     side = (strengths * sense > 0) & np.isfinite(effects)
     order = np.argsort(np.abs(strengths[side]), kind="stable")
     x, y = (np.concatenate([[0.0], values[side][order]]) for values in (np.abs(strengths), effects))
-    x, y = np.append(x, 2 * x[-1]), np.append(y, 2 * y[-1])
-    for i in np.flatnonzero(y >= far)[:1]:
-        share = (far - y[i - 1]) / (y[i] - y[i - 1])
+    x, y = np.append(x, beyond * x[-1]), np.append(y, beyond * y[-1])
+    for i in np.flatnonzero(y >= 1)[:1]:
+        share = (1 - y[i - 1]) / (y[i] - y[i - 1])
         return float(sense * (x[i - 1] + share * (x[i] - x[i - 1])))
     return float("nan")
 

@@ -7,6 +7,7 @@ A mask is a frozen dataclass, as an annotator is; `load()` gives the function th
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -199,6 +200,16 @@ def mask(text: str) -> Mask:
 
 
 # Use
+
+
+def remembered(find: Masker, images: int = 512) -> Masker:
+    """The same masks, looked for once in each of the last so many images."""
+
+    @lru_cache(maxsize=images)
+    def one(pixels: bytes, shape: tuple[int, ...]) -> np.ndarray:
+        return find(np.frombuffer(pixels, np.uint8).reshape(1, *shape))[0]
+
+    return lambda several: np.stack([one(image.tobytes(), image.shape) for image in several])
 
 
 def to_latents(masks: Tensor, height: int, width: int) -> Tensor:

@@ -16,6 +16,7 @@ PROFILES = pa.schema(
         # deviation, whatever method made it. By straight lines through the measured strengths, and up to twice as far as the last;
         # null where that is not enough.
         pa.field("unit", pa.float32()),
+        pa.field("tried", pa.bool_()),  # whether the unit was tried on images, and corrected by what it did
         pa.field("low", pa.float32()),  # strengths (of the vector as it is) between which images are the model's own,
         pa.field("high", pa.float32()),  # as far as was measured
         pa.field("monotonicity", pa.float32()),  # share of pairs of strengths that the target is ordered like: 1 always

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -20,13 +21,16 @@ from pipeline.stages.score_edits import ScoreEdits
 from pipeline.store import Store, write_table
 from schemas.profiles import PROFILES
 
+BEYOND = 1.25  # times the farthest strength that was tried, up to which a unit is believed
+UNLIKE = 2.0  # times more, or less, that the few samples of a trial may be moved than all samples
+
 
 @dataclass(frozen=True)
 class EditAtUnit(Edit):
     """Edits of a strength of its own for each direction: about where its target has risen by one standard deviation."""
 
     strengths: tuple[float, ...] = (1.0,)  # in units
-    n: int = 8
+    n: int = 14
     evaluate: Evaluate | None = None  # that measured these directions
 
     def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
@@ -60,30 +64,63 @@ class Calibrate(Stage):
         return (*super().inputs, self.evaluate.unedited)
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
-        judge = self.evaluate.judge
-        std = standard_deviations(self.evaluate.unedited, (judge,), store)
-        scores = store.table(self.tried, "scores.parquet").to_pandas()
-        measured = store.table(self.evaluate, "effects.parquet").to_pandas()
-        both = pd.concat([measured, effects(scores, std)])
-        points = both[both["judge"] == judge.name].groupby(["direction", "attribute"])
-        rows = store.table(self.evaluate, "profiles.parquet").to_pylist()
-        table = pa.Table.from_pylist([_corrected(row, points) for row in rows], schema=PROFILES)
-        write_table(out / "profiles.parquet", table)
+        std = standard_deviations(self.evaluate.unedited, (self.evaluate.judge,), store)
+        tried = store.table(self.tried, "scores.parquet").to_pandas()
+        scores = store.table(self.evaluate, "scores.parquet").to_pandas()
+        scores = scores[scores["judge"] == self.evaluate.judge.name]
+        # What the same few samples did at the strengths that more were measured at, to tell them from the others.
+        few = effects(scores[scores["sample_id"].isin(set(tried["sample_id"]))], std)
+        fewer = self.tried.edit.samples_each < self.evaluate.edit.samples_each
+        curves = Curves(effects(scores, std), few if fewer else None, effects(tried, std))
+        rows = [_corrected(row, curves) for row in store.table(self.evaluate, "profiles.parquet").to_pylist()]
+        write_table(out / "profiles.parquet", pa.Table.from_pylist(rows, schema=PROFILES))
 
 
-def calibrate(evaluate: Evaluate, n: int = 8) -> Calibrate:
+@dataclass(frozen=True)
+class Curves:
+    """Effects of all directions: on all samples, on those few that units were tried on, and what was tried on these."""
+
+    all: pd.DataFrame
+    few: pd.DataFrame | None
+    tried: pd.DataFrame
+
+    def of(self, direction: str, attribute: str) -> tuple[np.ndarray, np.ndarray]:
+        """Strengths (S,) and effects (S,) of a direction on one attribute."""
+        whole, tried = (_curve(table, direction, attribute) for table in (self.all, self.tried))
+        tried = tried * self._unlike(whole, direction, attribute, tried.index)
+        both = pd.concat([whole, tried])
+        return both.index.to_numpy(float), both.to_numpy(float)
+
+    def _unlike(self, whole: pd.Series, direction: str, attribute: str, at: pd.Index) -> float:
+        """By how much all samples are moved more than the few, at the strength nearest to the one that was tried."""
+        if self.few is None or not len(at):
+            return 1.0
+        few = _curve(self.few, direction, attribute)
+        side = [strength for strength in few.index if strength * at[0] > 0]
+        if not side:
+            return 1.0
+        near = min(side, key=lambda strength: abs(strength - at[0]))
+        ratio = whole[near] / few[near] if few[near] else 0.0
+        return float(ratio) if 1 / UNLIKE < ratio < UNLIKE else 1.0
+
+
+def _curve(table: pd.DataFrame, direction: str, attribute: str) -> pd.Series:
+    own = table[(table["direction"] == direction) & (table["attribute"] == attribute)]
+    return own.set_index("strength")["effect"]
+
+
+def calibrate(evaluate: Evaluate, n: int = 14) -> Calibrate:
     """The calibration of all directions of an evaluation but the random ones."""
     edit = evaluate.edit
     finders = tuple(finder for finder in edit.finders if not isinstance(finder, RandomDirections))
-    at_unit = EditAtUnit(edit.sample, finders, n=min(n, edit.n), evaluate=evaluate)
+    at_unit = EditAtUnit(edit.sample, finders, n=n, evaluate=evaluate)
     return Calibrate(evaluate, ScoreEdits(at_unit, (evaluate.judge,)))
 
 
-def _corrected(row: Row, points: pd.api.typing.DataFrameGroupBy) -> Row:
+def _corrected(row: Row, curves: Curves) -> Row:
     """With the unit by all strengths at which the target was measured."""
     if row["target"] is None or row["unit"] is None:
         return row
-    own = points.get_group((row["direction"], row["target"]))
-    sense = 1 if row["unit"] > 0 else -1
-    unit = unit_strength(own["strength"].to_numpy(float), own["effect"].to_numpy(float), sense)
-    return {**row, "unit": unit if unit == unit else None}
+    strengths, effect = curves.of(row["direction"], row["target"])
+    unit = unit_strength(strengths, effect, 1 if row["unit"] > 0 else -1, beyond=BEYOND)
+    return {**row, "unit": None if np.isnan(unit) else unit, "tried": True}

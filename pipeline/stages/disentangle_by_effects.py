@@ -120,6 +120,11 @@ class DisentangleByEffects(Stage):
             raise UserError(
                 f"{self.n} samples at strength {self.strength}: expected at least 2, at a strength above 0."
             )
+        if unknown := [name for name in getattr(self.finder, "attributes", ()) if name not in self.judge.attributes]:
+            raise UserError(
+                f"{self.judge.name!r} does not score {', '.join(unknown)}, so it cannot say what moves it.\n"
+                f"It scores {', '.join(self.judge.attributes)}: choose another judge, or leave the attribute out."
+            )
         check_independent((self.judge,), self.finder, self.allowed)
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:

@@ -29,7 +29,7 @@ from schemas.samples import IMAGE
 
 HELD_OUT = 1_000_000_000  # ids from here on are never sampled for fitting
 SEED_APART = 1_000_000  # between the first ids of two seeds
-BATCHES = 4  # in a part
+BATCHES = 2  # in a part
 
 
 class Row(NamedTuple):

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline import preservation
 from pipeline.annotators.annotator import Annotator, Scorer
-from pipeline.masks import Mask, Masker
+from pipeline.masks import Mask, Masker, remembered
 from pipeline.preservation import Manifold
 from pipeline.stage import Stage
 from pipeline.stages.edit import Edit
@@ -58,7 +58,8 @@ class ScoreEdits(Stage):
 
     def setup(self) -> Loaded:
         embed = self.embed.embedder.embedder() if self.embed else None
-        return Loaded([judge.load() for judge in self.judges], embed, self.head.load() if self.head else None)
+        head = remembered(self.head.load()) if self.head else None
+        return Loaded([judge.load() for judge in self.judges], embed, head)
 
     def process(self, part: int, store: Store, loaded: Loaded, out: Path) -> None:
         table = store.table(self.edit, "edits.parquet", part)

@@ -13,7 +13,6 @@ def test_the_unit_of_a_straight_line():
     assert unit_strength(STRENGTHS, 0.8 * STRENGTHS) == pytest.approx(1.25)
     assert unit_strength(STRENGTHS, -0.8 * STRENGTHS, sense=-1) == pytest.approx(-1.25), "it falls along the direction"
     assert unit_strength(STRENGTHS, 4 * STRENGTHS) == pytest.approx(0.25), "from 0 at 0"
-    assert unit_strength(STRENGTHS, 0.8 * STRENGTHS, far=0.4) == pytest.approx(0.5)
 
 
 def test_only_the_side_that_raises_the_target_counts():
@@ -27,6 +26,7 @@ def test_it_goes_on_beyond_the_measured_strengths_by_as_much_again():
     assert unit_strength(STRENGTHS, 0.3 * STRENGTHS) == pytest.approx(1 / 0.3)
     assert np.isnan(unit_strength(STRENGTHS, 0.2 * STRENGTHS))
     assert unit_strength(np.array([1.0]), np.array([0.8])) == pytest.approx(1.25)
+    assert np.isnan(unit_strength(np.array([1.0]), np.array([0.8]), beyond=1.2))
 
 
 def test_missing_effects_and_the_order_of_strengths_do_not_matter():

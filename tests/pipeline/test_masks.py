@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.diffusion import to_uint8
 from pipeline.errors import UserError
-from pipeline.masks import REGIONS, Box, Landmarks, MaskFile, mask, mask_file, outline, to_latents
+from pipeline.masks import REGIONS, Box, Landmarks, MaskFile, mask, mask_file, outline, remembered, to_latents
 from pipeline.portraits.render import render, sample_factors
 from pipeline.stage import settings
 
@@ -182,3 +182,17 @@ def test_the_outline_lies_on_the_border_and_the_outside_is_dimmed():
     assert drawn.shape == (120, 120, 3)
     assert (drawn[45, 60] == 128).all() and (drawn[5, 5] < 100).all()
     assert (drawn == 255).all(axis=-1).any(axis=0).sum() == pytest.approx(60, abs=4)
+
+
+def test_what_is_remembered_is_looked_for_once():
+    looked: list[int] = []
+
+    def find(images: np.ndarray) -> np.ndarray:
+        looked.append(len(images))
+        return images[..., 0] / 255
+
+    images = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), np.uint8)
+    once = remembered(find)
+    for _ in range(2):
+        np.testing.assert_allclose(once(images), images[..., 0] / 255)
+    assert looked == [1, 1, 1]

@@ -19,7 +19,7 @@ from tests.pipeline.stages.conftest import Silent
 
 @pytest.fixture(scope="module")
 def edit(flow) -> Edit:
-    """Seven directions at three strengths on 2 x 2 samples: 84 rows after the 4 unedited, in parts of 32."""
+    """Seven directions at three strengths on 2 x 2 samples: 84 rows after the 4 unedited, in parts of 16."""
     finders = flow.catalog.finders
     return Edit(
         flow.catalog.sample, (finders[0], RandomDirections(flow.catalog.sample, finders[:1], 4)), (-1.0, 0.5, 2.0), 2, 2
@@ -33,9 +33,9 @@ def edits(edit, store) -> Store:
 
 
 def test_parts_hold_all_rows_in_order(edit, edits):
-    assert (edit.n_parts, list(edit.unedited_parts)) == (1 + 3, [0])
-    tables = [edits.table(edit, "edits.parquet", part).to_pandas() for part in range(4)]
-    assert [len(table) for table in tables] == [4, 32, 32, 20]
+    assert (edit.n_parts, list(edit.unedited_parts)) == (1 + 6, [0])
+    tables = [edits.table(edit, "edits.parquet", part).to_pandas() for part in range(7)]
+    assert [len(table) for table in tables] == [4, 16, 16, 16, 16, 16, 4]
     found = [(name, gamma, table["sample_id"].to_pylist()) for name, gamma, table in edit.edited(edits)]
     ids = [HELD_OUT + seed * SEED_APART + i for seed in (0, 1) for i in (0, 1)]
     assert found == [(name, gamma, ids) for name in edit.names for gamma in edit.strengths]
@@ -56,17 +56,17 @@ def test_a_row_is_what_it_is_alone(edit, edits):
 
 def test_a_part_needs_only_the_directions_that_it_applies(edit):
     assert not list(edit.needs(0))
-    assert list(edit.needs(1)) == [(edit.finders[0], 0)]
-    assert list(edit.needs(2)) == [(edit.finders[0], 0), (edit.finders[1], 0)]
-    assert list(edit.needs(3)) == [(edit.finders[1], 0)]
+    assert list(edit.needs(1)) == list(edit.needs(2)) == [(edit.finders[0], 0)]
+    assert list(edit.needs(3)) == [(edit.finders[0], 0), (edit.finders[1], 0)]
+    assert list(edit.needs(4)) == list(edit.needs(6)) == [(edit.finders[1], 0)]
 
 
 def test_twins_are_looked_for_where_they_are(edit):
-    """70 samples of 3 seeds, 210 in all, in parts of 32: part 7 holds the edits of samples 0 to 31, part 8 those after them."""
+    """70 samples of 3 seeds, 210 in all, in parts of 16: part 14 holds the edits of samples 0 to 15, part 15 those after them."""
     large = dataclasses.replace(edit, n=70, seeds=3)
-    assert list(large.unedited_parts) == list(range(7))
-    assert large.twins_of(7) == [0] and large.twins_of(8) == [1]
-    assert large.twins_of(13) == [0, 6], "the end of one edit and the beginning of the next"
+    assert list(large.unedited_parts) == list(range(14))
+    assert large.twins_of(14) == [0] and large.twins_of(15) == [1]
+    assert large.twins_of(27) == [0, 13], "the end of one edit and the beginning of the next"
     assert large.twins_of(3) == [3], "unedited samples are their own"
 
 

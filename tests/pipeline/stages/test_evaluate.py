@@ -256,6 +256,22 @@ def test_who_labelled_does_not_judge(sample, unedited, supervised, evaluation):
     check_independent((PlantedAnnotator(),), unlabelled)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n": 1}, "1 samples at strength 1.0"),
+        ({"strength": 0.0}, "8 samples at strength 0.0"),
+        ({"by": "both"}, "expected joint or step"),
+        ({"finder": PlantedFinder(((1.0, 0, 0, 0, 0),), ("alpha",))}, "at least two attributes"),
+        ({"finder": PlantedFinder(((1.0, 0, 0, 0, 0),) * 2, ("alpha", "beard"))}, "does not score beard"),
+        ({"judge": PlantedAnnotator()}, "'planted' annotated"),
+    ],
+)
+def test_a_projection_by_effects_that_cannot_work_is_refused(by_effects, change, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(by_effects, **{"n": 8, **change}).check()
+
+
 def test_judges_must_have_seen_the_unedited_samples(sample, evaluation):
     with pytest.raises(UserError, match="has not scored the unedited samples"):
         Evaluate(evaluation.scored, Annotate(sample, (PlantedAnnotator(),))).check()
