@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.annotators.annotator import Annotator, Embedder
 from pipeline.annotators.facenet import facenet
@@ -22,8 +23,17 @@ from pipeline.stages.source import Source
 STRENGTHS = (-1.25, -0.75, 0.75, 1.25)  # of the recommended directions, and of what they are compared with
 CONTROLS = 4  # random directions
 
-# Table I of Haas et al. 2024: 100 samples of each of 10 seeds, before and after the projection. Its strength is not given.
-PAPER = {"strengths": (1.0,), "n": 100, "seeds": 10}
+
+class Edits(NamedTuple):
+    """How directions are applied to be measured."""
+
+    strengths: tuple[float, ...]
+    n: int  # held-out samples of a seed
+    seeds: int = 1
+
+
+# Table I of Haas et al. 2024: 100 samples of each of 10 seeds. Its strength is not given.
+PAPER = Edits((1.0,), 100, 10)
 
 
 @dataclass(frozen=True)
@@ -54,17 +64,20 @@ class Measurement:
         recommended, projected = tuple(Disentangle(finder) for finder in better), Disentangle(difference)
         chosen = tuple(self._by_effects(finder) for finder in better) if by_effects else ()
         random = RandomDirections(self.sample, recommended, CONTROLS)
-        control = self.evaluate((random,), (-1.0, 1.0), 2 * held_out, all_judges=True)
+        control = self.evaluate((random,), Edits((-1.0, 1.0), 2 * held_out), all_judges=True)
         if self.protocol == "paper":
             before_and_after = (difference, projected, *better, *recommended, *chosen)
-            return self.evaluate(before_and_after, **PAPER, control=control, all_judges=True), control  # type: ignore[arg-type]
-        full = self.evaluate((*recommended, *chosen, difference), STRENGTHS, held_out, control=control, all_judges=True)
-        rest = self.evaluate((*better, projected), (-0.5, 0.5), max(2, held_out // 4), control=control)
-        return full, control, rest
+            return self.evaluate(before_and_after, PAPER, control, all_judges=True), control
+        full = (*recommended, *chosen, difference)
+        return (
+            self.evaluate(full, Edits(STRENGTHS, held_out), control, all_judges=True),
+            control,
+            self.evaluate((*better, projected), Edits((-0.5, 0.5), max(2, held_out // 4)), control),
+        )
 
     def unsupervised(self, finders: tuple[Stage, ...], strengths: tuple[float, ...], n: int) -> Evaluate:
         """With random directions of their own, since their norms are others."""
-        return self.evaluate((*finders, RandomDirections(self.sample, finders, CONTROLS)), strengths, n)
+        return self.evaluate((*finders, RandomDirections(self.sample, finders, CONTROLS)), Edits(strengths, n))
 
     def to_calibrate(self, evaluations: tuple[Evaluate, ...]) -> tuple[Evaluate, ...]:
         """Those whose units are tried on images: of the directions to use, and of the unsupervised ones."""
@@ -76,15 +89,9 @@ class Measurement:
         return ScoreEdits(EditOrigins(source, finders, strengths), self.judges[:1])
 
     def evaluate(
-        self,
-        finders: tuple[Stage, ...],
-        strengths: tuple[float, ...],
-        n: int,
-        seeds: int = 1,
-        control: Evaluate | None = None,
-        all_judges: bool = False,
+        self, finders: tuple[Stage, ...], edits: Edits, control: Evaluate | None = None, all_judges: bool = False
     ) -> Evaluate:
-        edit = Edit(self.sample, finders, strengths, n, seeds)
+        edit = Edit(self.sample, finders, *edits)
         judges = self.judges if all_judges else self.judges[:1]
         embed = Embed(self.sample, self.embedder) if self.embedder else None
         return Evaluate(ScoreEdits(edit, judges, embed, Landmarks("head")), self._unedited, control, self.allowed)
