@@ -24,7 +24,8 @@ def structure(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
     As many of the five scales as the images have room for, their weights brought to 1. NaN for images of less than 11 pixels.
     """
-    scales = sum((min(before.shape[1:3]) - 1) >> i >= WINDOW - 1 for i in range(len(SCALES)))
+    side = min(before.shape[1:3])
+    scales = sum(side // max(2**i, i**2) >= WINDOW for i in range(len(SCALES)))  # i**2: as torchmetrics asks
     if not scales:
         return np.full(len(before), np.nan)
     betas = tuple(np.array(SCALES[:scales]) / sum(SCALES[:scales]))

@@ -7,13 +7,11 @@ from a local file.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import ClassVar
 
 import numpy as np
 import torch
 from facenet_pytorch import InceptionResnetV1
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -71,6 +69,11 @@ def _load(path: Path) -> InceptionResnetV1:
 def _read(path: Path) -> dict[str, Tensor]:
     """Tensors by name. A pickle is read as tensors alone: nothing in it is run."""
     try:
-        return load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, UnpicklingError, SafetensorError) as error:
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except Exception as error:  # whatever an unpickler stumbles over in bytes that are no pickle
         raise UserError(f"{path} cannot be read as weights ({error}).".splitlines()[0]) from error
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
+        raise UserError(f"{path} holds no tensors by name, as a state_dict does. Expected facenet-pytorch's file.")
+    return state

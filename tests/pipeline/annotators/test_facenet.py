@@ -63,6 +63,19 @@ def test_what_is_no_weights_is_refused(file, tmp_path):
         (tmp_path / name).write_bytes(b"no weights at all")
         with pytest.raises(UserError, match="cannot be read as weights"):
             facenet(tmp_path / name)
+    (tmp_path / "cut.pt").write_bytes(file.read_bytes()[:100_000])
+    for content in (b"", b"\x80\x02}q\x00.", b"PK\x03\x04", b"\x80\x05\x95" + b"\xff" * 16, b"(((("):
+        (tmp_path / "bytes.pt").write_bytes(content)
+        with pytest.raises(UserError, match="bytes.pt cannot be read as weights|begins with nothing"):
+            facenet(tmp_path / "bytes.pt")
+    with pytest.raises(UserError, match="cannot be read as weights"):
+        facenet(tmp_path / "cut.pt")
+    for i, other in enumerate(
+        ([torch.zeros(3)], torch.zeros(3), {"state": {"conv": torch.zeros(3)}}, {1: torch.zeros(1)})
+    ):
+        torch.save(other, tmp_path / f"{i}.pt")
+        with pytest.raises(UserError, match="holds no tensors by name"):
+            facenet(tmp_path / f"{i}.pt")
     torch.save({"conv.weight": torch.zeros(3)}, tmp_path / "other.pt")
     with pytest.raises(UserError, match="other weights than InceptionResnetV1's: it begins with conv.weight"):
         facenet(tmp_path / "other.pt")

@@ -261,7 +261,7 @@ def test_too_few_images_for_a_direction(invert):
 
 def test_a_catalog_of_real_images_says_so_and_how_its_directions_are_applied(flow, invert):
     made = flow.catalog
-    catalog = Catalog(invert, made.finders, made.evaluations)._catalog([])
+    catalog = Catalog(invert, made.finders, made.evaluations)._catalog([], [])
     assert (catalog.sampling.found_in, catalog.sampling.n) == ("real images", 10)
     assert catalog.sampling.eta == made.evaluations[0].edit.sample.eta == 1.0
 
@@ -269,5 +269,7 @@ def test_a_catalog_of_real_images_says_so_and_how_its_directions_are_applied(flo
 def test_effects_wait_for_the_samples_that_they_are_measured_by(flow, tmp_path):
     [evaluation] = flow.catalog.evaluations
     sample = evaluation.edit.sample
-    assert {(sample, part) for part in range(sample.n_parts)} <= set(evaluation.needs(0))
+    unedited = evaluation.unedited
+    assert {(unedited, part) for part in range(sample.n_parts)} <= set(evaluation.needs(0))
+    assert (sample, 0) in unedited.needs(0)
     assert any(each.stage == sample and each.todo for each in plan([flow], Store(tmp_path)))
