@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,12 @@ from schemas.annotations import ANNOTATIONS
 
 @dataclass(frozen=True)
 class Annotate(Stage):
-    """Scores by (sample, annotator, attribute). Part i reads part i of the samples, as soon as it is there."""
+    """Scores by (sample, annotator, attribute). Part i reads part i of the samples, as soon as it is there.
+
+    A batch that is not full is brought to a full one: a sample's scores are the same to the bit however many there are after it.
+    """
+
+    version: ClassVar[int] = 2
 
     sample: Source = field(metadata=PART_BY_PART)
     annotators: tuple[Annotator, ...]
@@ -47,9 +53,9 @@ class Annotate(Stage):
         tables = []
         for start in range(0, len(samples), self.sample.batch):
             batch = samples.slice(start, self.sample.batch)
-            ids, images = batch["sample_id"].to_numpy(), decode(batch)
+            ids, images = batch["sample_id"].to_numpy(), _full(decode(batch), self.sample.batch)
             for annotator, score in zip(self.annotators, scorers, strict=True):
-                tables.append(annotations_table(ids, annotator, score(images)))
+                tables.append(annotations_table(ids, annotator, score(images)[: len(ids)]))
         write_table(out / "annotations.parquet", pa.concat_tables(tables))
 
     def check_attributes(self, annotator: str, attributes: tuple[str, ...]) -> None:
@@ -73,6 +79,11 @@ class Annotate(Stage):
     def annotator(self, name: str) -> Annotator:
         """One of the annotators."""
         return next(each for each in self.annotators if each.name == name)
+
+
+def _full(images: np.ndarray, batch: int) -> np.ndarray:
+    """These images, and the last one again until they are a batch: kernels round by the size of what they are given."""
+    return np.concatenate([images, np.repeat(images[-1:], batch - len(images), axis=0)])
 
 
 def annotations_table(ids: np.ndarray, annotator: Annotator, scores: np.ndarray) -> pa.Table:
