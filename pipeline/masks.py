@@ -207,7 +207,7 @@ def remembered(find: Masker, images: int = 512) -> Masker:
 
     @lru_cache(maxsize=images)
     def one(pixels: bytes, shape: tuple[int, ...]) -> np.ndarray:
-        return find(np.frombuffer(pixels, np.uint8).reshape(1, *shape))[0]
+        return find(np.frombuffer(bytearray(pixels), np.uint8).reshape(1, *shape))[0]  # writable, as torch wants it
 
     return lambda several: np.stack([one(image.tobytes(), image.shape) for image in several])
 

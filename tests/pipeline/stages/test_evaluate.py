@@ -113,7 +113,7 @@ def profiles(store, catalog) -> pd.DataFrame:
 def spread(store, unedited) -> pd.Series:
     """The standard deviations that the samples happen to have, as shares of those planted."""
     of_samples = unedited.scores(store, "planted-judge").std(ddof=0)
-    return of_samples[list(ATTRIBUTES)] / SPREAD
+    return of_samples[list(ATTRIBUTES)] / np.array(SPREAD)
 
 
 def test_effects_are_the_planted_ones_at_every_strength(effects, spread):
