@@ -90,7 +90,7 @@ def faces(
         Option(help="What the supervised directions are measured on: demo, or paper: 100 samples of each of 10 seeds."),
     ] = "demo",
     judge: Annotated[
-        list[str], Option(help="Who measures; the first for all directions, others for the supervised ones.")
+        list[str], Option(help="Who measures. Directions are named, calibrated and ranked by the first.")
     ] = ["portraits-judge", "mtcnn"],  # noqa: B006
     allow_judge: Annotated[
         list[str] | None, Option(help="A judge that may measure directions fitted on its own scores.")
@@ -135,17 +135,18 @@ def faces(
         single = from_jacobians(stored, min(jacobians, stored.n), masks)
 
         measure = Measurement.by(judge, sample, tuple(allow_judge or ()), facenet_weights, protocol)
-        measured = measure.supervised(difference, tuple(better), held_out, by_effects)
+        full, *others = measure.supervised(difference, tuple(better), held_out, by_effects)
         few = max(2, held_out // 4)
-        measured += (measure.unsupervised((unsupervised,), (-2.0, 2.0), few),)
-        distinct = tuple(each for each in single if each.kind == "distinct")
+        components_measured = measure.unsupervised((unsupervised,), (-2.0, 2.0), few)
         alone = [measure.unsupervised(single, FAR, few)] if single else []
-        published = [finder for each in (*measured, *alone) for finder in each.edit.finders]
+        distinct = tuple(each for each in single if each.kind == "distinct")
+        evaluations = (full, *others, components_measured, *alone)
+        published = [finder for each in evaluations for finder in each.edit.finders]
         catalog = Catalog(
             source,
             tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
-            (*measured, *alone),
-            calibrations=tuple(map(calibrate, measure.to_calibrate((*measured, *alone)))),
+            evaluations,
+            calibrations=tuple(map(calibrate, (full, components_measured, *alone))),
             transfers=tuple(Transfer(measure.origins(stored, distinct, FAR), each) for each in alone),
             localities=tuple(Locality(each.edit, tuple(filter(None, masks))) for each in alone if any(masks)),
             convergences=from_how_many(difference),

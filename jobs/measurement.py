@@ -16,12 +16,14 @@ from pipeline.stages.disentangle_by_effects import DisentangleByEffects
 from pipeline.stages.edit import Edit, EditOrigins
 from pipeline.stages.embed import Embed
 from pipeline.stages.evaluate import Evaluate
+from pipeline.stages.finder import fitted_with, names_of
 from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.score_edits import ScoreEdits
 from pipeline.stages.source import Source
 
 STRENGTHS = (-1.25, -0.75, 0.75, 1.25)  # of the recommended directions, and of what they are compared with
-CONTROLS = 4  # random directions
+MEDIAN = 4  # random directions of the median norm of the supervised ones, beside one of the norms of each
+MOST = 10  # random directions beside the unsupervised ones: of the norms of one each
 
 
 class Edits(NamedTuple):
@@ -63,42 +65,40 @@ class Measurement:
         """The recommended directions beside the paper's in full, their control, and all others on fewer samples."""
         recommended, projected = tuple(Disentangle(finder) for finder in better), Disentangle(difference)
         chosen = tuple(self._by_effects(finder) for finder in better) if by_effects else ()
-        random = RandomDirections(self.sample, recommended, CONTROLS)
-        control = self.evaluate((random,), Edits((-1.0, 1.0), 2 * held_out), all_judges=True)
+        control = self._control(difference, recommended, 2 * held_out)
         if self.protocol == "paper":
             before_and_after = (difference, projected, *better, *recommended, *chosen)
-            return self.evaluate(before_and_after, PAPER, control, all_judges=True), control
+            return self.evaluate(before_and_after, PAPER, control), control
         full = (*recommended, *chosen, difference)
         return (
-            self.evaluate(full, Edits(STRENGTHS, held_out), control, all_judges=True),
+            self.evaluate(full, Edits(STRENGTHS, held_out), control),
             control,
             self.evaluate((*better, projected), Edits((-0.5, 0.5), max(2, held_out // 4)), control),
         )
 
+    def _control(self, difference: Stage, recommended: tuple[Stage, ...], n: int) -> Evaluate:
+        """Random directions: some of the median norm, and one of the norms of each difference, which its other estimators share."""
+        median = RandomDirections(self.sample, recommended, MEDIAN)
+        each = RandomDirections(self.sample, (difference,), len(names_of(difference)), norms="each")
+        return self.evaluate((median, each), Edits((-1.0, 1.0), n))
+
     def unsupervised(self, finders: tuple[Stage, ...], strengths: tuple[float, ...], n: int) -> Evaluate:
         """With random directions of their own, since their norms are others."""
-        return self.evaluate((*finders, RandomDirections(self.sample, finders, CONTROLS)), Edits(strengths, n))
-
-    def to_calibrate(self, evaluations: tuple[Evaluate, ...]) -> tuple[Evaluate, ...]:
-        """Those whose units are tried on images: of the directions to use, and of the unsupervised ones."""
-        with_directions = [each for each in evaluations if each.edit.controls < len(each.edit.names)]
-        return tuple(each for each in with_directions if each.control is None or len(each.judges) == len(self.judges))
+        k = min(MOST, sum(len(names_of(finder)) for finder in finders))
+        random = RandomDirections(self.sample, finders, k, norms="each")
+        return self.evaluate((*finders, random), Edits(strengths, n))
 
     def origins(self, source: Source, finders: tuple[Stage, ...], strengths: tuple[float, ...]) -> ScoreEdits:
         """Edits of the samples that directions were found on."""
         return ScoreEdits(EditOrigins(source, finders, strengths), self.judges[:1])
 
-    def evaluate(
-        self, finders: tuple[Stage, ...], edits: Edits, control: Evaluate | None = None, all_judges: bool = False
-    ) -> Evaluate:
+    def evaluate(self, finders: tuple[Stage, ...], edits: Edits, control: Evaluate | None = None) -> Evaluate:
         edit = Edit(self.sample, finders, *edits)
-        judges = self.judges if all_judges else self.judges[:1]
         embed = Embed(self.sample, self.embedder) if self.embedder else None
-        return Evaluate(ScoreEdits(edit, judges, embed, Landmarks("head")), self._unedited, control, self.allowed)
-
-    @property
-    def _unedited(self) -> Annotate:
-        return Annotate(self.sample, self.judges)
+        scored = ScoreEdits(edit, self.judges, embed, Landmarks("head"))
+        return Evaluate(scored, Annotate(self.sample, self.judges), control, self.allowed)
 
     def _by_effects(self, finder: Stage) -> Stage:
-        return DisentangleByEffects(finder, self.sample, self._unedited, self.judges[0], allowed=self.allowed)
+        """Chosen by who labelled, so that the judges have had no part in it."""
+        [chooser] = fitted_with(finder)
+        return DisentangleByEffects(finder, self.sample, Annotate(self.sample, (chooser,)), chooser)

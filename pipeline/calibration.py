@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-# An edit leaves the model's own images where, beside unedited samples, ...
-TYPICAL = 0.8  # fewer than this share as many lie on the manifold of unedited samples, by more than chance
+# An edit leaves the model's own images where, beside unedited samples, and by more than chance, ...
+TYPICAL = 0.8  # fewer than this share as many lie on the manifold of unedited samples
 FACE = 0.9  # the mean probability of a face is below this share of theirs
 CLIPPED = 0.05  # or so many more of the values are at 0 or 255
 
@@ -19,19 +19,26 @@ NEARER = 0.6  # share of a unit on a straight line from 0
 def on_manifold(preservation: pd.DataFrame) -> np.ndarray:
     """Of each row of schemas.preservation, whether its images still look like the model's own, by all that was measured of them."""
     unedited = preservation.loc[preservation["direction"] == "unedited"].iloc[0]
-    expected = TYPICAL * unedited["typical"]
-    chance = 1.645 * np.sqrt(expected * (1 - expected) / preservation["n"])  # 95 % of samples of n stay above it
-    left = (
-        (preservation["typical"] < expected - chance)
-        | (preservation["face"] < FACE * unedited["face"])
-        | (preservation["clipped"] > unedited["clipped"] + CLIPPED)
-    )  # comparisons with what was not measured are False
+    left = preservation["clipped"] > unedited["clipped"] + CLIPPED
+    for column, share in (("typical", TYPICAL), ("face", FACE)):
+        expected = share * unedited[column]
+        chance = 1.645 * np.sqrt(expected * (1 - expected) / preservation["n"])  # 95 % of samples of n stay above it
+        left |= preservation[column] < expected - chance  # never where it was not measured
     return ~left.to_numpy(dtype=bool)
 
 
 def reach(strengths: np.ndarray, on_manifold: np.ndarray) -> tuple[float, float]:
     """(low, high): how far strengths (S,) go to either side of 0 with every one on the manifold; 0 where not even the first is."""
     return 0.0 - _first_run(-strengths, on_manifold), _first_run(strengths, on_manifold)
+
+
+def in_reach(unit: float, strengths: np.ndarray, on_manifold: np.ndarray) -> bool:
+    """Whether the strength (of S) that was measured next to a unit, on its side, is within reach."""
+    side = strengths[strengths * unit > 0]
+    if not len(side):
+        return False
+    low, high = reach(strengths, on_manifold)
+    return bool(low <= side[np.argmin(np.abs(side - unit))] <= high)
 
 
 def _first_run(strengths: np.ndarray, fine: np.ndarray) -> float:
@@ -49,13 +56,15 @@ def _first_run(strengths: np.ndarray, fine: np.ndarray) -> float:
 def unit_strength(strengths: np.ndarray, effects: np.ndarray, sense: int = 1, beyond: float = 2.0) -> float:
     """The strength at which an attribute has risen by one standard deviation, on the side that raises it (`sense`, 1 or -1).
 
-    strengths, effects: (S,). Straight lines between the measured strengths, from 0 at 0, and on to `beyond` times the last. NaN
-    where that is not far enough, or nothing was measured on that side.
+    strengths, effects: (S,). Straight lines between the measured strengths, from 0 at 0, the last of them to `beyond` times the
+    last strength. NaN where that is not far enough, or nothing was measured on that side.
     """
     side = (strengths * sense > 0) & np.isfinite(effects)
     order = np.argsort(np.abs(strengths[side]), kind="stable")
     x, y = (np.concatenate([[0.0], values[side][order]]) for values in (np.abs(strengths), effects))
-    x, y = np.append(x, beyond * x[-1]), np.append(y, beyond * y[-1])
+    if len(x) > 1:
+        farther = (beyond - 1) * x[-1]
+        x, y = np.append(x, x[-1] + farther), np.append(y, y[-1] + farther * (y[-1] - y[-2]) / (x[-1] - x[-2]))
     for i in np.flatnonzero(y >= 1)[:1]:
         share = (1 - y[i - 1]) / (y[i] - y[i - 1])
         return float(sense * (x[i - 1] + share * (x[i] - x[i - 1])))

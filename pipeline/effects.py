@@ -4,11 +4,14 @@ An *effect* is a mean change in standard deviations of the attribute over unedit
 attribute, *off target* the largest absolute effect on any other. Scores are tables of schemas.scores, effects of schemas.effects.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
 CLEAN = 1 / 3  # off target as a share of on target, up to which an edit counts as clean
+FACE = "face"  # of a judge's attributes, the probability of a face: what images are, not what they show
 CONFIDENCE = 0.99  # with which an effect is called clear of the control, and of its own sampling error
 
 READING = ["judge", "attribute"]
@@ -44,52 +47,82 @@ def _over_seeds(groups: pd.api.typing.DataFrameGroupBy) -> pd.Series:
 
 
 def _unit(table: pd.DataFrame, std: pd.Series) -> np.ndarray:
-    """The standard deviation of each row's attribute."""
-    return std.reindex(pd.MultiIndex.from_frame(table[READING])).to_numpy()
+    """The standard deviation of each row's attribute; NaN of one that never varies, by which nothing can be measured."""
+    return std.where(std > 0).reindex(pd.MultiIndex.from_frame(table[READING])).to_numpy()
 
 
 # The control
+
+BEYOND = (
+    2.0  # power of the norm by which limits grow past the largest norm that was measured: no slower than was ever seen
+)
+APART = 1.5  # ratio of the largest norm to the smallest from which the power between them can be told
 
 
 def beside_control(table: pd.DataFrame, controls: pd.DataFrame, norms: dict[str, float]) -> pd.DataFrame:
     """`table` with `limit` and `clear`: whether each effect stands clear of what random directions of its norm do.
 
     controls: effects of random directions, of this evaluation or others; norms: of all directions, over the whole trajectory. The
-    limit is the prediction interval of one more random direction, at the norms that were measured; between these, and beyond, in
-    proportion to the norm. An effect must also differ from 0 by its own sampling error.
+    limit is the prediction interval of one more random direction at the effect's own norm (`Limit`). An effect must be beyond it
+    and its own sampling error together.
     """
-    limits = _limits(controls, norms)
-    norm = table["strength"].abs() * table["direction"].map(norms)
+    norm = (table["strength"].abs() * table["direction"].map(norms)).to_numpy(float)
     limit = np.full(len(table), np.nan)
-    for reading, rows in table.groupby(READING, sort=False).indices.items():
-        if reading in limits:
-            limit[rows] = _in_proportion(norm.to_numpy()[rows], *limits[reading])
+    for judge, own in controls.groupby("judge", sort=False):
+        for attribute, of_attribute in limits(own, norms).items():
+            rows = np.flatnonzero((table["judge"] == judge) & (table["attribute"] == attribute))
+            limit[rows] = of_attribute.at(norm[rows])
     error = student.ppf((1 + CONFIDENCE) / 2, np.maximum(table["n"] - 1, 1)) * table["std"] / np.sqrt(table["n"])
-    beyond = table["effect"].abs() > np.fmax(limit, np.where(table["n"] > 1, error, np.inf))
+    beyond = table["effect"].abs() > np.hypot(limit, np.where(table["n"] > 1, error, np.inf))
     clear = beyond.astype(object).where(~(np.isnan(limit) | table["control"] | table["effect"].isna()), None)
     return table.assign(limit=limit, clear=clear)
 
 
-def _limits(controls: pd.DataFrame, norms: dict[str, float]) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
-    """By (judge, attribute): norms of random offsets, rising, and the limit at each."""
-    if controls.empty:
+@dataclass(frozen=True)
+class Limit:
+    """What one more random direction stays under, by the norm of the offset.
+
+    Effects of random directions are taken as normal around 0, with a spread that grows as a power of the norm.
+    """
+
+    largest: float  # norm that was measured
+    there: float  # the limit at that norm
+    power: float
+
+    def at(self, norm: np.ndarray) -> np.ndarray:
+        share = norm / self.largest
+        return self.there * np.where(share > 1, share ** max(self.power, BEYOND), share**self.power)
+
+
+def limits(controls: pd.DataFrame, norms: dict[str, float]) -> dict[str, Limit]:
+    """By attribute, from the effects of random directions by one judge. The power is one for all attributes."""
+    table = controls.assign(
+        norm=controls["strength"].abs() * controls["direction"].map(norms), square=controls["effect"] ** 2
+    ).dropna(subset="square")
+    if table.empty:
         return {}
-    controls = controls.assign(
-        size=controls["strength"].abs(), square=controls["effect"] ** 2, norm=controls["direction"].map(norms)
-    )
-    by_direction = controls.groupby([*READING, "size", "direction"], sort=False)[["square", "norm"]].mean().dropna()
-    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for (judge, attribute, size), rows in by_direction.groupby([*READING, "size"], sort=False):
-        k = len(rows)  # both signs of a direction tell much the same
-        limit = student.ppf((1 + CONFIDENCE) / 2, k) * np.sqrt(rows["square"].mean() * (1 + 1 / k))
-        found.setdefault((judge, attribute), []).append((float(size * rows["norm"].mean()), float(limit)))
-    return {reading: tuple(np.array(sorted(points)).T) for reading, points in found.items()}
+    power, largest = _power(table), float(table["norm"].max())
+    table["there"] = table["square"] * (largest / table["norm"]) ** (2 * power)
+    spread = table.groupby(["attribute", "direction"], sort=False)["there"].mean()  # its strengths tell much the same
+    found = {}
+    for attribute, squares in spread.groupby("attribute", sort=False):
+        t = student.ppf((1 + CONFIDENCE) / 2, len(squares))  # their mean is known to be 0
+        found[str(attribute)] = Limit(largest, float(t * np.sqrt(squares.mean())), power)
+    return found
 
 
-def _in_proportion(norm: np.ndarray, at: np.ndarray, limit: np.ndarray) -> np.ndarray:
-    """Straight lines from (0, 0) through the measured points; beyond the last, on through it from 0."""
-    within = np.interp(norm, np.concatenate([[0], at]), np.concatenate([[0], limit]))
-    return np.where(norm > at[-1], norm / at[-1] * limit[-1], within)
+def _power(table: pd.DataFrame) -> float:
+    """By which the effects of random directions grow with the norm: slope of their logarithms, attributes apart.
+
+    1 where the norms are too near to each other to tell; that is too little above the largest of them, and too much below.
+    """
+    edits = table.groupby(["attribute", "direction", "norm"], sort=False)["square"].mean().reset_index()
+    edits = edits[edits["square"] > 0]
+    if edits.empty or edits["norm"].max() < APART * edits["norm"].min():
+        return 1.0
+    x, y = np.log(edits["norm"]), np.log(edits["square"]) / 2
+    x, y = (values - values.groupby(edits["attribute"]).transform("mean") for values in (x, y))
+    return max(0.0, float((x * y).sum() / (x**2).sum()))
 
 
 def largest_control(table: pd.DataFrame) -> pd.Series:
@@ -109,9 +142,12 @@ def matrix(table: pd.DataFrame) -> pd.DataFrame:
 def on_and_off_target(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame:
     """For every direction in `targets` (name -> attribute) and strength: on_target, off_target, their ratio, and all effects.
 
-    on_target has the sign of the strength taken out: > 0 means that the direction does what its name says, both ways.
+    on_target has the sign of the strength taken out: > 0 means that the direction does what its name says, both ways. Directions
+    whose target was not judged are left out; whether there is a face (FACE) is not something that a direction is to leave alone.
     """
-    wide = matrix(table[table["direction"].isin(list(targets))]).reset_index()
+    judged = set(table.loc[table["effect"].notna(), "attribute"])
+    known = [name for name, target in targets.items() if target in judged]
+    wide = matrix(table[table["direction"].isin(known)]).reset_index()
     attributes = [column for column in wide.columns if column not in ("direction", "strength")]
     values = wide[attributes].to_numpy()
     target = np.array([attributes.index(targets[name]) for name in wide["direction"]], dtype=int)
@@ -119,6 +155,7 @@ def on_and_off_target(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFr
     on = values[rows, target] * np.sign(wide["strength"].to_numpy())
     others = np.abs(values)
     others[rows, target] = 0
+    others[:, [i for i, name in enumerate(attributes) if name == FACE]] = 0
     off = np.nanmax(others, axis=1) if len(wide) else on
     ratio = np.divide(on, off, out=np.where(on > 0, np.inf, 0.0), where=off > 0)
     return wide.assign(target=wide["direction"].map(targets), on_target=on, off_target=off, ratio=ratio)

@@ -6,7 +6,8 @@ Tables: effects of schemas.effects by one judge, preservation of schemas.preserv
 import numpy as np
 import pandas as pd
 
-from pipeline.calibration import monotonicity, reach, unit_strength
+from pipeline.calibration import in_reach, monotonicity, reach, unit_strength
+from pipeline.effects import FACE
 
 NAMED = 3  # attributes, at most, in a label
 SMALLEST = 0.1  # effect in a label, standard deviations
@@ -25,8 +26,9 @@ def profile(
 
     effects, preserved, scores: this direction's, scores with those of the unedited twins; by one judge. The target of an
     unsupervised direction is the attribute that it moves most while images are the model's own, and the sense in which that rises
-    is the one that is described.
+    is the one that is described, where it can be. That there is a face at all is no attribute here.
     """
+    effects = effects[effects["attribute"] != FACE]
     wide = effects.pivot(index="strength", columns="attribute", values="effect").sort_index()
     strengths = wide.index.to_numpy(dtype=float)
     fine = preserved.set_index("strength")["on_manifold"].reindex(wide.index).to_numpy(dtype=bool)
@@ -45,6 +47,7 @@ def profile(
     rising = monotonicity(order)
     row |= {
         "unit": None if np.isnan(unit) else unit,
+        "unit_in_reach": None if np.isnan(unit) else in_reach(unit, strengths, fine),
         "monotonicity": rising if sense > 0 else 1 - rising,
     }
     strength, reached = _where(strengths, low, high, sense)
@@ -77,8 +80,8 @@ def _where(strengths: np.ndarray, low: float, high: float, sense: int) -> tuple[
 def _at(effects: pd.DataFrame, target: str, strength: float, sense: int, reached: bool) -> dict:
     """What is to be said of a direction at one strength."""
     by_attribute = effects.set_index("attribute")
-    turn = 1 if np.sign(strength) == sense else -1  # where only the side that lowers the target could be measured
-    effect = turn * by_attribute["effect"]
+    effect = by_attribute["effect"]
+    moved = effect[target] * (1 if np.sign(strength) == sense else -1)  # there may be only the side that lowers it
     off = effect.drop(target).abs().max()
     useful = reached and by_attribute.loc[target, "clear"] is not False
     return {
@@ -86,7 +89,7 @@ def _at(effects: pd.DataFrame, target: str, strength: float, sense: int, reached
         "label": label(effect, by_attribute["clear"]) + ("" if reached else BEYOND),
         "on_target": effect[target],
         "off_target": off,
-        "usefulness": max(0.0, float(effect[target] - np.nan_to_num(off))) if useful else 0.0,
+        "usefulness": max(0.0, float(moved - np.nan_to_num(off))) if useful else 0.0,
     }
 
 

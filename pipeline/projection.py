@@ -114,8 +114,9 @@ def search(
 ) -> tuple[Projection, list[Trial]]:
     """Project away one attribute after the other, always the one moved most of those left, until the ratio on / off rises no more.
 
-    others: directions by attribute. One stays projected away if the ratio of the effect on target to the largest off target rises
-    by the factor `better`, and at least the share `least` of v_0 is left. Returns the best projection, and all trials in order.
+    others: directions by attribute; `measure` may leave out what it could not measure. One stays projected away if the ratio of the
+    effect on target to the largest off target rises by the factor `better`, and at least the share `least` of v_0 is left. Returns
+    the best projection, and all trials in order.
     """
     away: tuple[str, ...] = ()
     best, effects = project(v_0, _stack(others, away, v_0), by), measure(v_0)
@@ -142,4 +143,4 @@ def _stack(others: dict[str, np.ndarray], away: tuple[str, ...], v_0: np.ndarray
 
 def _trial(away: tuple[str, ...], kept: float, effects: dict[str, float], target: str, accepted: bool) -> Trial:
     off = max((abs(effect) for name, effect in effects.items() if name != target), default=0.0)
-    return Trial(away, kept, effects[target], off, accepted)
+    return Trial(away, kept, effects.get(target, float("nan")), off, accepted)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.stage import Stage
 from pipeline.stages.edit import Edit
 from pipeline.stages.edit import Row as Edited
-from pipeline.stages.evaluate import Evaluate, standard_deviations
+from pipeline.stages.evaluate import Evaluate, preservation, standard_deviations
 from pipeline.stages.finder import Row
 from pipeline.stages.random_directions import RandomDirections
 from pipeline.stages.score_edits import ScoreEdits
@@ -54,7 +55,12 @@ class EditAtUnit(Edit):
 
 @dataclass(frozen=True)
 class Calibrate(Stage):
-    """`profiles.parquet` of an evaluation, with units that were tried on images and corrected."""
+    """`profiles.parquet` of an evaluation, with units that were tried on images, corrected by what these showed.
+
+    Whether images there still are the model's own is measured too.
+    """
+
+    version: ClassVar[int] = 2
 
     evaluate: Evaluate
     tried: ScoreEdits  # of EditAtUnit
@@ -66,13 +72,20 @@ class Calibrate(Stage):
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         std = standard_deviations(self.evaluate.unedited, (self.evaluate.judge,), store)
         tried = store.table(self.tried, "scores.parquet").to_pandas()
-        scores = store.table(self.evaluate, "scores.parquet").to_pandas()
-        scores = scores[scores["judge"] == self.evaluate.judge.name]
+        preserved = preservation(store.table(self.tried, "changes.parquet").to_pandas(), tried)
+        tried, scores = (
+            table[table["judge"] == self.evaluate.judge.name]
+            for table in (tried, store.table(self.evaluate, "scores.parquet").to_pandas())
+        )
         # What the same few samples did at the strengths that more were measured at, to tell them from the others.
         few = effects(scores[scores["sample_id"].isin(set(tried["sample_id"]))], std)
         fewer = self.tried.edit.samples_each < self.evaluate.edit.samples_each
         curves = Curves(effects(scores, std), few if fewer else None, effects(tried, std))
-        rows = [_corrected(row, curves) for row in store.table(self.evaluate, "profiles.parquet").to_pylist()]
+        fine = preserved.set_index("direction")["on_manifold"]
+        rows = [
+            _corrected(row, curves, bool(fine[row["direction"]]))
+            for row in store.table(self.evaluate, "profiles.parquet").to_pylist()
+        ]
         write_table(out / "profiles.parquet", pa.Table.from_pylist(rows, schema=PROFILES))
 
 
@@ -114,13 +127,16 @@ def calibrate(evaluate: Evaluate, n: int = 14) -> Calibrate:
     edit = evaluate.edit
     finders = tuple(finder for finder in edit.finders if not isinstance(finder, RandomDirections))
     at_unit = EditAtUnit(edit.sample, finders, n=n, evaluate=evaluate)
-    return Calibrate(evaluate, ScoreEdits(at_unit, (evaluate.judge,)))
+    scored = evaluate.scored
+    return Calibrate(evaluate, ScoreEdits(at_unit, scored.judges, scored.embed, scored.head))
 
 
-def _corrected(row: Row, curves: Curves) -> Row:
-    """With the unit by all strengths at which the target was measured."""
+def _corrected(row: Row, curves: Curves, fine: bool) -> Row:
+    """With the unit by all strengths at which the target was measured. `fine`: images of the trial are the model's own."""
     if row["target"] is None or row["unit"] is None:
         return row
     strengths, effect = curves.of(row["direction"], row["target"])
     unit = unit_strength(strengths, effect, 1 if row["unit"] > 0 else -1, beyond=BEYOND)
-    return {**row, "unit": None if np.isnan(unit) else unit, "tried": True}
+    if np.isnan(unit):
+        return {**row, "unit": None, "unit_in_reach": None, "tried": True}
+    return {**row, "unit": unit, "unit_in_reach": fine, "tried": True}

@@ -32,8 +32,8 @@ class Disentangle(Stage):
     by: By = "joint"  # over the whole trajectory at once, or every step on its own
 
     @property
-    def fitted_with(self) -> Annotator | None:
-        return fitted_with(self.finder)
+    def fitted_with(self) -> tuple[Annotator, ...]:
+        return fitted_with(self.finder, *self.others)
 
     @property
     def names(self) -> tuple[str, ...]:

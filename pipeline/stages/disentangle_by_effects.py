@@ -1,11 +1,12 @@
 """DisentangleByEffects: project away only what each direction was measured to move beside its target, while that helps."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import ClassVar, get_args
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import torch
 
@@ -19,7 +20,7 @@ from pipeline.stages.disentangle import projected_row
 from pipeline.stages.edit import Row as Edited
 from pipeline.stages.edit import sample_edited
 from pipeline.stages.evaluate import standard_deviations
-from pipeline.stages.finder import Row, check_independent, fitted_with, names_of, read_directions, write_directions
+from pipeline.stages.finder import Row, fitted_with, names_of, read_directions, write_directions
 from pipeline.stages.source import Source
 from pipeline.store import Store, write_table
 from schemas.directions import TRIALS
@@ -34,10 +35,12 @@ class Searches(Stage):
     Effects are means over both signs of the strength, on samples that nothing else sees.
     """
 
+    version: ClassVar[int] = 2
+
     finder: Stage  # a supervised finder
     sample: Source  # whose model, T and eta are used
-    unedited: Annotate  # by the judge: the unit of effects
-    judge: Annotator
+    unedited: Annotate  # by the chooser: the unit of effects
+    chooser: Annotator
     n: int  # samples
     strength: float
     by: By
@@ -47,16 +50,17 @@ class Searches(Stage):
         return len(names_of(self.finder))
 
     def setup(self) -> tuple[LoadedModel, Scorer]:
-        return self.sample.load(), self.judge.load()
+        return self.sample.load(), self.chooser.load()
 
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Scorer], out: Path) -> None:
         rows, vectors = read_directions(store, (self.finder,))
-        std = standard_deviations(self.unedited, (self.judge,), store)[self.judge.name]
-        unit = std[list(self.judge.attributes)].to_numpy()
+        std = standard_deviations(self.unedited, (self.chooser,), store)[self.chooser.name]
+        unit = std.where(std > 0)[list(self.chooser.attributes)].to_numpy()
 
         def measure(v: np.ndarray) -> dict[str, float]:
             rising, falling = (self._scores(v, sign * self.strength, loaded) for sign in (1, -1))
-            return dict(zip(self.judge.attributes, np.nanmean(rising - falling, axis=0) / 2 / unit, strict=True))
+            change = pd.DataFrame((rising - falling) / 2 / unit, columns=list(self.chooser.attributes)).mean()
+            return {str(name): float(effect) for name, effect in change.dropna().items()}
 
         others = {row["attribute"]: vectors[row["name"]] for row in rows}
         own = rows[part]
@@ -78,21 +82,21 @@ class DisentangleByEffects(Stage):
     """Each direction v_0 of a finder with those attributes projected away (Eq. 12) that it was measured to move off target.
 
     The one moved most first, then the next, until the ratio of on target to largest off target rises no more. Every trial is
-    recorded. The judge measures on samples of this stage's own, so that what is published of the directions is not what chose them.
+    recorded. Who chooses may be the annotator that labelled the samples, but no judge of these directions: it looks at samples of
+    this stage's own, so that what is published is neither by whom nor on what the directions were chosen.
     """
 
     finder: Stage  # a supervised finder
     sample: Source
-    unedited: Annotate
-    judge: Annotator
+    unedited: Annotate  # by the chooser: the unit of effects
+    chooser: Annotator  # whose scores say what a direction moves
     n: int = 8  # samples that trials are measured on
     strength: float = 1.0
     by: By = "joint"
-    allowed: tuple[str, ...] = field(default=())  # judges that may judge directions of their own
 
     @property
-    def fitted_with(self) -> Annotator | None:
-        return fitted_with(self.finder)
+    def fitted_with(self) -> tuple[Annotator, ...]:
+        return tuple(dict.fromkeys((*fitted_with(self.finder), self.chooser)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,7 +104,7 @@ class DisentangleByEffects(Stage):
 
     @property
     def searches(self) -> Searches:
-        return Searches(self.finder, self.sample, self.unedited, self.judge, self.n, self.strength, self.by)
+        return Searches(self.finder, self.sample, self.unedited, self.chooser, self.n, self.strength, self.by)
 
     @property
     def inputs(self) -> tuple[Stage, ...]:
@@ -120,12 +124,15 @@ class DisentangleByEffects(Stage):
             raise UserError(
                 f"{self.n} samples at strength {self.strength}: expected at least 2, at a strength above 0."
             )
-        if unknown := [name for name in getattr(self.finder, "attributes", ()) if name not in self.judge.attributes]:
+        if unknown := [name for name in getattr(self.finder, "attributes", ()) if name not in self.chooser.attributes]:
             raise UserError(
-                f"{self.judge.name!r} does not score {', '.join(unknown)}, so it cannot say what moves it.\n"
-                f"It scores {', '.join(self.judge.attributes)}: choose another judge, or leave the attribute out."
+                f"{self.chooser.name!r} does not score {', '.join(unknown)}, so it cannot say what moves it.\n"
+                f"It scores {', '.join(self.chooser.attributes)}: have another one choose, or leave the attribute out."
             )
-        check_independent((self.judge,), self.finder, self.allowed)
+        if self.chooser not in self.unedited.annotators:
+            raise UserError(
+                f"{self.chooser.name} has not scored the unedited samples, whose spread is the unit of its effects."
+            )
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         rows, vectors = read_directions(store, (self.finder,))

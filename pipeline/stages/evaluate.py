@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 import pyarrow as pa
@@ -31,6 +32,8 @@ class Evaluate(Stage):
     Effects are in standard deviations of each attribute over the unedited samples. Whoever scored the attribute that a direction
     was fitted on may not judge it, unless named in `allowed`. Profiles are by the first judge.
     """
+
+    version: ClassVar[int] = 2
 
     scored: ScoreEdits
     unedited: Annotate  # of samples, by the judges: the unit of effects

@@ -29,18 +29,17 @@ def names_of(stage: Stage) -> tuple[str, ...]:
     return stage.names
 
 
-def fitted_with(stage: Stage) -> Annotator | None:
-    """Who scored the attributes that a finder's directions were fitted on; None for unsupervised directions."""
-    return getattr(stage, "fitted_with", None)
+def fitted_with(*stages: Stage) -> tuple[Annotator, ...]:
+    """Whose scores these finders' directions were fitted on, or chosen by; none for unsupervised directions."""
+    return tuple(dict.fromkeys(each for stage in stages for each in getattr(stage, "fitted_with", ())))
 
 
 def check_independent(judges: tuple[Annotator, ...], finder: Stage, allowed: tuple[str, ...] = ()) -> None:
-    """Raise UserError where a judge scored the attributes that the directions were fitted on, unless allowed to by name."""
-    annotator = fitted_with(finder)
+    """Raise UserError where a judge's scores are what the directions were made by, unless it is allowed to by name."""
     for judge in judges:
-        if annotator and judge.name not in allowed and _same(judge, annotator):
+        if judge.name not in allowed and any(_same(judge, annotator) for annotator in fitted_with(finder)):
             raise UserError(
-                f"{judge.name!r} annotated the samples that {finder.name} is fitted on, so it cannot judge them.\n"
+                f"{judge.name!r} annotated the samples that {finder.name} is fitted on, or chosen by, so it cannot judge them.\n"
                 "Choose another judge: one network's blind spots would count as success. To have it judge all the same, "
                 f"allow it by name: --allow-judge {judge.name}."
             )

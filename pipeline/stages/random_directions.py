@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -19,8 +19,11 @@ Norms = Literal["median", "each"]
 class RandomDirections(Stage):
     """Gaussian directions, drawn for each step on its own, with the norms of other finders' directions at that step.
 
-    "median": all have the median of the others' norms; "each": they have the norms of one of the others each, in turn.
+    "median": all have the median of the others' norms; "each": they have the norms of one of the others each, in turn. Two such
+    stages share no draw.
     """
+
+    version: ClassVar[int] = 2
 
     sample: Source  # whose T and h they are for
     like: tuple[Stage, ...]  # finders
@@ -44,8 +47,10 @@ class RandomDirections(Stage):
         if self.norms == "median":
             norms = np.median(norms, axis=0, keepdims=True)
         shape = (self.sample.steps, *self.sample.h_shape)
+        own = int(self.fingerprint, 16)
         vectors = {
-            name: random_direction(norms[i % len(norms)], shape, (self.seed, i)) for i, name in enumerate(self.names)
+            name: random_direction(norms[i % len(norms)], shape, (self.seed, own, i))
+            for i, name in enumerate(self.names)
         }
         rows = [
             {"name": name, "method": "random", "component": i, "n": self.sample.n} for i, name in enumerate(self.names)

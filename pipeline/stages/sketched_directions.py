@@ -42,8 +42,8 @@ class SketchedDirections(ByStep):
         return self.sketched
 
     @property
-    def fitted_with(self) -> Annotator:
-        return self.sketches.scored_by
+    def fitted_with(self) -> tuple[Annotator, ...]:
+        return (self.sketches.scored_by,)
 
     @property
     def source(self) -> Source:

@@ -56,8 +56,8 @@ class Supervised(ByStep):
         raise NotImplementedError(f"{type(self).__name__} has no name for its method")
 
     @property
-    def fitted_with(self) -> Annotator:
-        return self.annotate.annotator(self.annotator)
+    def fitted_with(self) -> tuple[Annotator, ...]:
+        return (self.annotate.annotator(self.annotator),)
 
     @property
     def source(self) -> Source:

@@ -123,8 +123,8 @@ class PlantedFinder(Stage):
     annotator: PlantedAnnotator = PlantedAnnotator()
 
     @property
-    def fitted_with(self) -> PlantedAnnotator | None:
-        return self.annotator if self.attributes else None
+    def fitted_with(self) -> tuple[PlantedAnnotator, ...]:
+        return (self.annotator,) if self.attributes else ()
 
     @property
     def names(self) -> tuple[str, ...]:

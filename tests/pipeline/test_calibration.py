@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.calibration import guess, monotonicity, on_manifold, reach, unit_strength
+from pipeline.calibration import guess, in_reach, monotonicity, on_manifold, reach, unit_strength
 
 STRENGTHS = np.array([-2.0, -1.0, 1.0, 2.0])
 
@@ -29,6 +29,13 @@ def test_it_goes_on_beyond_the_measured_strengths_by_as_much_again():
     assert np.isnan(unit_strength(np.array([1.0]), np.array([0.8]), beyond=1.2))
 
 
+def test_what_levels_off_or_turns_is_not_taken_to_go_on():
+    strengths = np.array([0.75, 1.25])
+    assert np.isnan(unit_strength(strengths, np.array([0.79, 0.83])))
+    assert np.isnan(unit_strength(strengths, np.array([0.97, 0.85])))
+    assert unit_strength(strengths, np.array([0.6, 0.9])) == pytest.approx(1.25 + 0.5 / 3)
+
+
 def test_missing_effects_and_the_order_of_strengths_do_not_matter():
     effects = np.array([np.nan, -0.5, 0.5, np.nan])
     assert unit_strength(STRENGTHS, effects) == pytest.approx(2)
@@ -46,6 +53,13 @@ def test_reach_ends_before_the_first_strength_that_is_not_fine():
     assert reach(strengths, np.array([True, True, False, True, False, True])) == (0, 1)
     assert reach(strengths, np.ones(6, bool)) == (-3, 3)
     assert reach(np.array([1.0, 2.0]), np.ones(2, bool)) == (0, 2)
+
+
+def test_a_unit_is_in_reach_where_the_strength_measured_next_to_it_is():
+    strengths, fine = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([False, True, True, True])
+    assert [in_reach(unit, strengths, fine) for unit in (1.0, 1.6, 2.4, -1.1, -1.9)] == [True, True, True, True, False]
+    assert not in_reach(0.3, strengths, np.array([True, True, False, True])), "the first is not fine"
+    assert not in_reach(-0.3, np.array([1.0, 2.0]), np.ones(2, bool)), "nothing was measured on that side"
 
 
 def test_order_along_the_strength():
@@ -70,6 +84,8 @@ def preserved(**edit: float) -> pd.DataFrame:
         ({"typical": 0.4}, False),
         ({"typical": 0.6, "n": 10}, True),  # may be chance
         ({"face": 0.8}, False),
+        ({"face": 0.8, "n": 7}, True),  # one of seven may be chance
+        ({"face": 0.5, "n": 7}, False),
         ({"clipped": 0.05}, True),
         ({"clipped": 0.2}, False),
         ({"typical": np.nan, "face": np.nan}, True),  # not measured

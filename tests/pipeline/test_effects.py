@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.effects import beside_control, best_strengths, effects, largest_control, on_and_off_target, transfer
+from pipeline.effects import (
+    beside_control,
+    best_strengths,
+    effects,
+    largest_control,
+    limits,
+    on_and_off_target,
+    transfer,
+)
 
 STD = pd.Series({("j", "smile"): 4.0, ("j", "age"): 2.0, ("mtcnn", "smile"): 8.0})
 NORMS = {"a": 2.0, "control-0": 1.0, "control-1": 1.0}
@@ -85,16 +93,50 @@ def test_the_limit_is_the_prediction_interval_of_one_more_random_direction():
         0
     ]  # strength .5 of norm 2: as long as a control
     rms = np.sqrt((0.1**2 + 0.3**2) / 2)
-    assert found["limit"] == pytest.approx(9.925 * rms * np.sqrt(1.5), rel=1e-3)  # t of 2 degrees of freedom at 99.5 %
+    assert found["limit"] == pytest.approx(9.925 * rms, rel=1e-3)  # t of 2 degrees of freedom at 99.5 %
     assert found["clear"] is False
     assert beside_control(measured(5.0), controls(0.1, 0.3), NORMS).iloc[0]["clear"] is True
 
 
-def test_the_limit_grows_with_the_norm():
+def test_the_limit_grows_with_the_norm_and_faster_where_nothing_was_measured():
     limits = [
         beside_control(measured(0.5, strength=s), controls(0.1, 0.3), NORMS)["limit"].iloc[0] for s in (0.25, 0.5, 2)
     ]
-    assert limits[0] == pytest.approx(limits[1] / 2) and limits[2] == pytest.approx(4 * limits[1])
+    assert limits[0] == pytest.approx(limits[1] / 2) and limits[2] == pytest.approx(16 * limits[1])
+
+
+def random_effects(norms: np.ndarray, power: float, rng: np.random.Generator) -> pd.DataFrame:
+    """Effects of random directions, each of a norm of its own, on three attributes with other spreads: normal, by a power."""
+    rows = [
+        (f"control-{i}", sign, "j", attribute, sign * spread * norm**power * rng.standard_normal())
+        for i, norm in enumerate(norms)
+        for attribute, spread in (("smile", 0.1), ("age", 0.02), ("yaw", 0.3))
+        for sign in (-1.0, 1.0)
+    ]
+    return pd.DataFrame(rows, columns=["direction", "strength", "judge", "attribute", "effect"])
+
+
+@pytest.mark.parametrize("power", [1.0, 1.7])
+def test_one_in_a_hundred_random_directions_passes_the_limit_whatever_its_norm(power):
+    """Controls have norms 1 to 4; what is judged has 1, 2 and 4."""
+    rng = np.random.default_rng(0)
+    passed = []
+    for _ in range(400):
+        norms = np.concatenate([np.ones(5), np.full(2, 2.0), np.full(3, 4.0)])
+        found = limits(random_effects(norms, power, rng), {f"control-{i}": x for i, x in enumerate(norms)})
+        for x in (1.0, 2.0, 4.0):
+            effect = 0.1 * x**power * rng.standard_normal()
+            passed.append(abs(effect) > found["smile"].at(np.array([x]))[0])
+    assert 0.002 < np.mean(passed) < 0.03
+
+
+def test_the_power_of_the_norm_is_found():
+    norms = np.repeat([1.0, 2.0, 4.0], 20)
+    table = random_effects(norms, 1.7, np.random.default_rng(1))
+    found = limits(table, {f"control-{i}": x for i, x in enumerate(norms)})
+    assert {limit.power for limit in found.values()} == {found["smile"].power}
+    assert found["smile"].power == pytest.approx(1.7, abs=0.2) and found["smile"].largest == 4
+    assert found["yaw"].there > found["smile"].there > found["age"].there
 
 
 def test_an_effect_that_may_be_chance_is_not_clear():
@@ -113,6 +155,22 @@ def test_on_target_counts_in_the_direction_of_the_strength(table):
     rows = on_and_off_target(table, {"a": "smile"}).set_index("strength")
     assert rows.loc[-1.0, "on_target"] == rows.loc[1.0, "on_target"] == 0.5
     assert rows.loc[1.0, "off_target"] == pytest.approx((0.5 + 1 / 3) / 2)
+
+
+def test_a_target_that_nobody_judged_and_a_face_that_is_lost_are_left_out():
+    rows = [("a", s, "smile", 0.5 * s) for s in (-1.0, 1.0)] + [("a", s, "face", -0.9) for s in (-1.0, 1.0)]
+    table = pd.DataFrame(rows, columns=["direction", "strength", "attribute", "effect"])
+    assert on_and_off_target(table, {"a": "smile"})["off_target"].tolist() == [0, 0]
+    for targets in ({"a": "beard"}, {"b": "smile"}, {}):
+        assert on_and_off_target(table, targets).empty and best_strengths(table, targets).empty
+    table.loc[table["attribute"] == "smile", "effect"] = np.nan
+    assert best_strengths(table, {"a": "smile"}).empty
+
+
+def test_an_attribute_that_never_varies_has_no_unit():
+    flat = effects(edits(), pd.Series(STD.to_dict() | {("j", "age"): 0.0}))
+    assert flat.loc[flat["attribute"] == "age", "effect"].isna().all()
+    assert flat.loc[flat["attribute"] == "smile", "effect"].notna().all()
 
 
 def test_the_best_strength_is_the_largest_clean_one(table):

@@ -51,7 +51,8 @@ def test_a_supervised_direction_keeps_its_target_even_where_it_fails():
 def test_it_is_described_at_the_farthest_strength_within_reach():
     assert of(None, (True, True, True, False), yaw=0.9)["label"] == "yaw +0.9"
     other_side = of(None, (True, True, False, False), yaw=0.9)
-    assert (other_side["strength"], other_side["label"]) == (-2, "yaw +1.8")
+    assert (other_side["strength"], other_side["label"]) == (-2, "yaw \N{MINUS SIGN}1.8"), "what it does there"
+    assert (other_side["on_target"], other_side["usefulness"]) == pytest.approx((-1.8, 1.8))
     row = of(None, (False,) * 4, yaw=0.9)
     assert row["label"] == f"yaw +0.9{BEYOND}" and row["usefulness"] == 0 and (row["low"], row["high"]) == (0, 0)
 
@@ -67,6 +68,17 @@ def test_the_target_is_what_is_clear_rather_than_what_is_largest():
     table = effects(yaw=0.9, skin=0.4)
     table.loc[table["attribute"] == "yaw", "clear"] = False
     assert profile("v", None, table, preserved(), scores(yaw=0.9, skin=0.4))["target"] == "skin"
+
+
+def test_a_unit_that_lies_where_images_are_no_longer_the_models_own_says_so():
+    assert of(None, yaw=0.9)["unit_in_reach"] is True
+    assert of(None, (True, True, False, False), yaw=0.9)["unit_in_reach"] is False
+    assert of("smile", smile=-0.5)["unit_in_reach"] is None
+
+
+def test_that_there_is_a_face_is_no_attribute():
+    row = of(None, yaw=0.9, smile=0.2, face=-2.0)
+    assert (row["target"], row["label"], row["off_target"]) == ("yaw", "yaw +1.8, smile +0.4", 0.4)
 
 
 def test_missing_effects_are_no_names():

@@ -65,7 +65,7 @@ def make_flow(model: models.Model, real: ImageSet) -> Report:
     )
     judges = (annotator("portraits-judge"), annotator("mtcnn"))
     unedited = Annotate(sample, judges)
-    by_effects = DisentangleByEffects(difference, sample, unedited, judges[0], n=2)
+    by_effects = DisentangleByEffects(difference, sample, annotate, annotator("portraits"), n=2)
     finders = (*finders, by_effects)
     edit = Edit(sample, (*finders, RandomDirections(sample, finders, 2)), (-1.0, 1.0), n=2, seeds=2)
     embed = Embed(sample, annotator("portraits-judge"))

@@ -17,33 +17,37 @@ def row(unit: float | None, target: str | None = "smile") -> dict:
 
 def test_a_trial_is_one_more_point_of_the_curve():
     curves = Curves(table((-2.0, -3.0), (2.0, 2.0)), None, table((0.6, 1.2)))
-    assert _corrected(row(1.0), curves)["unit"] == pytest.approx(0.5)
-    assert _corrected(row(1.0), curves)["tried"] is True
-    assert _corrected(row(-1.0), curves)["unit"] is None, "on the other side nothing rises"
+    assert _corrected(row(1.0), curves, True)["unit"] == pytest.approx(0.5)
+    assert _corrected(row(1.0), curves, True)["tried"] is True
+    assert _corrected(row(-1.0), curves, True)["unit"] is None, "on the other side nothing rises"
 
 
 def test_samples_that_are_moved_more_than_others_are_brought_back():
     """The few are moved by 2.4 where all are by 2, so the 1.2 that they did at .6 is 1 of all."""
     curves = Curves(table((2.0, 2.0)), table((2.0, 2.4)), table((0.6, 1.2)))
-    assert _corrected(row(1.0), curves)["unit"] == pytest.approx(0.6)
+    assert _corrected(row(1.0), curves, True)["unit"] == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("few", [9.0, 0.1, 0.0, -2.0])
 def test_samples_that_have_nothing_in_common_with_the_others_say_nothing_of_them(few):
     curves = Curves(table((2.0, 2.0)), table((2.0, few)), table((0.6, 1.2)))
-    assert _corrected(row(1.0), curves)["unit"] == pytest.approx(0.5)
+    assert _corrected(row(1.0), curves, True)["unit"] == pytest.approx(0.5)
 
 
 def test_a_trial_that_does_not_get_there_takes_the_unit_away():
     curves = Curves(table((1.0, 0.6)), None, table((1.6, 0.62)))
-    assert _corrected(row(1.67), curves)["unit"] is None
+    assert _corrected(row(1.67), curves, True)["unit"] is None
     nearly = Curves(table((1.0, 0.7)), None, table((1.4, 0.9)))
-    assert _corrected(row(1.4), nearly)["unit"] == pytest.approx(1.4 / 0.9, rel=0.01), (
-        "a little farther may be believed"
-    )
+    assert _corrected(row(1.4), nearly, True)["unit"] == pytest.approx(1.6), "a little farther may be believed"
+
+
+def test_whether_images_there_are_the_models_own_is_what_the_trial_showed():
+    curves = Curves(table((2.0, 2.0)), None, table((0.9, 0.9)))
+    assert [_corrected(row(1.0), curves, fine)["unit_in_reach"] for fine in (True, False)] == [True, False]
+    assert _corrected(row(1.67), Curves(table((1.0, 0.6)), None, table((1.6, 0.62))), True)["unit_in_reach"] is None
 
 
 def test_without_a_unit_or_a_target_nothing_changes():
     curves = Curves(table((1.0, 0.6)), None, table((1.6, 5.0)))
-    assert _corrected(row(None), curves) == row(None)
-    assert _corrected(row(1.0, None), curves) == row(1.0, None)
+    assert _corrected(row(None), curves, True) == row(None)
+    assert _corrected(row(1.0, None), curves, True) == row(1.0, None)

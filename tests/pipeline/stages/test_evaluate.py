@@ -32,6 +32,7 @@ from tests.pipeline.planted_generator import (
     PlantedFinder,
     PlantedJudge,
     PlantedModel,
+    W,
     direction,
 )
 from tests.pipeline.stages.conftest import Silent
@@ -78,12 +79,12 @@ def components(sample, unedited) -> Evaluate:
 
 
 @pytest.fixture(scope="module")
-def by_effects(sample, unedited) -> DisentangleByEffects:
+def by_effects(sample) -> DisentangleByEffects:
     """alpha is entangled with beta and gamma; delta's own direction is not entangled with anything."""
     entangled = PlantedFinder(
         ((1.0, 0.7, -0.4, 0, 0), (0, 1.0, 0, 0, 0), (0, 0, 1.0, 0, 0), (0, 0, 0, 1.0, 0)), ATTRIBUTES[:4]
     )
-    return DisentangleByEffects(entangled, sample, unedited, PlantedJudge(), n=6, strength=1.0)
+    return DisentangleByEffects(entangled, sample, Annotate(sample, (PlantedAnnotator(),)), PlantedAnnotator(), n=6)
 
 
 @pytest.fixture(scope="module")
@@ -185,16 +186,18 @@ def test_what_rises_is_monotonic(profiles):
     assert profiles.loc["gamma/planted", "monotonicity"] == 0
 
 
-def test_components_are_named_by_what_they_move(profiles, spread):
+def test_components_are_named_by_what_they_move(profiles, store, components, spread):
     own = profiles[profiles.index.str.endswith("principal-components")]
+    vectors = store.vectors(components.edit.finders[0])
     assert sorted(own["target"]) == sorted(ATTRIBUTES)
     for row in own.itertuples():
-        assert row.label.startswith(f"{row.target} +2.")
-        assert all(
-            abs(float(said.split()[-1].replace("\N{MINUS SIGN}", "-"))) < 0.4 for said in row.label.split(", ")[1:]
-        )
-        assert abs(row.unit) == pytest.approx(1, rel=0.1)  # a component is one standard deviation long
-        assert row.on_target == pytest.approx(2, rel=0.1)
+        truth = row.strength * (W @ vectors[row.Index].ravel()) / SPREAD / spread
+        said = dict(part.rsplit(" ", 1) for part in row.label.replace("\N{MINUS SIGN}", "-").split(", "))
+        assert next(iter(said)) == row.target == truth.abs().idxmax()
+        assert all(float(value) == pytest.approx(truth[name], abs=0.06) for name, value in said.items())
+        assert row.on_target == pytest.approx(truth[row.target], abs=0.02)
+        assert abs(row.on_target) == pytest.approx(2, rel=0.1)  # a component is one standard deviation long
+        assert abs(row.unit) == pytest.approx(1, rel=0.1) and row.unit * truth[row.target] / row.strength > 0
     assert sorted(own["rank"]) == [1, 2, 3, 4, 5]
     by_rank = own.sort_values("rank")["usefulness"]
     assert by_rank.is_monotonic_decreasing
@@ -252,6 +255,9 @@ def test_who_labelled_does_not_judge(sample, unedited, supervised, evaluation):
     under_another_name = PlantedJudge(weights="annotator")
     with pytest.raises(UserError, match="'planted-judge' annotated"):
         check_independent((under_another_name,), supervised)
+    chosen = DisentangleByEffects(supervised, sample, unedited, PlantedJudge())
+    with pytest.raises(UserError, match="'planted-judge' annotated the samples that .* is fitted on, or chosen by"):
+        check_independent((PlantedJudge(),), chosen)
     unlabelled = PlantedFinder(((1.0, 0, 0, 0, 0),))
     check_independent((PlantedAnnotator(),), unlabelled)
 
@@ -264,7 +270,7 @@ def test_who_labelled_does_not_judge(sample, unedited, supervised, evaluation):
         ({"by": "both"}, "expected joint or step"),
         ({"finder": PlantedFinder(((1.0, 0, 0, 0, 0),), ("alpha",))}, "at least two attributes"),
         ({"finder": PlantedFinder(((1.0, 0, 0, 0, 0),) * 2, ("alpha", "beard"))}, "does not score beard"),
-        ({"judge": PlantedAnnotator()}, "'planted' annotated"),
+        ({"chooser": PlantedJudge()}, "planted-judge has not scored the unedited samples"),
     ],
 )
 def test_a_projection_by_effects_that_cannot_work_is_refused(by_effects, change, message):
@@ -279,7 +285,7 @@ def test_judges_must_have_seen_the_unedited_samples(sample, evaluation):
         Evaluate(dataclasses.replace(evaluation.scored, judges=()), Annotate(sample, ())).check()
 
 
-def test_a_control_elsewhere_gives_limits_in_proportion_to_the_norm(sample, unedited, supervised, tmp_path):
+def test_a_control_elsewhere_gives_limits_by_the_norm(sample, unedited, supervised, tmp_path):
     random = RandomDirections(sample, (supervised,), 4)
     control = Evaluate(ScoreEdits(Edit(sample, (random,), (-1.0, 1.0), 6), (PlantedJudge(),)), unedited)
     edit = Edit(sample, (supervised,), (1.0, 2.0), 6)
@@ -293,5 +299,7 @@ def test_a_control_elsewhere_gives_limits_in_proportion_to_the_norm(sample, uned
     )
     for name in ("alpha", "gamma"):
         one, two = (limits[(f"{name}/planted", "alpha", gamma)] for gamma in (1.0, 2.0))
-        assert two == pytest.approx(2 * one, rel=0.3) and one > 0
+        assert one > 0 and 1.99 * one <= two <= 4.01 * one, (
+            "in proportion within what was measured, by its square beyond"
+        )
     assert store.table(alone, "effects.parquet").to_pandas()["clear"].isna().all()
