@@ -4,6 +4,8 @@ Shapes: S strengths, n samples.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -71,10 +73,34 @@ def unit_strength(strengths: np.ndarray, effects: np.ndarray, sense: int = 1, be
     return float("nan")
 
 
-def guess(unit: float | None, strengths: Sequence[float]) -> float:
-    """Where to look for the unit again: a little nearer than a straight line from 0 says, since effects level off.
+@dataclass(frozen=True)
+class Unit:
+    """The strength that moves a target by one standard deviation, > 0 where strengths above 0 raise it."""
 
-    Without a unit it is the farthest strength that was measured.
+    strength: float
+    by: Literal["rise", "fall"]  # what was measured: the target rising at that strength, or falling at its opposite
+
+    @property
+    def measured_at(self) -> float:
+        return self.strength if self.by == "rise" else -self.strength
+
+
+def unit_of(strengths: np.ndarray, effects: np.ndarray, sense: int = 1, beyond: float = 2.0) -> Unit | None:
+    """By how far an attribute rises, or where that is not far enough, falls on the other side; None where neither is.
+
+    What half of the samples have already cannot rise by one standard deviation, but it can fall. The arguments are those of
+    `unit_strength`.
+    """
+    if np.isfinite(rise := unit_strength(strengths, effects, sense, beyond)):
+        return Unit(rise, "rise")
+    fall = unit_strength(strengths, -effects, -sense, beyond)
+    return Unit(-fall, "fall") if np.isfinite(fall) else None
+
+
+def guess(unit: float | None, strengths: Sequence[float]) -> float:
+    """Where to look for a unit again, from where it was measured, or None.
+
+    A little nearer than a straight line from 0 says, since effects level off; without a unit the farthest measured strength.
     """
     if unit is None:
         return max(strengths, key=abs)

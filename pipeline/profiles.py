@@ -6,7 +6,7 @@ Tables: effects of schemas.effects by one judge, preservation of schemas.preserv
 import numpy as np
 import pandas as pd
 
-from pipeline.calibration import in_reach, monotonicity, reach, unit_strength
+from pipeline.calibration import in_reach, monotonicity, reach, unit_of
 from pipeline.effects import FACE
 
 NAMED = 3  # attributes, at most, in a label
@@ -39,17 +39,16 @@ def profile(
         sense = 1
     else:
         target = None
-    row = {"direction": name, "target": target, "low": low, "high": high}
+    row: dict = {"direction": name, "target": target, "low": low, "high": high}
+    row |= dict.fromkeys(("unit", "unit_by", "unit_in_reach"))
     if target is None:
         return row
-    unit = unit_strength(strengths, wide[target].to_numpy(), sense)
-    order = _by_strength(scores, target)
-    rising = monotonicity(order)
-    row |= {
-        "unit": None if np.isnan(unit) else unit,
-        "unit_in_reach": None if np.isnan(unit) else in_reach(unit, strengths, fine),
-        "monotonicity": rising if sense > 0 else 1 - rising,
-    }
+    unit = unit_of(strengths, wide[target].to_numpy(), sense)
+    if unit:
+        at = in_reach(unit.measured_at, strengths, fine)
+        row |= {"unit": unit.strength, "unit_by": unit.by, "unit_in_reach": at}
+    rising = monotonicity(_by_strength(scores, target))
+    row["monotonicity"] = rising if sense > 0 else 1 - rising
     strength, reached = _where(strengths, low, high, sense)
     return row | _at(effects[effects["strength"] == np.float32(strength)], target, strength, sense, reached)
 

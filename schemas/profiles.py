@@ -12,11 +12,16 @@ PROFILES = pa.schema(
         pa.field("on_target", pa.float32()),  # effect on the target there, standard deviations
         pa.field("off_target", pa.float32()),  # largest absolute effect on anything else
         pa.field("usefulness", pa.float32()),  # on_target - off_target; 0 where the target is not clear of the control
-        # Calibration: strength 1.0 of a calibrated direction is `unit` times the vector, and raises its target by one standard
+        # Calibration: strength 1.0 of a calibrated direction is `unit` times the vector, and moves its target by one standard
         # deviation, whatever method made it. By straight lines through the measured strengths, the last up to twice as far;
         # null where that is not enough.
         pa.field("unit", pa.float32()),
-        pa.field("unit_in_reach", pa.bool_()),  # whether images at about that strength were measured to be the model's own
+        pa.field(
+            "unit_by", pa.string()
+        ),  # "rise", or "fall": by how the target falls at minus the unit, where it cannot rise so far
+        pa.field(
+            "unit_in_reach", pa.bool_()
+        ),  # whether images at about that strength were measured to be the model's own
         pa.field("tried", pa.bool_()),  # whether the unit was tried on images, and corrected by what it did
         pa.field("low", pa.float32()),  # strengths (of the vector as it is) between which images are the model's own,
         pa.field("high", pa.float32()),  # as far as was measured

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.calibration import guess, unit_strength
+from pipeline.calibration import Unit, guess, unit_of
 from pipeline.effects import effects
 from pipeline.errors import UserError
 from pipeline.stage import Stage
@@ -49,8 +49,8 @@ class EditAtUnit(Edit):
         if part in self.unedited_parts or self.evaluate is None:
             return rows
         profiles = store.table(self.evaluate, "profiles.parquet").to_pylist()
-        unit = {row["direction"]: guess(row["unit"], self.evaluate.edit.strengths) for row in profiles}
-        return [row._replace(strength=row.strength * unit[row.name]) for row in rows]
+        at = {row["direction"]: guess(_measured_at(row), self.evaluate.edit.strengths) for row in profiles}
+        return [row._replace(strength=row.strength * at[row.name]) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,15 @@ def _corrected(row: Row, curves: Curves, fine: bool) -> Row:
     if row["target"] is None or row["unit"] is None:
         return row
     strengths, effect = curves.of(row["direction"], row["target"])
-    unit = unit_strength(strengths, effect, 1 if row["unit"] > 0 else -1, beyond=BEYOND)
-    if np.isnan(unit):
-        return {**row, "unit": None, "unit_in_reach": None, "tried": True}
-    return {**row, "unit": unit, "unit_in_reach": fine, "tried": True}
+    sense = 1 if row["unit"] > 0 else -1
+    unit = unit_of(strengths, effect, sense, beyond=BEYOND)
+    if unit is None:
+        return {**row, "unit": None, "unit_by": None, "unit_in_reach": None, "tried": True}
+    tried = unit.by == row["unit_by"]
+    in_reach = fine if tried else row["low"] <= unit.measured_at <= row["high"]
+    return {**row, "unit": unit.strength, "unit_by": unit.by, "unit_in_reach": in_reach, "tried": tried}
+
+
+def _measured_at(row: Row) -> float | None:
+    """The strength that the unit of a profile was measured at."""
+    return None if row["unit"] is None else Unit(row["unit"], row["unit_by"]).measured_at

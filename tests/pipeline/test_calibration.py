@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.calibration import guess, in_reach, monotonicity, on_manifold, reach, unit_strength
+from pipeline.calibration import guess, in_reach, monotonicity, on_manifold, reach, unit_of, unit_strength
 
 STRENGTHS = np.array([-2.0, -1.0, 1.0, 2.0])
 
@@ -34,6 +34,15 @@ def test_what_levels_off_or_turns_is_not_taken_to_go_on():
     assert np.isnan(unit_strength(strengths, np.array([0.79, 0.83])))
     assert np.isnan(unit_strength(strengths, np.array([0.97, 0.85])))
     assert unit_strength(strengths, np.array([0.6, 0.9])) == pytest.approx(1.25 + 0.5 / 3)
+
+
+def test_what_cannot_rise_by_one_standard_deviation_is_measured_by_its_fall():
+    limited = np.array([-2.0, -1.0, 0.6, 0.7])
+    unit = unit_of(STRENGTHS, limited)
+    assert unit is not None and (unit.strength, unit.by, unit.measured_at) == (1, "fall", -1)
+    lowering = unit_of(STRENGTHS, np.array([0.7, 0.6, -1.0, -2.0]), sense=-1)
+    assert lowering is not None and (lowering.strength, lowering.by, lowering.measured_at) == (-1, "fall", 1)
+    assert unit_of(STRENGTHS, 0.2 * STRENGTHS) is None
 
 
 def test_missing_effects_and_the_order_of_strengths_do_not_matter():

@@ -11,8 +11,8 @@ def table(*points: tuple[float, float], direction: str = "v") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["direction", "attribute", "strength", "effect"])
 
 
-def row(unit: float | None, target: str | None = "smile") -> dict:
-    return {"direction": "v", "target": target, "unit": unit}
+def row(unit: float | None, target: str | None = "smile", by: str = "rise") -> dict:
+    return {"direction": "v", "target": target, "unit": unit, "unit_by": by, "low": -2.0, "high": 2.0}
 
 
 def test_a_trial_is_one_more_point_of_the_curve():
@@ -39,6 +39,19 @@ def test_a_trial_that_does_not_get_there_takes_the_unit_away():
     assert _corrected(row(1.67), curves, True)["unit"] is None
     nearly = Curves(table((1.0, 0.7)), None, table((1.4, 0.9)))
     assert _corrected(row(1.4), nearly, True)["unit"] == pytest.approx(1.6), "a little farther may be believed"
+
+
+def test_a_target_that_cannot_rise_so_far_is_calibrated_by_its_fall():
+    """Up it levels off at .8, as the trial at 1.7 shows; down it goes to -1.5 at -2."""
+    curves = Curves(table((-2.0, -1.5), (-1.0, -0.9), (1.0, 0.7)), None, table((1.7, 0.8)))
+    found = _corrected(row(1.4), curves, True)
+    assert found["unit"] == pytest.approx(1 + 0.1 / 0.6) and found["unit_by"] == "fall"
+    assert found["tried"] is False and found["unit_in_reach"] is True
+    tried = _corrected(row(1.1, by="fall"), Curves(curves.all, None, table((-1.1, -0.98))), False)
+    assert tried["unit"] == pytest.approx(1.1 + 0.9 * 0.02 / 0.52) and (tried["tried"], tried["unit_in_reach"]) == (
+        True,
+        False,
+    )
 
 
 def test_whether_images_there_are_the_models_own_is_what_the_trial_showed():
