@@ -11,6 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_FILE = Path(__file__).with_suffix(".schema.json")
 
+CAPTURES = {  # where h is read and edited, in words
+    "after": "the output of the U-Net's mid block",
+    "before": "the input of the U-Net's mid block",
+    "middle": "the inside of the U-Net's mid block (its last ResNet block, after norm2)",
+}
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,7 +76,18 @@ class Direction(_Strict):
     )
     unit: float | None = Field(
         default=None,
-        description="calibration: this times the vector raises the target by one standard deviation; null where it cannot",
+        description="calibration: this times the vector moves the target by one standard deviation; null where it cannot",
+    )
+    unit_by: Literal["rise", "fall"] | None = Field(
+        default=None,
+        description="what was measured: the target rising at the unit, or, where it does not so far, falling at minus the unit",
+    )
+    unit_in_reach: bool | None = Field(
+        default=None, description="whether images at that strength still are the model's own; null without a unit"
+    )
+    tried: bool | None = Field(
+        default=None,
+        description="whether the unit was tried on images, and corrected by what it did; null where nothing was measured",
     )
     reach: list[float] | None = Field(
         default=None,
@@ -84,10 +101,14 @@ class Evaluation(_Strict):
     judges: list[str] = Field(
         description="the networks that scored; they labelled nothing that these directions are fitted on, unless allowed to"
     )
+    allowed: list[str] = Field(
+        default=[],
+        description="of the judges, those that were allowed to judge directions that are fitted on their labels",
+    )
     strengths: list[float] = Field(description="what the directions were multiplied by")
     n: int = Field(description="held-out samples an edit and seed")
     seeds: int = Field(default=1, description="draws of n held-out samples")
-    controls: int = Field(description="random directions among those measured, of the median norms by step")
+    controls: int = Field(description="random directions among those measured")
 
 
 class Catalog(_Strict):

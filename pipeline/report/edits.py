@@ -18,9 +18,14 @@ _STRIPS = (
 )
 _CURVES = (
     "Curves: mean change over the held-out samples, in standard deviations of the attribute over unedited samples; whiskers, two "
-    "standard errors. Blue is the target, grey every other attribute; random directions of the same norm stay within the shaded "
-    "band, on any attribute, with 99 % confidence. All charts share one scale."
+    "standard errors. Blue is the target, grey every other attribute. The shaded band is what random directions of the same norm "
+    "stay under: the largest of the attributes' limits, each with 99 % confidence. All charts share one scale."
 )
+_TRIALS = (
+    "What was projected away, one more attribute at a time, while the ratio rose: effects in standard deviations, means over both "
+    "signs of the strength, on samples that are seen by nothing else. The direction is the last of those kept."
+)
+_TRIED = ("projected away", "norm left", "on target", "off target", "ratio", "kept")
 
 
 def section(findings: Findings) -> Html | None:
@@ -55,12 +60,21 @@ def article(findings: Findings, group: Group, row: Row, y: list[Tick], n: int) -
             el("div", _curves(findings, measured, row, y), _facts(findings, row)),
         ]
     heading = el("h3", words(row["attribute"]), el("small", group.title))
-    return el("article", el("header", heading, _verdict(best)), el("div", *body, class_="pair"))
+    header = el("header", heading, _unmeasured(measured, row) if best is None else _verdict(best))
+    return el("article", header, el("div", *body, class_="pair"), _trials(row))
 
 
-def _verdict(best: pd.Series | None) -> Html:
-    if best is None:
-        return el("p", "Its effect was not measured: the judge does not know this attribute.", class_="verdict")
+def _unmeasured(measured: Measured | None, row: Row) -> Html:
+    if measured is None:
+        said = "Its effect was not measured."
+    elif row["attribute"] in set(measured.effects["attribute"]):
+        said = "Its effect was not measured: no image has a score of this attribute, or all have the same."
+    else:
+        said = "Its effect was not measured: the judge does not score this attribute."
+    return el("p", said, class_="verdict")
+
+
+def _verdict(best: pd.Series) -> Html:
     judgement = "clean" if best["clean"] else "not clean at any strength"
     return el(
         "p",
@@ -156,7 +170,7 @@ def small_curves(findings: Findings, measured: Measured, row: Row) -> Html | Non
 
 def _curve(effects: pd.DataFrame, attribute: str, css: str) -> Line:
     own = effects[effects["attribute"] == attribute].sort_values("strength")
-    points = [(float(gamma), float(effect), float(2 * std / n**0.5)) for gamma, effect, std, n in _columns(own)]
+    points = [(float(gamma), float(effect), 2 * _error(std, n)) for gamma, effect, std, n in _columns(own)]
     points = sorted(points + [(0.0, 0.0, 0.0)])
     errors = tuple(error for _, _, error in points) if css == "target" else ()
     return Line(words(attribute), tuple((gamma, effect) for gamma, effect, _ in points), css, errors)
@@ -166,8 +180,13 @@ def _columns(effects: pd.DataFrame) -> Iterator[tuple[float, float, float, int]]
     return zip(effects["strength"], effects["effect"], effects["std"], effects["n"], strict=True)
 
 
+def _error(std: float, n: int) -> float:
+    """Standard error of a mean over n samples; 0 where none has a score."""
+    return float(std / n**0.5) if n else 0.0
+
+
 def _band(effects: pd.DataFrame) -> list[tuple[float, float, float]]:
-    """At every strength, plus and minus what a random direction of the same norm stays under, whatever the attribute."""
+    """At every strength, plus and minus the largest of the attributes' limits for a random direction of the same norm."""
     limits = effects.groupby("strength")["limit"].max().dropna()
     if limits.empty:
         return []
@@ -186,14 +205,25 @@ def _calibration(findings: Findings, row: Row) -> list[tuple[str, Child]]:
     profile = findings.profiles.get(row["name"])
     if profile is None:
         return []
-    unit = "not reached" if profile["unit"] is None else f"{signed(profile['unit'])} moves it by one standard deviation"
     return [
-        ("Unit", unit),
+        ("Unit", _unit(profile)),
         (
             "Reach",
             f"{signed(profile['low'])} to {signed(profile['high'])}: images are the model's own, as far as measured",
         ),
     ]
+
+
+def _unit(profile: Row) -> str:
+    if profile["unit"] is None:
+        return "not reached"
+    beyond = ", beyond its reach" if profile["unit_in_reach"] is False else ""
+    untried = "" if profile["tried"] else ", not tried on images"
+    if profile["unit_by"] == "fall":
+        moves = f"{signed(-profile['unit'])} lowers it by one standard deviation; it does not rise so far"
+    else:
+        moves = f"{signed(profile['unit'])} moves it by one standard deviation"
+    return f"{moves}{beyond}{untried}"
 
 
 def _facts(findings: Findings, row: Row) -> Html:
@@ -219,3 +249,22 @@ def _facts(findings: Findings, row: Row) -> Html:
             ("Projected", f"{row['norm_kept']:.0%} of the norm left without {others} other{'s' if others != 1 else ''}")
         )
     return tables.definitions(facts, "made")
+
+
+def _trials(row: Row) -> Html | None:
+    """What was projected away from a direction one after the other, where effects chose."""
+    if row["trials"] is None:
+        return None
+    return join(el("p", _TRIALS, class_="note"), tables.figures(_TRIED, [_trial(trial) for trial in row["trials"]]))
+
+
+def _trial(trial: Row) -> list[Child]:
+    on, off = trial["on_target"], trial["off_target"]
+    return [
+        ", ".join(map(words, trial["away"])) or "nothing",
+        f"{trial['kept']:.0%}",
+        signed(on),
+        amount(off),
+        times(on / off if off else float("nan")),
+        "yes" if trial["accepted"] else "no",
+    ]

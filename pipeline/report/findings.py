@@ -1,5 +1,6 @@
 """What the page is made from, and the figures that are computed from it: groups of directions and how clean their effects are."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -26,6 +27,8 @@ class Measured:
     seeds: int
     effects: pd.DataFrame  # of schemas.effects, by the first judge
     by_others: pd.DataFrame  # the same, by the other judges
+    controls: pd.DataFrame  # by the first judge, of the random directions that these were compared with
+    preservation: pd.DataFrame  # of schemas.preservation: of these, those random ones, and the unedited samples
     images: dict[
         tuple[str, float], list[bytes]
     ]  # (direction, strength) -> PNGs, one a held-out sample; ("unedited", 0.0)
@@ -37,16 +40,20 @@ class Measured:
 
 @dataclass(frozen=True)
 class Group:
-    """The supervised directions of one estimator, before or after disentangling."""
+    """The supervised directions of one estimator, before disentangling or after it in one way."""
 
     method: str
-    disentangled: bool
+    projected: str | None  # how, in words; None before
     rows: list[Row]
     best: pd.DataFrame  # of effects.best_strengths; a direction that was not measured has no row
 
     @property
+    def disentangled(self) -> bool:
+        return self.projected is not None
+
+    @property
     def title(self) -> str:
-        return f"{self.method.replace('-', ' ').capitalize()}, {'disentangled' if self.disentangled else 'before disentangling'}"
+        return f"{words(self.method).capitalize()}, {self.projected or 'before disentangling'}"
 
     @property
     def clean(self) -> int:
@@ -83,7 +90,6 @@ class Findings:
     transfer: pd.DataFrame | None = None  # of schemas.transfer
     locality: pd.DataFrame | None = None  # of schemas.locality
     convergence: pd.DataFrame | None = None  # of schemas.convergence
-    preservation: pd.DataFrame | None = None  # of schemas.preservation
     profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
     origins: dict[tuple[str, float], bytes] = field(default_factory=dict)  # (direction, strength) -> PNG of the sample
     # that it was found on; at 0.0 unedited, with the region outlined
@@ -120,7 +126,7 @@ class Findings:
     def recommended(self) -> list[Group]:
         """The groups that are measured best: disentangled, on as many held-out samples as any."""
         groups = [group for group in self.groups if group.disentangled and len(group.best)] or self.groups[:1]
-        n = [max((each.n for name in g.best.index if (each := self.evaluation(name))), default=0) for g in groups]
+        n = [max(self.held_out(group), default=0) for group in groups]
         return [group for group, count in zip(groups, n, strict=True) if count == max(n, default=0)]
 
     @property
@@ -131,9 +137,11 @@ class Findings:
 
     def preserved(self, name: str, gamma: float) -> pd.Series | None:
         """The row of schemas.preservation of an edit."""
-        if self.preservation is None:
+        measured = self.evaluation(name)
+        if measured is None:
             return None
-        rows = self.preservation[(self.preservation["direction"] == name) & (self.preservation["strength"] == gamma)]
+        of_it = measured.preservation[measured.preservation["direction"] == name]
+        rows = of_it[of_it["strength"] == gamma]
         return rows.iloc[0] if len(rows) else None
 
     def pale(self, name: str, gamma: float) -> frozenset[int]:
@@ -167,6 +175,14 @@ class Findings:
         """The evaluation that measured a direction."""
         return next((each for each in self.measured if name in each.names), None)
 
+    def evaluations(self, names: Iterable[str]) -> list[Measured]:
+        """The evaluations that measured these directions."""
+        return list({id(each): each for name in names if (each := self.evaluation(name))}.values())
+
+    def held_out(self, group: Group) -> list[int]:
+        """How many samples its directions were measured on, in each evaluation."""
+        return sorted({each.n for each in self.evaluations(group.best.index)})
+
     def effects(self, names: list[str]) -> pd.DataFrame:
         """The effects of these directions, each from the evaluation that measured it."""
         parts = [each.effects[each.effects["direction"] == name] for name in names if (each := self.evaluation(name))]
@@ -176,31 +192,40 @@ class Findings:
             else pd.DataFrame(columns=["direction", "strength", "attribute", "effect", "control"])
         )
 
-    @property
-    def largest_control(self) -> pd.Series | None:
-        """The largest effect of the random directions, by attribute."""
-        controls = [each.effects for each in self.measured if each.effects["control"].any()]
+    def largest_control(self, names: Iterable[str]) -> pd.Series | None:
+        """The largest effect, by attribute, of the random directions that these directions were compared with."""
+        controls = [each.controls for each in self.evaluations(names) if len(each.controls)]
         return largest_control(pd.concat(controls)) if controls else None
 
     @cached_property
     def groups(self) -> list[Group]:
         """Disentangled before entangled, ridge classifiers before others: the first group is the one to use."""
-        keys = dict.fromkeys((row["method"], row["parents"] is not None) for row in self.supervised)
-        return [self._group(*key) for key in sorted(keys, key=lambda key: (not key[1], key[0] != "ridge", key[0]))]
+        keys = dict.fromkeys((row["method"], _projected(row)) for row in self.supervised)
+        in_order = sorted(keys, key=lambda key: (key[1] is None, key[0] != "ridge", key[0], key[1] or ""))
+        return [self._group(*key) for key in in_order]
 
-    def _group(self, method: str, disentangled: bool) -> Group:
-        rows = [row for row in self.supervised if (row["method"], row["parents"] is not None) == (method, disentangled)]
+    def _group(self, method: str, projected: str | None) -> Group:
+        rows = [row for row in self.supervised if (row["method"], _projected(row)) == (method, projected)]
         judged = {row["name"]: row["attribute"] for row in rows if row["attribute"] in self.attributes}
         targets = {name: attribute for name, attribute in judged.items() if self.evaluation(name)}
         if targets:
-            return Group(method, disentangled, rows, best_strengths(self.effects(list(targets)), targets))
+            return Group(method, projected, rows, best_strengths(self.effects(list(targets)), targets))
         columns = ["strength", "target", "on_target", "off_target", "ratio", "clean"]
-        return Group(method, disentangled, rows, pd.DataFrame(columns=columns).astype({"clean": bool}))
+        return Group(method, projected, rows, pd.DataFrame(columns=columns).astype({"clean": bool}))
 
     def twin(self, group: Group) -> Group | None:
         """The same estimator on the other side of disentangling."""
-        same = [other for other in self.groups if other.method == group.method and other is not group]
-        return same[0] if same else None
+        same = [other for other in self.groups if other.method == group.method]
+        return next((other for other in same if other.disentangled != group.disentangled), None)
+
+
+def _projected(row: Row) -> str | None:
+    """How a direction was projected, in words; None for one as it was fitted."""
+    if row["parents"] is None:
+        return None
+    if row["trials"] is not None:
+        return "disentangled by effects"
+    return "disentangled by step" if row["projected_by"] == "step" else "disentangled"
 
 
 def _mean(values: pd.Series) -> float:

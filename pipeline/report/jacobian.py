@@ -41,13 +41,12 @@ def section(findings: Findings) -> Html | None:
 
 
 def _control(findings: Findings, rows: list[Row]) -> Html | None:
-    """What random directions do that were measured beside these."""
-    measured = [each for each in findings.measured if any(row["name"] in each.names for row in rows)]
-    controls = pd.concat([each.effects[each.effects["control"]] for each in measured]) if measured else pd.DataFrame()
-    if controls.empty:
+    """What random directions do that these were compared with."""
+    controls = findings.largest_control(row["name"] for row in rows)
+    if controls is None:
         return None
-    largest = amount(controls["effect"].abs().max())
-    return el("p", f"Random directions of the same norm move no attribute by more than {largest}.", class_="note")
+    said = f"Random directions of the same norms move no attribute by more than {amount(controls.max())}."
+    return el("p", said, class_="note")
 
 
 def _top(findings: Findings, row: Row) -> pd.Series | None:

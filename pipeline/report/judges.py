@@ -6,8 +6,8 @@ from pipeline.report.markup import Html, el, join, strength, words
 from pipeline.report.tables import HeatRow, heat_map, limit_for, scale
 
 _NOTE = (
-    "The same edits, each direction at the strength that the first judge found best, by a network that has learned nothing of this "
-    "kind of images or labels. Signs are changed where γ is negative. What does not stand clear of random directions is pale."
+    "The same edits, each direction at the strength that is best by the first judge, scored by further ones. Signs are "
+    "changed where γ is negative. What does not stand clear of random directions is pale."
 )
 
 

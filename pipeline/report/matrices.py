@@ -11,12 +11,12 @@ _CAPTION = (
     "so that orange in the outlined cell, the target, means that the direction does what its name says. In a clean row that cell "
     "stands alone. The ratio is on target / largest off target; a star marks rows that are not clean at any strength. "
     "What does not stand clear of random directions of the same norm, or of its own sampling error, is pale. The last row is the "
-    "largest absolute effect of random directions, at any strength."
+    "largest absolute effect of random directions of the same norms, at any strength."
 )
 
 
 def section(findings: Findings) -> Html | None:
-    """A row of two panels for each estimator: before, after."""
+    """The panels of each estimator: before, after."""
     groups = [group for group in findings.groups if len(group.best)]
     if not groups:
         return None
@@ -31,7 +31,7 @@ def section(findings: Findings) -> Html | None:
 
 def panel(findings: Findings, group: Group, limit: float) -> Html:
     rows = [_row(findings, best) for _, best in group.best.iterrows()]
-    controls = findings.largest_control
+    controls = findings.largest_control(group.best.index)
     if controls is not None:
         values = tuple(float(controls.get(name, float("nan"))) for name in findings.attributes)
         rows.append(HeatRow("random", values, before=("any",), after=("",), magnitude=True))

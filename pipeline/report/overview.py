@@ -2,9 +2,10 @@
 
 from pathlib import PurePath
 
+from pipeline.effects import FACE
 from pipeline.report import tables
 from pipeline.report.findings import LARGE, Findings, Group
-from pipeline.report.markup import Child, Html, amount, el, join, picture, signed, times
+from pipeline.report.markup import Child, Html, amount, el, join, picture, signed, times, words
 
 _LEAD = (
     "Each direction is an offset that, added to the bottleneck of the U-Net at every step of the reverse process, "
@@ -16,6 +17,7 @@ _GROUPS = (
     f"or the best ratio where no strength is that clean. “Clean” counts directions that are, with an effect of {LARGE:g} or more. "
     "Effects are in standard deviations of the attribute over unedited samples."
 )
+_FACE = "That there is a face at all counts as no attribute."
 
 
 def header(findings: Findings) -> Html:
@@ -55,27 +57,25 @@ def _tiles(findings: Findings) -> Html | None:
         )
     else:
         tiles.append((times(first.ratio), "mean on-target / largest off-target effect"))
-    controls = findings.largest_control
+    controls = findings.largest_control(first.best.index)
     if controls is not None:
         tiles.append(
-            (f"{amount(controls.max())} std", "largest effect of random directions of the same norm, on any attribute")
+            (f"{amount(controls.max())} std", "largest effect of random directions of the same norms, on any attribute")
         )
     return el("ul", *(el("li", el("strong", figure), el("span", said)) for figure, said in tiles), class_="tiles")
 
 
 def _measured_together(findings: Findings, one: Group, other: Group) -> bool:
     """On the same held-out samples at the same strengths: otherwise their ratios do not compare."""
-    names = [*one.best.index, *other.best.index]
-    return len({id(findings.evaluation(name)) for name in names}) == 1
+    return len(findings.evaluations([*one.best.index, *other.best.index])) == 1
 
 
 def _title(group: Group) -> str:
-    return ("disentangled " if group.disentangled else "") + group.method.replace("-", " ") + "s"
+    return f"{words(group.method)} directions, {group.projected or 'before disentangling'}"
 
 
 def _facts(findings: Findings) -> Html:
     sampling, model = findings.catalog.sampling, findings.catalog.model
-    judges = list(dict.fromkeys(judge for each in findings.measured for judge in each.judges))
     held_out = sorted({each.n for each in findings.measured})
     facts: list[tuple[str, Child]] = [
         (
@@ -84,14 +84,27 @@ def _facts(findings: Findings) -> Html:
         ),
         ("Found on", f"{sampling.n:,} {sampling.found_in}"),
         ("Measured on", f"{' and '.join(map(str, held_out))} held-out samples" if held_out else "nothing"),
-        ("Sampling", f"T = {sampling.steps} steps, η = {sampling.eta:g}, seed {sampling.seed}"),
-        (
-            "Judge",
-            join(", ".join(judges) or "none", "; it labelled nothing" if judges else ""),
-        ),
+        ("Sampling", f"T = {sampling.steps} steps, η = {_eta(sampling.eta)}, seed {sampling.seed}"),
+        ("Judge", _judges(findings)),
         ("Model", join(f"{model.name} ", el("code", model.weights_sha256[:12]))),
     ]
     return tables.definitions(facts, "facts")
+
+
+def _eta(eta: float | list[float]) -> str:
+    """One for all steps, or the range of those that each step has of its own."""
+    return f"{min(eta):g} to {max(eta):g}" if isinstance(eta, list) else f"{eta:g}"
+
+
+def _judges(findings: Findings) -> str:
+    """Who they are, and whether they know what directions are fitted on."""
+    judges = list(dict.fromkeys(judge for each in findings.measured for judge in each.judges))
+    allowed = list(dict.fromkeys(judge for each in findings.catalog.evaluations for judge in each.allowed))
+    if not judges:
+        return "none"
+    if not allowed:
+        return f"{', '.join(judges)}, which labelled nothing that directions are fitted on"
+    return f"{', '.join(judges)}; directions that are fitted on its own labels may be judged by {' and '.join(allowed)}"
 
 
 def _counted(findings: Findings) -> str:
@@ -109,6 +122,7 @@ def _groups(findings: Findings) -> Html | None:
         return el("p", "No supervised direction was measured.", class_="note")
     headings = (
         "Supervised directions",
+        "held-out samples",
         "clean",
         "target moves most",
         "mean on target",
@@ -119,8 +133,10 @@ def _groups(findings: Findings) -> Html | None:
     for group in groups:
         n = len(group.best)
         shares = (f"{group.clean} of {n}", f"{group.largest_is_target} of {n}")
-        rows.append((group.title, *shares, signed(group.on_target), amount(group.off_target), times(group.ratio)))
-    return el("figure", tables.figures(headings, rows, led=True), el("figcaption", _GROUPS))
+        effects = signed(group.on_target), amount(group.off_target), times(group.ratio)
+        rows.append((group.title, " and ".join(map(str, findings.held_out(group))), *shares, *effects))
+    caption = f"{_GROUPS} {_FACE}" if FACE in findings.attributes else _GROUPS
+    return el("figure", tables.figures(headings, rows, led=True), el("figcaption", caption))
 
 
 def gallery(findings: Findings) -> Html | None:

@@ -16,9 +16,7 @@ _HEADINGS = ("", "γ", "identity", "structure", "outside", "background", "clippe
 
 
 def section(findings: Findings) -> Html | None:
-    """The group to use, then what random directions of the same norm do."""
-    if findings.preservation is None or not findings.groups:
-        return None
+    """The groups to use, then what random directions of the same norms do."""
     lines = [line for group in findings.recommended for line in _group(findings, group)]
     if not lines:
         return None
@@ -32,19 +30,20 @@ def _group(findings: Findings, group: Group) -> list[list[Child]]:
         row = findings.preserved(str(name), float(best["strength"]))
         if row is not None:
             profile = findings.profiles.get(str(name), {})
-            label = f"{words(best['target'])}, {words(group.method)}"
+            label = f"{words(best['target'])}, {group.title.lower()}"
             lines.append(_line(label, strength(best["strength"]), row, profile.get("monotonicity")))
     return lines
 
 
 def _compared(findings: Findings) -> list[list[Child]]:
-    """Random directions of the same norm, and the unedited samples."""
-    table = findings.preservation
-    assert table is not None
+    """The random directions that these were compared with, and the unedited samples."""
+    names = [name for group in findings.recommended for name in group.best.index]
+    table = pd.concat([each.preservation for each in findings.evaluations(names)])
+    table = table.drop_duplicates(["direction", "strength"])
     controls, unedited = table[table["control"]], table[table["direction"] == "unedited"]
     lines = []
     if len(controls):
-        lines.append(_line("random directions, mean", "", controls.mean(numeric_only=True), None))
+        lines.append(_line("random directions of the same norms, mean", "any", controls.mean(numeric_only=True), None))
     return [*lines, _line("unedited", "", unedited.iloc[0], None)]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.report import tables
 from pipeline.report.findings import Findings
 from pipeline.report.markup import Child, Html, el, join
+from schemas.catalog import CAPTURES
 
 _FILES = (
     ("README.md", "the lines of code that apply a direction with plain diffusers"),
@@ -26,7 +27,7 @@ def section(findings: Findings) -> Html:
         "The catalog is the folder ",
         el("code", findings.folder),
         " in the store that this page lies in. A direction is an array of T × C × H × W = ",
-        f"{shape}; adding strength × direction[step] to the output of the U-Net's mid block at every step applies it. ",
+        f"{shape}; adding strength × direction[step] to {CAPTURES[catalog.capture]} at every step applies it. ",
         "With any other model than the one below it means nothing.",
     )
     files: list[tuple[str, Child]] = [(name, said) for name, said in _FILES]

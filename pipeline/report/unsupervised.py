@@ -6,9 +6,11 @@ from pipeline.report.markup import Child, Html, amount, el, join, signed, words
 
 _NOTE = (
     "Each is named by the effects that stand clear of random directions, at the farthest measured strength at which images still "
-    "are the model's own. Useful is the effect on what it moves most less the largest effect on anything else. One unit raises the "
+    "are the model's own. Useful is the effect on what it moves most less the largest effect on anything else. One unit moves the "
     "target by one standard deviation. The nearest supervised direction is by the cosine of whole trajectories, and in brackets at "
-    "the step where it is nearest; “same” marks those that are nearly that direction."
+    "the step where it is nearest; “same” marks those that are nearly that direction. Of units, † marks those at which images were "
+    "not measured to be the model's own, ‡ those that were not tried on images, and § those by the fall of the target at minus the "
+    "unit: it does not rise so far."
 )
 _HEADINGS = ("", "what it does", "found as", "useful", "unit", "reach", "nearest supervised", "cosine")
 SHOWN = 30
@@ -32,17 +34,24 @@ def _line(row: Row) -> list[Child]:
         el("strong", row["label"]) if row["label"] else "not measured",
         found if method == "principal-components" else f"{found}, {words(method)}",
         amount(row["usefulness"] or 0.0),
-        signed(row["unit"]) if row["unit"] is not None else "–",
+        _unit(row),
         f"{signed(row['low'], 1)} to {signed(row['high'], 1)}",
         _short(row["nearest"]) if row["nearest"] else "–",
         _cosine(row),
     ]
 
 
+def _unit(row: Row) -> str:
+    if row["unit"] is None:
+        return "–"
+    doubts = {"†": row["unit_in_reach"] is False, "‡": not row["tried"], "§": row["unit_by"] == "fall"}
+    return " ".join([signed(row["unit"]), *(mark for mark, doubted in doubts.items() if doubted)])
+
+
 def _short(name: str) -> str:
-    """`smile/mean-difference/disentangled` -> smile, mean difference (projected)."""
-    attribute, method, *projected = name.split("/")
-    return f"{attribute}, {words(method)}{' (projected)' if projected else ''}"
+    """`smile/mean-difference/disentangled` -> smile, mean difference, disentangled."""
+    attribute, *made = name.split("/")
+    return ", ".join([attribute, *map(words, made)])
 
 
 def _cosine(row: Row) -> str:

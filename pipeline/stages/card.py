@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pipeline.effects import best_strengths, largest_control
-from schemas.catalog import Catalog, Direction
+from pipeline.effects import FACE, best_strengths, largest_control
+from schemas.catalog import CAPTURES, Catalog, Direction
 
 _APPLY = """\
 import torch
@@ -33,11 +33,6 @@ _HOOKS = {
     "after": "unet.mid_block.register_forward_hook(lambda module, inputs, h: h + gamma * v[step])",
     "before": "unet.mid_block.register_forward_pre_hook(lambda module, inputs: (inputs[0] + gamma * v[step], *inputs[1:]))",
     "middle": "unet.mid_block.resnets[-1].norm2.register_forward_hook(lambda module, inputs, h: h + gamma * v[step])",
-}
-_WHERE = {
-    "after": "the output of the U-Net's mid block",
-    "before": "the input of the U-Net's mid block",
-    "middle": "the inside of the U-Net's mid block (its last ResNet block, after `norm2`)",
 }
 
 _CARD = """\
@@ -73,20 +68,25 @@ With plain diffusers; `folder` holds the model's `unet` and `scheduler`, `gamma`
 """
 
 _CALIBRATED = """\
-With `unit` from `catalog.json`, {unit:.3g} for `{name}`, the target rises by one standard deviation at gamma = 1,
-whatever method made the direction."""
+With `unit` from `catalog.json`, {unit:.3g} for `{name}`, the target {moves} by about one standard deviation at
+gamma = {gamma:g}, whatever method made the direction."""
 
 _EFFECTS = """\
-Mean change of each attribute on {n} held-out samples, scored by `{judge}`, which labelled nothing that directions
-are fitted on. Unit of effects: standard deviations of the attribute over samples. Each direction is shown at the strength with
+Mean change of each attribute on n held-out samples, scored by `{judge}`, which {knows}.
+Unit of effects: standard deviations of the attribute over samples. Each direction is shown at the strength with
 its largest clean effect (no other attribute moves by more than a third of the target), or, marked *, at its best ratio where
-no strength is clean; `effects.parquet` has every strength. `unit` times the vector raises the target by one standard deviation.
+no strength is clean; `effects.parquet` has every strength. `unit` times the vector moves the target by one standard deviation.
 
 {table}
 
-Largest effect of random directions with the same norms, at any strength: {control:.2f}.
+{notes}
 """
-
+_LABELLED_NOTHING = "labelled nothing that directions are fitted on"
+_ALLOWED = "was allowed to judge directions that are fitted on its own labels"
+_BEYOND = "† Images at about that strength were not measured to be the model's own."
+_UNTRIED = "‡ Not tried on images: read off the effects at the strengths that were measured."
+_FALLS = "§ By the fall of the target at minus the unit: it does not rise so far."
+_FACE = "That there is a `face` at all counts as no attribute."
 
 _MORE = {
     "transfer.parquet": "what a direction found on one sample does to that one, and to held-out samples",
@@ -95,10 +95,12 @@ _MORE = {
 }
 
 
-def card(catalog: Catalog, effects: pd.DataFrame, more: Sequence[str] = ()) -> str:
-    """The card as Markdown. effects: the rows of effects.parquet; more: the names of such other tables as there are."""
-    supervised = [direction for direction in catalog.directions if direction.attribute]
-    shown = next((direction for direction in supervised if direction.unit), (supervised or catalog.directions)[0])
+def card(catalog: Catalog, effects: pd.DataFrame, controls: pd.DataFrame, more: Sequence[str] = ()) -> str:
+    """The card as Markdown. effects: the rows of effects.parquet; more: the names of such other tables as there are.
+
+    controls: those rows of the random directions that the supervised ones were compared with.
+    """
+    shown = _shown(catalog)
     return _CARD.format(
         model=catalog.model.name,
         weights=catalog.model.weights_sha256,
@@ -108,12 +110,30 @@ def card(catalog: Catalog, effects: pd.DataFrame, more: Sequence[str] = ()) -> s
         eta=catalog.sampling.eta,
         seed=catalog.sampling.seed,
         shape=[catalog.sampling.steps, *catalog.h_shape],
-        where=_WHERE[catalog.capture],
-        calibrated=_CALIBRATED.format(name=shown.name, unit=shown.unit) if shown.unit else "",
+        where=CAPTURES[catalog.capture],
+        calibrated=_calibrated(shown),
         code=_code(catalog, shown),
         more="".join(f"| `{name}` | {_MORE[name]} |\n" for name in more),
-        effects=_effects(catalog, effects),
+        effects=_effects(catalog, effects, controls),
     )
+
+
+def _shown(catalog: Catalog) -> Direction:
+    """The first of the directions whose unit has least to be said against it."""
+    supervised = [direction for direction in catalog.directions if direction.attribute]
+    return min(supervised or catalog.directions, key=lambda each: (not each.unit, len(_unit(each).split()) - 1))
+
+
+def _calibrated(shown: Direction) -> str:
+    if not shown.unit:
+        return ""
+    moves = "falls" if shown.unit_by == "fall" else "rises"
+    return _CALIBRATED.format(name=shown.name, unit=shown.unit, moves=moves, gamma=_one_unit(shown))
+
+
+def _one_unit(direction: Direction) -> float:
+    """The multiple of its unit at which a direction was measured."""
+    return -1.0 if direction.unit_by == "fall" else 1.0
 
 
 def _found_on(catalog: Catalog) -> str:
@@ -131,7 +151,7 @@ def _code(catalog: Catalog, shown: Direction) -> str:
     return _APPLY.format(
         folder="path/to/model",
         name=shown.name,
-        gamma=1.0 if shown.unit else max(abs(strength) for strength in catalog.evaluations[0].strengths),
+        gamma=_one_unit(shown) if shown.unit else max(abs(strength) for strength in catalog.evaluations[0].strengths),
         unit=shown.unit or 1.0,
         classes=", ".join(sorted({"DDIMScheduler", kind, *autoencoder})),
         unet=kind,
@@ -171,23 +191,74 @@ def _decoder(catalog: Catalog) -> tuple[str, str]:
     )
 
 
-def _effects(catalog: Catalog, effects: pd.DataFrame) -> str:
-    targets = {direction.name: direction.attribute for direction in catalog.directions if direction.attribute}
-    if not targets or not catalog.evaluations:
+def _effects(catalog: Catalog, effects: pd.DataFrame, controls: pd.DataFrame) -> str:
+    supervised = {direction.name: direction for direction in catalog.directions if direction.attribute}
+    if not supervised or not catalog.evaluations:
         return "Nothing supervised was measured."
-    evaluation = catalog.evaluations[0]
-    effects = effects[effects["judge"] == evaluation.judges[0]]
-    best = best_strengths(effects, targets)
-    units = {direction.name: direction.unit for direction in catalog.directions}
+    judge = catalog.evaluations[0].judges[0]
+    effects, controls = (table[table["judge"] == judge] for table in (effects, controls))
+    best = best_strengths(effects, {name: str(direction.attribute) for name, direction in supervised.items()})
     attributes = sorted(set(effects["attribute"]))
-    lines = [f"| direction | unit | strength | {' | '.join(attributes)} |", "|" + "---|" * (3 + len(attributes))]
+    unscored = _unscored(judge, [row for name, row in supervised.items() if name not in best.index], attributes)
+    if best.empty:
+        return "\n\n".join(["Nothing supervised was measured.", *unscored])
+    lines = [f"| direction | unit | n | strength | {' | '.join(attributes)} |", "|" + "---|" * (4 + len(attributes))]
     for name, row in best.iterrows():
-        cells = [f"**{row[each]:+.2f}**" if each == row["target"] else f"{row[each]:+.2f}" for each in attributes]
-        unit = f"{units[name]:.3g}" if units.get(str(name)) else "–"
-        lines.append(
-            f"| `{name}` | {unit} | {row['strength']:+g}{'' if row['clean'] else ' *'} | {' | '.join(cells)} |"
-        )
-    control = largest_control(effects).max()
+        cells = [f"**{_effect(row[each])}**" if each == row["target"] else _effect(row[each]) for each in attributes]
+        strength = f"{row['strength']:+g}{'' if row['clean'] else ' *'}"
+        n = _n(effects, str(name), row)
+        lines.append(f"| `{name}` | {_unit(supervised[str(name)])} | {n} | {strength} | {' | '.join(cells)} |")
+    notes = [
+        _control(controls),
+        *unscored,
+        *_marks([supervised[str(name)] for name in best.index]),
+        *([_FACE] if FACE in attributes else []),
+    ]
+    allowed = any(judge in each.allowed for each in catalog.evaluations)
     return _EFFECTS.format(
-        n=evaluation.n * evaluation.seeds, judge=evaluation.judges[0], table="\n".join(lines), control=control
+        judge=judge,
+        knows=_ALLOWED if allowed else _LABELLED_NOTHING,
+        table="\n".join(lines),
+        notes="\n\n".join(notes),
     )
+
+
+def _effect(effect: float) -> str:
+    return "–" if pd.isna(effect) else f"{effect:+.2f}"
+
+
+def _n(effects: pd.DataFrame, name: str, best: pd.Series) -> int:
+    """Held-out samples behind the effect on the target of a direction at its best strength."""
+    own = effects[(effects["direction"] == name) & (effects["attribute"] == best["target"])]
+    return int(own.loc[own["strength"] == best["strength"], "n"].iloc[0])
+
+
+def _control(controls: pd.DataFrame) -> str:
+    if controls.empty:
+        return "No random directions were measured beside these."
+    largest = largest_control(controls).max()
+    return f"Largest effect of random directions of the same norms, at any strength: {largest:.2f}."
+
+
+def _unscored(judge: str, left_out: list[Direction], scored: list[str]) -> list[str]:
+    """Of directions that are not in the table, the attributes that the judge does not score."""
+    unknown = dict.fromkeys(str(direction.attribute) for direction in left_out if direction.attribute not in scored)
+    said = f"Directions of what `{judge}` does not score were measured on other attributes only: {', '.join(unknown)}."
+    return [said] if unknown else []
+
+
+def _unit(direction: Direction) -> str:
+    if direction.unit is None:
+        return "–"
+    doubts = {
+        "†": direction.unit_in_reach is False,
+        "‡": not direction.tried,
+        "§": direction.unit_by == "fall",
+    }
+    return " ".join([f"{direction.unit:.3g}", *(mark for mark, doubted in doubts.items() if doubted)])
+
+
+def _marks(shown: list[Direction]) -> list[str]:
+    """What the marks behind units mean, as far as there are any."""
+    units = "".join(map(_unit, shown))
+    return [note for note in (_BEYOND, _UNTRIED, _FALLS) if note[0] in units]

@@ -5,8 +5,10 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from pipeline.errors import UserError
@@ -32,6 +34,8 @@ class Catalog(Stage):
 
     Where they were measured also `transfer.parquet`, `locality.parquet` and `convergence.parquet`.
     """
+
+    version: ClassVar[int] = 2
 
     sample: Source  # what the directions were found in
     finders: tuple[Stage, ...]  # every direction that is published
@@ -82,13 +86,21 @@ class Catalog(Stage):
         write_table(out / "profiles.parquet", pa.Table.from_pylist(profiles, schema=PROFILES))
         for name, stages in self._more.items():
             write_table(out / name, self._together(store, name, stages))
-        (out / "README.md").write_text(card(catalog, effects.to_pandas(), list(self._more)))
+        (out / "README.md").write_text(
+            card(catalog, effects.to_pandas(), self._controls(store, rows), list(self._more))
+        )
         sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(out.iterdir())]
         (out / "SHA256SUMS").write_text("".join(sums))
 
     @staticmethod
     def _together(store: Store, name: str, stages: tuple[Stage, ...]) -> pa.Table:
         return pa.concat_tables([store.table(each, name) for each in stages])
+
+    def _controls(self, store: Store, rows: list[Row]) -> pd.DataFrame:
+        """Effects of the random directions that the supervised ones were compared with."""
+        supervised = {row["name"] for row in rows if row["attribute"] is not None}
+        measured = [each for each in self.evaluations if supervised & set(each.edit.names)] or self.evaluations
+        return pd.concat([of_controls(store, each, "effects.parquet") for each in measured])
 
     def _profiles(self, store: Store, rows: list[Row], vectors: dict[str, np.ndarray]) -> list[Row]:
         """Of the measured directions, each by the first that has it: unsupervised ones ranked, and compared."""
@@ -134,6 +146,7 @@ class Catalog(Stage):
             evaluations=[
                 schema.Evaluation(
                     judges=[judge.name for judge in each.judges],
+                    allowed=[judge.name for judge in each.judges if judge.name in each.allowed],
                     strengths=list(each.edit.strengths),
                     n=each.edit.n,
                     seeds=each.edit.seeds,
@@ -148,8 +161,16 @@ class Catalog(Stage):
 def _direction(row: Row, profile: Row) -> schema.Direction:
     """What is known of a direction, and, where it was measured, what it does and how far it may be followed."""
     reach = [profile["low"], profile["high"]] if profile else None
-    found = {**row, "reach": reach, **{key: profile.get(key) for key in ("target", "label", "unit")}}
+    tried = bool(profile.get("tried")) if profile else None
+    measured = {key: profile.get(key) for key in ("target", "label", "unit", "unit_by", "unit_in_reach")}
+    found = {**row, "reach": reach, "tried": tried, **measured}
     return schema.Direction(**{key: found[key] for key in schema.Direction.model_fields})
+
+
+def of_controls(store: Store, evaluate: Evaluate, name: str) -> pd.DataFrame:
+    """Of a table, the rows of the random directions that an evaluation compares with: its own, and those of its control."""
+    tables = [store.table(each, name).to_pandas() for each in (evaluate, evaluate.control) if each]
+    return pd.concat([table[table["control"]] for table in tables], ignore_index=True)
 
 
 def cosines(row: Row, rows: list[Row], vectors: dict[str, np.ndarray]) -> list[Row] | None:

@@ -13,7 +13,7 @@ from pipeline.masks import outline
 from pipeline.report.findings import Findings, Measured
 from pipeline.report.page import page
 from pipeline.stage import Stage
-from pipeline.stages.catalog import Catalog
+from pipeline.stages.catalog import Catalog, of_controls
 from pipeline.stages.edit import EditOrigins
 from pipeline.stages.evaluate import Evaluate
 from pipeline.stages.finder import read_rows
@@ -32,7 +32,7 @@ SHOWN = 6  # held-out samples of every edit shown
 class Report(Stage):
     """`report.html`: the catalog's directions, their edits and their effects."""
 
-    version: ClassVar[int] = 4  # raised with every change of the markup
+    version: ClassVar[int] = 5  # raised with every change of the markup
 
     catalog: Catalog
 
@@ -51,7 +51,6 @@ class Report(Stage):
             transfer=self._read(store, "transfer.parquet"),
             locality=self._read(store, "locality.parquet"),
             convergence=self._read(store, "convergence.parquet"),
-            preservation=self._read(store, "preservation.parquet"),
             profiles={row["direction"]: row for row in store.table(self.catalog, "profiles.parquet").to_pylist()},
             origins={key: png for each in self.catalog.transfers for key, png in self._origins(store, each.edit)},
         )
@@ -89,6 +88,8 @@ class Report(Stage):
             if not table["control"][0].as_py():  # the page shows no pictures of the control
                 images[name, strength] = _pngs(table.slice(0, SHOWN))
         effects = store.table(evaluate, "effects.parquet").to_pandas()
+        controls = of_controls(store, evaluate, "effects.parquet")
+        preserved = store.table(evaluate, "preservation.parquet").to_pandas()
         strengths = tuple(float(np.float32(strength)) for strength in edit.strengths)  # as the tables hold them
         return Measured(
             judges=tuple(judge.name for judge in evaluate.judges),
@@ -97,6 +98,10 @@ class Report(Stage):
             seeds=edit.seeds,
             effects=effects[effects["judge"] == evaluate.judge.name],
             by_others=effects[effects["judge"] != evaluate.judge.name],
+            controls=controls[controls["judge"] == evaluate.judge.name],
+            preservation=pd.concat(
+                [preserved[~preserved["control"]], of_controls(store, evaluate, "preservation.parquet")]
+            ),
             images=images,
         )
 

@@ -59,13 +59,14 @@ def measured(
     effect: Callable[[dict, float, str], float],
     image: Callable[[str, float, int], bytes],
     n: int,
+    control: float,
 ) -> Measured:
-    """Effects as `effect` plants them, and a random direction whose effects are all 0.1."""
+    """Effects as `effect` plants them, and a random direction whose effects are all `control`."""
     table = []
     for gamma in strengths:
         for attribute in attributes:
             table += [(row["name"], False, gamma, attribute, effect(row, gamma, attribute)) for row in rows]
-            table.append(("control-0", True, gamma, attribute, 0.1))
+            table.append((f"control-{control}", True, gamma, attribute, control))
     frame = pd.DataFrame(table, columns=["direction", "control", "strength", "attribute", "effect"])
     clear = (frame["effect"].abs() > 0.35).astype(object).where(~frame["control"], None)
     frame = frame.assign(judge="judge", std=0.4, n=n, raw=frame["effect"], limit=0.35, clear=clear)
@@ -76,25 +77,37 @@ def measured(
     )
     edits = [(row["name"], gamma) for row in rows for gamma in strengths] + [("unedited", 0.0)]
     images = {(name, gamma): [image(name, gamma, i) for i in range(n)] for name, gamma in edits}
-    return Measured(("judge", "second"), strengths, n, 1, frame, other, images)
+    kept = preserved(rows, strengths, control)
+    return Measured(("judge", "second"), strengths, n, 1, frame, other, frame[frame["control"]], kept, images)
 
 
 def profile(row: dict, rank: int | None) -> dict:
     known = {"label": f"{row['attribute'] or 'age'} +1.4", "target": row["attribute"] or "age", "rank": rank}
     near = {"nearest": "smile/ridge", "nearest_cosine": -0.7, "nearest_cosine_by_step": [-0.9] * T, "duplicate": True}
-    numbers = {"unit": 0.71, "low": -2.0, "high": 1.0, "usefulness": 1.3, "on_target": 1.4, "monotonicity": 0.9}
+    numbers = {
+        "unit": 0.71,
+        "tried": True,
+        "unit_in_reach": True,
+        "low": -2.0,
+        "high": 1.0,
+        "usefulness": 1.3,
+        "on_target": 1.4,
+        "monotonicity": 0.9,
+    }
     return {**dict.fromkeys(PROFILES.names), "direction": row["name"], **known, **numbers, **(near if rank else {})}
 
 
-def preserved(rows: list[dict], strengths: tuple[float, ...]) -> pd.DataFrame:
+def preserved(rows: list[dict], strengths: tuple[float, ...], control: float) -> pd.DataFrame:
+    """Clipped is a share of 0, but with a random direction, where it is `control`."""
     edits = [
         ("unedited", False, 0.0),
-        ("control-0", True, 1.0),
+        (f"control-{control}", True, 1.0),
         *((row["name"], False, g) for row in rows for g in strengths),
     ]
     table = pd.DataFrame(edits, columns=["direction", "control", "strength"])
-    figures = {"identity": 0.87, "structure": 0.93, "outside": 4.2, "background": 3.1, "clipped": 0.0, "typical": 0.64}
-    return table.assign(n=2, face=np.nan, on_manifold=True, **figures)
+    figures = {"identity": 0.87, "structure": 0.93, "outside": 4.2, "background": 3.1, "typical": 0.64}
+    clipped = control * table["control"]
+    return table.assign(n=2, face=np.nan, on_manifold=True, clipped=clipped, **figures)
 
 
 CONVERGENCE = pd.DataFrame(
@@ -125,14 +138,13 @@ def planted(
     rows = [supervised(attribute, *kind) for kind in kinds for attribute in wanted]
     unsupervised = [component(j) for j in range(components)]
     ends = tuple(dict.fromkeys((min(strengths), max(strengths))))
-    evaluations = [(rows, strengths), (unsupervised, ends)]
+    evaluations = [(rows, strengths, 0.1), (unsupervised, ends, 0.9)]
     return Findings(
         catalog=card(rows + unsupervised),
         folder="catalog-0123/00000",
         directions=rows + unsupervised,
-        measured=[measured(each, list(judged), at, effect, image, n) for each, at in evaluations if each],
+        measured=[measured(each, list(judged), at, effect, image, n, x) for each, at, x in evaluations if each],
         samples=[image("unedited", 0.0, i) for i in range(8)],
-        preservation=preserved(rows + unsupervised, strengths),
         convergence=CONVERGENCE,
         profiles={row["name"]: profile(row, rank) for row, rank in ranked(rows, unsupervised)},
     )
@@ -252,9 +264,12 @@ def test_calibration_and_reach_are_said_of_every_direction():
 
 def test_what_is_left_alone_is_that_of_the_groups_to_use_beside_random_and_unedited():
     said = part(page(planted()), "preservation")
-    for text in ("smile, ridge", "age, ridge", "random directions, mean", "unedited", "0.87", "64%", "90%"):
+    for text in ("smile, ridge, disentangled", "age, ridge", "random directions of the same norms, mean", "unedited"):
         assert text in said
+    for figure in ("0.87", "64%", "90%"):
+        assert figure in said
     assert said.count("0.93") == 2 * 2 + 2, "two attributes of two groups, random and unedited"
+    assert "10%" in said, "of the random directions that these were compared with, and of no others"
 
 
 def test_unsupervised_directions_are_ranked_named_and_compared():
@@ -291,7 +306,141 @@ def test_the_first_group_is_the_disentangled_classifiers_and_its_figures_are_rig
     assert first.ratio == pytest.approx(12) and first.on_target == pytest.approx(2.4)
     assert others[-1].clean == 0 and others[-1].ratio == pytest.approx(1.5)
     text = Balanced(page(planted())).text
-    assert "2 of 2" in text and "1.5× → 12.0×" in text and "0.10 std" in text
+    assert "2 of 2" in text and "1.5× → 12.0×" in text
+
+
+def test_directions_stand_beside_the_random_ones_that_they_were_compared_with():
+    findings = planted()
+    assert findings.largest_control(findings.groups[0].best.index).tolist() == [0.1] * 3
+    assert findings.largest_control(["component-0/principal-components"]).tolist() == [0.9] * 3
+    assert findings.largest_control(["unknown"]) is None
+    said = Balanced(page(findings)).text
+    assert "0.10 stdlargest effect of random directions of the same norms" in said
+    assert "randomany0.100.100.10" in part(page(findings), "effects")
+
+
+def test_an_evaluation_comes_with_its_random_directions_by_the_first_judge(flow, store):
+    [evaluation] = flow.catalog.evaluations
+    found = flow._measured(store, evaluation)
+    random = {name for name in evaluation.edit.names if name.startswith("random-")}
+    assert set(found.controls["direction"]) == random and found.controls["control"].all()
+    assert set(found.controls["judge"]) == {evaluation.judge.name}
+    assert set(found.preservation["direction"]) == {*evaluation.edit.names, "unedited"}
+    assert not found.preservation.duplicated(["direction", "strength"]).any()
+
+
+def test_groups_say_on_how_many_samples_they_were_measured():
+    findings = planted(n=3)
+    assert findings.held_out(findings.groups[0]) == [3]
+    assert "Ridge, disentangled32 of 22 of 2" in Balanced(page(findings)).text
+
+
+def another_way(way: str, **known: object) -> Findings:
+    """With the ridge classifiers disentangled in another way too, and measured like the others."""
+    found = planted(components=0)
+    rows = [{**supervised(name, "ridge", True), "name": f"{name}/ridge/{way}", **known} for name in ("smile", "age")]
+    every = found.directions + rows
+    image = lambda name, gamma, i: png(i)  # noqa: E731
+    strengths = found.measured[0].strengths
+    together = measured(every, found.attributes, strengths, clean_when_disentangled, image, 2, 0.1)
+    return replace(found, directions=every, measured=[together])
+
+
+@pytest.mark.parametrize(
+    "way, known",
+    [("by effects", {"trials": [], "projected_by": "joint"}), ("by step", {"projected_by": "step"})],
+)
+def test_ways_to_disentangle_are_groups_of_their_own(way, known):
+    findings = another_way(f"disentangled-{way.replace(' ', '-')}", **known)
+    ridge = [group for group in findings.groups if group.method == "ridge"]
+    titles = ["Ridge, disentangled", f"Ridge, disentangled {way}", "Ridge, before disentangling"]
+    assert [group.title for group in ridge] == titles
+    assert [(len(group.rows), group.clean) for group in ridge] == [(2, 2), (2, 2), (2, 0)]
+    assert [findings.twin(group) for group in ridge] == [ridge[2], ridge[2], ridge[0]]
+    text = page(findings)
+    said = Balanced(text).text
+    assert "2 of 2attributes with a clean effect of at least 1 std, by the ridge directions, disentangled" in said
+    assert f"smile, ridge, disentangled {way}" in part(text, "preservation")
+
+
+def test_what_was_tried_before_it_was_projected_away_is_shown():
+    tried = [
+        ((), 1.0, 1.2, 0.8, True),
+        (("skin",), 0.91, 1.1, 0.2, True),
+        (("skin", "age"), 0.1, np.nan, np.nan, False),
+    ]
+    names = ("away", "kept", "on_target", "off_target", "accepted")
+    trials = [dict(zip(names, trial, strict=True)) for trial in tried]
+    said = part(page(another_way("disentangled-by-effects", trials=trials)), "directions")
+    for row in ("nothing100%+1.200.801.5×yes", "skin91%+1.100.205.5×yes", "skin, age10%–––no"):
+        assert said.count(row) == 2
+    assert "nothing100%" not in part(page(planted()), "directions")
+
+
+def with_profiles(**known: object) -> Findings:
+    found = planted()
+    return replace(found, profiles={name: {**row, **known} for name, row in found.profiles.items()})
+
+
+def test_units_say_what_is_not_known_of_them():
+    sure = part(page(planted()), "directions")
+    assert "beyond its reach" not in sure and "not tried" not in sure
+    text = page(with_profiles(unit_in_reach=False, tried=None))
+    told = part(text, "directions")
+    assert told.count("+0.71 moves it by one standard deviation, beyond its reach, not tried on images") == 8
+    assert part(text, "ranked").count("+0.71 † ‡") == 2 and "+0.71 †" not in part(page(planted()), "ranked")
+    assert part(page(with_profiles(unit=None)), "directions").count("Unitnot reached") == 8
+    falls = page(with_profiles(unit_by="fall"))
+    said = "−0.71 lowers it by one standard deviation; it does not rise so far"
+    assert part(falls, "directions").count(said) == 8 and part(falls, "ranked").count("+0.71 §") == 2
+
+
+def test_a_strength_without_scores_has_no_whisker():
+    found = planted(components=0)
+    effects = found.measured[0].effects
+    nobody = effects["strength"] == 2.0
+    gone = effects.assign(n=effects["n"].where(~nobody, 0), effect=effects["effect"].where(~nobody))
+    drawn = page(replace(found, measured=[replace(found.measured[0], effects=gone)]))
+    assert page(found).count('class="whisker"') == 8 * 4 and drawn.count('class="whisker"') == 8 * 3
+
+
+def test_the_band_is_said_to_be_the_largest_limit():
+    assert "the largest of the attributes' limits, each with 99 % confidence" in part(page(planted()), "directions")
+
+
+def test_judges_know_nothing_unless_they_were_allowed_to():
+    found = planted()
+    nothing = "labelled nothing that directions are fitted on"
+    assert f"Judgejudge, second, which {nothing}" in Balanced(page(found)).text
+    evaluation = found.catalog.evaluations[0].model_copy(update={"allowed": ["second"]})
+    said = Balanced(page(replace(found, catalog=found.catalog.model_copy(update={"evaluations": [evaluation]})))).text
+    assert nothing not in said and "its own labels may be judged by second" in said
+
+
+def test_why_an_effect_was_not_measured():
+    unknown = part(page(planted(wanted=("smile", "beard"))), "directions")
+    assert unknown.count("the judge does not score this attribute") == 4
+    assert part(page(planted(effect=lambda *_: float("nan"))), "directions").count("no image has a score") == 8
+    nobody = replace(planted(), measured=planted().measured[1:])
+    said = part(page(nobody), "directions")
+    assert said.count("Its effect was not measured.") == 8 and "the judge" not in said
+
+
+def with_catalog(**known: object) -> Findings:
+    found = planted()
+    return replace(found, catalog=found.catalog.model_copy(update=known))
+
+
+def test_how_directions_are_applied_is_said_of_every_capture_point_and_eta():
+    said = part(page(with_catalog(capture="before")), "settings")
+    assert "direction[step] to the input of the U-Net's mid block at every" in said
+    sampling = planted().catalog.sampling.model_copy(update={"eta": [0.0, 0.5, 1.0, 1.0]})
+    assert "η = 0 to 1" in page(with_catalog(sampling=sampling)) and "η = 1," in page(planted())
+
+
+def test_that_there_is_a_face_is_no_attribute():
+    assert "counts as no attribute" in page(planted(judged=("smile", "age", "face")))
+    assert "counts as no attribute" not in page(planted())
 
 
 def test_every_image_shown_is_one_that_was_given():
@@ -369,7 +518,7 @@ def of_single_images() -> Findings:
 
     found = planted()
     image = lambda name, gamma, i: png(3 * len(name) + i + int(10 * gamma))  # noqa: E731
-    extra = measured(rows, ["skin", "age", "smile"], (-4.0, 4.0), effect, image, 5)
+    extra = measured(rows, ["skin", "age", "smile"], (-4.0, 4.0), effect, image, 5, 0.6)
     keys = [(row["name"], gamma) for row in rows[:2] for gamma in (-4.0, 4.0)]
     transfer = [(*key, attribute, 7, 1.75, 2.5, 0.8) for key in keys for attribute in ("skin", "age", "smile")]
     locality = [(row["name"], gamma, "mouth", 8.3) for row in rows for gamma in (-4.0, 4.0)]
@@ -402,7 +551,7 @@ def test_directions_of_single_images_show_their_own_sample_and_four_others(of_si
     assert "smile +2.5" in seen.text and "mouth 0, rank 3" in seen.text
     assert "found on sample 7 at step 2" in seen.text and "stands for 12" in seen.text
     assert "62% of it in the subspace of a sample" in seen.text
-    assert "Random directions of the same norm move no attribute by more than 0.10" in seen.text
+    assert "Random directions of the same norms move no attribute by more than 0.60" in seen.text
     for figure in ("+1.75", "80%", "8.3×", "in / out of mouth"):
         assert figure in seen.text
     own = of_single_images.origins
