@@ -1,4 +1,4 @@
-"""Effects: what adding strength * direction to h changes, on held-out samples, by judges whose scores the directions were not made by."""
+"""Effects: what adding strength * direction to h changes on held-out samples, by judges that no direction was made by."""
 
 import pyarrow as pa
 
