@@ -10,7 +10,7 @@ TRIALS = pa.schema(
     [
         pa.field("away", pa.list_(pa.string()), nullable=False),  # attributes
         pa.field("kept", pa.float32(), nullable=False),  # share of the norm that they left
-        pa.field("on_target", pa.float32(), nullable=False),  # effect on the direction's attribute, at the full norm, by who chose
+        pa.field("on_target", pa.float32(), nullable=False),  # effect on its attribute, at the full norm, by who chose
         pa.field("off_target", pa.float32(), nullable=False),  # largest absolute effect on anything else
         pa.field("accepted", pa.bool_(), nullable=False),  # whether the ratio of the two had risen
     ]
