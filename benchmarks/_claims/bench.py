@@ -1,0 +1,129 @@
+"""What the claims are measured with: the bundled model, its samples and directions, and the judge."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks._measured import JUDGE, make
+from pipeline import models
+from pipeline.cluster import InProcess, RayPool
+from pipeline.diffusion import NoiseStreams
+from pipeline.hspace import Edit
+from pipeline.stage import Stage
+from pipeline.stages.annotate import Annotate, annotator
+from pipeline.stages.edit import HELD_OUT
+from pipeline.stages.mean_difference import MeanDifference
+from pipeline.stages.sample import Sample
+from pipeline.store import Store
+
+ATTRIBUTES = ("smile", "glasses", "age", "gender", "yaw")
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    samples: int  # that directions are found in
+    top: int  # positives, and as many negatives
+    steps: int
+    few: int  # held-out samples
+    many: int  # held-out samples of a seed of Table I ...
+    seeds: int  # ... and how many seeds
+    pairs: int  # of samples whose h is swapped
+    deterministic: int  # samples at eta = 0
+    jacobians: int  # samples whose Jacobians are taken
+
+
+FULL = Size(896, 128, 16, 14, 100, 10, 32, 1200, 8)
+QUICK = Size(96, 16, 4, 3, 4, 2, 4, 96, 2)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row of the table."""
+
+    claim: str
+    paper: str  # what it says, and where
+    measured: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The model, its samples and directions; stages for what takes long, and the model in this process for the rest."""
+
+    size: Size
+    folder: Path
+
+    @cached_property
+    def sample(self) -> Sample:
+        return Sample(models.find(str(models.BUNDLED)), self.size.samples, self.size.steps)
+
+    @cached_property
+    def difference(self) -> MeanDifference:
+        annotate = Annotate(self.sample, (annotator("portraits"),))
+        return MeanDifference(annotate, "portraits", ATTRIBUTES, self.size.top)
+
+    @cached_property
+    def directions(self) -> dict[str, torch.Tensor]:
+        """(T, C, H, W) by attribute."""
+        vectors = self.made(self.difference).vectors(self.difference)
+        return {name.split("/")[0]: torch.from_numpy(v) for name, v in vectors.items()}
+
+    def made(self, *goals: Stage) -> Store:
+        return make(self.folder, list(goals), InProcess if self.size is QUICK else RayPool)
+
+    @cached_property
+    def loaded(self) -> models.LoadedModel:
+        return self.sample.load()
+
+    @cached_property
+    def judge(self) -> Callable[[np.ndarray], np.ndarray]:
+        return annotator(JUDGE).load()
+
+    @cached_property
+    def std(self) -> pd.Series:
+        """Of each attribute over samples."""
+        annotate = Annotate(self.sample, (annotator(JUDGE),))
+        return annotate.scores(self.made(annotate), JUDGE).std(ddof=0)
+
+    def scores(self, images: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(self.judge(images), columns=list(annotator(JUDGE).attributes))
+
+    def images(
+        self,
+        edit: Callable[[int], list[Edit]] | list[Edit] = [],  # noqa: B006
+        ids: range | None = None,
+        asyrp: bool = False,
+    ) -> np.ndarray:
+        """Held-out samples, edited."""
+        ids = range(HELD_OUT, HELD_OUT + self.size.few) if ids is None else ids
+        process = self.sample.reverse_process
+        edits = edit if isinstance(edit, list) else edit(len(ids))
+        return self.loaded.to_images(process.run(self.loaded.denoiser, self.noise(ids), edits, asyrp=asyrp))
+
+    def noise(self, ids: range) -> NoiseStreams:
+        return self.sample.noise(self.loaded, ids)
+
+    @cached_property
+    def unedited(self) -> np.ndarray:
+        return self.images()
+
+    def effects(self, images: np.ndarray, unedited: np.ndarray | None = None) -> pd.Series:
+        """Mean change of every attribute from the unedited samples: the held-out ones, unless others are given."""
+        before = self.unedited if unedited is None else unedited
+        return (self.scores(images) - self.scores(before)).mean() / self.std
+
+    def effect(self, images: np.ndarray, attribute: str) -> float:
+        return float(self.effects(images)[attribute])
+
+    @property
+    def drawn(self) -> str:
+        """How many samples are edited, and of which seed, in words."""
+        return f"{self.size.few} held-out samples, seed {self.sample.seed}"

@@ -1,0 +1,97 @@
+"""What offsets of h do to images: along principal components, and in random directions (Fig. 4)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from benchmarks._claims.bench import Bench, Claim
+from benchmarks._measured import JUDGE, measured
+from pipeline import preservation
+from pipeline.hspace import Add
+from pipeline.preservation import Manifold
+from pipeline.stages.annotate import annotator
+from pipeline.stages.embed import Embed
+from pipeline.stages.principal_components import PrincipalComponents
+from pipeline.stages.random_directions import RandomDirections
+
+OFFSETS = (1, 2, 4, 8, 16, 32, 64)  # strengths of random directions, in standard deviations of h
+DIRECTIONS = 4  # random ones
+
+
+def components(bench: Bench) -> Iterator[Claim]:
+    found = PrincipalComponents(bench.sample, 10)
+    random = RandomDirections(bench.sample, (found,), 10, norms="each")
+    evaluation = measured(bench.sample, [found, random], (-2.0, 2.0), bench.size.few)
+    table = bench.made(evaluation).table(evaluation, "effects.parquet").to_pandas()
+    largest = table.assign(size=table["effect"].abs()).groupby(["direction", "control"])["size"].max()
+    ours, controls = largest.xs(False, level="control"), largest.xs(True, level="control")
+    yield Claim(
+        "Principal components beat random directions of the same norm at every step (two standard deviations of h)",
+        "semantic changes against none (Fig. 4)",
+        f"largest effect, mean of 10: {ours.mean():.2f} against {controls.mean():.2f}; "
+        f"{(ours > controls.max()).sum()} of 10 beyond the largest of any random one ({controls.max():.2f}; {bench.drawn})",
+        bool(ours.mean() > 3 * controls.mean() and (ours > controls.max()).all()),
+    )
+
+
+def offsets(bench: Bench) -> Iterator[Claim]:
+    """Random offsets of the norm of a component at growing strength, by what becomes of the images."""
+    embed = Embed(bench.sample, annotator(JUDGE))  # type: ignore[arg-type]
+    manifold = Manifold.of(embed.reference(bench.made(embed), 512))
+    features = annotator(JUDGE).embedder()  # type: ignore[attr-defined]
+    directions = random_offsets(bench)
+    similar, typical = {}, {}
+    for gamma in OFFSETS:
+        edited = [bench.images([Add(v, gamma)]) for v in directions]
+        similar[gamma] = np.array([preservation.structure(bench.unedited, images).mean() for images in edited])
+        typical[gamma] = np.array([manifold.contains(features(images)).mean() for images in edited])
+    unedited = float(manifold.contains(features(bench.unedited)).mean())
+    left = [halved({gamma: float(each[i]) for gamma, each in typical.items()}, unedited) for i in range(DIRECTIONS)]
+    yield Claim(
+        "Random offsets change little where they are small and destroy the image where they are large",
+        "shown at growing strength (Fig. 4)",
+        f"{DIRECTIONS} random directions by strength (standard deviations of h), MS-SSIM and typical share: "
+        + "; ".join(f"{gamma}: {span(similar[gamma], '.2f')}, {span(typical[gamma], '.0%')}" for gamma in OFFSETS)
+        + f"; unedited {unedited:.0%}; less than half of that from {', '.join(str(gamma or 'none') for gamma in left)} "
+        f"({bench.drawn})",
+        harmless_then_destroyed(similar, typical, unedited),
+    )
+
+
+def random_offsets(bench: Bench) -> torch.Tensor:
+    """Random directions (DIRECTIONS, T, C, H, W); at every step of the mean norm of ten components: a standard deviation."""
+    found = PrincipalComponents(bench.sample, 10)
+    vectors = bench.made(found).vectors(found)
+    norms = np.linalg.norm(np.stack(list(vectors.values())).reshape(10, bench.size.steps, -1), axis=2).mean(axis=0)
+    stream = torch.Generator().manual_seed(0)
+    v = torch.randn((DIRECTIONS, bench.size.steps, *bench.sample.h_shape), generator=stream)
+    lengths = v.flatten(2).norm(dim=2).view(DIRECTIONS, -1, 1, 1, 1)
+    return v / lengths * torch.from_numpy(norms).float().view(1, -1, 1, 1, 1)
+
+
+def harmless_then_destroyed(
+    similar: dict[int, np.ndarray], typical: dict[int, np.ndarray], unedited: float, small: int = 2
+) -> bool:
+    """Whether no direction changes anything up to a small strength, and at some strength every one has destroyed the images.
+
+    By strength, for each direction: MS-SSIM to the unedited images, and the share that is typical, as `unedited` of those are.
+    """
+    harmless = all(
+        (similar[gamma] > 0.95).all() and (np.abs(typical[gamma] - unedited) <= 0.1).all()
+        for gamma in similar
+        if gamma <= small
+    )
+    destroyed = any((similar[gamma] < 0.5).all() and (typical[gamma] < unedited / 2).all() for gamma in similar)
+    return harmless and destroyed
+
+
+def halved(typical: dict[int, float], unedited: float) -> int | None:
+    """The least strength at which less than half as many images are typical as of the unedited ones."""
+    return next((gamma for gamma in sorted(typical) if typical[gamma] < unedited / 2), None)
+
+
+def span(values: np.ndarray, form: str) -> str:
+    """The least and the largest, in words."""
+    low, high = (format(value, form) for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"

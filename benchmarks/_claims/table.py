@@ -1,0 +1,91 @@
+"""What directions do to samples that they were not found on (Fig. 2b, 5), before and after the projection (Table I)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from benchmarks._claims.bench import ATTRIBUTES, Bench, Claim
+from benchmarks._measured import measured
+from pipeline.effects import on_and_off_target
+from pipeline.hspace import Add
+from pipeline.stages.disentangle import Disentangle
+from pipeline.stages.finder import names_of
+
+
+def transfer_and_table(bench: Bench) -> Iterator[Claim]:
+    """Table I's protocol: 100 samples of each of 10 seeds, before and after the projection."""
+    finders = [bench.difference, Disentangle(bench.difference)]
+    evaluation = measured(bench.sample, finders, (1.0,), bench.size.many, bench.size.seeds)
+    store = bench.made(evaluation)
+    effects = store.table(evaluation, "effects.parquet").to_pandas()
+    scores = store.table(evaluation, "scores.parquet").to_pandas()
+    n = f"{bench.size.many} samples x {bench.size.seeds} seeds, strength 1"
+    yield transferred(
+        at_home(bench), away(scores, bench.difference.names), bench.std, f"{n}; {2 * bench.size.few} of its own run"
+    )
+    effects = effects[effects["attribute"].isin(ATTRIBUTES)]
+    before, after = (table_one(effects, names) for names in map(names_of, finders))
+    yield Claim(
+        "Projection raises the ratio of on-target to mean off-target effect",
+        "on .478 to .408, off .361 to .115, ratio 1.33 to 3.55 (Table I)",
+        f"on {before['on']:.2f} to {after['on']:.2f}, off {before['off']:.2f} to {after['off']:.2f}, "
+        f"ratio {before['ratio']:.2f} to {after['ratio']:.2f} ({n})",
+        bool(after["ratio"] > 1.1 * before["ratio"]),
+    )
+    yield Claim(
+        "After projection the target is the largest effect in every row",
+        "2 of 5 before, 5 of 5 after (Table I)",
+        f"{before['top']:.0f} of 5 before, {after['top']:.0f} of 5 after; "
+        f"largest spread over seeds {max(before['seeds'], after['seeds']):.2f} ({n})",
+        bool(after["top"] == 5),
+    )
+
+
+def table_one(effects: pd.DataFrame, names: tuple[str, ...]) -> dict[str, float]:
+    """Means over these directions, how many have their largest effect on target, and the largest spread of one over seeds."""
+    targets = {name: name.split("/")[0] for name in names}
+    rows = on_and_off_target(effects, targets)
+    absolute = rows[list(ATTRIBUTES)].abs().to_numpy()
+    on = rows["on_target"].to_numpy()
+    off = (absolute.sum(axis=1) - np.abs(on)) / (len(ATTRIBUTES) - 1)
+    own = effects[effects["direction"].isin(names)]
+    return {
+        "on": on.mean(),
+        "off": off.mean(),
+        "ratio": on.mean() / off.mean(),
+        "top": (on > rows["off_target"]).sum(),
+        "seeds": own["std_over_seeds"].max(),
+    }
+
+
+def at_home(bench: Bench) -> dict[str, float]:
+    """Mean change of each target, in the judge's unit, on the first samples of the run that the directions were found in."""
+    ids = range(2 * bench.size.few)
+    before = bench.scores(bench.images(ids=ids))
+    edited = {name: bench.scores(bench.images([Add(v)], ids=ids)) for name, v in bench.directions.items()}
+    return {name: float((scores[name] - before[name]).mean()) for name, scores in edited.items()}
+
+
+def away(scores: pd.DataFrame, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Change of each target in each held-out sample, in the judge's unit. scores: of edits and of their unedited twins."""
+    by_sample = scores.set_index(["direction", "attribute", "sample_id"])["score"].sort_index()
+    targets = {name: name.split("/")[0] for name in names}
+    return {
+        target: (by_sample[name, target] - by_sample["unedited", target]).to_numpy() for name, target in targets.items()
+    }
+
+
+def transferred(home: dict[str, float], held_out: dict[str, np.ndarray], std: pd.Series, n: str) -> Claim:
+    """Whether held-out samples move the way that a direction says, and about as far as those that it was found on."""
+    rises = {name: float((change > 0).mean()) for name, change in held_out.items()}
+    said = (
+        f"{name} {change.mean() / std[name]:.2f} ({home[name] / std[name]:.2f}), {rises[name]:.0%}"
+        for name, change in held_out.items()
+    )
+    return Claim(
+        "A direction found on some samples does the same to others",
+        "shown (Fig. 2b, 5)",
+        f"effect on held-out samples (on its own run's), share that rises: {'; '.join(said)} ({n})",
+        all(rises[name] > 0.8 and change.mean() >= 0.75 * home[name] > 0 for name, change in held_out.items()),
+    )
