@@ -2,16 +2,13 @@
 
 For each claim of Haas et al. 2024 that can be put into a number: what the paper says, what was measured here, and whether it holds.
 Effects are by the judge, in standard deviations of the attribute over samples; T = 16, eta = 1 unless stated. A claim that does not
-hold is printed as such. The table comes twice: for a terminal, and as Markdown. Bars are in `_claims`, beside what is measured.
+hold is printed as such. Bars are in `_claims`, beside what is measured.
 """
 
 import sys
 import tempfile
 import time
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks._claims.asyrp import asyrp
 from benchmarks._claims.bench import FULL, QUICK, Bench, Claim
@@ -37,18 +34,9 @@ def main() -> int:
             print(f"{measure.__name__}: {time.monotonic() - began:.0f} s")
             for each in found:
                 print(f"  {'holds' if each.holds else 'DOES NOT HOLD'}: {each.claim}: {each.measured}", flush=True)
-    show(claims)
     print(markdown(claims))
     held = sum(claim.holds for claim in claims)
     return verdict("claims", {"claims": len(claims), "hold": held}, {"hold": (">=", len(claims))})
-
-
-def show(claims: list[Claim]) -> None:
-    """The claims as a table for a terminal."""
-    table = Table("claim", "the paper", "measured", "", box=None, header_style="bold", padding=(0, 2, 1, 0))
-    for claim in claims:
-        table.add_row(claim.claim, claim.paper, claim.measured, "holds" if claim.holds else "DOES NOT HOLD")
-    Console(width=160).print(table)
 
 
 def markdown(claims: list[Claim]) -> str:

@@ -44,13 +44,15 @@ def asyrp(bench: Bench) -> Iterator[Claim]:
 
 
 def matched(effect: float, effects: Sequence[float], grid: Sequence[float] = GRID) -> float:
-    """The strength at which a plain edit has this effect, between those of the grid. ValueError where there is none to be told."""
-    said = ", ".join(f"{each:.2f}" for each in effects)
-    if not (np.diff(effects) > 0).all():
-        raise ValueError(f"as plain effects do not rise with strength: {said}")
-    if not effects[0] <= effect <= effects[-1]:
-        raise ValueError(f"as {effect:.2f} is out of the plain effects: {said}")
-    return float(np.interp(effect, effects, grid))
+    """The strength at which a plain edit has this effect, between those of the grid, as far as effects rise with strength.
+
+    ValueError where there is none to be told.
+    """
+    rising = 1 + int(np.argmin(np.append(np.diff(effects) > 0, False)))
+    if not effects[0] <= effect <= effects[rising - 1]:
+        said = ", ".join(f"{each:.2f}" for each in effects)
+        raise ValueError(f"as {effect:.2f} is out of where plain effects rise: {said}")
+    return float(np.interp(effect, effects[:rising], grid[:rising]))
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -41,7 +41,7 @@ class Size:
 
 
 FULL = Size(896, 128, 16, 14, 100, 10, 32, 1200, 8)
-QUICK = Size(96, 16, 4, 3, 4, 2, 4, 96, 2)
+QUICK = Size(96, 16, 3, 3, 3, 2, 2, 96, 1)
 
 
 @dataclass(frozen=True)

@@ -141,13 +141,10 @@ def test_an_edit_is_matched_between_the_effects_of_plain_ones():
     effects = [1.0, 1.4, 2.0, 2.4, 3.0]
     assert matched(1.7, effects) == pytest.approx(0.7)
     assert matched(1.0, effects) == GRID[0] and matched(3.0, effects) == GRID[-1]
-    for effect, given, problem in [
-        (1.7, [1.0, 1.8, 1.5, 2.4, 3.0], "do not rise"),
-        (1.0, [1.0, 1.0, 1.5, 2.4, 3.0], "do not rise"),
-        (3.1, effects, "out of"),
-        (0.9, effects, "out of"),
-    ]:
-        with pytest.raises(ValueError, match=problem):
+    assert matched(1.4, [1.0, 1.8, 1.5, 2.4, 3.0]) == pytest.approx(0.5), "before they fall"
+    assert matched(1.0, [1.0, 1.0, 1.5, 2.4, 3.0]) == GRID[0]
+    for effect, given in [(1.9, [1.0, 1.8, 1.5, 2.4, 3.0]), (1.2, [1.0, 1.0, 1.5]), (3.1, effects), (0.9, effects)]:
+        with pytest.raises(ValueError, match="out of where plain effects rise"):
             matched(effect, given)
 
 
