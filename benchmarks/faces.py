@@ -37,8 +37,8 @@ TARGETS = {
     # mean on/off ratio against Eq. 11's: both at the best strength of the recommended direction, as in the paper's Table I;
     # the figure beside it, without a target, has Eq. 11 at its own best strength
     "on_off_ratio_gain": (">=", 2.0),
-    # of any single random direction of the median norm, on any attribute; beside it the same of random directions of the norms of
-    # each direction, of which age is 3.7 times as long
+    # of any single random direction of the median norm, on any attribute; beside it the same of random directions as long as the
+    # longest one, age, which is 3.7 times as long
     "largest_control": ("<=", 0.15),
     "components_moving_1": (">=", 2),  # of the first ten principal components
     # Directions of single images, found inside a mask, on samples that they were not found on:
@@ -116,7 +116,7 @@ def measure(effects: pd.DataFrame, targets: dict[str, str]) -> dict[str, float]:
 
 
 def measure_controls(effects: pd.DataFrame, stages: list[dict]) -> dict[str, float]:
-    """Of the random directions that the supervised ones are held against: those of their median norm, and those of their norms."""
+    """Of the random directions beside the supervised ones: those of their median norms, and those as long as the longest."""
     random = [stage for stage in stages if stage["stage"] == "random-directions"]
     median = next(f"random-{each['fingerprint'][:6]}" for each in random if each["settings"]["norms"] == "median")
     controls = effects[effects["control"]]
@@ -124,7 +124,7 @@ def measure_controls(effects: pd.DataFrame, stages: list[dict]) -> dict[str, flo
     of_median = own["direction"].str.startswith(median)
     return {
         "largest_control": round(float(largest_control(own[of_median]).max()), 3),
-        "largest_control_of_their_norms": round(float(largest_control(own[~of_median]).max()), 3),
+        "largest_control_of_the_longest": round(float(largest_control(own[~of_median]).max()), 3),
     }
 
 

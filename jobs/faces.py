@@ -146,7 +146,7 @@ def faces(
             source,
             tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
             evaluations,
-            calibrations=tuple(map(calibrate, (full, components_measured, *alone))),
+            calibrations=tuple(calibrate(each, held_out) for each in (full, components_measured, *alone)),
             transfers=tuple(Transfer(measure.origins(stored, distinct, FAR), each) for each in alone),
             localities=tuple(Locality(each.edit, tuple(filter(None, masks))) for each in alone if any(masks)),
             convergences=from_how_many(difference),

@@ -22,7 +22,7 @@ from pipeline.stages.score_edits import ScoreEdits
 from pipeline.stages.source import Source
 
 STRENGTHS = (-1.25, -0.75, 0.75, 1.25)  # of the recommended directions, and of what they are compared with
-MEDIAN = 4  # random directions of the median norm of the supervised ones, beside one of the norms of each
+MEDIAN, LARGEST = 4, 2  # random directions of the median norms of the supervised ones, and of the norms of the longest
 MOST = 10  # random directions beside the unsupervised ones: of the norms of one each
 
 
@@ -65,7 +65,7 @@ class Measurement:
         """The recommended directions beside the paper's in full, their control, and all others on fewer samples."""
         recommended, projected = tuple(Disentangle(finder) for finder in better), Disentangle(difference)
         chosen = tuple(self._by_effects(finder) for finder in better) if by_effects else ()
-        control = self._control(difference, recommended, 2 * held_out)
+        control = self._control(recommended, 2 * held_out)
         if self.protocol == "paper":
             before_and_after = (difference, projected, *better, *recommended, *chosen)
             return self.evaluate(before_and_after, PAPER, control), control
@@ -76,11 +76,11 @@ class Measurement:
             self.evaluate((*better, projected), Edits((-0.5, 0.5), max(2, held_out // 4)), control),
         )
 
-    def _control(self, difference: Stage, recommended: tuple[Stage, ...], n: int) -> Evaluate:
-        """Random directions: some of the median norm, and one of the norms of each difference, which its other estimators share."""
+    def _control(self, recommended: tuple[Stage, ...], n: int) -> Evaluate:
+        """Random directions of two norms, from which it is told how their effects grow with the norm."""
         median = RandomDirections(self.sample, recommended, MEDIAN)
-        each = RandomDirections(self.sample, (difference,), len(names_of(difference)), norms="each")
-        return self.evaluate((median, each), Edits((-1.0, 1.0), n))
+        largest = RandomDirections(self.sample, recommended, LARGEST, norms="largest")
+        return self.evaluate((median, largest), Edits((-1.0, 1.0), n))
 
     def unsupervised(self, finders: tuple[Stage, ...], strengths: tuple[float, ...], n: int) -> Evaluate:
         """With random directions of their own, since their norms are others."""

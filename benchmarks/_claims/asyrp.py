@@ -44,15 +44,16 @@ def asyrp(bench: Bench) -> Iterator[Claim]:
 
 
 def matched(effect: float, effects: Sequence[float], grid: Sequence[float] = GRID) -> float:
-    """The strength at which a plain edit has this effect, between those of the grid, as far as effects rise with strength.
+    """The strength at which a plain edit has this effect: between 0 and those of the grid, as far as effects rise with strength.
 
     ValueError where there is none to be told.
     """
-    rising = 1 + int(np.argmin(np.append(np.diff(effects) > 0, False)))
-    if not effects[0] <= effect <= effects[rising - 1]:
+    at, known = [0.0, *grid], [0.0, *effects]
+    rising = 1 + int(np.argmin(np.append(np.diff(known) > 0, False)))
+    if not 0 < effect <= known[rising - 1]:
         said = ", ".join(f"{each:.2f}" for each in effects)
         raise ValueError(f"as {effect:.2f} is out of where plain effects rise: {said}")
-    return float(np.interp(effect, effects[:rising], grid[:rising]))
+    return float(np.interp(effect, known[:rising], at[:rising]))
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -12,15 +12,15 @@ from pipeline.stages.finder import read_rows, write_directions
 from pipeline.stages.source import Source
 from pipeline.store import Store
 
-Norms = Literal["median", "each"]
+Norms = Literal["median", "largest", "each"]
 
 
 @dataclass(frozen=True)
 class RandomDirections(Stage):
     """Gaussian directions, drawn for each step on its own, with the norms of other finders' directions at that step.
 
-    "median": all have the median of the others' norms; "each": they have the norms of one of the others each, in turn. Two such
-    stages share no draw.
+    "median": all have the median of the others' norms; "largest": those of the longest of the others; "each": they have the norms
+    of one of the others each, in turn. Two such stages share no draw.
     """
 
     version: ClassVar[int] = 2
@@ -38,7 +38,7 @@ class RandomDirections(Stage):
     def check(self) -> None:
         if self.k < 1 or self.norms not in get_args(Norms):
             raise UserError(
-                f"{self.k} random directions of {self.norms} norms: expected at least 1, of median or each."
+                f"{self.k} random directions of {self.norms} norms: expected at least 1, of median, largest or each."
             )
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
@@ -46,6 +46,8 @@ class RandomDirections(Stage):
         norms = np.array([row["norm_by_step"] for row in found])
         if self.norms == "median":
             norms = np.median(norms, axis=0, keepdims=True)
+        elif self.norms == "largest":
+            norms = norms[[np.argmax([row["norm"] for row in found])]]
         shape = (self.sample.steps, *self.sample.h_shape)
         own = int(self.fingerprint, 16)
         vectors = {

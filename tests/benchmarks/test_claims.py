@@ -91,11 +91,11 @@ def test_table_one_is_of_its_own_directions():
     table.loc[(table["direction"] == "yaw/a") & (table["attribute"] == "age"), ["effect", "std_over_seeds"]] = -1.3, 0.4
 
     first, second = table_one(table, tuple(before)), table_one(table, tuple(after))
-    assert (first["on"], first["top"], first["seeds"]) == (1.0, 1, 0.4)
-    assert first["off"] == pytest.approx((0.5 + (3 * 0.5 + 1.3) / 4) / 2)
-    assert first["ratio"] == pytest.approx(1.0 / first["off"])
-    assert (second["on"], second["top"], second["seeds"]) == (0.8, 2, 0.1)
-    assert (second["off"], second["ratio"]) == (pytest.approx(0.2), pytest.approx(4.0))
+    assert (first.on, first.top, first.others, first.seeds) == (1.0, 1, " (yaw 1.00, but age 1.30)", 0.4)
+    assert first.off == pytest.approx((0.5 + (3 * 0.5 + 1.3) / 4) / 2)
+    assert first.ratio == pytest.approx(1.0 / first.off)
+    assert (second.on, second.top, second.others, second.seeds) == (0.8, 2, "", 0.1)
+    assert (second.off, second.ratio) == (pytest.approx(0.2), pytest.approx(4.0))
 
 
 def scores(unedited: list[float], smile: list[float]) -> pd.DataFrame:
@@ -143,7 +143,8 @@ def test_an_edit_is_matched_between_the_effects_of_plain_ones():
     assert matched(1.0, effects) == GRID[0] and matched(3.0, effects) == GRID[-1]
     assert matched(1.4, [1.0, 1.8, 1.5, 2.4, 3.0]) == pytest.approx(0.5), "before they fall"
     assert matched(1.0, [1.0, 1.0, 1.5, 2.4, 3.0]) == GRID[0]
-    for effect, given in [(1.9, [1.0, 1.8, 1.5, 2.4, 3.0]), (1.2, [1.0, 1.0, 1.5]), (3.1, effects), (0.9, effects)]:
+    assert matched(0.5, effects) == pytest.approx(GRID[0] / 2), "from 0 at 0"
+    for effect, given in [(1.9, [1.0, 1.8, 1.5, 2.4, 3.0]), (1.2, [1.0, 1.0, 1.5]), (3.1, effects), (-0.1, effects)]:
         with pytest.raises(ValueError, match="out of where plain effects rise"):
             matched(effect, given)
 
