@@ -49,8 +49,21 @@ def profile(
         row |= {"unit": unit.strength, "unit_by": unit.by, "unit_in_reach": at}
     rising = monotonicity(_by_strength(scores, target))
     row["monotonicity"] = rising if sense > 0 else 1 - rising
+    return row | describe(target, sense, effects, preserved)
+
+
+def describe(target: str, sense: int, effects: pd.DataFrame, preserved: pd.DataFrame) -> dict:
+    """Of a row of schemas.profiles, the reach of a direction and what is to be said of it at the farthest strength within.
+
+    sense: 1 or -1, the sign of the strengths that raise the target. effects, preserved: this direction's, at the same strengths.
+    """
+    effects = effects[effects["attribute"] != FACE]
+    fine = preserved.set_index("strength")["on_manifold"].reindex(effects["strength"].unique())
+    strengths = fine.index.to_numpy(dtype=float)
+    low, high = reach(strengths, fine.to_numpy(dtype=bool))
     strength, reached = _where(strengths, low, high, sense)
-    return row | _at(effects[effects["strength"] == np.float32(strength)], target, strength, sense, reached)
+    at = effects[effects["strength"] == np.float32(strength)]
+    return {"low": low, "high": high} | _at(at, target, strength, sense, reached)
 
 
 def _moved_most(effects: pd.DataFrame, low: float, high: float) -> tuple[str | None, int]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline.calibration import Unit, guess, unit_of
 from pipeline.effects import effects
 from pipeline.errors import UserError
+from pipeline.profiles import describe
 from pipeline.stage import Stage
 from pipeline.stages.edit import Edit
 from pipeline.stages.edit import Row as Edited
@@ -57,7 +58,7 @@ class EditAtUnit(Edit):
 class Calibrate(Stage):
     """`profiles.parquet` of an evaluation, with units that were tried on images, corrected by what these showed.
 
-    Whether images there still are the model's own is measured too.
+    Those strengths count for the reach as any other, and for what is said of a direction.
     """
 
     version: ClassVar[int] = 2
@@ -67,26 +68,53 @@ class Calibrate(Stage):
 
     @property
     def inputs(self) -> tuple[Stage, ...]:
-        return (*super().inputs, self.evaluate.unedited)
+        return tuple(dict.fromkeys((*super().inputs, *self.evaluate.inputs)))
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
-        std = standard_deviations(self.evaluate.unedited, (self.evaluate.judge,), store)
-        tried = store.table(self.tried, "scores.parquet").to_pandas()
-        preserved = preservation(store.table(self.tried, "changes.parquet").to_pandas(), tried)
-        tried, scores = (
-            table[table["judge"] == self.evaluate.judge.name]
-            for table in (tried, store.table(self.evaluate, "scores.parquet").to_pandas())
+        evaluate, judge = self.evaluate, self.evaluate.judge
+        std = standard_deviations(evaluate.unedited, (judge,), store)
+        tried, scores, measured = (
+            store.table(stage, name).to_pandas()
+            for stage, name in (
+                (self.tried, "scores.parquet"),
+                (evaluate, "scores.parquet"),
+                (evaluate, "effects.parquet"),
+            )
         )
+        changes = store.table(self.tried, "changes.parquet").to_pandas()
+        preserved = [store.table(evaluate, "preservation.parquet").to_pandas(), preservation(changes, tried)]
+        tried, scores, measured = (table[table["judge"] == judge.name] for table in (tried, scores, measured))
         # What the same few samples did at the strengths that more were measured at, to tell them from the others.
         few = effects(scores[scores["sample_id"].isin(set(tried["sample_id"]))], std)
-        fewer = self.tried.edit.samples_each < self.evaluate.edit.samples_each
-        curves = Curves(effects(scores, std), few if fewer else None, effects(tried, std))
-        fine = preserved.set_index("direction")["on_manifold"]
-        rows = [
-            _corrected(row, curves, bool(fine[row["direction"]]))
-            for row in store.table(self.evaluate, "profiles.parquet").to_pylist()
-        ]
-        write_table(out / "profiles.parquet", pa.Table.from_pylist(rows, schema=PROFILES))
+        fewer = self.tried.edit.samples_each < evaluate.edit.samples_each
+        at_unit = effects(tried, std)
+        curves = Curves(effects(scores, std), few if fewer else None, at_unit)
+        at_unit = evaluate.compared(at_unit, measured[measured["control"]], store)
+        seen = Seen(pd.concat([measured, at_unit]), pd.concat(preserved), preserved[1])
+        rows = store.table(evaluate, "profiles.parquet").to_pylist()
+        corrected = [_corrected(seen.described(row), curves, seen.fine(row)) for row in rows]
+        write_table(out / "profiles.parquet", pa.Table.from_pylist(corrected, schema=PROFILES))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Effects and preservation of all directions, by the evaluation and by the trial of units; and the trial's alone."""
+
+    effects: pd.DataFrame
+    preserved: pd.DataFrame
+    tried: pd.DataFrame
+
+    def described(self, row: Row) -> Row:
+        """What is to be said of a direction, by all strengths that it was measured at."""
+        if row["target"] is None or row["unit"] is None:
+            return row
+        own, preserved = (table[table["direction"] == row["direction"]] for table in (self.effects, self.preserved))
+        return row | describe(row["target"], 1 if row["unit"] > 0 else -1, own, preserved)
+
+    def fine(self, row: Row) -> bool:
+        """Whether images at its tried unit are the model's own."""
+        own = self.tried[self.tried["direction"] == row["direction"]]
+        return bool(own["on_manifold"].all())
 
 
 @dataclass(frozen=True)

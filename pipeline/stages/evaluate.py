@@ -72,7 +72,8 @@ class Evaluate(Stage):
         rows = read_rows(store, self.edit.finders)
         scores = store.table(self.scored, "scores.parquet").to_pandas()
         changes = store.table(self.scored, "changes.parquet").to_pandas()
-        table = self._effects(scores, rows, store)
+        table = effects(scores, standard_deviations(self.unedited, self.judges, store))
+        table = self.compared(table, table[table["control"]], store)
         preserved = preservation(changes, scores)
         profiles = [self._profile(row, table, preserved, scores) for row in rows if row["method"] != "random"]
 
@@ -85,16 +86,15 @@ class Evaluate(Stage):
     def _write(path: Path, table: pd.DataFrame, schema: pa.Schema | None) -> None:
         write_table(path, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
 
-    def _effects(self, scores: pd.DataFrame, rows: list[Row], store: Store) -> pd.DataFrame:
-        """Beside the random directions of this evaluation and of `control`."""
-        table = effects(scores, standard_deviations(self.unedited, self.judges, store))
-        norms = {row["name"]: row["norm"] for row in rows}
-        controls = [table[table["control"]]]
+    def compared(self, table: pd.DataFrame, controls: pd.DataFrame, store: Store) -> pd.DataFrame:
+        """Effects of these directions, beside the random ones of this evaluation, `controls`, and of `control`."""
+        finders = self.edit.finders
         if self.control:
             elsewhere = store.table(self.control, "effects.parquet").to_pandas()
-            controls.append(elsewhere[elsewhere["control"]])
-            norms |= {row["name"]: row["norm"] for row in read_rows(store, self.control.edit.finders)}
-        return beside_control(table, pd.concat(controls), norms)
+            controls = pd.concat([controls, elsewhere[elsewhere["control"]]])
+            finders = (*finders, *self.control.edit.finders)
+        norms = {row["name"]: row["norm"] for row in read_rows(store, finders)}
+        return beside_control(table, controls, norms)
 
     def _profile(self, row: Row, table: pd.DataFrame, preserved: pd.DataFrame, scores: pd.DataFrame) -> Row:
         name, judge = row["name"], self.judge.name

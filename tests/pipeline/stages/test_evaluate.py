@@ -230,6 +230,20 @@ def test_a_range_ends_where_images_are_the_models_own_no_longer(sample, unedited
     assert profile["label"].startswith("alpha +")
 
 
+def test_what_was_measured_too_far_away_is_described_where_its_unit_was_tried(sample, unedited, tmp_path):
+    far = evaluate(sample, unedited, (PlantedFinder(((1.0, 0, 0, 0, 0),)),), (-8.0, 8.0), 32)
+    calibrated = calibrate(far, 32)
+    store = Store(tmp_path)
+    store.prepare()
+    run(plan([calibrated], store), store, InProcess, Silent())
+    [before], [after] = (store.table(stage, "profiles.parquet").to_pylist() for stage in (far, calibrated))
+    assert (before["low"], before["high"]) == (0, 0) and before["label"].endswith("(no longer the model's images)")
+    assert after["unit"] == pytest.approx(1, abs=0.1) and after["unit_in_reach"] and after["tried"]
+    assert after["low"] == 0 and 0 < after["high"] == after["strength"] < 8, "at the strength that was tried"
+    assert after["label"] == f"alpha {after['on_target']:+.1f}" and after["usefulness"] > 0
+    assert after["on_target"] == pytest.approx(after["strength"], rel=0.1)
+
+
 def test_the_automatic_projection_finds_what_is_entangled_and_leaves_the_rest(store, by_effects):
     rows = {row["attribute"]: row for row in store.table(by_effects, "directions.parquet").to_pylist()}
     vectors = store.vectors(by_effects)
