@@ -61,7 +61,7 @@ class Calibrate(Stage):
     Those strengths count for the reach as any other, and for what is said of a direction.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     evaluate: Evaluate
     tried: ScoreEdits  # of EditAtUnit
