@@ -105,10 +105,12 @@ class Seen:
     tried: pd.DataFrame
 
     def described(self, row: Row) -> Row:
-        """What is to be said of a direction, by all strengths that it was measured at."""
+        """What is to be said of a direction, by all strengths that it was measured at; where one is there twice, by the trial."""
         if row["target"] is None or row["unit"] is None:
             return row
         own, preserved = (table[table["direction"] == row["direction"]] for table in (self.effects, self.preserved))
+        own = own.drop_duplicates(["strength", "attribute"], keep="last")
+        preserved = preserved.drop_duplicates("strength", keep="last")
         return row | describe(row["target"], 1 if row["unit"] > 0 else -1, own, preserved)
 
     def fine(self, row: Row) -> bool:

@@ -106,11 +106,16 @@ def test_the_limit_grows_with_the_norm_and_faster_where_nothing_was_measured():
 
 
 def random_effects(norms: np.ndarray, power: float, rng: np.random.Generator) -> pd.DataFrame:
-    """Effects of random directions, each of a norm of its own, on three attributes with other spreads: normal, by a power."""
+    """Effects of random directions, each of a norm of its own, on three attributes with other spreads: normal, by a power.
+
+    Its opposite does the opposite: both signs tell the same.
+    """
+    spreads = (("smile", 0.1), ("age", 0.02), ("yaw", 0.3))
+    drawn = rng.standard_normal((len(norms), len(spreads)))
     rows = [
-        (f"control-{i}", sign, "j", attribute, sign * spread * norm**power * rng.standard_normal())
+        (f"control-{i}", sign, "j", attribute, sign * spread * norm**power * drawn[i, k])
         for i, norm in enumerate(norms)
-        for attribute, spread in (("smile", 0.1), ("age", 0.02), ("yaw", 0.3))
+        for k, (attribute, spread) in enumerate(spreads)
         for sign in (-1.0, 1.0)
     ]
     return pd.DataFrame(rows, columns=["direction", "strength", "judge", "attribute", "effect"])

@@ -1,9 +1,10 @@
 """Planted curves: what a few samples did is brought to what all would do, and units follow."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.stages.calibrate import Curves, _corrected
+from pipeline.stages.calibrate import Curves, Seen, _corrected
 
 
 def table(*points: tuple[float, float], direction: str = "v") -> pd.DataFrame:
@@ -58,6 +59,14 @@ def test_whether_images_there_are_the_models_own_is_what_the_trial_showed():
     curves = Curves(table((2.0, 2.0)), None, table((0.9, 0.9)))
     assert [_corrected(row(1.0), curves, fine)["unit_in_reach"] for fine in (True, False)] == [True, False]
     assert _corrected(row(1.67), Curves(table((1.0, 0.6)), None, table((1.6, 0.62))), True)["unit_in_reach"] is None
+
+
+def test_a_unit_tried_where_it_was_measured_already_is_described_by_the_trial():
+    effects = table((1.0, 1.0), (2.0, 2.0), (1.0, 1.2)).assign(clear=True)
+    effects["strength"] = effects["strength"].astype(np.float32)
+    preserved = pd.DataFrame({"direction": "v", "strength": effects["strength"], "on_manifold": [False, False, True]})
+    described = Seen(effects, preserved, preserved[2:]).described(row(1.0))
+    assert (described["low"], described["high"], described["label"]) == (0, 1, "smile +1.2")
 
 
 def test_without_a_unit_or_a_target_nothing_changes():
