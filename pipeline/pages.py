@@ -8,6 +8,7 @@ Headers and footer are those of parquet.thrift (https://github.com/apache/parque
 a dict by field number here.
 """
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 from isal.isal_zlib import crc32  # zlib's, at the speed of memory
 
 _MAGIC = b"PAR1"
+_TAIL = 4 + len(_MAGIC)  # bytes: the length of the footer, and the mark
 _INT32, _INT64, _FIXED_LEN_BYTE_ARRAY = 1, 2, 7  # Type
 _REQUIRED, _UNCOMPRESSED, _DATA_PAGE, _PLAIN, _RLE = 0, 0, 0, 0, 3  # of other enumerations
 _PIECE = 2**20  # bytes that are read, and then verified while they are in the processor's cache
@@ -82,25 +84,39 @@ class PageWriter:
         self._at += len(data)
 
 
-def read_group(path: Path, schema: pa.Schema, group: int, last: np.ndarray) -> pa.Table:
+def footer_of(path: Path) -> bytes:
+    """The end of a Parquet file, from its footer on: what says where everything lies. Raises OSError where there is none."""
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL))
+        tail = file.read(_TAIL)
+        length = int.from_bytes(tail[:4], "little") + _TAIL
+        if tail[4:] != _MAGIC or length > size:
+            raise OSError("it has no footer")
+        file.seek(size - length)
+        return file.read(length)
+
+
+def read_group(path: Path, footer_sha256: str, schema: pa.Schema, group: int, last: np.ndarray) -> pa.Table:
     """One row group of what a `PageWriter` wrote: its last column into an array (rows, ...), and the others as a table.
 
-    Raises OSError, or one of Arrow's errors, unless every byte that counts is as it was written. No other row group is read.
+    The footer must be the one that was written, by its SHA-256, and every page have the header that a page of its bytes has, its
+    checksum included. Raises OSError, or one of Arrow's errors, unless all of it is so. No other row group is read.
     """
-    with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
-        if not file.schema_arrow.equals(schema):
-            raise OSError(f"its columns are {file.schema_arrow}; expected {schema}")
-        others = file.read_row_group(group, columns=schema.names[:-1], use_threads=False)
-        chunks = [file.metadata.row_group(group).column(i) for i in range(len(schema))]
-    if len(others) != len(last):
-        raise OSError(f"row group {group} has {len(others)} rows; expected {len(last)}")
-    before, page = chunks[-2:]
-    if page.data_page_offset != before.data_page_offset + before.total_compressed_size:
-        raise OSError(
-            f"the columns of row group {group} do not follow one another"
-        )  # it would be a page of another group
-    _read_page(path, page.data_page_offset, page.total_compressed_size, last)
-    return others
+    footer = footer_of(path)
+    if hashlib.sha256(footer).hexdigest() != footer_sha256:
+        raise OSError("its footer does not have the SHA-256 that it was written with")
+    metadata = pq.read_metadata(pa.BufferReader(_MAGIC + footer))
+    if not metadata.schema.to_arrow_schema().equals(schema):
+        raise OSError(f"its columns are {metadata.schema.to_arrow_schema()}; expected {schema}")
+    rows = metadata.row_group(group).num_rows
+    if rows != len(last):
+        raise OSError(f"row group {group} has {rows} rows; expected {len(last)}")
+    others = [np.empty(rows, field.type.to_pandas_dtype()) for field in schema][:-1]
+    for i, column in enumerate([*others, last]):
+        page = metadata.row_group(group).column(i)
+        _read_page(path, page.data_page_offset, page.total_compressed_size, column)
+    return pa.table(others, names=schema.names[:-1])
 
 
 def _read_page(path: Path, start: int, size: int, rows: np.ndarray) -> None:

@@ -7,7 +7,8 @@
         00000.json                 its commit record, written last: sizes, SHA-256, and where and how it was made
       .scratch/                  parts in the making, and their records; one folder each, named by host and process
 
-A part exists exactly when its commit record does. Parquet is written with page checksums, and they are verified on reading.
+A part exists exactly when its commit record does, and whatever is read is first checked against that record: a whole file by its
+SHA-256, a row group of activations by the checksums of its pages and the SHA-256 of the footer that says where they lie.
 """
 
 import errno
@@ -17,7 +18,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +27,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from pipeline.errors import UserError
-from pipeline.pages import PageWriter, read_group
+from pipeline.pages import PageWriter, footer_of, read_group
 from pipeline.stage import Stage, settings
+
+Part = int | str  # its number; its name, where it may be none of the parts at the stage's extent
 
 _TABLE_OPTIONS = {"compression": "zstd", "write_page_checksum": True}
 
@@ -53,19 +55,33 @@ class Store:
     def exists(self, stage: Stage, part: int) -> bool:
         return os.path.exists(self._record_path(stage, part))  # False also where the root may not be read
 
-    def folder(self, stage: Stage, part: int = 0) -> Path:
+    def folder(self, stage: Stage, part: Part = 0) -> Path:
         """Where the files of a part lie."""
-        return self.root / stage.folder / stage.part_name(part)
+        return self.root / stage.folder / _name(stage, part)
 
-    def record(self, stage: Stage, part: int) -> dict[str, Any]:
-        """The commit record of a part."""
-        return json.loads(self._record_path(stage, part).read_text())
+    def record(self, stage: Stage, part: Part) -> dict[str, Any]:
+        """The commit record of a part. Raises UserError where it is damaged, or another part's."""
+        path = self._record_path(stage, part)
+        try:
+            record = json.loads(path.read_bytes())
+            found = (
+                record["stage"],
+                record["fingerprint"],
+                {name: sums["sha256"] for name, sums in record["files"].items()},
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._damaged(stage, part, path, f"{type(error).__name__}: {error}") from error
+        if found[:2] != (stage.name, stage.fingerprint):
+            raise self._damaged(stage, part, path, "it is the record of another stage")
+        return record
 
     def verify(self, stage: Stage, part: int) -> list[str]:
         """What is wrong with a finished part, by its recorded SHA-256 sums; empty when nothing is."""
-        faults = []
-        for name, expected in self.record(stage, part)["files"].items():
-            path = self.folder(stage, part) / name
+        folder, recorded = self.folder(stage, part), self.record(stage, part)["files"]
+        strangers = {str(path.relative_to(folder)) for path in _files(folder)} - recorded.keys()
+        faults = [f"{folder / name} is not in the record of its part" for name in sorted(strangers)]
+        for name, expected in recorded.items():
+            path = folder / name
             if not path.exists():
                 faults.append(f"{path} is missing")
             elif sha256(path) != expected["sha256"]:
@@ -74,23 +90,35 @@ class Store:
 
     # Reading
 
-    def table(self, stage: Stage, name: str, part: int | None = None, **options: Any) -> pa.Table:
+    def read(self, stage: Stage, name: str, part: Part = 0) -> bytes:
+        """A file of a finished part, once its bytes are known to be those that were written."""
+        path = self.folder(stage, part) / name
+        expected = self._expected(stage, part, name)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise self._damaged(stage, part, path, str(error)) from error
+        if hashlib.sha256(content).hexdigest() != expected["sha256"]:
+            raise self._damaged(stage, part, path, "it does not have the SHA-256 that it was written with")
+        return content
+
+    def holds(self, stage: Stage, name: str, part: Part = 0) -> bool:
+        """Whether a finished part has a file of this name, by its record."""
+        return name in self.record(stage, part)["files"]
+
+    def text(self, stage: Stage, name: str, part: Part = 0) -> str:
+        """A file of text."""
+        return self.read(stage, name, part).decode()
+
+    def table(self, stage: Stage, name: str, part: Part | None = None, **options: Any) -> pa.Table:
         """A Parquet file of one part, or of all parts in order, as one table."""
-        parts = range(stage.n_parts) if part is None else [part]
-        tables = []
-        for i in parts:
-            with self._damage_explained(stage, i, name) as path:
-                tables.append(read_table(path, **options))
+        parts: Iterable[Part] = range(stage.n_parts) if part is None else [part]
+        tables = [pq.read_table(pa.BufferReader(self.read(stage, name, i)), **options) for i in parts]
         return pa.concat_tables(tables)
 
-    @contextmanager
-    def parquet(self, stage: Stage, name: str, part: int) -> Iterator[pq.ParquetFile]:
-        """A Parquet file to be read by row groups."""
-        with (
-            self._damage_explained(stage, part, name) as path,
-            pq.ParquetFile(path, page_checksum_verification=True) as file,
-        ):
-            yield file
+    def vectors(self, stage: Stage, name: str = "directions.safetensors", part: Part = 0) -> dict[str, np.ndarray]:
+        """The arrays of a safetensors file."""
+        return load(self.read(stage, name, part))
 
     @contextmanager
     def group(
@@ -98,36 +126,37 @@ class Store:
     ) -> Iterator[pa.Table]:
         """One row group of what `h_writer` wrote: the last column is read into an array, the others are the table.
 
-        What the block raises of OSError counts as damage, too.
+        The bytes of other row groups are not touched. What the block raises of OSError counts as damage, too.
         """
-        with self._damage_explained(stage, part, name) as path:
-            yield read_group(path, schema, group, last)
-
-    def vectors(self, stage: Stage, name: str = "directions.safetensors", part: int = 0) -> dict[str, np.ndarray]:
-        """The arrays of a safetensors file."""
-        with self._damage_explained(stage, part, name) as path:
-            return read_arrays(path)
-
-    def finished(self, stage: Stage, beginning: str) -> dict[str, Path]:
-        """The finished parts whose names begin so, and their folders; also those that are none at the stage's extent."""
-        records = sorted((self.root / stage.folder).glob(f"{beginning}*.json"))
-        return {path.stem: path.with_suffix("") for path in records}
-
-    @contextmanager
-    def _damage_explained(self, stage: Stage, part: int, name: str) -> Iterator[Path]:
-        """The path of a file to read. What the reading raises says which part is damaged and how to have it made again."""
         path = self.folder(stage, part) / name
+        expected = self._expected(stage, part, name)
         try:
-            yield path
-        except (OSError, pa.ArrowException, UnicodeDecodeError, SafetensorError) as error:
-            record = self._record_path(stage, part)
-            raise UserError(
-                f"{path} is missing or damaged ({error}).\nDelete {record} and run the same command: the part is made again."
-            ) from error
+            yield read_group(path, expected["footer_sha256"], schema, group, last)
+        except (OSError, KeyError, pa.ArrowException) as error:
+            raise self._damaged(stage, part, path, str(error)) from error
 
-    def unchanged(self, folder: Path) -> bool:
-        """Whether a finished part, by its folder, is as its record says."""
-        return _sums(folder) == json.loads(folder.with_name(folder.name + ".json").read_text())["files"]
+    def finished(self, stage: Stage, beginning: str) -> list[str]:
+        """The names of the finished parts that begin so; also of those that are none at the stage's extent."""
+        return sorted(path.stem for path in (self.root / stage.folder).glob(f"{beginning}*.json"))
+
+    def unchanged(self, stage: Stage, part: Part) -> bool:
+        """Whether a finished part is as its record says."""
+        return _as_recorded(self.folder(stage, part), self.record(stage, part)["files"])
+
+    def _expected(self, stage: Stage, part: Part, name: str) -> dict[str, Any]:
+        """What the record says of a file."""
+        try:
+            return self.record(stage, part)["files"][name]
+        except KeyError as error:
+            where = self.folder(stage, part) / name
+            raise self._damaged(stage, part, where, "its part's record does not list it") from error
+
+    def _damaged(self, stage: Stage, part: Part, path: Path, what: str) -> UserError:
+        """What is wrong with a file, and how to have its part made again."""
+        return UserError(
+            f"{path} is missing or damaged ({what}).\n"
+            f"Delete {self._record_path(stage, part)} and run the same command: the part is made again."
+        )
 
     # Writing
 
@@ -174,8 +203,8 @@ class Store:
                 "Make room, then run the same command again; what was finished is kept."
             ) from error
 
-    def _record_path(self, stage: Stage, part: int) -> Path:
-        return self.root / stage.folder / f"{stage.part_name(part)}.json"
+    def _record_path(self, stage: Stage, part: Part) -> Path:
+        return self.root / stage.folder / f"{_name(stage, part)}.json"
 
     # Housekeeping
 
@@ -213,13 +242,9 @@ def describe(stage: Stage, extents: bool = False) -> dict[str, Any]:
 
 
 def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read_table(path: Path, **options: Any) -> pa.Table:
-    """A Parquet file, its checksums verified."""
-    return pq.read_table(path, page_checksum_verification=True, **options)
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -250,11 +275,6 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     path.write_bytes(save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors file."""
-    return load_file(path)
-
-
 def _write_by_rename(path: Path, content: dict[str, Any], desk: Path) -> None:
     """Write JSON on the desk, flush it to the disk, and rename it into place."""
     with open(desk / path.name, "w") as file:
@@ -266,7 +286,7 @@ def _write_by_rename(path: Path, content: dict[str, Any], desk: Path) -> None:
 
 def _rename_unless_there(out: Path, folder: Path, files: dict[str, Any]) -> None:
     """Put a part into place. A worker killed before the record, or a rival about to write it, may have left its equal there."""
-    if folder.exists() and _sums(folder) != files:
+    if folder.exists() and not _as_recorded(folder, files):
         shutil.rmtree(folder)
     try:
         os.rename(out, folder)
@@ -275,15 +295,31 @@ def _rename_unless_there(out: Path, folder: Path, files: dict[str, Any]) -> None
             raise
 
 
+def _as_recorded(folder: Path, files: dict[str, Any]) -> bool:
+    """Whether a folder holds these files and no others, with these SHA-256 sums."""
+    found = {str(path.relative_to(folder)): sha256(path) for path in _files(folder)}
+    return found == {name: expected["sha256"] for name, expected in files.items()}
+
+
+def _name(stage: Stage, part: Part) -> str:
+    return part if isinstance(part, str) else stage.part_name(part)
+
+
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _sums(folder: Path) -> dict[str, Any]:
-    """Size and SHA-256 of every file of a part."""
-    return {
-        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in _files(folder)
-    }
+    """What a record says of every file of a part."""
+    return {str(path.relative_to(folder)): _sum(path) for path in _files(folder)}
+
+
+def _sum(path: Path) -> dict[str, Any]:
+    """Size and SHA-256 of a file; of Parquet also the SHA-256 of its footer, by which a row group can be read without the rest."""
+    whole = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    if path.suffix != ".parquet":
+        return whole
+    return {**whole, "footer_sha256": hashlib.sha256(footer_of(path)).hexdigest()}
 
 
 def _check_written(path: Path) -> None:

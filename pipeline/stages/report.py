@@ -20,7 +20,7 @@ from pipeline.stages.finder import read_rows
 from pipeline.stages.jacobian_directions import JacobianDirections
 from pipeline.stages.jacobian_subspaces import images_of
 from pipeline.stages.source import png
-from pipeline.store import Store, read_table
+from pipeline.store import Store
 from schemas import catalog as schema
 
 GALLERY = 32  # unedited samples shown
@@ -43,7 +43,7 @@ class Report(Stage):
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         directions = read_rows(store, self.catalog.finders)
         findings = Findings(
-            catalog=schema.Catalog.model_validate_json((store.folder(self.catalog) / "catalog.json").read_text()),
+            catalog=schema.Catalog.model_validate_json(store.text(self.catalog, "catalog.json")),
             folder=f"{self.catalog.folder}/{store.folder(self.catalog).name}",
             directions=directions,
             measured=[self._measured(store, each) for each in self.catalog.evaluations],
@@ -58,8 +58,7 @@ class Report(Stage):
 
     def _read(self, store: Store, name: str) -> pd.DataFrame | None:
         """A table that not every catalog has."""
-        path = store.folder(self.catalog) / name
-        return read_table(path).to_pandas() if path.exists() else None
+        return store.table(self.catalog, name).to_pandas() if store.holds(self.catalog, name) else None
 
     def _origins(self, store: Store, edit: EditOrigins) -> Iterator[tuple[tuple[str, float], bytes]]:
         """The sample that each direction was found on: edited, and unedited with the region outlined."""

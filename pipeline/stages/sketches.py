@@ -24,7 +24,7 @@ from pipeline.stages.activations import read_parts
 from pipeline.stages.annotate import Annotate
 from pipeline.stages.sample import Sample
 from pipeline.stages.source import Source, named, samples_table
-from pipeline.store import Store, read_arrays, read_table, write_arrays, write_table
+from pipeline.store import Store, write_arrays, write_table
 from schemas.activations import h_rows
 
 KEEP = 100  # components that a sketch keeps: four times the 25 of the paper
@@ -133,10 +133,10 @@ class SketchActivations(Stage):
         ids, parts = self._ids(block), self._parts(block)
         scores = self.annotate.scores(store, self.annotator, parts)[list(self.scored_by.attributes)]
 
-        done, folder = forerunner(self, store, f"{block:05d}-{step:03d}", len(ids))
+        done, shorter = forerunner(self, store, f"{block:05d}-{step:03d}", len(ids))
         sketch = Sketch(self.keep, self.scored_by.thresholds)
-        if folder:
-            sketch = Sketch.from_state(read_arrays(folder / file_name(step)))
+        if shorter:
+            sketch = Sketch.from_state(store.vectors(self, file_name(step), shorter))
         left = parts[done // self.source.batch :]
         for rows, h in read_parts(store, self.source, step, left):
             new = rows >= ids.start + done
@@ -211,12 +211,13 @@ class SketchedSample(Sample):
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Scorer], out: Path) -> None:  # type: ignore[override]
         model, score = loaded
         ids = self.sample_ids(part)
-        done, folder = forerunner(self, store, f"{part:05d}", len(ids))
+        done, shorter = forerunner(self, store, f"{part:05d}", len(ids))
         sketches = [Sketch(self.keep, self.annotator.thresholds) for _ in range(self.steps)]
         tables: list[pa.Table] = []
-        if folder:
-            sketches = [Sketch.from_state(read_arrays(folder / file_name(step))) for step in range(self.steps)]
-            tables = [read_table(folder / "samples.parquet")]
+        if shorter:
+            states = (store.vectors(self, file_name(step), shorter) for step in range(self.steps))
+            sketches = [Sketch.from_state(state) for state in states]
+            tables = [store.table(self, "samples.parquet", shorter)]
 
         for start in range(done - done % self.batch, len(ids), self.batch):
             batch = ids[start : start + self.batch]
@@ -242,14 +243,11 @@ def _keep(kept: list[np.ndarray], step: int, timestep: int, h: Tensor) -> None:
     kept.append(h_rows(h.float().numpy()))
 
 
-def forerunner(stage: Stage, store: Store, beginning: str, rows: int) -> tuple[int, Path | None]:
-    """The same part when there were fewer samples: how many it had, and its folder; the longest there is, and undamaged."""
-    shorter = {
-        int(name.removeprefix(beginning + "-")): folder
-        for name, folder in store.finished(stage, beginning + "-").items()
-    }
+def forerunner(stage: Stage, store: Store, beginning: str, rows: int) -> tuple[int, str | None]:
+    """The same part when there were fewer samples: how many it had, and its name; the longest there is, and undamaged."""
+    shorter = {int(name.removeprefix(beginning + "-")): name for name in store.finished(stage, beginning + "-")}
     for done in sorted(shorter, reverse=True):
-        if done < rows and store.unchanged(shorter[done]):
+        if done < rows and store.unchanged(stage, shorter[done]):
             return done, shorter[done]
     return 0, None
 

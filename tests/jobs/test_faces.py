@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import typer
 from click.testing import Result
@@ -20,7 +21,7 @@ from typer.testing import CliRunner
 from jobs import command_line
 from jobs.faces import faces
 from pipeline.portraits.data import draw
-from pipeline.store import Store, read_table
+from pipeline.store import Store
 from schemas.catalog import Catalog
 
 ROOT = Path(__file__).parents[2]
@@ -219,20 +220,22 @@ def test_a_moved_model_and_a_moved_root_are_recognised(made, model, tmp_path):
 def test_effects_are_by_every_judge_beside_a_control_and_calibrated(made):
     root, _ = made
     [folder] = root.glob("catalog-*/00000")
-    effects, profiles = (read_table(folder / f"{name}.parquet").to_pandas() for name in ("effects", "profiles"))
+    effects, profiles = (pq.read_table(folder / f"{name}.parquet").to_pandas() for name in ("effects", "profiles"))
     assert set(effects["judge"]) == {"portraits-judge", "mtcnn"}
     compared = effects[~effects["control"] & (effects["judge"] == "portraits-judge")]
     assert compared["limit"].notna().all() and compared["clear"].notna().all()
     catalog = Catalog.model_validate_json((folder / "catalog.json").read_text())
     assert [each.name for each in catalog.directions if each.label] == profiles["direction"].tolist()
     assert len(profiles) == len(catalog.directions)
-    calibrated = [read_table(path).to_pandas()["direction"] for path in root.glob("calibrate-*/00000/profiles.parquet")]
+    calibrated = [
+        pq.read_table(path).to_pandas()["direction"] for path in root.glob("calibrate-*/00000/profiles.parquet")
+    ]
     tried = set(pd.concat(calibrated).str.split("/").str[1:].str.join("/"))
     assert {"ridge/disentangled", "mean-difference", "principal-components"} <= tried
     assert not tried & {"ridge", "mean-difference/disentangled"}, "those are measured on a few samples only"
-    preserved = read_table(folder / "preservation.parquet").to_pandas()
+    preserved = pq.read_table(folder / "preservation.parquet").to_pandas()
     assert set(profiles["direction"]) < set(preserved["direction"])
-    assert set(read_table(folder / "convergence.parquet").to_pandas()["space"]) == {"h", "x_T"}
+    assert set(pq.read_table(folder / "convergence.parquet").to_pandas()["space"]) == {"h", "x_T"}
 
 
 def test_one_setting_measures_as_the_paper_does(tiny_model, root):
@@ -249,9 +252,9 @@ def test_one_setting_measures_as_the_paper_does(tiny_model, root):
 def test_directions_of_single_images_are_in_the_catalog_with_what_they_do(made):
     root, _ = made
     [folder] = root.glob("catalog-*/00000")
-    directions = read_table(folder / "directions.parquet").to_pandas().dropna(subset="mask")
+    directions = pq.read_table(folder / "directions.parquet").to_pandas().dropna(subset="mask")
     assert directions["mask"].value_counts().to_dict() == {"image": 5, "box-4-4-12-12": 5}
-    transfer, locality = (read_table(folder / f"{name}.parquet").to_pandas() for name in ("transfer", "locality"))
+    transfer, locality = (pq.read_table(folder / f"{name}.parquet").to_pandas() for name in ("transfer", "locality"))
     assert set(transfer["direction"]) == set(directions.dropna(subset="sample_id")["name"])
     assert set(locality["direction"]) > set(directions["name"]) and set(locality["region"]) == {"box-4-4-12-12"}
     card = (folder / "README.md").read_text()

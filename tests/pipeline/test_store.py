@@ -1,7 +1,9 @@
-"""A part appears whole or not at all, whatever happens to the process that writes it."""
+"""A part appears whole or not at all, whatever happens to the process that writes it, and is read as it was written or not."""
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.pages import footer_of
 from pipeline.store import Store, h_writer, sha256, write_table, write_vectors
 from pipeline.worker import Worker
 from schemas.activations import activations_schema, step_table
@@ -162,7 +165,12 @@ def test_the_record_holds_the_sums_of_every_file_and_how_the_part_was_made(store
     make(store, 1)
     path = store.folder(STAGE, 1) / "numbers.parquet"
     record = store.record(STAGE, 1)
-    assert record["files"] == {"numbers.parquet": {"bytes": path.stat().st_size, "sha256": sha256(path)}}
+    sums = {
+        "bytes": path.stat().st_size,
+        "sha256": sha256(path),
+        "footer_sha256": hashlib.sha256(footer_of(path)).hexdigest(),
+    }
+    assert record["files"] == {"numbers.parquet": sums}
     assert (record["stage"], record["part"], record["made"]) == ("numbers", 1, {"host": "here"})
     described = json.loads((store.root / STAGE.folder / "stage.json").read_text())
     assert described["settings"] == {"is": "Numbers", "parts": 3, "start": 0}
@@ -190,19 +198,95 @@ def test_verify_finds_a_flipped_bit_and_a_missing_file(store):
     assert store.verify(STAGE, 0) == [f"{path} is missing"]
 
 
-def test_reading_a_page_with_a_flipped_bit_names_the_part_and_how_to_make_it_again(store):
+def write_every_kind(out: Path) -> None:
+    write_table(out / "table.parquet", pa.table({"number": np.arange(50)}))
+    write_vectors(out / "vectors.safetensors", {"a": np.arange(6.0), "b": np.ones(3)})
+    (out / "page.html").write_text("<p>fifty</p>")
+    write_h(out / "activations.parquet", rows=2)
+
+
+def read_activations(store: Store, step: int = 1) -> np.ndarray:
+    h = np.empty((2, 4 * 16 * 16), np.float16)
+    with store.group(STAGE, "activations.parquet", 0, activations_schema((4, 16, 16)), step, h) as rows:
+        assert rows["step"].to_pylist() == [step] * 2
+    return h
+
+
+READERS = {
+    "table.parquet": lambda store: store.table(STAGE, "table.parquet", 0),
+    "vectors.safetensors": lambda store: store.vectors(STAGE, "vectors.safetensors"),
+    "page.html": lambda store: store.text(STAGE, "page.html"),
+    "activations.parquet": read_activations,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_no_flipped_bit_of_any_file_is_read(store, name):
+    """The part and how to have it made again are named. Of activations, the step that is read and the footer count."""
     with store.part(STAGE, 0) as out:
-        write_table(out / "numbers.parquet", pa.table({"number": np.random.default_rng(0).integers(0, 2**40, 5000)}))
-    path = store.folder(STAGE, 0) / "numbers.parquet"
-    column = pq.read_metadata(path).row_group(0).column(0)
-    flip_a_bit(path, at=column.data_page_offset + 1000)
+        write_every_kind(out)
+    path = store.folder(STAGE, 0) / name
+    READERS[name](store)
+    whole = path.read_bytes()
+    first = 0
+    if name == "activations.parquet":
+        first = pq.read_metadata(path).row_group(1).column(0).data_page_offset
+    for at in range(first, len(whole), 1 + (len(whole) - first) // 300):
+        flip_a_bit(path, at)
+        with pytest.raises(
+            UserError, match=f"{path} is missing or damaged .*\nDelete .*00000.json and run the same command"
+        ):
+            READERS[name](store)
+        path.write_bytes(whole)
+    path.write_bytes(whole[:-1])
+    with pytest.raises(UserError, match="damaged"):
+        READERS[name](store)
+    path.unlink()
+    with pytest.raises(UserError, match="is missing or damaged .*No such file"):
+        READERS[name](store)
 
-    with pytest.raises(UserError, match="00000/numbers.parquet is missing or damaged .*CRC.*\nDelete .*00000.json"):
+
+def test_a_damaged_record_is_never_taken_for_a_whole_one(store):
+    """What changes in it is refused, or is not what the part is read by: where and when it was made."""
+    make(store)
+    path = store.root / STAGE.folder / "00000.json"
+    whole, refused = path.read_bytes(), 0
+    for at in range(len(whole)):
+        flip_a_bit(path, at)
+        try:
+            assert store.table(STAGE, "numbers.parquet", 0)["number"].to_pylist() == [0]
+        except UserError as error:
+            assert "00000" in str(error) and "is missing or damaged" in str(error)
+            refused += 1
+        path.write_bytes(whole)
+    assert refused > len(whole) / 3
+
+
+def test_the_record_of_another_stage_is_no_record(store):
+    make(store)
+    other = Numbers(parts=3, start=5)
+    make(store, stage=other)
+    shutil.copy(store.root / other.folder / "00000.json", store.root / STAGE.folder / "00000.json")
+    with pytest.raises(UserError, match="the record of another stage"):
         store.table(STAGE, "numbers.parquet", 0)
-    with pytest.raises(UserError, match="damaged"), store.parquet(STAGE, "numbers.parquet", 0) as file:
-        file.read_row_group(0)
 
-    (store.root / STAGE.folder / "00000.json").unlink()  # as the error says
+
+def test_a_file_that_the_record_does_not_list_is_not_read(store):
+    make(store)
+    shutil.copy(store.folder(STAGE, 0) / "numbers.parquet", store.folder(STAGE, 0) / "more.parquet")
+    with pytest.raises(UserError, match="does not list it"):
+        store.table(STAGE, "more.parquet", 0)
+    assert not store.holds(STAGE, "more.parquet") and store.holds(STAGE, "numbers.parquet")
+    assert store.verify(STAGE, 0) == [f"{store.folder(STAGE, 0) / 'more.parquet'} is not in the record of its part"]
+
+
+def test_a_damaged_part_is_made_again_as_the_error_says(store):
+    make(store)
+    flip_a_bit(store.folder(STAGE, 0) / "numbers.parquet", at=30)
+    with pytest.raises(UserError) as told:
+        store.table(STAGE, "numbers.parquet", 0)
+    [record] = re.findall(r"Delete (\S+) and run", str(told.value))
+    Path(record).unlink()
     make(store)
     assert store.table(STAGE, "numbers.parquet", 0)["number"].to_pylist() == [0]
 

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from pipeline.errors import UserError
 from pipeline.jacobian import jacobian_subspace, masked
@@ -19,7 +21,6 @@ from pipeline.stages.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.locality import Locality
 from pipeline.stages.source import decode
 from pipeline.stages.transfer import Transfer
-from pipeline.store import read_arrays, read_table
 
 REGION = Box(2, 2, 12, 10)
 
@@ -160,8 +161,8 @@ def test_mean_directions_have_a_share_and_no_sample_of_their_own(flow, store):
 def test_at_its_own_step_a_direction_is_zero_at_all_others(distinct, store, tmp_path):
     own = replace(distinct, applied="own", similar=0.99)
     own.process(0, store, None, tmp_path)
-    vectors = read_arrays(tmp_path / "directions.safetensors")
-    for row in read_table(tmp_path / "directions.parquet").to_pylist():
+    vectors = load_file(tmp_path / "directions.safetensors")
+    for row in pq.read_table(tmp_path / "directions.parquet").to_pylist():
         assert np.flatnonzero(vectors[row["name"]].any(axis=(1, 2, 3))).tolist() == [row["step"]]
         assert row["name"].endswith("/jacobian-own-step")
 

@@ -1,9 +1,10 @@
 """The control is drawn at random, and as large as what it is compared with."""
 
 import numpy as np
+import pyarrow.parquet as pq
+from safetensors.numpy import load_file
 
 from pipeline.stages.random_directions import RandomDirections, random_direction
-from pipeline.store import read_arrays, read_table
 
 
 def test_a_random_direction_has_the_norms_asked_for_at_every_step():
@@ -32,7 +33,7 @@ def test_the_control_may_be_as_long_as_the_longest_direction(flow, store, tmp_pa
     longest = max((row for each in finders for row in rows(store, each)), key=lambda row: row["norm"])
     control = RandomDirections(flow.catalog.sample, finders, 2, norms="largest")
     control.process(0, store, None, tmp_path)
-    drawn = read_table(tmp_path / "directions.parquet").to_pylist()
+    drawn = pq.read_table(tmp_path / "directions.parquet").to_pylist()
     for row in drawn:
         np.testing.assert_allclose(row["norm_by_step"], longest["norm_by_step"], rtol=1e-5)
     assert [row["name"] for row in drawn] == list(control.names)
@@ -44,7 +45,7 @@ def test_two_controls_share_no_draw(flow, store, tmp_path):
         control = RandomDirections(flow.catalog.sample, flow.catalog.finders, 1, norms=norms)
         (tmp_path / norms).mkdir()
         control.process(0, store, None, tmp_path / norms)
-        made.append(read_arrays(tmp_path / norms / "directions.safetensors")[control.names[0]].ravel())
+        made.append(load_file(tmp_path / norms / "directions.safetensors")[control.names[0]].ravel())
     v, w = made
     assert abs(v @ w) / np.linalg.norm(v) / np.linalg.norm(w) < 0.2
 
