@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.errors import UserError
 from pipeline.stage import Stage
 from pipeline.store import Store
+from pipeline.threads import THREADS, fixed_threads
 
 LOADED_AT_ONCE = 3  # stages whose models a worker keeps in memory
 _PACKAGES = ("torch", "diffusers", "numpy", "pyarrow", "scikit-learn", "facenet-pytorch", "ray")
@@ -31,7 +32,10 @@ class Failure:
 
 @dataclass
 class Worker:
-    """Makes parts. `make` never raises for what a stage does wrong: it returns the failure."""
+    """Makes parts, each on as many threads as any other worker would: the bytes do not depend on where a part is made.
+
+    `make` never raises for what a stage does wrong: it returns the failure.
+    """
 
     loaded: dict[str, Any] = field(default_factory=dict)
 
@@ -45,12 +49,13 @@ class Worker:
         return None
 
     def _make(self, stage: Stage, part: int, store: Store) -> None:
-        loaded = self._load(stage)
-        started = time.monotonic()
-        made = provenance()
-        with store.part(stage, part, made) as out:
-            stage.process(part, store, loaded, out)
-            made["seconds"] = round(time.monotonic() - started, 3)
+        with fixed_threads():
+            loaded = self._load(stage)
+            started = time.monotonic()
+            made = provenance()
+            with store.part(stage, part, made) as out:
+                stage.process(part, store, loaded, out)
+                made["seconds"] = round(time.monotonic() - started, 3)
 
     def _load(self, stage: Stage) -> Any:
         if stage.fingerprint not in self.loaded:
@@ -68,6 +73,7 @@ def provenance() -> dict[str, Any]:
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": platform.machine(),
         "python": platform.python_version(),
+        "threads": THREADS,
         **_versions(),
     }
 
