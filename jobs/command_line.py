@@ -44,8 +44,7 @@ def carry_out(
     """
     store = Store(root)
     try:
-        if workers is not None and workers < 0:
-            raise UserError(f"{workers} workers: expected at least 1, or 0 to work in this process.")
+        check_where(root, workers, address)
         goals = describe()
         plans = plan(goals, store)
         if plan_only:
@@ -54,12 +53,29 @@ def carry_out(
         if plan_only:
             raise typer.Exit()
         make(plans, store, workers, address)
+        for goal in goals:
+            store.check(goal)
     except UserError as error:
         errors.print(Text(f"Error: {error}", style="red"))
         raise typer.Exit(2) from None
     except RunFailed as failed:
         raise typer.Exit(explain(failed)) from None
     return store, goals
+
+
+def check_where(root: Path, workers: int | None, address: str | None) -> None:
+    """Raise UserError where the work cannot be done as asked."""
+    if workers is not None and workers < 0:
+        raise UserError(f"{workers} workers: expected at least 1, or 0 to work in this process.")
+    if address is not None and workers == 0:
+        raise UserError(
+            f"--workers 0 works in this process, and --address {address} on a cluster.\nLeave one of them out."
+        )
+    if address is not None and not root.is_absolute():
+        raise UserError(
+            f"--root {root} is relative, and workers of the cluster at {address} would each find it in a folder of their own.\n"
+            "Give --root as the absolute path of a folder that this machine and all workers share, such as a network disk."
+        )
 
 
 def make(plans: Sequence[StagePlan], store: Store, workers: int | None, address: str | None) -> None:

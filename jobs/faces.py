@@ -13,6 +13,7 @@ from jobs.measurement import Measurement
 from pipeline import images as image_sets
 from pipeline import models
 from pipeline.errors import UserError
+from pipeline.hub import HUB_ID
 from pipeline.masks import Mask, mask
 from pipeline.stage import Stage
 from pipeline.stages.annotate import Annotate, annotator
@@ -47,10 +48,15 @@ FAR = (-4.0, 4.0)  # strengths that they are measured at, in standard deviations
 
 def faces(
     root: Annotated[Path, Option(help="Folder for everything that is made.")] = Path("runs/faces"),
-    model: Annotated[str, Option(help="Folder or hub id of an unconditional diffusers U-Net.")] = str(models.BUNDLED),
+    model: Annotated[
+        str, Option(help="Folder of the bundled model, or of a copy of it: the annotator knows no other.")
+    ] = str(models.BUNDLED),
     samples: Annotated[int, Option(help="Samples to find directions in.")] = 896,
     images: Annotated[
-        Path | None, Option(help="Folder or Parquet of real images to find directions in, instead of in samples.")
+        Path | None,
+        Option(
+            help="Folder or Parquet of portraits, drawn as the bundled ones, to find directions in, instead of in samples."
+        ),
     ] = None,
     steps: Annotated[int, Option(help="T, steps of the reverse process.")] = 16,
     eta: Annotated[float, Option(help="0 = DDIM, 1 = DDPM.")] = 1.0,
@@ -108,7 +114,7 @@ def faces(
     """Make a measured direction catalog of the bundled portraits, and a report to look at."""
 
     def goals() -> tuple[Catalog, Report]:
-        found, labels = models.find(model), annotator("portraits")
+        found, labels = bundled(model), annotator("portraits")
         wanted = tuple(name.strip() for name in attributes.split(",") if name.strip())
         if images is not None and not activations:
             raise UserError("Real images are inverted with their activations stored: leave --no-activations out.")
@@ -116,6 +122,9 @@ def faces(
         sample = Sample(found, samples, steps, eta, seed=seed)
         fewer = Sample(found, min(samples, YARDSTICK), steps, eta, seed=seed)
         if images is not None:
+            console.print(
+                f"Labels: by {labels.name!r}, which knows drawings as the bundled ones; of photographs they mean nothing."
+            )
             sample, source = fewer, Invert(found, steps, images=image_sets.find(images), iterations=ITERATIONS)
         elif activations:
             source = sample
@@ -156,6 +165,19 @@ def faces(
     store, [catalog, report] = carry_out(goals, root, workers, address, plan)
     console.print(f"Catalog: {store.folder(catalog)}")
     console.print(f"Report:  {store.folder(report) / 'report.html'}")
+
+
+def bundled(name: str) -> models.Model:
+    """The bundled model, wherever it lies. Raises UserError for any other: what labels here has only ever seen its portraits."""
+    elsewhere = HUB_ID.fullmatch(name) and not Path(name).exists()
+    found = None if elsewhere else models.find(name)
+    if found is None or found.weights != models.find(str(models.BUNDLED)).weights:
+        raise UserError(
+            f"{name} is not the bundled model, and this job labels with 'portraits', a network for drawings.\n"
+            "Its scores of other images would mean nothing. Leave --model out, or wire a job of your own, with an annotator\n"
+            "that knows what your model shows: CONTRIBUTING.md says how to add one."
+        )
+    return found
 
 
 def from_how_many(difference: Stage) -> tuple[Convergence, ...]:

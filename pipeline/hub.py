@@ -22,7 +22,7 @@ _FETCHED = [
     *(f"{folder}{name}" for folder in _NETWORKS for name in checkpoint.FILES),
 ]
 
-_HUB_ID = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>.+))?")
+HUB_ID = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>.+))?")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def locate(name: str, revision: str | None = None) -> Place:
         if revision:
             raise UserError(f"{name} is a folder, which has no revisions. Leave out the revision {revision}.")
         return Place(name, folder)
-    match = _HUB_ID.fullmatch(name)
+    match = HUB_ID.fullmatch(name)
     if match is None or folder.exists():
         found = f"{name} is a file." if folder.exists() else f"There is no model folder {name}."
         raise UserError(

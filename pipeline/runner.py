@@ -96,7 +96,8 @@ def run(plans: Sequence[StagePlan], store: Store, open_pool: Callable[[], Pool],
         return
     pool = open_pool()
     try:
-        failures = _drain(waiting, store, pool, progress)
+        with store.marked() as marked:
+            failures = _drain(waiting, marked, pool, progress)
     finally:
         pool.close()
     if failures:

@@ -20,7 +20,7 @@ import socket
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Store:
     """A folder of parts. Nothing is opened or created before it is needed."""
 
     root: Path
+    mark: str | None = None  # a file that must be there before anything is written: see `marked`
 
     # What exists
 
@@ -78,8 +79,7 @@ class Store:
     def verify(self, stage: Stage, part: int) -> list[str]:
         """What is wrong with a finished part, by its recorded SHA-256 sums; empty when nothing is."""
         folder, recorded = self.folder(stage, part), self.record(stage, part)["files"]
-        strangers = {str(path.relative_to(folder)) for path in _files(folder)} - recorded.keys()
-        faults = [f"{folder / name} is not in the record of its part" for name in sorted(strangers)]
+        faults = []
         for name, expected in recorded.items():
             path = folder / name
             if not path.exists():
@@ -87,6 +87,12 @@ class Store:
             elif sha256(path) != expected["sha256"]:
                 faults.append(f"{path} has changed since it was written")
         return faults
+
+    def check(self, stage: Stage) -> None:
+        """Raise UserError unless every part of a finished stage is as it was written."""
+        for part in range(stage.n_parts):
+            for fault in self.verify(stage, part):
+                raise UserError(f"{fault}.\n{self._how_to_mend(stage, part)}")
 
     # Reading
 
@@ -153,27 +159,33 @@ class Store:
 
     def _damaged(self, stage: Stage, part: Part, path: Path, what: str) -> UserError:
         """What is wrong with a file, and how to have its part made again."""
-        return UserError(
-            f"{path} is missing or damaged ({what}).\n"
-            f"Delete {self._record_path(stage, part)} and run the same command: the part is made again."
-        )
+        return UserError(f"{path} is missing or damaged ({what}).\n{self._how_to_mend(stage, part)}")
+
+    def _how_to_mend(self, stage: Stage, part: Part) -> str:
+        return f"Delete {self._record_path(stage, part)} and run the same command: the part is made again."
 
     # Writing
 
     @contextmanager
     def part(self, stage: Stage, part: int, made: dict[str, Any] | None = None) -> Iterator[Path]:
         """An empty folder to write a part into. It becomes the part when the block ends well, and vanishes otherwise."""
+        self.check_shared()
+        with self._full_disk_explained(), self._desk() as desk:
+            out = desk / "part"
+            out.mkdir()
+            yield out
+            self._commit(stage, part, out, made if made is not None else {})
+
+    @contextmanager
+    def _desk(self) -> Iterator[Path]:
+        """An empty folder of this process in the scratch, removed at the end."""
         scratch = self.root / ".scratch"
-        with self._full_disk_explained():
-            scratch.mkdir(parents=True, exist_ok=True)
-            desk = Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}.{os.getpid()}.", dir=scratch))
-            try:
-                out = desk / "part"
-                out.mkdir()
-                yield out
-                self._commit(stage, part, out, made if made is not None else {})
-            finally:
-                shutil.rmtree(desk, ignore_errors=True)
+        scratch.mkdir(parents=True, exist_ok=True)
+        desk = Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}.{os.getpid()}.", dir=scratch))
+        try:
+            yield desk
+        finally:
+            shutil.rmtree(desk, ignore_errors=True)
 
     def _commit(self, stage: Stage, part: int, out: Path, made: dict[str, Any]) -> None:
         """Make `out` the part: check what was written, rename it into place, then write the record."""
@@ -222,6 +234,21 @@ class Store:
             host, _, pid = desk.name.rpartition(".")[0].rpartition(".")
             if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
                 shutil.rmtree(desk, ignore_errors=True)
+
+    @contextmanager
+    def marked(self) -> Iterator["Store"]:
+        """This store with a mark in its root, by which workers know it: another machine may have a folder of the same name."""
+        with self._full_disk_explained(), self._desk() as desk:
+            yield replace(self, mark=desk.name)
+
+    def check_shared(self) -> None:
+        """Raise UserError where this process does not see the mark that was left in the root."""
+        if self.mark and not (self.root / ".scratch" / self.mark).exists():
+            found = "another folder of that name" if self.root.exists() else "no such folder"
+            raise UserError(
+                f"A worker on {socket.gethostname()} does not share the folder {self.root}: it finds {found}.\n"
+                "Give --root as the absolute path of a folder that this machine and all workers share, such as a network disk."
+            )
 
     def free_bytes(self) -> int:
         """Space left on the disk that holds the root, which need not exist yet."""

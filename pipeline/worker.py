@@ -39,6 +39,14 @@ class Worker:
 
     loaded: dict[str, Any] = field(default_factory=dict)
 
+    def cannot_write(self, store: Store) -> str | None:
+        """Why nothing made here would come into the store, or None."""
+        try:
+            store.check_shared()
+        except UserError as error:
+            return str(error)
+        return None
+
     def make(self, stage: Stage, part: int, store: Store) -> Failure | None:
         try:
             self._make(stage, part, store)

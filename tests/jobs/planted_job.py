@@ -8,10 +8,12 @@ from jobs.command_line import carry_out, console, main
 from tests.pipeline.planted import Gated, Squares, Total
 
 
-def planted(root: Path, gate: str, held: int = 0, workers: int = typer.Option(0)) -> None:
+def planted(
+    root: Path, gate: str, held: int = 0, workers: int = typer.Option(0), address: str | None = typer.Option(None)
+) -> None:
     """Numbers, of which those from `held` on wait for the gate; their squares; the total."""
     store, [total] = carry_out(
-        lambda: (Total(Squares(Gated(parts=12, held=held, gate=gate))),), root, workers, address=None, plan_only=False
+        lambda: (Total(Squares(Gated(parts=12, held=held, gate=gate))),), root, workers, address, plan_only=False
     )
     console.print(f"Total: {store.folder(total)}")
 

@@ -1,11 +1,15 @@
 """A real, local Ray: parts are made, workers die, and the bytes are those of one process."""
 
+import http.client
 import os
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
+import grpc
 import psutil
 import pytest
 import ray
@@ -37,12 +41,12 @@ class Borrowed:
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory):
-    """Two workers, started without a token in the home folder and beside a Ray address that leads nowhere."""
+    """Two workers, started beside settings that are meant for a cluster, which leads nowhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("PYTHONPATH", str(ROOT))  # workers import the planted stages by name
         patch.setenv("RAY_ADDRESS", "192.0.2.1:6379")
-        patch.delenv("RAY_AUTH_MODE", raising=False)
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # of a cluster, perhaps: a Ray of one's own is never open
         pool = RayPool(2)
         yield pool
         pool.close()
@@ -99,12 +103,92 @@ def test_a_failure_comes_back_with_its_traceback_and_the_pool_stays_of_use(pool,
     assert store.missing(Failing(parts=3, failing=(0,))) == [0]
 
 
-def test_no_token_is_needed_nor_made(pool):
-    assert not (Path(os.environ["HOME"]) / ".ray" / "auth_token").exists()
-    assert os.environ["RAY_AUTH_MODE"] == "disabled"
+def listeners() -> list[tuple[str, str, int]]:
+    """Where this process and all that it started listen: program, address and port."""
+    own = psutil.Process()
+    return [
+        (process.name(), connection.laddr.ip.removeprefix("::ffff:"), connection.laddr.port)
+        for process in (own, *own.children(recursive=True))
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
 
 
-@pytest.mark.slow  # starts a Ray of its own, twice
+def ask(port: int, method: str, token: str | None) -> grpc.StatusCode:
+    """What a server of Ray's says to an empty request, with the token or without."""
+    metadata = [("authorization", f"Bearer {token}")] if token else []
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        try:
+            channel.unary_unary(method)(b"", metadata=metadata, timeout=30)
+        except grpc.RpcError as error:
+            return error.code()
+    return grpc.StatusCode.OK
+
+
+METHODS = {
+    "gcs_server": "/ray.rpc.NodeInfoGcsService/GetClusterId",
+    "raylet": "/ray.rpc.NodeManagerService/GetNodeStats",
+    "ray::Worker": "/ray.rpc.CoreWorkerService/PushTask",
+}
+
+
+def test_a_run_of_ones_own_listens_on_the_loopback_interface_alone(pool, tmp_path):
+    make(Store(tmp_path), Squares(Failing(parts=2)), lambda: Borrowed(pool))  # all workers are there
+    found = listeners()
+    assert {program for program, _, _ in found} >= METHODS.keys()
+    assert {address for _, address, _ in found} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("program", METHODS)
+def test_who_has_no_token_is_refused(pool, program):
+    """Everything that takes orders answers with the token, and to nobody without it or with another."""
+    token = os.environ["RAY_AUTH_TOKEN"]
+    asked = [port for name, _, port in listeners() if name == program]
+    answers = {(ask(port, METHODS[program], given)) for port in asked for given in (None, "0" * 64)}
+    assert answers <= {
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }  # the latter from another service
+    assert grpc.StatusCode.UNAUTHENTICATED in answers
+    assert {ask(port, METHODS[program], token) for port in asked} - {
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+
+
+def test_the_agents_refuse_who_has_no_token(pool):
+    refused = 0
+    for _, _, port in (each for each in listeners() if each[0].endswith("Agent")):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/job_agent/jobs/", timeout=30) as answer:
+                assert b"# HELP" in answer.read(), "numbers for Prometheus, which take no orders"
+        except urllib.error.HTTPError as error:
+            refused += error.code == 401
+        except http.client.BadStatusLine:
+            pass  # gRPC
+    assert refused == 2
+
+
+def test_nothing_is_started_that_is_not_wanted(pool):
+    started = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
+    assert not [each for each in started for name in ("dashboard.py", "monitor.py", "log_monitor.py") if name in each]
+
+
+def test_the_token_is_in_no_file(pool):
+    """Ray keeps one in the home folder where it is left to itself."""
+    assert not (Path(os.environ["HOME"]) / ".ray").exists()
+    token = os.environ["RAY_AUTH_TOKEN"].encode()
+    session = Path(pool.ray._private.worker._global_node.get_session_dir_path())
+    files = [path for path in session.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert files and not [path for path in files if token in path.read_bytes()]
+
+
+def test_a_process_that_is_connected_to_a_ray_keeps_it(pool, tmp_path):
+    with pytest.raises(UserError, match="connected to a Ray already.*\nCall ray.shutdown"):
+        RayPool(1)
+    make(Store(tmp_path), Failing(parts=2), lambda: Borrowed(pool))
+
+
 def test_when_the_driver_is_killed_its_ray_goes_too_and_the_next_run_finds_what_was_finished(tmp_path):
     store, gate = Store(tmp_path / "root"), tmp_path / "gate"
     code = (
@@ -163,7 +247,9 @@ def test_a_ray_that_does_not_start_or_answer_is_an_error_that_says_what_to_do(ad
 
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # or the choice made for the address would outlive this test
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    before = dict(os.environ)
     with pytest.raises(UserError, match=message):
         RayPool(address=address)
     assert tried == [address or "local"] * tries
+    assert dict(os.environ) == before

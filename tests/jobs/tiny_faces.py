@@ -1,0 +1,13 @@
+"""The main job with a tiny model in the place of the bundled one: `python -m tests.jobs.tiny_faces FOLDER [OPTIONS]`."""
+
+import sys
+from pathlib import Path
+
+from jobs.command_line import main
+from jobs.faces import faces
+from pipeline import models
+
+if __name__ == "__main__":
+    models.BUNDLED = Path(sys.argv.pop(1))
+    sys.argv += ["--model", str(models.BUNDLED)]
+    main(faces)
