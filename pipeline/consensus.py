@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.signs import signed
+
 
 class Cluster(NamedTuple):
     """Directions that are nearly one."""
@@ -42,11 +44,11 @@ def mean_subspace(subspaces: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray
     """The directions that lie in the most of the subspaces (n, m, D), each given by an orthonormal basis.
 
     Eigenvectors of the mean of the projectors, which is the mean in the chordal metric of the Grassmannian (Conway, Hardin & Sloane
-    1996). Returns shares (k,) and directions (k, D), orthonormal: a share is the mean squared cosine of the angle between the
-    direction and a subspace, 1 where all of them contain it.
+    1996). Returns shares (k,) and directions (k, D), orthonormal, the largest entry of each positive: a share is the mean squared
+    cosine of the angle between the direction and a subspace, 1 where all of them contain it.
     """
     rows = subspaces.reshape(-1, subspaces.shape[-1]).astype(np.float64)
     shares, weights = np.linalg.eigh(rows @ rows.T / len(subspaces))
     shares, weights = shares[::-1][:k], weights[:, ::-1][:, :k]
     directions = weights.T @ rows
-    return shares, directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    return shares, signed(directions / np.linalg.norm(directions, axis=1, keepdims=True))

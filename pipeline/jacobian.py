@@ -23,6 +23,7 @@ from torch.func import jvp, vjp, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pipeline.errors import UserError
+from pipeline.signs import signs
 
 Function = Callable[[Tensor], Tensor]  # (B, ...) -> (B, ...); row i of the output depends on row i of the input alone
 
@@ -267,13 +268,13 @@ def _not_zero(values: Tensor) -> Tensor:
 
 
 def _result(J: _Jacobian, ritz: _Ritz, change: Tensor) -> Subspace:
-    largest = ritz.V.gather(2, ritz.V.abs().argmax(dim=2, keepdim=True))
+    sign = signs(ritz.V)[..., None]
     there = _NONE * ritz.S[:, :1] < ritz.S
-    U = torch.where(there[..., None], ritz.U / _not_zero(ritz.S)[..., None], 0) * largest.sign()
+    U = torch.where(there[..., None], ritz.U / _not_zero(ritz.S)[..., None], 0) * sign
     return Subspace(
         U.unflatten(2, J.output_shape[1:]),
         ritz.S,
-        (ritz.V * largest.sign()).unflatten(2, J.h.shape[1:]),
+        (ritz.V * sign).unflatten(2, J.h.shape[1:]),
         ritz.residuals,
         change,
         J.count,

@@ -37,6 +37,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from pipeline import span
+from pipeline.signs import signed, signs
 
 AnyArray = Any  # a NumPy array or a torch tensor: for readers
 Array = NDArray[np.floating]
@@ -325,7 +326,7 @@ class StreamingPCA:
     def _signed(self, k: int) -> Tensor:
         """The first k rows of L, with their signs as stated."""
         rows = self._kept[:k]
-        return rows * _sign(rows)[:, None]
+        return rows * signs(rows)[:, None]
 
     def _trustworthy(self, k: int) -> NDArray[np.bool_]:
         return _stands_clear(self._energies.numpy(), self._bound)[:k]
@@ -366,7 +367,7 @@ def exact_pca(h: AnyArray, k: int) -> Components:
     gram = span.numpy(span.gram(h, mean))
     values, U = _largest(gram, k)
     vectors = span.combine(U.T / np.sqrt(len(h) - 1), h, mean)
-    sign = _sign(torch.from_numpy(vectors)).numpy()
+    sign = signs(torch.from_numpy(vectors)).numpy()
     return Components(
         vectors * sign[:, None],
         _share(values[:k], gram),
@@ -384,7 +385,7 @@ def components_from_gram(gram: AnyArray, k: int) -> tuple[Array, Array]:
     gram = span.numpy(gram)
     values, U = _largest(gram, k)
     weights = U.T / np.sqrt(len(gram) - 1)
-    return weights * _sign(torch.from_numpy(weights)).numpy()[:, None], _share(values[:k], gram)
+    return signed(weights), _share(values[:k], gram)
 
 
 # In a tree
@@ -477,12 +478,6 @@ def _stands_clear(values: Array, bound: float = 0.0) -> NDArray[np.bool_]:
         return np.zeros(0, bool)
     gaps = -np.diff(values, prepend=np.inf, append=0.0)
     return np.minimum(gaps[:-1], gaps[1:]) > STANDS_CLEAR * (bound + ROUNDING * values[0])
-
-
-def _sign(rows: Tensor) -> Tensor:
-    """(rows,) 1 or -1: the sign of the entry that is largest in magnitude, the first of several."""
-    largest = rows.gather(1, rows.abs().argmax(dim=1, keepdim=True))[:, 0]
-    return torch.where(largest < 0, -1.0, 1.0).to(rows)
 
 
 def _blocks(rows: Tensor) -> Iterator[slice]:

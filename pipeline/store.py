@@ -4,7 +4,7 @@
       sample-3f2a.../            a stage's folder
         stage.json                 its settings, for people
         00000/                     a part: files that appeared together, by one rename
-        00000.json                 its commit record, written last: sizes, SHA-256, and where and how it was made
+        00000.json                 its commit record, written last: sizes, SHA-256 (its own too), where and how it was made
       .scratch/                  parts in the making, and their records; one folder each, named by host and process
 
 A part exists exactly when its commit record does, and whatever is read is first checked against that record: a whole file by its
@@ -65,14 +65,16 @@ class Store:
         path = self._record_path(stage, part)
         try:
             record = json.loads(path.read_bytes())
-            found = (
-                record["stage"],
-                record["fingerprint"],
-                {name: sums["sha256"] for name, sums in record["files"].items()},
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            seal = record.pop("sha256_of_this", None)
+        except (OSError, ValueError, AttributeError) as error:
             raise self._damaged(stage, part, path, f"{type(error).__name__}: {error}") from error
-        if found[:2] != (stage.name, stage.fingerprint):
+        if seal is None:
+            raise self._damaged(
+                stage, part, path, "it has no SHA-256 of its own: it is damaged, or of an older release"
+            )
+        if seal != _seal(record):
+            raise self._damaged(stage, part, path, "it does not have the SHA-256 that it was written with")
+        if (record["stage"], record["fingerprint"]) != (stage.name, stage.fingerprint):
             raise self._damaged(stage, part, path, "it is the record of another stage")
         return record
 
@@ -201,7 +203,8 @@ class Store:
             return  # another worker was faster; the bytes are the same
         _rename_unless_there(out, self.folder(stage, part), files)
         record = {"stage": stage.name, "fingerprint": stage.fingerprint, "part": part, "files": files, "made": made}
-        _write_by_rename(self._record_path(stage, part), record, desk=out.parent)
+        sealed = {**record, "sha256_of_this": _seal(record)}
+        _write_by_rename(self._record_path(stage, part), sealed, desk=out.parent)
 
     @contextmanager
     def _full_disk_explained(self) -> Iterator[None]:
@@ -320,6 +323,11 @@ def _rename_unless_there(out: Path, folder: Path, files: dict[str, Any]) -> None
     except OSError as error:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
             raise
+
+
+def _seal(record: dict[str, Any]) -> str:
+    """SHA-256 of what a record says, whatever the layout of its JSON."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _as_recorded(folder: Path, files: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from pipeline.annotators.annotator import Annotator
 from pipeline.errors import UserError
+from pipeline.signs import signed
 from pipeline.stage import Stage
 from pipeline.store import Store, write_table, write_vectors
 from schemas.directions import DIRECTIONS
@@ -52,7 +53,13 @@ def _same(judge: Annotator, annotator: Annotator) -> bool:
 
 
 def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], rows: list[Row]) -> None:
-    """Write directions: `vectors` by name, each (T, C, H, W); `rows` what the schema asks for beyond norms and stage."""
+    """Write directions: `vectors` by name, each (T, C, H, W); `rows` what the schema asks for beyond norms and stage.
+
+    One of an attribute points to more of it. Any other has the sign by which its entry of all steps that is largest in magnitude
+    is positive.
+    """
+    free = {row["name"] for row in rows if row.get("attribute") is None}
+    vectors = {name: signed(v[None])[0] if name in free else v for name, v in vectors.items()}
     for name, vector in vectors.items():
         if not np.isfinite(vector).all() or not vector.any():
             raise UserError(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class JacobianDirections(Stage):
     "distinct" gathers the singular vectors that are nearly one and keeps the representatives that stand for the most. They are
     applied at all steps, as the paper does, or at their own. "mean" takes the directions that lie in the most subspaces.
     """
+
+    version: ClassVar[int] = 2
 
     subspaces: JacobianSubspaces
     scale: Source  # stored samples of the same model, whose h is measured along the directions

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class PrincipalComponents(ByStep):
     "per-step" is the paper's: direction j is the j-th component of every step, whatever that means there. "matched" pairs the
     components of neighbouring steps that give the samples the same scores. "joint" is one PCA of whole trajectories.
     """
+
+    version: ClassVar[int] = 2
 
     sample: Stage  # a source, or sketches of one
     k: int  # directions

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from jobs import command_line
 from jobs.faces import faces
+from pipeline import models
 from pipeline.portraits.data import draw
 from pipeline.store import Store
 from schemas.catalog import Catalog
@@ -36,6 +37,14 @@ app.command()(faces)
 
 def job(*arguments: object) -> Result:
     return CliRunner().invoke(app, [*TINY, *map(str, arguments)], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_in_the_place_of_the_bundled_one(tiny_model):
+    """The job works on the bundled model alone; here that is one which samples in a moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "BUNDLED", tiny_model)
+        yield
 
 
 @pytest.fixture
@@ -80,6 +89,11 @@ def refused(result: Result, *messages: str) -> None:
         ("--components -1", ("-1 principal components of 12 samples: expected 1 to half",)),
         ("--components 7", ("7 principal components of 12 samples: expected 1 to half",)),
         ("--held-out -1", ("-1 held-out samples: expected at least 2",)),
+        ("--address 10.0.0.1:6379", ("--workers 0 works in this process, and --address 10.0.0.1:6379 on a cluster",)),
+        (
+            "--model google/ddpm-celebahq-256",
+            ("google/ddpm-celebahq-256 is not the bundled model", "a network for drawings"),
+        ),
         ("--workers -1", ("-1 workers: expected at least 1, or 0 to work in this process",)),
         ("--jacobians -1", ("Jacobians need at least one sample",)),
         ("--region hat", ("There is no mask 'hat'; expected eyes, nose, mouth, head, box:LEFT,TOP,RIGHT,BOTTOM",)),
@@ -96,6 +110,24 @@ def refused(result: Result, *messages: str) -> None:
 def test_what_cannot_work_is_refused_and_nothing_is_written(arguments, messages, tiny_model, root):
     refused(job("--model", tiny_model, "--root", root, *arguments.split()), *messages)
     assert not root.exists()
+
+
+def test_another_model_than_the_annotator_knows(tiny_unet, model, root):
+    """Its drawings' network would label anything, and nothing would say so."""
+    for parameter in tiny_unet.parameters():
+        parameter.add_(1.0)
+    tiny_unet.save_pretrained(model / "unet")
+    refused(
+        job("--model", model, "--root", root), f"{model} is not the bundled model", "'portraits'", "Leave --model out"
+    )
+    assert not root.exists()
+
+
+def test_a_relative_root_on_a_cluster(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = job("--root", "runs/here", "--workers", 2, "--address", "10.0.0.1:6379")
+    refused(result, "--root runs/here is relative", "Give --root as the absolute path of a folder")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_without_weights(model, root):
@@ -202,6 +234,16 @@ def test_a_second_run_makes_nothing_and_changes_nothing(made, tiny_model, monkey
     assert again.exit_code == 0
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()} == before
     assert again.stdout.splitlines()[-1] == first.stdout.splitlines()[-1]
+
+
+def test_a_catalog_that_was_damaged_is_not_handed_over(made, tiny_model, tmp_path):
+    root = shutil.copytree(made[0], tmp_path / "root")
+    [vectors] = root.glob("catalog-*/00000/directions.safetensors")
+    whole = vectors.read_bytes()
+    vectors.write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
+    result = job("--model", tiny_model, "--root", root)
+    refused(result, f"{vectors} has changed since it was written", "00000.json and run the same command")
+    assert "Catalog: " not in result.stdout
 
 
 def test_the_plan_of_a_finished_run_has_nothing_to_make(made, tiny_model):

@@ -17,12 +17,12 @@ from tests.pipeline.planted import wait_for
 ROOT = Path(__file__).parents[2]
 
 
-def start(*arguments: object) -> subprocess.Popen:
+def start(*arguments: object, env: dict[str, str] | None = None) -> subprocess.Popen:
     """A job in a process group of its own, as a terminal starts it."""
     return subprocess.Popen(
         [sys.executable, "-m", *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **(env or {}), "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -107,8 +107,14 @@ def test_a_job_disturbed_in_the_middle_of_a_part_ends_with_the_same_bytes_when_r
 @pytest.fixture(scope="module")
 def whole(tiny_model, tmp_path_factory) -> dict[str, dict]:
     root = tmp_path_factory.mktemp("whole") / "root"
-    finish(start("jobs.faces", *TINY, "--model", tiny_model, "--root", root))
+    finish(start("tests.jobs.tiny_faces", tiny_model, *TINY, "--root", root, env={"OMP_NUM_THREADS": "3"}))
     return records(root)
+
+
+def test_the_main_job_makes_the_same_bytes_in_one_process_of_three_threads_and_on_ray(whole, tiny_model, tmp_path):
+    finish(start("tests.jobs.tiny_faces", tiny_model, *TINY, "--workers", 2, "--root", tmp_path / "root"))
+    assert records(tmp_path / "root") == whole
+    assert len(whole) > 90 and any(part.startswith("catalog-") for part in whole)
 
 
 @pytest.mark.slow
@@ -118,7 +124,7 @@ def test_the_main_job_disturbed_at_a_random_moment_makes_the_same_catalog_when_r
 ):
     root, least = tmp_path / "root", random.Random(seed).randint(1, len(whole) - 4)
     print(f"seed {seed}: disturbed after {least} of {len(whole)} parts")
-    command = ("jobs.faces", *TINY, "--model", tiny_model, "--root", root)
+    command = ("tests.jobs.tiny_faces", tiny_model, *TINY, "--root", root)
 
     process = start(*command)
     _, complaints = disturb(process, root, least, send)
