@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.cluster import RayPool
-from pipeline.runner import Pool, plan, run
-from pipeline.stage import Stage
-from pipeline.stages.annotate import Annotate, annotator
-from pipeline.stages.edit import Edit
-from pipeline.stages.evaluate import Evaluate
-from pipeline.stages.score_edits import ScoreEdits
-from pipeline.stages.source import Source
-from pipeline.store import Store
+from pipeline.annotators.registry import annotator
+from pipeline.engine.plan import plan
+from pipeline.engine.ray_pool import RayPool
+from pipeline.engine.runner import Pool, run
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.measures.edit import Edit
+from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.score_edits import ScoreEdits
+from pipeline.stages.sources.source import Source
 
 JUDGE = "portraits-judge"
 

@@ -24,18 +24,20 @@ from rich.table import Table
 
 from benchmarks._measured import make, measured
 from benchmarks._report import verdict
-from pipeline import models
-from pipeline.effects import on_and_off_target
-from pipeline.stages.annotate import Annotate, annotator
-from pipeline.stages.disentangle import Disentangle
-from pipeline.stages.evaluate import Evaluate
-from pipeline.stages.linear_classifier import LinearClassifier
-from pipeline.stages.linear_discriminant import LinearDiscriminant
-from pipeline.stages.mean_difference import MeanDifference
-from pipeline.stages.principal_components import PrincipalComponents
-from pipeline.stages.sample import Sample
-from pipeline.stages.supervised import Supervised
-from pipeline.store import Store
+from pipeline.annotators.registry import annotator
+from pipeline.domains import portraits
+from pipeline.engine.store import Store
+from pipeline.metrics.effects import on_and_off_target
+from pipeline.models import pretrained
+from pipeline.stages.finders.disentangle import Disentangle
+from pipeline.stages.finders.linear_classifier import LinearClassifier
+from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
+from pipeline.stages.finders.mean_difference import MeanDifference
+from pipeline.stages.finders.principal_components import PrincipalComponents
+from pipeline.stages.finders.supervised import Supervised
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.sources.sample import Sample
 
 TARGETS = {
     "ratio_gain": (">=", 1.5),  # of the best estimator over Eq. 11, at the most samples, before disentangling
@@ -80,7 +82,7 @@ def main() -> int:
 
 
 def annotated(n: int, steps: int) -> Annotate:
-    return Annotate(Sample(models.find(str(models.BUNDLED)), n, steps), (annotator("portraits"),))
+    return Annotate(Sample(pretrained.find(str(portraits.MODEL)), n, steps), (annotator("portraits"),))
 
 
 def finders(annotate: Annotate) -> list[Supervised]:

@@ -21,11 +21,12 @@ from safetensors.numpy import load_file
 
 from benchmarks._measured import JUDGE
 from benchmarks._report import verdict
-from pipeline import models
-from pipeline.effects import best_strengths, largest_control, on_and_off_target
-from pipeline.stages.annotate import annotator
-from pipeline.stages.edit import Row, sample_edited
-from pipeline.stages.sample import Sample
+from pipeline.annotators.registry import annotator
+from pipeline.domains import portraits
+from pipeline.metrics.effects import best_strengths, largest_control, on_and_off_target
+from pipeline.models import pretrained
+from pipeline.stages.measures.edit import Row, sample_edited
+from pipeline.stages.sources.sample import Sample
 
 # The project's own bar for the demo: time on two cores, and effects in standard deviations of each attribute.
 TARGETS = {
@@ -149,7 +150,7 @@ def measure_calibrated(
     unsupervised = known.dropna(subset="rank").sort_values("rank").index[:UNSUPERVISED]
     chosen = known.loc[[*(name for name in recommended.index if name in known.index), *unsupervised]]
     steps = len(next(iter(vectors.values())))
-    sample = Sample(models.find(str(models.BUNDLED)), 1, steps)
+    sample = Sample(pretrained.find(str(portraits.MODEL)), 1, steps)
     loaded, score = sample.load(), annotator(JUDGE).load()
     ids = range(FRESH, FRESH + (4 if quick else 56))
 

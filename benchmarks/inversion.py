@@ -36,25 +36,31 @@ from torch import Tensor
 from benchmarks._measured import measured
 from benchmarks._report import verdict
 from jobs.command_line import Lines
-from pipeline import images as image_sets
-from pipeline import inversion, models
-from pipeline.cluster import InProcess, RayPool
-from pipeline.diffusion import NoiseStreams, ReverseProcess
-from pipeline.effects import best_strengths, largest_control
-from pipeline.images import ImageSet
-from pipeline.inversion import Inverted
-from pipeline.models import LoadedModel, Model
-from pipeline.portraits.data import draw
-from pipeline.runner import plan, run
-from pipeline.stages.annotate import Annotate, annotator
-from pipeline.stages.disentangle import Disentangle
-from pipeline.stages.evaluate import Evaluate
-from pipeline.stages.invert import Invert
-from pipeline.stages.linear_discriminant import LinearDiscriminant
-from pipeline.stages.mean_difference import MeanDifference
-from pipeline.stages.random_directions import RandomDirections
-from pipeline.stages.sample import Sample
-from pipeline.store import Store
+from pipeline.annotators.registry import annotator
+from pipeline.domains.portraits import MODEL
+from pipeline.domains.portraits.data import draw
+from pipeline.engine.plan import plan
+from pipeline.engine.pool import InProcess
+from pipeline.engine.ray_pool import RayPool
+from pipeline.engine.runner import run
+from pipeline.engine.store import Store
+from pipeline.hspace import inversion
+from pipeline.hspace.inversion import Inverted
+from pipeline.hspace.noise import NoiseStreams
+from pipeline.hspace.reverse_process import ReverseProcess
+from pipeline.imagesets import image_set
+from pipeline.imagesets.image_set import ImageSet
+from pipeline.metrics.effects import best_strengths, largest_control
+from pipeline.models import pretrained
+from pipeline.models.pretrained import LoadedModel, Model
+from pipeline.stages.finders.disentangle import Disentangle
+from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
+from pipeline.stages.finders.mean_difference import MeanDifference
+from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.sources.invert import Invert
+from pipeline.stages.sources.sample import Sample
 
 # The project's own bars; effects in standard deviations of each attribute over samples.
 TARGETS = {
@@ -102,7 +108,7 @@ def main() -> int:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # of the workers, too
     print(f"Load average at the start: {os.getloadavg()[0]:.1f}")
 
-    model = models.find(str(models.BUNDLED))
+    model = pretrained.find(str(MODEL))
     figures = there_and_back(model, size)
     with tempfile.TemporaryDirectory(prefix="hspace-") as folder:
         effects, targets = edited(model, size, Path(folder), quick)
@@ -265,7 +271,7 @@ def portraits(n: int, folder: Path) -> ImageSet:
     folder.mkdir()
     for i, pixels in enumerate(draw(n, TO_LEARN).permute(0, 2, 3, 1).numpy()):
         Image.fromarray(pixels).save(folder / f"{i:04}.png")
-    return image_sets.find(folder)
+    return image_set.find(folder)
 
 
 def goal(model: Model, size: Size, real: ImageSet) -> Evaluate:

@@ -40,10 +40,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from benchmarks._memory import forget_peak, memory
 from benchmarks._report import verdict
 from benchmarks.sample import CELEBAHQ, QUICK_CELEBAHQ, write_untrained
-from pipeline import models
-from pipeline.denoiser import Denoiser
-from pipeline.diffusion import NoiseStreams, ReverseProcess
-from pipeline.jacobian import Method, Subspace, jacobian_subspace
+from pipeline.domains import portraits
+from pipeline.hspace.denoiser import Denoiser
+from pipeline.hspace.jacobian import Method, Subspace, jacobian_subspace
+from pipeline.hspace.noise import NoiseStreams
+from pipeline.hspace.reverse_process import ReverseProcess
+from pipeline.models import pretrained
 
 # The project's own bars.
 TARGETS = {
@@ -129,7 +131,7 @@ def main() -> int:
 
 
 def bundled(size: Size) -> tuple[Way, Way, Way, tuple[Tensor, Tensor] | None]:
-    model = models.find(str(models.BUNDLED))
+    model = pretrained.find(str(portraits.MODEL))
     denoiser, process = model.load().denoiser, ReverseProcess(model.ddim(), size.T, 1.0)
     denoiser.unet.requires_grad_(False)
     ours, alg1, power = Way(), Way(), Way()
@@ -270,7 +272,7 @@ def show(ours: Way, alg1: Way, power: Way, size: Size) -> None:
 
 def celebahq(folder: Path, repeats: int) -> dict[str, float]:
     """A product, J v and J^T u, of each: k at once by the decoder, and one by the whole U-Net."""
-    model = models.find(str(folder))
+    model = pretrained.find(str(folder))
     denoiser = model.load().denoiser
     denoiser.unet.requires_grad_(False)
     x_t = NoiseStreams(0, [0], model.x_shape).x_T()
@@ -304,7 +306,7 @@ def peaks(folder: Path, blocks: tuple[int, ...]) -> dict[str, float]:
 
 
 def peak_of(folder: Path, block: int) -> int:
-    model = models.find(str(folder))
+    model = pretrained.find(str(folder))
     denoiser = model.load().denoiser
     denoiser.unet.requires_grad_(False)
     x_t = NoiseStreams(0, [0], model.x_shape).x_T()

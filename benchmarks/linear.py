@@ -32,10 +32,10 @@ from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks._report import verdict
-from pipeline import span
-from pipeline.linear import classifiers
-from pipeline.pca import StreamingPCA
-from pipeline.selection import folds
+from pipeline.estimators import dual
+from pipeline.estimators.linear import classifiers
+from pipeline.estimators.pca import StreamingPCA
+from pipeline.estimators.selection import folds
 
 # The project's own bar for classifiers at D = 32,768.
 TARGETS = {
@@ -133,10 +133,10 @@ def planted(size: Size, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def in_the_span(h: np.ndarray, labels: np.ndarray) -> Fit:
-    mean, std = span.moments(h)
-    z, weights = span.coordinates(span.gram(h, mean, std))
+    mean, std = dual.moments(h)
+    z, weights = dual.coordinates(dual.gram(h, mean, std))
     found = classifiers(z, labels, folds(range(len(h)), FOLDS), "logistic", GRID)
-    directions = span.combine(found.coefficients @ weights, h, mean, std) / std
+    directions = dual.combine(found.coefficients @ weights, h, mean, std) / std
     return Fit(directions, found.C, found.held_out)
 
 
@@ -169,9 +169,9 @@ def in_components(h: np.ndarray, labels: np.ndarray) -> Fit:
     chunks = np.array_split(h, max(1, len(h) // 256))
     for rows in chunks:
         pca.partial_fit(rows)
-    mean, std = span.moments(h)
-    basis = span.standardised_basis(pca.components_, std)
-    z = np.concatenate([span.projected(rows, basis, mean, std) for rows in chunks])
+    mean, std = dual.moments(h)
+    basis = dual.standardised_basis(pca.components_, std)
+    z = np.concatenate([dual.projected(rows, basis, mean, std) for rows in chunks])
     found = classifiers(z, labels, folds(range(len(h)), FOLDS), "logistic", GRID)
     return Fit(found.coefficients @ basis / std, found.C, found.held_out)
 

@@ -36,7 +36,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks._memory import forget_peak, memory
 from benchmarks._report import verdict
-from pipeline.pca import StreamingPCA
+from pipeline.estimators.pca import StreamingPCA
 
 # The project's own bar for fits at scale, at D = 32,768.
 TARGETS = {

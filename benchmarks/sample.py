@@ -34,13 +34,14 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks._report import verdict
-from pipeline import models
-from pipeline.cluster import RayPool
-from pipeline.denoiser import Denoiser
-from pipeline.diffusion import NoiseStreams
-from pipeline.models import LoadedModel
-from pipeline.stages.sample import Sample
-from pipeline.store import Store
+from pipeline.domains import portraits
+from pipeline.engine.ray_pool import RayPool
+from pipeline.engine.store import Store
+from pipeline.hspace.denoiser import Denoiser
+from pipeline.hspace.noise import NoiseStreams
+from pipeline.models import pretrained
+from pipeline.models.pretrained import LoadedModel
+from pipeline.stages.sources.sample import Sample
 
 # The project's own bar for sampling.
 TARGETS = {
@@ -101,12 +102,12 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="hspace-") as folder,
         ProcessPoolExecutor(1, get_context("spawn")) as others,
     ):
-        others.submit(by_pipeline, models.BUNDLED, 1, 1)  # it has much to import: meanwhile
+        others.submit(by_pipeline, portraits.MODEL, 1, 1)  # it has much to import: meanwhile
         root = Path(folder)
         write_untrained(root / "model", QUICK_CELEBAHQ if quick else CELEBAHQ)
         pool = RayPool()
         try:
-            for name, model in {"bundled": models.BUNDLED, "celebahq": root / "model"}.items():
+            for name, model in {"bundled": portraits.MODEL, "celebahq": root / "model"}.items():
                 measured = compare(name, model, sizes[name], pool, others, Store(root / name))
                 figures |= {f"{name}_{figure}": value for figure, value in measured.items()}
         finally:
@@ -130,7 +131,7 @@ def compare(
     parts = (2 * size.rounds + 1) + (
         size.rounds + 1
     ) * pool.size  # the stage and each worker make a new part every round
-    sample = Sample(models.find(str(folder)), parts * size.batch, size.steps, batch=size.batch)
+    sample = Sample(pretrained.find(str(folder)), parts * size.batch, size.steps, batch=size.batch)
     loaded = sample.setup()
     seconds = in_turns(
         {"bare": lambda: bare(loaded, sample), "stage": staged(loaded, sample, store)},

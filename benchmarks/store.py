@@ -29,11 +29,13 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks._report import verdict
-from pipeline import models
-from pipeline.stages.activations import read_parts, read_step
-from pipeline.stages.sample import Sample
-from pipeline.stages.source import activations_table
-from pipeline.store import Store, h_writer
+from pipeline.domains import portraits
+from pipeline.engine.store import Store
+from pipeline.formats.parquet import h_writer
+from pipeline.models import pretrained
+from pipeline.stages.sources.activations import read_parts, read_step
+from pipeline.stages.sources.sample import Sample
+from pipeline.stages.sources.source import activations_table
 from schemas.activations import activations_schema
 
 # The project's own bar for storage: what checksums and a format that anybody reads may cost.
@@ -71,7 +73,7 @@ def main() -> int:
     size = QUICK if "--quick" in sys.argv[1:] else FULL
     torch.set_num_threads(1)
     print(f"Load average at the start: {os.getloadavg()[0]:.1f}")
-    source = Planted(models.find(str(models.BUNDLED)), size.read * size.batch, size.steps, batch=size.batch)
+    source = Planted(pretrained.find(str(portraits.MODEL)), size.read * size.batch, size.steps, batch=size.batch)
     generator = torch.Generator().manual_seed(0)
     h = [torch.randn(size.batch, *SHAPE, generator=generator) for _ in range(size.steps)]
     a_step = h[0].numel() * 2 / 1e6  # MB of a part

@@ -23,11 +23,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cluster import InProcess, Pool, RayPool
+from pipeline.engine.plan import GIGABYTE, StagePlan, check_space, plan
+from pipeline.engine.pool import InProcess, Pool
+from pipeline.engine.ray_pool import RayPool
+from pipeline.engine.runner import RunFailed, run
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.runner import GIGABYTE, RunFailed, StagePlan, check_space, plan, run
-from pipeline.stage import Stage
-from pipeline.store import Store
 
 Goals = TypeVar("Goals", bound=Sequence[Stage])
 

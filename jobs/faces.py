@@ -9,33 +9,34 @@ from typing import Annotated, cast
 from typer import Option
 
 from jobs.command_line import carry_out, console, main
-from jobs.measurement import Measurement
-from pipeline import images as image_sets
-from pipeline import models
+from pipeline.annotators.regions import Mask
+from pipeline.annotators.registry import annotator, mask
+from pipeline.domains import portraits
+from pipeline.domains.portraits.model import bundled
+from pipeline.engine.stage import Stage
 from pipeline.errors import UserError
-from pipeline.hub import HUB_ID
-from pipeline.masks import Mask, mask
-from pipeline.stage import Stage
-from pipeline.stages.annotate import Annotate, annotator
-from pipeline.stages.by_step import EXACT
-from pipeline.stages.calibrate import calibrate
-from pipeline.stages.catalog import Catalog
-from pipeline.stages.convergence import FEWEST, Convergence
-from pipeline.stages.invert import Invert
-from pipeline.stages.jacobian_directions import JacobianDirections
-from pipeline.stages.jacobian_subspaces import JacobianSubspaces
-from pipeline.stages.linear_classifier import LinearClassifier
-from pipeline.stages.linear_discriminant import LinearDiscriminant
-from pipeline.stages.locality import Locality
-from pipeline.stages.mean_difference import MeanDifference
-from pipeline.stages.principal_components import Across, PrincipalComponents
-from pipeline.stages.random_directions import RandomDirections
+from pipeline.imagesets import image_set
+from pipeline.recipes.measure import Measurement
+from pipeline.stages.finders.by_step import EXACT
+from pipeline.stages.finders.jacobian_directions import JacobianDirections
+from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
+from pipeline.stages.finders.linear_classifier import LinearClassifier
+from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
+from pipeline.stages.finders.mean_difference import MeanDifference
+from pipeline.stages.finders.principal_components import Across, PrincipalComponents
+from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.finders.sketched_directions import SketchedDirections
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.measures.calibrate import calibrate
+from pipeline.stages.measures.learning_curve import FEWEST, Convergence
+from pipeline.stages.measures.locality import Locality
+from pipeline.stages.measures.transfer import Transfer
+from pipeline.stages.publish import Catalog
 from pipeline.stages.report import Report
-from pipeline.stages.sample import Sample
-from pipeline.stages.sketched_directions import SketchedDirections
-from pipeline.stages.sketches import SketchActivations, SketchedSample
-from pipeline.stages.source import Source
-from pipeline.stages.transfer import Transfer
+from pipeline.stages.sources.invert import Invert
+from pipeline.stages.sources.sample import Sample
+from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
+from pipeline.stages.sources.source import Source
 
 # Where directions are found in real images:
 YARDSTICK = 128  # samples, at most, whose standard deviations are the unit of effects
@@ -50,7 +51,7 @@ def faces(
     root: Annotated[Path, Option(help="Folder for everything that is made.")] = Path("runs/faces"),
     model: Annotated[
         str, Option(help="Folder of the bundled model, or of a copy of it: the annotator knows no other.")
-    ] = str(models.BUNDLED),
+    ] = str(portraits.MODEL),
     samples: Annotated[int, Option(help="Samples to find directions in.")] = 896,
     images: Annotated[
         Path | None,
@@ -125,7 +126,7 @@ def faces(
             console.print(
                 f"Labels: by {labels.name!r}, which knows drawings as the bundled ones; of photographs they mean nothing."
             )
-            sample, source = fewer, Invert(found, steps, images=image_sets.find(images), iterations=ITERATIONS)
+            sample, source = fewer, Invert(found, steps, images=image_set.find(images), iterations=ITERATIONS)
         elif activations:
             source = sample
         else:
@@ -165,19 +166,6 @@ def faces(
     store, [catalog, report] = carry_out(goals, root, workers, address, plan)
     console.print(f"Catalog: {store.folder(catalog)}")
     console.print(f"Report:  {store.folder(report) / 'report.html'}")
-
-
-def bundled(name: str) -> models.Model:
-    """The bundled model, wherever it lies. Raises UserError for any other: what labels here has only ever seen its portraits."""
-    elsewhere = HUB_ID.fullmatch(name) and not Path(name).exists()
-    found = None if elsewhere else models.find(name)
-    if found is None or found.weights != models.find(str(models.BUNDLED)).weights:
-        raise UserError(
-            f"{name} is not the bundled model, and this job labels with 'portraits', a network for drawings.\n"
-            "Its scores of other images would mean nothing. Leave --model out, or wire a job of your own, with an annotator\n"
-            "that knows what your model shows: CONTRIBUTING.md says how to add one."
-        )
-    return found
 
 
 def from_how_many(difference: Stage) -> tuple[Convergence, ...]:

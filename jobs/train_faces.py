@@ -19,16 +19,16 @@ from diffusers import DDIMPipeline, UNet2DModel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import load_file, save_file
 
-from pipeline.portraits.attributes import ARCHITECTURES, is_made, load_network, save_network
-from pipeline.portraits.card import ETA, STEPS, sample, write_card
-from pipeline.portraits.data import load_or_draw
-from pipeline.portraits.train_attributes import AttributeTraining, accuracy, labels
-from pipeline.portraits.train_unet import UnetTraining, new_scheduler
+from pipeline.domains.portraits.attributes import ARCHITECTURES, is_made, load_network, save_network
+from pipeline.domains.portraits.card import ETA, STEPS, sample, write_card
+from pipeline.domains.portraits.data import load_or_draw
+from pipeline.domains.portraits.train_attributes import AttributeTraining, accuracy, labels
+from pipeline.domains.portraits.train_unet import UnetTraining, new_scheduler
 
 # Added to the seed of the run: no two sets of drawings share a stream.
 SEEDS = {"unet": 0, "annotator": 1, "judge": 2, "held-out": 3, "samples": 4}
 STATE = Path("runs/train_faces")
-OUT = Path("pipeline/portraits")
+OUT = Path("pipeline/domains/portraits")
 HELD_OUT = 2000  # portraits that nothing was trained on
 
 

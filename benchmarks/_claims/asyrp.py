@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from benchmarks._claims.bench import Bench, Claim
-from pipeline.hspace import Add
+from pipeline.hspace.edits import Add
 
 GRID = (0.4, 0.6, 0.8, 1.0, 1.2)  # strengths of plain edits
 

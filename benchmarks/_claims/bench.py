@@ -10,16 +10,19 @@ import pandas as pd
 import torch
 
 from benchmarks._measured import JUDGE, make
-from pipeline import models
-from pipeline.cluster import InProcess, RayPool
-from pipeline.diffusion import NoiseStreams
-from pipeline.hspace import Edit
-from pipeline.stage import Stage
-from pipeline.stages.annotate import Annotate, annotator
-from pipeline.stages.edit import HELD_OUT
-from pipeline.stages.mean_difference import MeanDifference
-from pipeline.stages.sample import Sample
-from pipeline.store import Store
+from pipeline.annotators.registry import annotator
+from pipeline.domains import portraits
+from pipeline.engine.pool import InProcess
+from pipeline.engine.ray_pool import RayPool
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.hspace.edits import Edit
+from pipeline.hspace.noise import NoiseStreams
+from pipeline.models import pretrained
+from pipeline.stages.finders.mean_difference import MeanDifference
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.measures.edit import HELD_OUT
+from pipeline.stages.sources.sample import Sample
 
 ATTRIBUTES = ("smile", "glasses", "age", "gender", "yaw")
 BATCH = 32
@@ -63,7 +66,7 @@ class Bench:
 
     @cached_property
     def sample(self) -> Sample:
-        return Sample(models.find(str(models.BUNDLED)), self.size.samples, self.size.steps)
+        return Sample(pretrained.find(str(portraits.MODEL)), self.size.samples, self.size.steps)
 
     @cached_property
     def difference(self) -> MeanDifference:
@@ -80,7 +83,7 @@ class Bench:
         return make(self.folder, list(goals), InProcess if self.size is QUICK else RayPool)
 
     @cached_property
-    def loaded(self) -> models.LoadedModel:
+    def loaded(self) -> pretrained.LoadedModel:
         return self.sample.load()
 
     @cached_property

@@ -7,16 +7,17 @@ import numpy as np
 import torch
 
 from benchmarks._claims.bench import BATCH, Bench, Claim
-from pipeline.hspace import Add
-from pipeline.linear import mean_difference
-from pipeline.selection import select
-from pipeline.stages.activations import read_steps
-from pipeline.stages.annotate import Annotate, annotator
-from pipeline.stages.convergence import Convergence
-from pipeline.stages.edit import HELD_OUT
-from pipeline.stages.mean_difference import MeanDifference
-from pipeline.stages.sample import Sample
-from pipeline.store import Store
+from pipeline.annotators.registry import annotator
+from pipeline.engine.store import Store
+from pipeline.estimators.linear import mean_difference
+from pipeline.estimators.selection import select
+from pipeline.hspace.edits import Add
+from pipeline.stages.finders.mean_difference import MeanDifference
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.measures.edit import HELD_OUT
+from pipeline.stages.measures.learning_curve import Convergence
+from pipeline.stages.sources.activations import read_steps
+from pipeline.stages.sources.sample import Sample
 
 SPACES = ("h", "x_T")
 DOZENS = 32  # positives, and as many negatives: a few dozen

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._claims.bench import ATTRIBUTES, BATCH, Bench, Claim
-from pipeline.hspace import Add, Take
-from pipeline.stages.edit import HELD_OUT
+from pipeline.hspace.edits import Add, Take
+from pipeline.stages.measures.edit import HELD_OUT
 
 
 def swapping(bench: Bench) -> Iterator[Claim]:

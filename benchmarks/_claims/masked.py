@@ -6,10 +6,10 @@ import numpy as np
 
 from benchmarks._claims.bench import Bench, Claim
 from benchmarks._measured import measured
-from pipeline.masks import mask
-from pipeline.stages.jacobian_directions import JacobianDirections
-from pipeline.stages.jacobian_subspaces import JacobianSubspaces
-from pipeline.stages.locality import Locality
+from pipeline.annotators.registry import mask
+from pipeline.stages.finders.jacobian_directions import JacobianDirections
+from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
+from pipeline.stages.measures.locality import Locality
 
 
 def masked(bench: Bench) -> Iterator[Claim]:

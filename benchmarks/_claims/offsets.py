@@ -7,13 +7,13 @@ import torch
 
 from benchmarks._claims.bench import Bench, Claim
 from benchmarks._measured import JUDGE, measured
-from pipeline import preservation
-from pipeline.hspace import Add
-from pipeline.preservation import Manifold
-from pipeline.stages.annotate import annotator
-from pipeline.stages.embed import Embed
-from pipeline.stages.principal_components import PrincipalComponents
-from pipeline.stages.random_directions import RandomDirections
+from pipeline.annotators.registry import annotator
+from pipeline.hspace.edits import Add
+from pipeline.metrics import preservation
+from pipeline.metrics.preservation import Manifold
+from pipeline.stages.finders.principal_components import PrincipalComponents
+from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.labels.embed import Embed
 
 OFFSETS = (1, 2, 4, 8, 16, 32, 64)  # strengths of random directions, in standard deviations of h
 DIRECTIONS = 4  # random ones

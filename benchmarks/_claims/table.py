@@ -8,10 +8,10 @@ import pandas as pd
 
 from benchmarks._claims.bench import ATTRIBUTES, Bench, Claim
 from benchmarks._measured import measured
-from pipeline.effects import on_and_off_target
-from pipeline.hspace import Add
-from pipeline.stages.disentangle import Disentangle
-from pipeline.stages.finder import names_of
+from pipeline.hspace.edits import Add
+from pipeline.metrics.effects import on_and_off_target
+from pipeline.stages.finders.disentangle import Disentangle
+from pipeline.stages.finders.finder import names_of
 
 
 def transfer_and_table(bench: Bench) -> Iterator[Claim]:

@@ -15,9 +15,10 @@ from facenet_pytorch import InceptionResnetV1
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline.annotators.annotator import resize, sha256_of, to_tensor
+from pipeline.annotators.base import resize, to_tensor
 from pipeline.errors import UserError
-from pipeline.stage import not_hashed
+from pipeline.fingerprint import not_hashed
+from pipeline.formats.hashes import sha256_of
 
 SIZE = 160  # pixels
 

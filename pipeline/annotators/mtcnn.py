@@ -11,7 +11,8 @@ import numpy as np
 from torch import Tensor
 from torch.nn.functional import pad
 
-from pipeline.annotators.annotator import Scorer, resize, sha256_of, to_tensor
+from pipeline.annotators.base import Scorer, resize, to_tensor
+from pipeline.formats.hashes import sha256_of
 
 WEIGHTS = [Path(facenet_pytorch.__file__).parent / "data" / f"{net}.pt" for net in ("pnet", "rnet", "onet")]
 

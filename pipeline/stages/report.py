@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.masks import outline
-from pipeline.report.findings import Findings, Measured
-from pipeline.report.page import page
-from pipeline.stage import Stage
-from pipeline.stages.catalog import Catalog, of_controls
-from pipeline.stages.edit import EditOrigins
-from pipeline.stages.evaluate import Evaluate
-from pipeline.stages.finder import read_rows
-from pipeline.stages.jacobian_directions import JacobianDirections
-from pipeline.stages.jacobian_subspaces import images_of
-from pipeline.stages.source import png
-from pipeline.store import Store
+from pipeline.annotators.regions import outline
+from pipeline.catalog.report.findings import Findings, Measured
+from pipeline.catalog.report.page import page
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.formats.images import png
+from pipeline.stages.finders.finder import read_rows
+from pipeline.stages.finders.jacobian_directions import JacobianDirections
+from pipeline.stages.finders.jacobian_subspaces import images_of
+from pipeline.stages.measures.edit import EditOrigins
+from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.publish import Catalog, of_controls
 from schemas import catalog as schema
 
 GALLERY = 32  # unedited samples shown

@@ -7,18 +7,19 @@ import pytest
 import torch
 
 from benchmarks.inversion import Measured, Way, compared, elsewhere, exact, in_turns, psnr, ways
-from pipeline import inversion, models
-from pipeline.diffusion import NoiseStreams
-from pipeline.inversion import Inverted
+from pipeline.hspace import inversion
+from pipeline.hspace.inversion import Inverted
+from pipeline.hspace.noise import NoiseStreams
+from pipeline.models import pretrained
 
 
 @pytest.fixture(scope="module")
-def model(tiny_model) -> models.Model:
-    return models.find(str(tiny_model))
+def model(tiny_model) -> pretrained.Model:
+    return pretrained.find(str(tiny_model))
 
 
 @pytest.fixture(scope="module")
-def loaded(model) -> models.LoadedModel:
+def loaded(model) -> pretrained.LoadedModel:
     return model.load()
 
 

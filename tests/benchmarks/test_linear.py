@@ -14,7 +14,7 @@ from benchmarks.linear import (
     planted,
     standardised,
 )
-from pipeline.selection import folds
+from pipeline.estimators.selection import folds
 
 TINY = Size(n=320, D=600, A=4, rounds=1)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmarks.sample import CELEBAHQ, error, forward, in_turns, ratio
-from pipeline.denoiser import Denoiser
+from pipeline.hspace.denoiser import Denoiser
 
 
 def test_a_ratio_is_taken_within_each_round():

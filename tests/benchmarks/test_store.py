@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from benchmarks.store import SHAPE, Planted, Size, in_turns, load_step, ratio, readers, write_all, writers
-from pipeline import models
-from pipeline.stages.activations import read_step
-from pipeline.store import Store
+from pipeline.domains import portraits
+from pipeline.engine.store import Store
+from pipeline.models import pretrained
+from pipeline.stages.sources.activations import read_step
 
 
 @pytest.fixture(scope="module")
 def source() -> Planted:
-    return Planted(models.find(str(models.BUNDLED)), 6, 2, batch=2)
+    return Planted(pretrained.find(str(portraits.MODEL)), 6, 2, batch=2)
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 
 from jobs import command_line
 from jobs.faces import faces
-from pipeline import models
-from pipeline.portraits.data import draw
-from pipeline.store import Store
+from pipeline.domains import portraits
+from pipeline.domains.portraits.data import draw
+from pipeline.engine.store import Store
 from schemas.catalog import Catalog
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def job(*arguments: object) -> Result:
 def tiny_in_the_place_of_the_bundled_one(tiny_model):
     """The job works on the bundled model alone; here that is one which samples in a moment."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models, "BUNDLED", tiny_model)
+        patch.setattr(portraits, "MODEL", tiny_model)
         yield
 
 

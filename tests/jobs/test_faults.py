@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store import Store
+from pipeline.engine.store import Store
 from tests.jobs.test_faces import TINY
 from tests.pipeline.planted import wait_for
 

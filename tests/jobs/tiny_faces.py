@@ -5,9 +5,9 @@ from pathlib import Path
 
 from jobs.command_line import main
 from jobs.faces import faces
-from pipeline import models
+from pipeline.domains import portraits
 
 if __name__ == "__main__":
-    models.BUNDLED = Path(sys.argv.pop(1))
-    sys.argv += ["--model", str(models.BUNDLED)]
+    portraits.MODEL = Path(sys.argv.pop(1))
+    sys.argv += ["--model", str(portraits.MODEL)]
     main(faces)

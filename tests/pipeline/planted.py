@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.stage import Stage, not_hashed
-from pipeline.store import Store, write_table
+from pipeline.fingerprint import not_hashed
+from pipeline.formats.parquet import write_table
 
 DEADLINE = 120.0  # seconds until a test that waits gives up
 

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.denoiser import Denoiser
-from pipeline.models import LoadedModel, Model
-from pipeline.stage import Stage
-from pipeline.stages.finder import write_directions
-from pipeline.store import Store
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.hspace.denoiser import Denoiser
+from pipeline.models.pretrained import LoadedModel, Model
+from pipeline.stages.finders.finder import write_directions
 
 ATTRIBUTES = ("alpha", "beta", "gamma", "delta", "epsilon")
 SPREAD = (0.16, 0.13, 0.10, 0.08, 0.06)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline import span
+from pipeline.estimators import dual
 
 
 class Span:
@@ -10,12 +10,12 @@ class Span:
 
     def __init__(self, h: np.ndarray):
         self.h = h
-        self.mean, self.std = span.moments(h)
+        self.mean, self.std = dual.moments(h)
         self.X = (h.astype(np.float64) - self.mean) / self.std
-        self.z, self.weights = span.coordinates(span.gram(h, self.mean, self.std))
+        self.z, self.weights = dual.coordinates(dual.gram(h, self.mean, self.std))
 
     def standardised(self, w: np.ndarray) -> np.ndarray:
-        return span.combine(w @ self.weights, self.h, self.mean, self.std).astype(np.float64)
+        return dual.combine(w @ self.weights, self.h, self.mean, self.std).astype(np.float64)
 
     def displacements(self, w: np.ndarray) -> np.ndarray:
         return self.standardised(w) * self.std

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import models
-from pipeline.annotators import ANNOTATORS
-from pipeline.diffusion import NoiseStreams, ReverseProcess
-from pipeline.hspace import Add, Edit, Take
-from pipeline.linear import mean_difference
-from pipeline.models import LoadedModel
-from pipeline.selection import select
+from pipeline.annotators.registry import annotator
+from pipeline.domains import portraits
+from pipeline.estimators.linear import mean_difference
+from pipeline.estimators.selection import select
+from pipeline.hspace.edits import Add, Edit, Take
+from pipeline.hspace.noise import NoiseStreams
+from pipeline.hspace.reverse_process import ReverseProcess
+from pipeline.models import pretrained
+from pipeline.models.pretrained import LoadedModel
 
 STEPS, SEED = 10, 3
 FITTED, HELD_OUT = range(80), range(1000, 1016)
@@ -39,15 +41,15 @@ def noise(ids) -> NoiseStreams:
 
 @pytest.fixture(scope="module")
 def bench() -> Bench:
-    model = models.find(str(models.BUNDLED))
+    model = pretrained.find(str(portraits.MODEL))
     loaded, process = model.load(), ReverseProcess(model.ddim(), STEPS)
     h = []
     x_0 = process.run(loaded.denoiser, noise(FITTED), on_h=lambda step, t, each: h.append(each))
-    annotator = ANNOTATORS["portraits"]()
-    scores = annotator.load()(loaded.to_images(x_0))
+    labels = annotator("portraits")
+    scores = labels.load()(loaded.to_images(x_0))
     directions = {}
     for attribute in ("age", "yaw"):
-        selection = select(scores[:, annotator.attributes.index(attribute)], 20)
+        selection = select(scores[:, labels.attributes.index(attribute)], 20)
         vectors = [mean_difference(each.flatten(1).numpy(), selection) for each in h]
         directions[attribute] = torch.from_numpy(np.stack(vectors)).float().view(STEPS, *h[0].shape[1:])
     return Bench(loaded, process, directions)
@@ -59,7 +61,7 @@ def unedited(bench) -> np.ndarray:
 
 
 def scores(images: np.ndarray) -> dict[str, np.ndarray]:
-    judge = ANNOTATORS["portraits-judge"]()
+    judge = annotator("portraits-judge")
     return dict(zip(judge.attributes, judge.load()(images).T, strict=True))
 
 

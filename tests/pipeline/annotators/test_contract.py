@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.annotators import ANNOTATORS
-from pipeline.portraits.data import draw
-from pipeline.stage import settings
+from pipeline.annotators.registry import ANNOTATORS, imported
+from pipeline.domains.portraits.data import draw
+from pipeline.fingerprint import settings
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def portraits() -> np.ndarray:
 
 @pytest.fixture(scope="module", params=ANNOTATORS)
 def annotator(request):
-    return ANNOTATORS[request.param]()
+    return imported(ANNOTATORS[request.param])()
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_is_a_frozen_dataclass_that_a_fingerprint_can_hash(annotator):
 
 
 def test_is_listed_under_its_name(annotator):
-    assert ANNOTATORS[annotator.name] is type(annotator)
+    assert imported(ANNOTATORS[annotator.name]) is type(annotator)
     assert len(set(annotator.attributes)) == len(annotator.attributes) == len(annotator.thresholds) > 0
 
 

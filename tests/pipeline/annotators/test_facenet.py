@@ -6,10 +6,10 @@ import torch
 from facenet_pytorch import InceptionResnetV1
 from safetensors.torch import save_file
 
-from pipeline.annotators.annotator import Embedder
+from pipeline.annotators.base import Embedder
 from pipeline.annotators.facenet import FaceNet, facenet
+from pipeline.domains.portraits.data import draw
 from pipeline.errors import UserError
-from pipeline.portraits.data import draw
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from pipeline.annotators import Mtcnn
-from pipeline.annotators.mtcnn import pose
-from pipeline.portraits.data import draw
-from pipeline.portraits.render import sample_factors
+from pipeline.annotators.mtcnn import Mtcnn, pose
+from pipeline.domains.portraits.data import draw
+from pipeline.domains.portraits.render import sample_factors
 
 FACE = np.array([[-1, 0], [1, 0], [0, 1], [-0.8, 2], [0.8, 2]], float)  # frontal: eyes, nose, mouth; x right, y down
 

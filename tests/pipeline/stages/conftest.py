@@ -5,38 +5,41 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import images, models
-from pipeline.cluster import InProcess
-from pipeline.images import ImageSet
-from pipeline.masks import Box
-from pipeline.portraits.data import draw
-from pipeline.runner import plan, run
-from pipeline.stage import Stage
-from pipeline.stages.annotate import Annotate, annotator
-from pipeline.stages.calibrate import calibrate
-from pipeline.stages.catalog import Catalog
-from pipeline.stages.convergence import Convergence
-from pipeline.stages.disentangle import Disentangle
-from pipeline.stages.disentangle_by_effects import DisentangleByEffects
-from pipeline.stages.edit import Edit, EditOrigins
-from pipeline.stages.embed import Embed
-from pipeline.stages.evaluate import Evaluate
-from pipeline.stages.invert import Invert
-from pipeline.stages.jacobian_directions import JacobianDirections
-from pipeline.stages.jacobian_subspaces import JacobianSubspaces
-from pipeline.stages.linear_classifier import LinearClassifier
-from pipeline.stages.linear_discriminant import LinearDiscriminant
-from pipeline.stages.locality import Locality
-from pipeline.stages.mean_difference import MeanDifference
-from pipeline.stages.principal_components import PrincipalComponents
-from pipeline.stages.random_directions import RandomDirections
+from pipeline.annotators.regions import Box
+from pipeline.annotators.registry import annotator
+from pipeline.domains.portraits.data import draw
+from pipeline.engine.plan import plan
+from pipeline.engine.pool import InProcess
+from pipeline.engine.runner import run
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.imagesets import image_set
+from pipeline.imagesets.image_set import ImageSet
+from pipeline.models import pretrained
+from pipeline.stages.finders.disentangle import Disentangle
+from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects
+from pipeline.stages.finders.jacobian_directions import JacobianDirections
+from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
+from pipeline.stages.finders.linear_classifier import LinearClassifier
+from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
+from pipeline.stages.finders.mean_difference import MeanDifference
+from pipeline.stages.finders.principal_components import PrincipalComponents
+from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.finders.sketched_directions import SketchedDirections
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.labels.embed import Embed
+from pipeline.stages.measures.calibrate import calibrate
+from pipeline.stages.measures.edit import Edit, EditOrigins
+from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.learning_curve import Convergence
+from pipeline.stages.measures.locality import Locality
+from pipeline.stages.measures.score_edits import ScoreEdits
+from pipeline.stages.measures.transfer import Transfer
+from pipeline.stages.publish import Catalog
 from pipeline.stages.report import Report
-from pipeline.stages.sample import Sample
-from pipeline.stages.score_edits import ScoreEdits
-from pipeline.stages.sketched_directions import SketchedDirections
-from pipeline.stages.sketches import SketchActivations, SketchedSample
-from pipeline.stages.transfer import Transfer
-from pipeline.store import Store
+from pipeline.stages.sources.invert import Invert
+from pipeline.stages.sources.sample import Sample
+from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
 
 
 class Silent:
@@ -44,7 +47,7 @@ class Silent:
         pass
 
 
-def make_flow(model: models.Model, real: ImageSet) -> Report:
+def make_flow(model: pretrained.Model, real: ImageSet) -> Report:
     sample = Sample(model, n=20, steps=3, batch=8)
     annotate = Annotate(sample, (annotator("portraits"), annotator("mtcnn")))
     wanted = ("smile", "age", "yaw")
@@ -85,8 +88,8 @@ def make_flow(model: models.Model, real: ImageSet) -> Report:
 
 
 @pytest.fixture(scope="session")
-def model(tiny_model) -> models.Model:
-    return models.find(str(tiny_model))
+def model(tiny_model) -> pretrained.Model:
+    return pretrained.find(str(tiny_model))
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +98,7 @@ def real(tmp_path_factory) -> ImageSet:
     folder = tmp_path_factory.mktemp("real")
     for i, pixels in enumerate(draw(10, seed=987_654).permute(0, 2, 3, 1).numpy()):
         Image.fromarray(pixels).save(folder / f"{i}.png")
-    return images.find(folder)
+    return image_set.find(folder)
 
 
 @pytest.fixture(scope="session")

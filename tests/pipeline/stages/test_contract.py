@@ -2,36 +2,36 @@
 
 import pytest
 
-from pipeline.runner import plan
-from pipeline.stage import Stage, in_order
-from pipeline.stages.annotate import Annotate
-from pipeline.stages.by_step import ByStep, Steps
-from pipeline.stages.calibrate import Calibrate, EditAtUnit
-from pipeline.stages.catalog import Catalog
-from pipeline.stages.convergence import Convergence
-from pipeline.stages.disentangle import Disentangle
-from pipeline.stages.disentangle_by_effects import DisentangleByEffects, Searches
-from pipeline.stages.edit import Edit, EditOrigins
-from pipeline.stages.embed import Embed
-from pipeline.stages.evaluate import Evaluate
-from pipeline.stages.invert import Invert
-from pipeline.stages.jacobian_directions import JacobianDirections
-from pipeline.stages.jacobian_subspaces import JacobianSubspaces
-from pipeline.stages.linear_classifier import LinearClassifier
-from pipeline.stages.linear_discriminant import LinearDiscriminant
-from pipeline.stages.locality import Locality
-from pipeline.stages.mean_difference import MeanDifference
-from pipeline.stages.principal_components import PrincipalComponents
-from pipeline.stages.random_directions import RandomDirections
+from pipeline.engine.plan import plan
+from pipeline.engine.stage import Stage, in_order
+from pipeline.engine.store import Store
+from pipeline.stages.finders.by_step import ByStep, Steps
+from pipeline.stages.finders.disentangle import Disentangle
+from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects, Searches
+from pipeline.stages.finders.jacobian_directions import JacobianDirections
+from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
+from pipeline.stages.finders.linear_classifier import LinearClassifier
+from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
+from pipeline.stages.finders.mean_difference import MeanDifference
+from pipeline.stages.finders.principal_components import PrincipalComponents
+from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.finders.sketched_directions import SketchedDirections
+from pipeline.stages.finders.supervised import Supervised
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.labels.embed import Embed
+from pipeline.stages.measures.calibrate import Calibrate, EditAtUnit
+from pipeline.stages.measures.edit import Edit, EditOrigins
+from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.learning_curve import Convergence
+from pipeline.stages.measures.locality import Locality
+from pipeline.stages.measures.score_edits import ScoreEdits
+from pipeline.stages.measures.transfer import Transfer
+from pipeline.stages.publish import Catalog
 from pipeline.stages.report import Report
-from pipeline.stages.sample import Sample
-from pipeline.stages.score_edits import ScoreEdits
-from pipeline.stages.sketched_directions import SketchedDirections
-from pipeline.stages.sketches import SketchActivations, SketchedSample
-from pipeline.stages.source import Source
-from pipeline.stages.supervised import Supervised
-from pipeline.stages.transfer import Transfer
-from pipeline.store import Store
+from pipeline.stages.sources.invert import Invert
+from pipeline.stages.sources.sample import Sample
+from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
+from pipeline.stages.sources.source import Source
 
 STAGES = [
     Sample,

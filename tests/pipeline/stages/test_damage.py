@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine.stage import Stage, in_order
+from pipeline.engine.store import Store
+from pipeline.engine.worker import Worker
 from pipeline.errors import UserError
-from pipeline.stage import Stage, in_order
-from pipeline.store import Store, sha256
-from pipeline.worker import Worker
+from pipeline.formats.hashes import sha256
 
 
 @pytest.fixture(scope="module")

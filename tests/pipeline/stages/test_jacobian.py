@@ -8,19 +8,20 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from pipeline.annotators.landmarks import Landmarks
+from pipeline.annotators.regions import Box
+from pipeline.engine.stage import in_order
 from pipeline.errors import UserError
-from pipeline.jacobian import jacobian_subspace, masked
-from pipeline.masks import Box, Landmarks
-from pipeline.stage import in_order
-from pipeline.stages.activations import read_step
-from pipeline.stages.edit import EditOrigins
-from pipeline.stages.evaluate import Evaluate
-from pipeline.stages.invert import Invert
-from pipeline.stages.jacobian_directions import JacobianDirections
-from pipeline.stages.jacobian_subspaces import JacobianSubspaces
-from pipeline.stages.locality import Locality
-from pipeline.stages.source import decode
-from pipeline.stages.transfer import Transfer
+from pipeline.formats.images import decode
+from pipeline.hspace.jacobian import jacobian_subspace, masked
+from pipeline.stages.finders.jacobian_directions import JacobianDirections
+from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
+from pipeline.stages.measures.edit import EditOrigins
+from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.locality import Locality
+from pipeline.stages.measures.transfer import Transfer
+from pipeline.stages.sources.activations import read_step
+from pipeline.stages.sources.invert import Invert
 
 REGION = Box(2, 2, 12, 10)
 

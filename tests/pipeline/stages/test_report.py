@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipeline.report import charts, tables
-from pipeline.report.findings import Findings, Measured
-from pipeline.report.markup import VOID, Html, el, picture, signed
-from pipeline.report.page import page
+from pipeline.catalog.report import charts, tables
+from pipeline.catalog.report.findings import Findings, Measured
+from pipeline.catalog.report.markup import VOID, Html, el, picture, signed
+from pipeline.catalog.report.page import page
 from schemas.catalog import Catalog, Direction, Evaluation, ModelCard, Sampling
 from schemas.directions import DIRECTIONS
 from schemas.profiles import PROFILES

@@ -7,11 +7,12 @@ import pytest
 import scipy.linalg
 import torch
 
-from pipeline.cluster import InProcess
-from pipeline.runner import plan, run
-from pipeline.stage import Stage
-from pipeline.stages.principal_components import PrincipalComponents
-from pipeline.store import Store
+from pipeline.engine.plan import plan
+from pipeline.engine.pool import InProcess
+from pipeline.engine.runner import run
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.stages.finders.principal_components import PrincipalComponents
 
 
 class Silent:

@@ -1,0 +1,74 @@
+"""What an annotator is: images in, scores out.
+
+A frozen dataclass; its fields are its settings, and what the weights hash to is one of them, so whatever was made with
+other weights has another fingerprint. `load()` gives the function that scores:
+
+    images (B, H, W, 3) uint8 RGB  ->  scores (B, len(attributes)) float32, NaN where there is nothing to measure
+
+An image's scores are its own: they do not depend on the images beside it, beyond rounding. To add an annotator, write
+such a class in a file beside this one and list it in `ANNOTATORS`; the contract test then covers it.
+"""
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Scorer = Callable[[np.ndarray], np.ndarray]
+
+
+class Annotator(Protocol):
+    """Nothing to inherit from: any frozen dataclass of this shape will do."""
+
+    @property
+    def name(self) -> str:
+        """What `annotations.annotator` says: a key of `ANNOTATORS`."""
+        ...
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The columns of the scores."""
+        ...
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """For each attribute the score above which it counts as present; NaN where a score knows no such border."""
+        ...
+
+    def load(self) -> Scorer:
+        """Load the networks, in eval mode and without gradients."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """What images are compared by. A frozen dataclass, as an annotator is; an annotator may be one too."""
+
+    @property
+    def name(self) -> str: ...
+
+    def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Images (B, H, W, 3) uint8 RGB -> features (B, F) float32, each image's its own."""
+        ...
+
+
+def to_tensor(images: np.ndarray) -> Tensor:
+    """Check what a scorer is given: (B, H, W, 3) uint8 -> (B, 3, H, W) float32 in 0..255."""
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
+        found = getattr(images, "dtype", type(images).__name__)
+        raise ValueError(f"Images must be a uint8 array (0..255), found {found}. Scale floats to 0..255 and round.")
+    if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:]:
+        raise ValueError(
+            f"Images must have the shape (batch, height, width, 3), RGB, found {images.shape}. "
+            "Add a batch axis to a single image; move channels last; repeat a grey channel three times."
+        )
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
+
+
+def resize(images: Tensor, height: int, width: int) -> Tensor:
+    """Bilinear, averaging over the pixels that fall together when an image shrinks."""
+    if images.shape[-2:] == (height, width):
+        return images
+    return torch.nn.functional.interpolate(images, size=(height, width), mode="bilinear", antialias=True)

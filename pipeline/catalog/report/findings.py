@@ -1,0 +1,233 @@
+"""What the page is made from, and the figures that are computed from it: groups of directions and how clean their effects are."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.catalog.report.markup import words
+from pipeline.metrics.effects import best_strengths, largest_control
+from schemas.catalog import Catalog
+
+Row = dict[str, Any]  # of schemas.directions
+
+LARGE = 1.0  # standard deviations: an effect that anyone can see
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One evaluation: effects of its directions and controls, and some of the edited images."""
+
+    judges: tuple[str, ...]  # the first is the one that the page goes by
+    strengths: tuple[float, ...]
+    n: int  # held-out samples that the effects are means over, of all seeds
+    seeds: int
+    effects: pd.DataFrame  # of schemas.effects, by the first judge
+    by_others: pd.DataFrame  # the same, by the other judges
+    controls: pd.DataFrame  # by the first judge, of the random directions that these were compared with
+    preservation: pd.DataFrame  # of schemas.preservation: of these, those random ones, and the unedited samples
+    images: dict[
+        tuple[str, float], list[bytes]
+    ]  # (direction, strength) -> PNGs, one a held-out sample; ("unedited", 0.0)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return frozenset(self.effects.loc[~self.effects["control"], "direction"])
+
+
+@dataclass(frozen=True)
+class Group:
+    """The supervised directions of one estimator, before disentangling or after it in one way."""
+
+    method: str
+    projected: str | None  # how, in words; None before
+    rows: list[Row]
+    best: pd.DataFrame  # of effects.best_strengths; a direction that was not measured has no row
+
+    @property
+    def disentangled(self) -> bool:
+        return self.projected is not None
+
+    @property
+    def title(self) -> str:
+        return f"{words(self.method).capitalize()}, {self.projected or 'before disentangling'}"
+
+    @property
+    def clean(self) -> int:
+        """Directions with an effect that is both clean and large."""
+        return int((self.best["clean"] & (self.best["on_target"] >= LARGE)).sum())
+
+    @property
+    def ratio(self) -> float:
+        """Mean over directions of on target / largest off target, at each one's best strength."""
+        return _mean(self.best["ratio"])
+
+    @property
+    def on_target(self) -> float:
+        return _mean(self.best["on_target"])
+
+    @property
+    def off_target(self) -> float:
+        return _mean(self.best["off_target"])
+
+    @property
+    def largest_is_target(self) -> int:
+        return int((self.best["on_target"] > self.best["off_target"]).sum())
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A catalog, its directions, what was measured of them, and a few samples."""
+
+    catalog: Catalog
+    folder: str  # of the catalog, in its store
+    directions: list[Row]
+    measured: list[Measured]
+    samples: list[bytes]  # PNGs
+    transfer: pd.DataFrame | None = None  # of schemas.transfer
+    locality: pd.DataFrame | None = None  # of schemas.locality
+    convergence: pd.DataFrame | None = None  # of schemas.convergence
+    profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
+    origins: dict[tuple[str, float], bytes] = field(default_factory=dict)  # (direction, strength) -> PNG of the sample
+    # that it was found on; at 0.0 unedited, with the region outlined
+
+    @property
+    def supervised(self) -> list[Row]:
+        return [row for row in self.directions if row["attribute"]]
+
+    @property
+    def components(self) -> list[Row]:
+        return [row for row in self.directions if row["component"] is not None and row["mask"] is None]
+
+    @property
+    def jacobian(self) -> list[Row]:
+        """Those found in single images."""
+        return [row for row in self.directions if row["mask"] is not None]
+
+    def transferred(self, name: str, gamma: float, attribute: str) -> tuple[float, float]:
+        """Of an edit: its effect on the sample that the direction was found on, and the share of others that go the same way."""
+        if self.transfer is None:
+            return float("nan"), float("nan")
+        of_it = self.transfer[(self.transfer["direction"] == name) & (self.transfer["strength"] == gamma)]
+        rows = of_it[of_it["attribute"] == attribute]
+        return (
+            (float(rows["own"].iloc[0]), float(rows["same_way"].iloc[0])) if len(rows) else (float("nan"), float("nan"))
+        )
+
+    @property
+    def ranked(self) -> list[Row]:
+        """Profiles of the unsupervised directions, the most useful first."""
+        return sorted((row for row in self.profiles.values() if row["rank"]), key=lambda row: row["rank"])
+
+    @property
+    def recommended(self) -> list[Group]:
+        """The groups that are measured best: disentangled, on as many held-out samples as any."""
+        groups = [group for group in self.groups if group.disentangled and len(group.best)] or self.groups[:1]
+        n = [max(self.held_out(group), default=0) for group in groups]
+        return [group for group, count in zip(groups, n, strict=True) if count == max(n, default=0)]
+
+    @property
+    def features(self) -> str | None:
+        """What identity was measured by."""
+        embedders = (stage["settings"].get("embedder") for stage in self.catalog.stages if stage["stage"] == "embed")
+        return next((words(str(each["is"])) for each in embedders if each), None)
+
+    def preserved(self, name: str, gamma: float) -> pd.Series | None:
+        """The row of schemas.preservation of an edit."""
+        measured = self.evaluation(name)
+        if measured is None:
+            return None
+        of_it = measured.preservation[measured.preservation["direction"] == name]
+        rows = of_it[of_it["strength"] == gamma]
+        return rows.iloc[0] if len(rows) else None
+
+    def pale(self, name: str, gamma: float) -> frozenset[int]:
+        """Of `attributes`, those whose effect does not stand clear of the control."""
+        own = self.effects([name])
+        own = own[own["strength"] == gamma]
+        unclear = {a for a, clear in zip(own["attribute"], own["clear"], strict=True) if clear is False}
+        return frozenset(i for i, attribute in enumerate(self.attributes) if attribute in unclear)
+
+    @property
+    def regions(self) -> list[str]:
+        """Those that the change of images was measured in."""
+        return [] if self.locality is None else list(self.locality["region"].unique())
+
+    def local(self, name: str, gamma: float, region: str) -> float:
+        """Squared change per area, inside a region over outside."""
+        if self.locality is None:
+            return float("nan")
+        of_it = self.locality[(self.locality["direction"] == name) & (self.locality["strength"] == gamma)]
+        rows = of_it[of_it["region"] == region]
+        return float(rows["ratio"].iloc[0]) if len(rows) else float("nan")
+
+    @cached_property
+    def attributes(self) -> list[str]:
+        """What was judged: first what there are directions for, in their order, then the rest."""
+        judged = [name for each in self.measured for name in each.effects["attribute"].unique()]
+        wanted = [row["attribute"] for row in self.supervised]
+        return list(dict.fromkeys([name for name in wanted if name in judged] + judged))
+
+    def evaluation(self, name: str) -> Measured | None:
+        """The evaluation that measured a direction."""
+        return next((each for each in self.measured if name in each.names), None)
+
+    def evaluations(self, names: Iterable[str]) -> list[Measured]:
+        """The evaluations that measured these directions."""
+        return list({id(each): each for name in names if (each := self.evaluation(name))}.values())
+
+    def held_out(self, group: Group) -> list[int]:
+        """How many samples its directions were measured on, in each evaluation."""
+        return sorted({each.n for each in self.evaluations(group.best.index)})
+
+    def effects(self, names: list[str]) -> pd.DataFrame:
+        """The effects of these directions, each from the evaluation that measured it."""
+        parts = [each.effects[each.effects["direction"] == name] for name in names if (each := self.evaluation(name))]
+        return (
+            pd.concat(parts)
+            if parts
+            else pd.DataFrame(columns=["direction", "strength", "attribute", "effect", "control"])
+        )
+
+    def largest_control(self, names: Iterable[str]) -> pd.Series | None:
+        """The largest effect, by attribute, of the random directions that these directions were compared with."""
+        controls = [each.controls for each in self.evaluations(names) if len(each.controls)]
+        return largest_control(pd.concat(controls)) if controls else None
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Disentangled before entangled, ridge classifiers before others: the first group is the one to use."""
+        keys = dict.fromkeys((row["method"], _projected(row)) for row in self.supervised)
+        in_order = sorted(keys, key=lambda key: (key[1] is None, key[0] != "ridge", key[0], key[1] or ""))
+        return [self._group(*key) for key in in_order]
+
+    def _group(self, method: str, projected: str | None) -> Group:
+        rows = [row for row in self.supervised if (row["method"], _projected(row)) == (method, projected)]
+        judged = {row["name"]: row["attribute"] for row in rows if row["attribute"] in self.attributes}
+        targets = {name: attribute for name, attribute in judged.items() if self.evaluation(name)}
+        if targets:
+            return Group(method, projected, rows, best_strengths(self.effects(list(targets)), targets))
+        columns = ["strength", "target", "on_target", "off_target", "ratio", "clean"]
+        return Group(method, projected, rows, pd.DataFrame(columns=columns).astype({"clean": bool}))
+
+    def twin(self, group: Group) -> Group | None:
+        """The same estimator on the other side of disentangling."""
+        same = [other for other in self.groups if other.method == group.method]
+        return next((other for other in same if other.disentangled != group.disentangled), None)
+
+
+def _projected(row: Row) -> str | None:
+    """How a direction was projected, in words; None for one as it was fitted."""
+    if row["parents"] is None:
+        return None
+    if row["trials"] is not None:
+        return "disentangled by effects"
+    return "disentangled by step" if row["projected_by"] == "step" else "disentangled"
+
+
+def _mean(values: pd.Series) -> float:
+    finite = values[np.isfinite(values.astype(float))]
+    return float(finite.mean()) if len(finite) else float("nan")

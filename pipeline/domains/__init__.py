@@ -1,0 +1,1 @@
+"""Bundles of plugs: a model, its annotator and judges, attributes and regions."""

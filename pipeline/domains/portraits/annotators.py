@@ -1,0 +1,73 @@
+"""The bundled attribute networks, trained on the bundled model's domain: drawn portraits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.annotators.base import Scorer, resize, to_tensor
+from pipeline.domains.portraits.attributes import ATTRIBUTES, THRESHOLDS, load_network
+from pipeline.domains.portraits.data import SIZE, to_float
+from pipeline.errors import UserError
+from pipeline.formats.hashes import sha256_of
+
+PORTRAITS = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class PortraitAnnotator:
+    """Scores a drawn portrait; this one labels the samples that directions are fitted on.
+
+    glasses, gender: logits, > 0 means present, or drawn as female. smile -1 .. 1, age 0 .. 1, yaw -1 (to the left of
+    the image) .. 1, eyes_open 0 .. 1, skin 0 (light) .. 1 (dark): the factors of `portraits.render`, in their units.
+    """
+
+    folder: ClassVar[str] = "annotator"
+    name: ClassVar[str] = "portraits"
+    attributes: ClassVar[tuple[str, ...]] = ATTRIBUTES
+    thresholds: ClassVar[tuple[float, ...]] = THRESHOLDS
+
+    weights: str = field(init=False)  # sha256 of the network's file
+
+    def __post_init__(self) -> None:
+        file = PORTRAITS / self.folder / "model.safetensors"
+        if not file.exists():
+            raise UserError(
+                f"The annotator {self.name!r} has no weights: expected {file}. "
+                "Check it out again, or remake it with `python -m jobs.train_faces --only attributes`."
+            )
+        object.__setattr__(self, "weights", sha256_of([file]))
+
+    def load(self) -> Scorer:
+        return _on_images(load_network(PORTRAITS / self.folder))
+
+    def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Images -> what the scores are read from: features of the last layer but one."""
+        return _on_images(load_network(PORTRAITS / self.folder).features)
+
+
+def _on_images(network: Callable[[Tensor], Tensor]) -> Callable[[np.ndarray], np.ndarray]:
+    @torch.inference_mode()
+    def apply(images: np.ndarray) -> np.ndarray:
+        pixels = to_tensor(images)
+        if pixels.shape[-2] != pixels.shape[-1]:
+            raise ValueError(f"Portraits must be square images, found {images.shape[1:3]}. Crop them first.")
+        return network(to_float(resize(pixels, SIZE, SIZE))).numpy()
+
+    return apply
+
+
+@dataclass(frozen=True)
+class PortraitJudge(PortraitAnnotator):
+    """The second opinion: another architecture, trained on other drawings from another seed.
+
+    It measures what an edit did. It never labels the samples that directions are fitted on, or the measurement would
+    repeat the annotator's accidents instead of finding them.
+    """
+
+    folder: ClassVar[str] = "judge"
+    name: ClassVar[str] = "portraits-judge"

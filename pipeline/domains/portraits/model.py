@@ -1,0 +1,22 @@
+"""The bundled model: what the portraits' annotator and judge were made for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.domains import portraits
+from pipeline.errors import UserError
+from pipeline.models import pretrained
+from pipeline.models.hub import HUB_ID
+
+
+def bundled(name: str) -> pretrained.Model:
+    """The bundled model, wherever it lies. Raises UserError for any other: what labels here has only ever seen its portraits."""
+    elsewhere = HUB_ID.fullmatch(name) and not Path(name).exists()
+    found = None if elsewhere else pretrained.find(name)
+    if found is None or found.weights != pretrained.find(str(portraits.MODEL)).weights:
+        raise UserError(
+            f"{name} is not the bundled model, and this job labels with 'portraits', a network for drawings.\n"
+            "Its scores of other images would mean nothing. Leave --model out, or wire a job of your own, with an annotator\n"
+            "that knows what your model shows: CONTRIBUTING.md says how to add one."
+        )
+    return replace(found, name="bundled portraits")

@@ -1,0 +1,53 @@
+"""What is missing for some goals, how many bytes that is, and whether the disk can hold it.
+
+Work is demanded backwards: a part is made only if a part of a goal is missing that needs it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.engine.stage import Stage, in_order
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+
+GIGABYTE = 1e9
+HEADROOM = 1.05  # estimates of what is written may be a little low
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What one stage has and still has to make for the goals."""
+
+    stage: Stage
+    todo: tuple[int, ...]  # parts to make
+    done: int  # parts that are there
+
+    @property
+    def bytes(self) -> int:
+        return len(self.todo) * self.stage.part_bytes()
+
+
+def plan(goals: Sequence[Stage], store: Store) -> list[StagePlan]:
+    """What to make for the goals, in the order of the flow. Every stage's settings are checked first."""
+    stages = in_order(goals)
+    for stage in stages:
+        stage.check()
+    todo: dict[Stage, set[int]] = {stage: set() for stage in stages}
+    for goal in goals:
+        todo[goal].update(store.missing(goal))
+    for stage in reversed(stages):
+        for part in todo[stage]:
+            for needed, i in stage.needs(part):
+                if not store.exists(needed, i):
+                    todo[needed].add(i)
+    return [StagePlan(stage, tuple(sorted(todo[stage])), stage.n_parts - len(store.missing(stage))) for stage in stages]
+
+
+def check_space(plans: Sequence[StagePlan], store: Store) -> None:
+    """Refuse a plan that the disk cannot hold."""
+    needed, free = sum(each.bytes for each in plans) * HEADROOM, store.free_bytes()
+    if needed > free:
+        raise UserError(
+            f"This run writes about {needed / GIGABYTE:.2f} GB, and {store.root} has {free / GIGABYTE:.2f} GB left.\n"
+            "Give a --root on a larger disk, or lower --samples or --steps; --plan shows where the bytes go."
+        )

@@ -1,0 +1,113 @@
+"""A stage is a frozen dataclass: its fields are its settings and the stages it reads, and nothing else decides what it makes.
+
+A part is one unit of a stage's work and of a resume: a few files that appear together or not at all. A stage's
+fingerprint hashes its name, its version, its settings and its inputs' fingerprints, so two settings never mix in one
+folder, and "is this done?" is a look-up. A setting that cannot change the bytes (where a model lies on this machine) is
+marked with `not_hashed()`.
+
+How many samples there are changes no part that is there already, so `n` is marked `EXTENT`: a run with more samples finds the
+parts of a smaller one. Stages that read an input `PART_BY_PART` have its extent; to all others it is a setting of the input.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipeline.fingerprint import fingerprint, settings
+
+if TYPE_CHECKING:
+    from pipeline.engine.store import Store
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What every stage offers. `process` is pure: the same part makes the same bytes, on any worker."""
+
+    version: ClassVar[int] = 1  # raised by hand when the results of a stage change
+
+    @property
+    def name(self) -> str:
+        """`PrincipalComponents` -> `principal-components`."""
+        letters = (f"-{letter.lower()}" if letter.isupper() else letter for letter in type(self).__name__)
+        return "".join(letters).lstrip("-")
+
+    @property
+    def inputs(self) -> tuple["Stage", ...]:
+        """The stages among the fields, in order, also inside tuples."""
+        return tuple(_stages(getattr(self, field.name) for field in fields(self)))
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.name, self.version, settings(self))
+
+    @property
+    def folder(self) -> str:
+        """Where its parts live, below the root of a store."""
+        return f"{self.name}-{self.fingerprint}"
+
+    @property
+    def extent(self) -> int | tuple[int, ...] | None:
+        """How far it goes (how many, or which), where the fingerprint leaves that out."""
+        for field in fields(self):
+            if field.metadata.get("extent"):
+                return getattr(self, field.name)
+            if field.metadata.get("part by part") and (of_input := getattr(self, field.name).extent) is not None:
+                return of_input
+        return None
+
+    def as_input(self, part_by_part: bool) -> str:
+        """How the fingerprint of a stage that reads this one names it."""
+        whole = self.extent is not None and not part_by_part
+        return f"{self.folder} up to {self.extent}" if whole else self.folder
+
+    @property
+    def n_parts(self) -> int:
+        return 1
+
+    def part_name(self, part: int) -> str:
+        """What a part is called in its folder. Where a greater extent would make it another part, the name must say so."""
+        return f"{part:05d}"
+
+    def needs(self, part: int) -> Iterator[tuple["Stage", int]]:
+        """The parts that `part` reads: all parts of all inputs unless a stage knows better."""
+        for stage in self.inputs:
+            for i in range(stage.n_parts):
+                yield stage, i
+
+    def part_bytes(self) -> int:
+        """About how many bytes one part writes. What is small may say so."""
+        return 1_000_000
+
+    def check(self) -> None:
+        """Raise UserError if the settings cannot work. Called for every stage before anything runs."""
+
+    def setup(self) -> Any:
+        """Load what is needed once a worker (a model), and hand it to every `process`."""
+        return None
+
+    def process(self, part: int, store: "Store", loaded: Any, out: Path) -> None:
+        """Read finished parts from `store` and write this part's files into the empty folder `out`."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how to process a part")
+
+
+def in_order(goals: Sequence[Stage]) -> list[Stage]:
+    """The goals and all that they read, each after its inputs."""
+    ordered: dict[Stage, None] = {}
+
+    def visit(stage: Stage) -> None:
+        for read in stage.inputs:
+            visit(read)
+        ordered.setdefault(stage)
+
+    for goal in goals:
+        visit(goal)
+    return list(ordered)
+
+
+def _stages(values: Any) -> Iterator[Stage]:
+    for value in values:
+        if isinstance(value, Stage):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _stages(value)

@@ -1,0 +1,1 @@
+"""From activations and scores to directions: arrays in, arrays out."""

@@ -1,0 +1,30 @@
+"""Tables as Parquet, with page checksums."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.formats.pages import PageWriter
+
+_TABLE_OPTIONS = {"compression": "zstd", "write_page_checksum": True}
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """A small table as Parquet."""
+    pq.write_table(table, path, **_TABLE_OPTIONS)
+
+
+@contextmanager
+def h_writer(path: Path, schema: pa.Schema) -> Iterator[PageWriter]:
+    """A Parquet file of activations that is written while the reverse process goes, one row group a step.
+
+    Without compression, dictionaries and statistics, and in place: h has no repeated values, and other encodings are many times
+    slower. The footer is written when the block ends well: what an exception leaves is no Parquet file.
+    """
+    with open(path, "wb") as file:
+        writer = PageWriter(file, schema)
+        yield writer
+        writer.close()

@@ -1,0 +1,1 @@
+"""The bottleneck of a U-Net, read and edited while it generates."""

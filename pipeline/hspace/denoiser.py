@@ -1,0 +1,69 @@
+"""A U-Net that is ready to run: (x_t, timestep) in, its output and its h out, with an edit of h on the way.
+
+    denoiser = Denoiser(UNet2DModel.from_pretrained(folder).eval())
+    output, h = denoiser(x_t, timestep)
+
+Shapes: B batch, C H W bottleneck.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.hspace.bottleneck import (
+    CapturePoint,
+    bottleneck,
+    computed_once,
+    empty_condition,
+    is_conditional,
+    upstream,
+)
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """A diffusers `UNet2DModel`, or a `UNet2DConditionModel` under one condition for all samples."""
+
+    unet: nn.Module
+    point: CapturePoint = "after"
+    condition: Tensor | None = None  # (1, L, D) text embedding; None is the empty condition
+    dtype: torch.dtype = torch.float32  # float16 and bfloat16 are autocast; weights and x_t stay float32
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.unet.parameters()).device
+
+    def __call__(
+        self, x_t: Tensor, timestep: int, edit: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The U-Net's output (the shape of x_t, float32), and h (B, C, H, W) as it was before the edit."""
+        t = torch.full((len(x_t),), timestep, device=x_t.device)
+        with bottleneck(self.unet, self.point) as opened, self._precision(x_t.device):
+            opened.edit = edit
+            output = self.unet(x_t, t, **self._conditions(x_t)).sample
+        assert opened.h is not None
+        return output.to(x_t.dtype), opened.h
+
+    @contextmanager
+    def decoder(self, x_t: Tensor, timestep: int) -> Iterator[tuple[Callable[[Tensor], Tensor], Tensor]]:
+        """The U-Net at fixed x_t as a function of h alone, and its own h (B, C, H, W); inside the block.
+
+        What comes before h, the skip connections included, is computed once. Row i of what the function gives depends on row i
+        of the h that it is given, and it can be differentiated.
+        """
+        with computed_once(upstream(self.unet, self.point)):
+            with torch.no_grad():
+                _, own_h = self(x_t, timestep)
+            yield lambda h: self(x_t, timestep, lambda _: h)[0], own_h
+
+    def _conditions(self, x_t: Tensor) -> dict[str, Tensor]:
+        if not is_conditional(self.unet):
+            return {}
+        condition = empty_condition(self.unet) if self.condition is None else self.condition
+        return {"encoder_hidden_states": condition.to(x_t).expand(len(x_t), -1, -1)}
+
+    def _precision(self, device: torch.device) -> AbstractContextManager:
+        return nullcontext() if self.dtype == torch.float32 else torch.autocast(device.type, self.dtype)

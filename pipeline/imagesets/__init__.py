@@ -1,0 +1,1 @@
+"""Sets of real images, by row and with names."""

@@ -1,0 +1,1 @@
+"""From scores and images to figures."""

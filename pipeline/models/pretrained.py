@@ -1,0 +1,261 @@
+"""Find and load a diffusion model: a U-Net, its scheduler, and the autoencoder of a latent one. Safetensors only.
+
+Two layouts are read, both made by diffusers' `save_pretrained`: a pipeline (`unet/`, `scheduler/`, and `vqvae/` or `vae/`), and a
+bare model with everything of the U-Net at the top. A U-Net with cross-attention runs under one condition for all samples:
+`encoder_hidden_states` (1, L, D) in `condition.safetensors` at the top, or zeros where there is no such file.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.fingerprint import not_hashed
+from pipeline.formats.hashes import sha256
+from pipeline.hspace import bottleneck
+from pipeline.hspace.bottleneck import CapturePoint
+from pipeline.hspace.denoiser import Denoiser
+from pipeline.models import autoencoder, checkpoint, hub, support
+from pipeline.models.autoencoder import Autoencoder
+from pipeline.models.memory import keep_freed_memory
+from pipeline.models.pixels import from_uint8, to_uint8
+
+_AUTOENCODERS = ("vqvae", "vae")  # folders, as LDMPipeline and StableDiffusionPipeline name them
+_CONDITION = "condition.safetensors"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as it was found: what identifies it is hashed, where it lies is not. `find` makes one."""
+
+    weights: str  # SHA-256 of the U-Net's safetensors
+    unet: str  # its configuration, as JSON; a UNet2DModel's where it names no class
+    scheduler: str  # the scheduler's configuration, as JSON
+    name: str = not_hashed()  # folder or hub id, as the user gave it
+    folder: str = not_hashed()  # where the files lie on this machine
+    revision: str | None = not_hashed(None)  # commit of the hub repository
+    autoencoder: str | None = None  # its configuration, as JSON; None works on pixels
+    autoencoder_weights: str | None = None  # SHA-256 of its safetensors
+    condition: str | None = None  # SHA-256 of condition.safetensors; None is zeros, or no condition at all
+
+    @property
+    def x_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of x_t: an image, or its latents."""
+        config = json.loads(self.unet)
+        size = config["sample_size"]
+        height, width = (size, size) if isinstance(size, int) else size
+        return config["in_channels"], height, width
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an image."""
+        if self.autoencoder is None:
+            return self.x_shape
+        config = json.loads(self.autoencoder)
+        _, height, width = self.x_shape
+        larger = autoencoder.enlargement(config)
+        return config["out_channels"], height * larger, width * larger
+
+    def h_shape(self, point: CapturePoint = "after") -> tuple[int, int, int]:
+        """(C, H, W) of h, found by one pass of a copy without weights."""
+        return bottleneck.h_shape(checkpoint.without_weights(self._unet_kind(), json.loads(self.unet)), point)
+
+    def load(self, point: CapturePoint = "after", dtype: str = "float32", compiled: bool = False) -> "LoadedModel":
+        """Ready to run, on a GPU where there is one. The weights stay float32; `dtype` is that of the U-Net's autocast."""
+        unet = checkpoint.load(self._unet_kind(), _unet_folder(Path(self.folder)), self.weights)
+        if unet.device.type == "cpu":
+            keep_freed_memory()
+        if compiled:
+            # Around the mid block, whose hooks would break the graph.
+            for block in (*unet.down_blocks, *unet.up_blocks):
+                block.compile()
+        denoiser = Denoiser(unet, point, self._load_condition(), getattr(torch, dtype))
+        return LoadedModel(denoiser, self._load_autoencoder())
+
+    def ddim(self, clip: bool | None = None) -> DDIMScheduler:
+        """Eq. 2's scheduler with the model's own betas, prediction type and spacing; `clip` overrides `clip_sample`."""
+        overrides = {} if clip is None else {"clip_sample": clip}
+        return _ddim(json.loads(self.scheduler), **overrides)
+
+    def _unet_kind(self) -> Any:
+        config = {"_class_name": "UNet2DModel", **json.loads(self.unet)}
+        return checkpoint.kind_of(config, support.UNETS, Path(self.folder))
+
+    def _load_condition(self) -> Tensor | None:
+        """(1, L, D) float32, or None."""
+        if self.condition is None:
+            return None
+        path = Path(self.folder) / _CONDITION
+        if not path.exists() or sha256(path) != self.condition:
+            raise UserError(f"{path} has changed since it was first read. Start the job again.")
+        return load_file(path, checkpoint.device())["encoder_hidden_states"].float()
+
+    def _load_autoencoder(self) -> Autoencoder | None:
+        if self.autoencoder is None or self.autoencoder_weights is None:
+            return None
+        folder = _autoencoder_folder(Path(self.folder))
+        if folder is None:
+            raise UserError(f"The autoencoder of {self.folder} is gone since it was first read. Start the job again.")
+        kind = checkpoint.kind_of(json.loads(self.autoencoder), autoencoder.KINDS, folder)
+        return Autoencoder(checkpoint.load(kind, folder, self.autoencoder_weights))
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in memory: the U-Net, and the way between images and what the U-Net works on."""
+
+    denoiser: Denoiser
+    autoencoder: Autoencoder | None = None  # None works on pixels
+
+    @torch.inference_mode()
+    def to_images(self, x_0: Tensor) -> np.ndarray:
+        """x_0 (B, channels, height, width) -> (B, H, W, 3) uint8 RGB."""
+        x_0 = x_0.to(self.denoiser.device)
+        return to_uint8(self.autoencoder.decode(x_0) if self.autoencoder else x_0).cpu().numpy()
+
+    @torch.inference_mode()
+    def from_images(self, images: np.ndarray) -> Tensor:
+        """(B, H, W, 3) uint8 RGB, of the model's size -> x_0 (B, channels, height, width) float32."""
+        pixels = from_uint8(torch.from_numpy(images)).to(self.denoiser.device)
+        return self.autoencoder.encode(pixels) if self.autoencoder else pixels
+
+
+def find(name: str, revision: str | None = None) -> Model:
+    """Find a model by folder or hub id (`owner/name`, `owner/name@revision`) and read what identifies it.
+
+    The weights are checked but not loaded. Raises UserError for a folder that is missing or incomplete, weights that are pickled,
+    damaged, or of other shapes than the configuration says, models without an h-space, and models that are not run here: under
+    class labels or several embeddings, with other than RGB images, or with another reverse process than DDPM's.
+    """
+    place = hub.locate(name, revision)
+    config = _unet_config(place.folder)
+    unet = checkpoint.without_weights(checkpoint.kind_of(config, support.UNETS, place.folder), config)
+    support.check_unet(config, unet, place.folder)
+    scheduler = _scheduler_config(place.folder)
+    support.check_scheduler(scheduler)
+    _ddim(scheduler)
+
+    decoder = _autoencoder_folder(place.folder)
+    support.check_images(unet, decoder, place.folder)
+    return Model(
+        weights=checkpoint.checked(_unet_folder(place.folder), unet),
+        unet=_unet_json(config),
+        scheduler=json.dumps(_without_version(scheduler), sort_keys=True),
+        name=place.name,
+        folder=str(place.folder.absolute()),
+        revision=place.revision,
+        condition=_condition(place.folder, unet),
+        **(_autoencoder(decoder, unet) if decoder else {}),
+    )
+
+
+# The U-Net
+
+
+def _unet_folder(folder: Path) -> Path:
+    return folder / "unet" if (folder / "unet").is_dir() else folder
+
+
+def _unet_config(folder: Path) -> dict[str, Any]:
+    path = _unet_folder(folder) / "config.json"
+    transformer = folder / "transformer" / "config.json"
+    if transformer.exists() and not path.exists():
+        path = transformer
+    config = checkpoint.read_json(path, "the U-Net's configuration")
+    support.check_architecture(config, path)
+    return config
+
+
+def _unet_json(config: dict[str, Any]) -> str:
+    """What identifies a U-Net's configuration: without the release of diffusers and the path that it was saved from."""
+    kept = {key: value for key, value in config.items() if not key.startswith("_")}
+    if config["_class_name"] != "UNet2DModel":
+        kept["_class_name"] = config["_class_name"]
+    return json.dumps(kept, sort_keys=True)
+
+
+def _condition(folder: Path, unet: Any) -> str | None:
+    """SHA-256 of the condition, once it is known to fit the U-Net."""
+    path = folder / _CONDITION
+    if not path.exists():
+        return None
+    if not bottleneck.is_conditional(unet):
+        raise UserError(
+            f"{path}: a {type(unet).__name__} reads no condition. Remove the file, or use the model it is for."
+        )
+    [width] = support.widths(unet)
+    match checkpoint.shapes(path):
+        case {"encoder_hidden_states": (1, length, found), **others} if found == width and length > 0 and not others:
+            return sha256(path)
+        case found:
+            raise UserError(
+                f"{path} holds {found or 'nothing'}; expected one tensor encoder_hidden_states (1, tokens, {width}).\n"
+                f"{width} is the U-Net's cross_attention_dim: use the embedding of the text encoder it was trained with."
+            )
+
+
+# The autoencoder
+
+
+def _autoencoder_folder(folder: Path) -> Path | None:
+    """Where the autoencoder lies; None works on pixels."""
+    found = [name for name in _AUTOENCODERS if (folder / name).is_dir()]
+    if len(found) > 1:
+        raise UserError(f"{folder} holds {' and '.join(found)}; expected one autoencoder. Remove the other folder.")
+    index = folder / "model_index.json"
+    if not found and index.exists():
+        named = checkpoint.read_json(index, "the parts of the pipeline")
+        if lost := [name for name in _AUTOENCODERS if any(named.get(name) or ())]:
+            raise UserError(f"{folder / lost[0]} is missing, and {index.name} names it. Copy the whole folder again.")
+    return folder / found[0] if found else None
+
+
+def _autoencoder(folder: Path, unet: Any) -> dict[str, str]:
+    """What identifies the autoencoder, once it is known to fit the U-Net: fields of `Model`."""
+    config = checkpoint.read_json(folder / "config.json", "the autoencoder's configuration")
+    network = checkpoint.without_weights(checkpoint.kind_of(config, autoencoder.KINDS, folder), config)
+    if (latents := autoencoder.latent_channels(network)) != unet.config["in_channels"]:
+        raise UserError(
+            f"The U-Net of {folder.parent} works on {unet.config['in_channels']} channels, and its autoencoder on {latents}.\n"
+            "They belong to different models: copy both from one place."
+        )
+    if network.config["out_channels"] != 3:
+        raise UserError(f"{folder} makes images of {network.config['out_channels']} channels; expected 3, RGB.")
+    kept = {key: value for key, value in config.items() if not key.startswith("_") or key == "_class_name"}
+    kept |= {key: network.config[key] for key in ("block_out_channels", "out_channels")}  # what `image_shape` reads
+    return {
+        "autoencoder": json.dumps(kept, sort_keys=True),
+        "autoencoder_weights": checkpoint.checked(folder, network),
+    }
+
+
+# The scheduler
+
+
+def _scheduler_config(folder: Path) -> dict[str, Any]:
+    inside = folder / "scheduler" if (folder / "scheduler").is_dir() else folder
+    path = inside / "scheduler_config.json"
+    if not path.exists() and (folder.parent / "scheduler" / path.name).exists():
+        raise UserError(f"{folder} is the U-Net of a whole model. Give the folder above it: {folder.parent}.")
+    return checkpoint.read_json(path, "the scheduler's configuration")
+
+
+def _without_version(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without the release of diffusers that wrote it: saving a model again does not change it."""
+    return {key: value for key, value in config.items() if key != "_diffusers_version"}
+
+
+def _ddim(config: dict[str, Any], **overrides: Any) -> DDIMScheduler:
+    try:
+        return DDIMScheduler.from_config(config, **overrides)
+    except Exception as error:
+        raise UserError(
+            f"DDIM cannot use this scheduler ({type(error).__name__}: {error}).\nCheck scheduler_config.json."
+        ) from error

@@ -1,0 +1,1 @@
+"""Wiring: from a run's settings to stages."""

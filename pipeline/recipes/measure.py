@@ -1,0 +1,105 @@
+"""How the directions of a job are measured: by whom, on how many held-out samples, beside which control."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.annotators.base import Annotator, Embedder
+from pipeline.annotators.facenet import facenet
+from pipeline.annotators.landmarks import Landmarks
+from pipeline.annotators.registry import annotator
+from pipeline.engine.stage import Stage
+from pipeline.errors import UserError
+from pipeline.stages.finders.disentangle import Disentangle
+from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects
+from pipeline.stages.finders.finder import fitted_with, names_of
+from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.labels.embed import Embed
+from pipeline.stages.measures.edit import Edit, EditOrigins
+from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.score_edits import ScoreEdits
+from pipeline.stages.sources.source import Source
+
+STRENGTHS = (-1.25, -0.75, 0.75, 1.25)  # of the recommended directions, and of what they are compared with
+MEDIAN, LARGEST = 4, 2  # random directions of the median norms of the supervised ones, and of the norms of the longest
+MOST = 10  # random directions beside the unsupervised ones: of the norms of one each
+
+
+class Edits(NamedTuple):
+    """How directions are applied to be measured."""
+
+    strengths: tuple[float, ...]
+    n: int  # held-out samples of a seed
+    seeds: int = 1
+
+
+# Table I of Haas et al. 2024: 100 samples of each of 10 seeds. Its strength is not given.
+PAPER = Edits((1.0,), 100, 10)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Who measures, and what edits are compared with. Its methods wire evaluations."""
+
+    sample: Source  # whose model makes the held-out samples
+    judges: tuple[Annotator, ...]
+    embedder: Embedder | None
+    allowed: tuple[str, ...]
+    protocol: str
+
+    @classmethod
+    def by(
+        cls, judges: Sequence[str], sample: Source, allowed: tuple[str, ...], weights: Path | None, protocol: str
+    ) -> "Measurement":
+        """The judges by name. Identity is measured by FaceNet where its weights are given, else by the first judge's features."""
+        if protocol not in ("demo", "paper"):
+            raise UserError(f"There is no protocol {protocol!r}; expected demo or paper.")
+        named = tuple(annotator(name) for name in dict.fromkeys(judges))
+        own = next((judge for judge in named[:1] if isinstance(judge, Embedder)), None)
+        return cls(sample, named, facenet(weights) if weights else own, allowed, protocol)
+
+    def supervised(
+        self, difference: Stage, better: tuple[Stage, ...], held_out: int, by_effects: bool
+    ) -> tuple[Evaluate, ...]:
+        """The recommended directions beside the paper's in full, their control, and all others on fewer samples."""
+        recommended, projected = tuple(Disentangle(finder) for finder in better), Disentangle(difference)
+        chosen = tuple(self._by_effects(finder) for finder in better) if by_effects else ()
+        control = self._control(recommended, 2 * held_out)
+        if self.protocol == "paper":
+            before_and_after = (difference, projected, *better, *recommended, *chosen)
+            return self.evaluate(before_and_after, PAPER, control), control
+        full = (*recommended, *chosen, difference)
+        return (
+            self.evaluate(full, Edits(STRENGTHS, held_out), control),
+            control,
+            self.evaluate((*better, projected), Edits((-0.5, 0.5), max(2, held_out // 4)), control),
+        )
+
+    def _control(self, recommended: tuple[Stage, ...], n: int) -> Evaluate:
+        """Random directions of two norms, from which it is told how their effects grow with the norm."""
+        median = RandomDirections(self.sample, recommended, MEDIAN)
+        largest = RandomDirections(self.sample, recommended, LARGEST, norms="largest")
+        return self.evaluate((median, largest), Edits((-1.0, 1.0), n))
+
+    def unsupervised(self, finders: tuple[Stage, ...], strengths: tuple[float, ...], n: int) -> Evaluate:
+        """With random directions of their own, since their norms are others."""
+        k = min(MOST, sum(len(names_of(finder)) for finder in finders))
+        random = RandomDirections(self.sample, finders, k, norms="each")
+        return self.evaluate((*finders, random), Edits(strengths, n))
+
+    def origins(self, source: Source, finders: tuple[Stage, ...], strengths: tuple[float, ...]) -> ScoreEdits:
+        """Edits of the samples that directions were found on."""
+        return ScoreEdits(EditOrigins(source, finders, strengths), self.judges[:1])
+
+    def evaluate(self, finders: tuple[Stage, ...], edits: Edits, control: Evaluate | None = None) -> Evaluate:
+        edit = Edit(self.sample, finders, *edits)
+        embed = Embed(self.sample, self.embedder) if self.embedder else None
+        scored = ScoreEdits(edit, self.judges, embed, Landmarks("head"))
+        return Evaluate(scored, Annotate(self.sample, self.judges), control, self.allowed)
+
+    def _by_effects(self, finder: Stage) -> Stage:
+        """Chosen by who labelled, so that the judges have had no part in it."""
+        [chooser] = fitted_with(finder)
+        return DisentangleByEffects(finder, self.sample, Annotate(self.sample, (chooser,)), chooser)

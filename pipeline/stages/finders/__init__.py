@@ -1,0 +1,1 @@
+"""From activations and labels to directions, each with the same table."""

@@ -1,0 +1,155 @@
+"""DisentangleByEffects: project away only what each direction was measured to move beside its target, while that helps."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, get_args
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+
+from pipeline.annotators.base import Annotator, Scorer
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.estimators.projection import By, project, search
+from pipeline.formats.parquet import write_table
+from pipeline.models.pretrained import LoadedModel
+from pipeline.stages.finders.disentangle import projected_row
+from pipeline.stages.finders.finder import Row, fitted_with, names_of, read_directions, write_directions
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.measures.edit import Row as Edited
+from pipeline.stages.measures.edit import sample_edited
+from pipeline.stages.measures.evaluate import standard_deviations
+from pipeline.stages.sources.source import Source
+from schemas.directions import TRIALS
+
+SEARCHED = 2_000_000_000  # ids from here on: neither fitted on, nor what effects are published of
+
+
+@dataclass(frozen=True)
+class Searches(Stage):
+    """`trials.parquet`: what was projected away from a direction, one after the other, and what that did. A part a direction.
+
+    Effects are means over both signs of the strength, on samples that nothing else sees.
+    """
+
+    version: ClassVar[int] = 2
+
+    finder: Stage  # a supervised finder
+    sample: Source  # whose model, T and eta are used
+    unedited: Annotate  # by the chooser: the unit of effects
+    chooser: Annotator
+    n: int  # samples
+    strength: float
+    by: By
+
+    @property
+    def n_parts(self) -> int:
+        return len(names_of(self.finder))
+
+    def setup(self) -> tuple[LoadedModel, Scorer]:
+        return self.sample.load(), self.chooser.load()
+
+    def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Scorer], out: Path) -> None:
+        rows, vectors = read_directions(store, (self.finder,))
+        std = standard_deviations(self.unedited, (self.chooser,), store)[self.chooser.name]
+        unit = std.where(std > 0)[list(self.chooser.attributes)].to_numpy()
+
+        def measure(v: np.ndarray) -> dict[str, float]:
+            rising, falling = (self._scores(v, sign * self.strength, loaded) for sign in (1, -1))
+            change = pd.DataFrame((rising - falling) / 2 / unit, columns=list(self.chooser.attributes)).mean()
+            return {str(name): float(effect) for name, effect in change.dropna().items()}
+
+        others = {row["attribute"]: vectors[row["name"]] for row in rows}
+        own = rows[part]
+        _, trials = search(vectors[own["name"]], own["attribute"], others, measure, self.by)
+        table = [{name: getattr(trial, name) for name in TRIALS.names} for trial in trials]
+        write_table(out / "trials.parquet", pa.Table.from_pylist(table, schema=TRIALS))
+
+    def _scores(self, v: np.ndarray, strength: float, loaded: tuple[LoadedModel, Scorer]) -> np.ndarray:
+        """(n, attributes) of the samples with an edit."""
+        model, score = loaded
+        rows = [Edited("v", strength, 0, SEARCHED + i) for i in range(self.n)]
+        vectors = {"v": torch.from_numpy(v.astype(np.float32))}
+        batches = [rows[start : start + self.sample.batch] for start in range(0, self.n, self.sample.batch)]
+        return np.concatenate([score(sample_edited(self.sample, model, batch, vectors)) for batch in batches])
+
+
+@dataclass(frozen=True)
+class DisentangleByEffects(Stage):
+    """Each direction v_0 of a finder with those attributes projected away (Eq. 12) that it was measured to move off target.
+
+    The one moved most first, then the next, until the ratio of on target to largest off target rises no more. Every trial is
+    recorded. Who chooses may be the annotator that labelled the samples, but no judge of these directions: it looks at samples of
+    this stage's own, so that what is published is neither by whom nor on what the directions were chosen.
+    """
+
+    finder: Stage  # a supervised finder
+    sample: Source
+    unedited: Annotate  # by the chooser: the unit of effects
+    chooser: Annotator  # whose scores say what a direction moves
+    n: int = 8  # samples that trials are measured on
+    strength: float = 1.0
+    by: By = "joint"
+
+    @property
+    def fitted_with(self) -> tuple[Annotator, ...]:
+        return tuple(dict.fromkeys((*fitted_with(self.finder), self.chooser)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"{name}/disentangled-by-effects" for name in names_of(self.finder))
+
+    @property
+    def searches(self) -> Searches:
+        return Searches(self.finder, self.sample, self.unedited, self.chooser, self.n, self.strength, self.by)
+
+    @property
+    def inputs(self) -> tuple[Stage, ...]:
+        return (self.finder, self.searches)
+
+    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+        yield self.finder, 0
+        for i in range(self.searches.n_parts):
+            yield self.searches, i
+
+    def check(self) -> None:
+        if self.by not in get_args(By):
+            raise UserError(f"Projected {self.by!r}: expected joint or step.")
+        if len(self.names) < 2:
+            raise UserError("Disentangling needs at least two attributes: there is nothing to project away from one.")
+        if self.n < 2 or self.strength <= 0:
+            raise UserError(
+                f"{self.n} samples at strength {self.strength}: expected at least 2, at a strength above 0."
+            )
+        if unknown := [name for name in getattr(self.finder, "attributes", ()) if name not in self.chooser.attributes]:
+            raise UserError(
+                f"{self.chooser.name!r} does not score {', '.join(unknown)}, so it cannot say what moves it.\n"
+                f"It scores {', '.join(self.chooser.attributes)}: have another one choose, or leave the attribute out."
+            )
+        if self.chooser not in self.unedited.annotators:
+            raise UserError(
+                f"{self.chooser.name} has not scored the unedited samples, whose spread is the unit of its effects."
+            )
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        rows, vectors = read_directions(store, (self.finder,))
+        projected = [self._projected(i, rows, vectors, store) for i in range(len(rows))]
+        write_directions(out, self, {row["name"]: v for row, v in projected}, [row for row, _ in projected])
+
+    def _projected(
+        self, i: int, rows: list[Row], vectors: dict[str, np.ndarray], store: Store
+    ) -> tuple[Row, np.ndarray]:
+        """One direction by its last accepted trial."""
+        trials = store.table(self.searches, "trials.parquet", i).to_pylist()
+        wanted = [trial for trial in trials if trial["accepted"]][-1]["away"]
+        by_attribute = {row["attribute"]: row["name"] for row in rows}
+        away = [by_attribute[attribute] for attribute in wanted]
+        v_0 = vectors[rows[i]["name"]]
+        projection = project(v_0, np.stack([vectors[name] for name in away]) if away else v_0[None][:0], self.by)
+        return projected_row(rows[i], self.names[i], away, projection, self.by) | {"trials": trials}, (
+            projection.v / projection.kept
+        )

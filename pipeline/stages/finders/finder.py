@@ -1,0 +1,89 @@
+"""What the finders of directions share: every one makes `directions.parquet` and `directions.safetensors`."""
+
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.annotators.base import Annotator
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.formats.arrays import write_vectors
+from pipeline.formats.parquet import write_table
+from pipeline.signs import signed
+from schemas.directions import DIRECTIONS
+
+Row = dict[str, Any]
+
+
+@runtime_checkable
+class Finder(Protocol):
+    """A stage that makes directions, and knows their names before it has run."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+
+def names_of(stage: Stage) -> tuple[str, ...]:
+    """The names of the directions that a finder makes."""
+    assert isinstance(stage, Finder), f"{stage.name} finds no directions"
+    return stage.names
+
+
+def fitted_with(*stages: Stage) -> tuple[Annotator, ...]:
+    """Whose scores these finders' directions were fitted on, or chosen by; none for unsupervised directions."""
+    return tuple(dict.fromkeys(each for stage in stages for each in getattr(stage, "fitted_with", ())))
+
+
+def check_independent(judges: tuple[Annotator, ...], finder: Stage, allowed: tuple[str, ...] = ()) -> None:
+    """Raise UserError where a judge's scores are what the directions were made by, unless it is allowed to by name."""
+    for judge in judges:
+        if judge.name not in allowed and any(_same(judge, annotator) for annotator in fitted_with(finder)):
+            raise UserError(
+                f"{judge.name!r} annotated the samples that {finder.name} is fitted on, or chosen by, so it cannot judge them.\n"
+                "Choose another judge: one network's blind spots would count as success. To have it judge all the same, "
+                f"allow it by name: --allow-judge {judge.name}."
+            )
+
+
+def _same(judge: Annotator, annotator: Annotator) -> bool:
+    """Whether they are one, or one network under two names."""
+    weights = getattr(judge, "weights", None)
+    return judge == annotator or (weights is not None and weights == getattr(annotator, "weights", None))
+
+
+def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], rows: list[Row]) -> None:
+    """Write directions: `vectors` by name, each (T, C, H, W); `rows` what the schema asks for beyond norms and stage.
+
+    One of an attribute points to more of it. Any other has the sign by which its entry of all steps that is largest in magnitude
+    is positive.
+    """
+    free = {row["name"] for row in rows if row.get("attribute") is None}
+    vectors = {name: signed(v[None])[0] if name in free else v for name, v in vectors.items()}
+    for name, vector in vectors.items():
+        if not np.isfinite(vector).all() or not vector.any():
+            raise UserError(
+                f"{name} came out as no direction: zero, or not finite. Take more samples, or leave it out."
+            )
+    measured = [{**row, "stage": stage.folder, **_norms(vectors[row["name"]])} for row in rows]
+    write_table(out / "directions.parquet", pa.Table.from_pylist(measured, schema=DIRECTIONS))
+    write_vectors(out / "directions.safetensors", vectors)
+
+
+def read_rows(store: Store, finders: tuple[Stage, ...]) -> list[Row]:
+    """The rows of several finders, in their order."""
+    return [row for finder in finders for row in store.table(finder, "directions.parquet").to_pylist()]
+
+
+def read_directions(store: Store, finders: tuple[Stage, ...]) -> tuple[list[Row], dict[str, np.ndarray]]:
+    """The rows and vectors of several finders, in their order."""
+    rows = read_rows(store, finders)
+    vectors = {name: vector for finder in finders for name, vector in store.vectors(finder).items()}
+    return rows, vectors
+
+
+def _norms(vector: np.ndarray) -> Row:
+    by_step = np.linalg.norm(vector.reshape(len(vector), -1).astype(np.float64), axis=1)
+    return {"norm": float(np.linalg.norm(by_step)), "norm_by_step": by_step.tolist()}

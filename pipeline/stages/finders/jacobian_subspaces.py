@@ -1,0 +1,152 @@
+"""JacobianSubspaces: what can change most in each of some samples, or in a region of them, at some steps (Sec. IV-B)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.annotators.regions import Mask, Masker, to_latents
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.fingerprint import EXTENT, PART_BY_PART
+from pipeline.formats.arrays import write_arrays
+from pipeline.formats.images import decode
+from pipeline.hspace.jacobian import Function, jacobian_subspace, masked
+from pipeline.hspace.reverse_process import ReverseProcess
+from pipeline.models.pretrained import LoadedModel
+from pipeline.stages.sources.source import Source
+
+
+@dataclass(frozen=True)
+class JacobianSubspaces(Stage):
+    """The k top right singular vectors of d eps_t / d h_t (6), inside a mask (9, 10) or everywhere. A part is a few samples.
+
+    `subspaces.safetensors` of a part holds sample_id (n,), vectors (n, steps, k, C, H, W), singular_values and residuals (n, steps,
+    k) and masks (n, H, W); all but sample_id are NaN for a sample that has no such region. The network runs in float32.
+    """
+
+    sample: Source = field(metadata=PART_BY_PART)
+    samples: tuple[int, ...] = field(metadata=EXTENT)  # sample_ids
+    at: tuple[int, ...]  # steps, 0 the noisiest
+    k: int
+    mask: Mask | None = None  # None is the whole image
+    tolerance: float = 1e-3  # of the residuals, relative to the largest singular value
+    batch: int = 1  # samples in a part, computed together: more are faster on a GPU, and need as much more memory
+    block: int | None = None  # vectors multiplied at once; fewer need less memory
+
+    @property
+    def extent(self) -> tuple[int, ...]:
+        """The samples: a part has theirs in its name, and serves in any list of samples with the same parts."""
+        return self.samples
+
+    @property
+    def region(self) -> str:
+        """What the directions are named by."""
+        return self.mask.name if self.mask else "image"
+
+    @property
+    def n_parts(self) -> int:
+        return -(-len(self.samples) // self.batch)
+
+    def ids(self, part: int) -> tuple[int, ...]:
+        """The samples of a part."""
+        return self.samples[part * self.batch : (part + 1) * self.batch]
+
+    def part_name(self, part: int) -> str:
+        return "-".join(map(str, self.ids(part)))
+
+    def part_bytes(self) -> int:
+        h = int(np.prod(self.sample.h_shape))
+        return self.batch * len(self.at) * self.k * 4 * h
+
+    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+        if self.mask:
+            for held_by in sorted({i // self.sample.batch for i in self.ids(part)}):
+                yield self.sample, held_by
+
+    def check(self) -> None:
+        if not self.samples or self.batch < 1 or self.tolerance <= 0:
+            raise UserError("Jacobians need at least one sample, a batch of at least 1 and a tolerance above 0.")
+        if outside := [i for i in self.samples if not 0 <= i < self.sample.n]:
+            raise UserError(f"There is no sample {outside[0]}: expected 0 to {self.sample.n - 1}. Take more samples.")
+        if outside := [step for step in self.at if not 0 <= step < self.sample.steps]:
+            raise UserError(f"There is no step {outside[0]}: expected 0 to {self.sample.steps - 1}, 0 the noisiest.")
+        if not self.at or list(self.at) != sorted(set(self.at)) or len(set(self.samples)) < len(self.samples):
+            raise UserError(f"Steps {self.at} of samples {self.samples}: expected each once, steps in ascending order.")
+        numbers = min(np.prod(self.sample.h_shape), np.prod(self.sample.model.x_shape))
+        if not 1 <= self.k <= numbers or not 1 <= (self.block or 1) <= self.k:
+            raise UserError(
+                f"{self.k} directions in blocks of {self.block}: expected 1 to {numbers}, in blocks of fewer."
+            )
+        if self.mask:
+            self.mask.check(*self.sample.model.image_shape[1:])
+
+    def setup(self) -> tuple[LoadedModel, Masker | None]:
+        return self.sample.model.load(self.sample.point), self.mask.load() if self.mask else None
+
+    def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Masker | None], out: Path) -> None:
+        model, masker = loaded
+        ids = np.array(self.ids(part))
+        masks = self._masks(store, masker, ids)
+        there = ~np.isnan(masks).any(axis=(1, 2))
+
+        shape = (len(ids), len(self.at), self.k)
+        vectors = np.full((*shape, *self.sample.h_shape), np.nan, np.float32)
+        values, residuals = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
+        if there.any():
+            vectors[there], values[there], residuals[there] = self._subspaces(model, ids[there], masks[there])
+        arrays = {"vectors": vectors, "singular_values": values, "residuals": residuals}
+        write_arrays(out / "subspaces.safetensors", {"sample_id": ids, "masks": masks, **arrays})
+
+    def masks(self, store: Store) -> dict[int, np.ndarray]:
+        """The mask (H, W) of each sample."""
+        parts = [store.vectors(self, "subspaces.safetensors", part) for part in range(self.n_parts)]
+        return {int(i): mask for part in parts for i, mask in zip(part["sample_id"], part["masks"], strict=True)}
+
+    def _masks(self, store: Store, masker: Masker | None, ids: np.ndarray) -> np.ndarray:
+        """(n, H, W) float32 at the images' size."""
+        if masker is None:
+            return np.ones((len(ids), *self.sample.model.image_shape[1:]), np.float32)
+        return masker(images_of(self.sample, ids, store))
+
+    def _subspaces(self, model: LoadedModel, ids: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Vectors, singular values and residuals by sample and step; each step starts from the one before."""
+        process = self.sample.reverse_process
+        M = to_latents(torch.from_numpy(masks), *self.sample.model.x_shape[1:]).to(model.denoiser.device)
+        found = []
+        vectors: Tensor | None = None
+        for step, x_t in process.states(model.denoiser, self.sample.noise(model, ids.tolist())):
+            if step in self.at:
+                with model.denoiser.decoder(x_t, process.timesteps[step]) as (decoder, h):
+                    subspace = jacobian_subspace(
+                        masked(_eps(process, step, x_t, decoder), M),
+                        h,
+                        self.k,
+                        block=self.block,
+                        start=vectors,
+                        tolerance=self.tolerance,
+                    )
+                vectors = subspace.Vt
+                found.append([each.cpu().numpy() for each in (vectors, subspace.S, subspace.residuals)])
+            if step == self.at[-1]:
+                break
+        return tuple(np.stack(each, axis=1) for each in zip(*found, strict=True))
+
+
+def _eps(process: ReverseProcess, step: int, x_t: Tensor, decoder: Function) -> Function:
+    """h_t -> eps_t at fixed x_t, whatever it is that the U-Net predicts."""
+    return lambda h: process.predict(step, x_t, decoder(h))[1]
+
+
+def images_of(source: Source, ids: np.ndarray, store: Store) -> np.ndarray:
+    """Images (n, H, W, 3) uint8 of some samples, in the order of their ids."""
+    seen: dict[int, np.ndarray] = {}
+    for part in sorted({int(i) // source.batch for i in ids}):
+        table = store.table(source, "samples.parquet", part)
+        wanted = table.filter(np.isin(table["sample_id"].to_numpy(), ids))
+        seen |= dict(zip(wanted["sample_id"].to_pylist(), decode(wanted), strict=True))
+    return np.stack([seen[int(i)] for i in ids])

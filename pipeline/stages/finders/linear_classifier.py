@@ -1,0 +1,158 @@
+"""LinearClassifier: the normal of a linear classifier of h as the direction, step by step or of whole trajectories."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.estimators.dual import AnyArray, combine, coordinates, gram, moments, projected, standardised_basis
+from pipeline.estimators.linear import auc, classifiers, difference_weights, mean_difference, quality, refit
+from pipeline.estimators.newton_cg import Loss
+from pipeline.estimators.selection import folds, sides
+from pipeline.estimators.stability import inner_products, resamples
+from pipeline.stages.finders.by_step import Fit
+from pipeline.stages.finders.supervised import Labelled, Supervised
+from pipeline.stages.sources import sketches
+from pipeline.stages.sources.activations import read_parts
+from pipeline.stages.sources.sketches import SketchActivations
+
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class LinearClassifier(Supervised):
+    """Classifiers of all scored samples: ridge regression of the scores, or logistic regression of which are above the threshold.
+
+    The regulariser is chosen, and the figures taken, on samples held out in folds by a hash of sample_id. With `sketch` the
+    classifiers see the components that the sketches kept, and any number of samples; without, the whole span of the samples.
+    """
+
+    loss: Loss = "squared"
+    across: Literal["per-step", "joint"] = "per-step"  # joint: one classifier of whole trajectories
+    sketch: SketchActivations | None = None  # of the same activations
+
+    @property
+    def method(self) -> str:
+        estimator = {"squared": "ridge", "logistic": "logistic"}[self.loss]
+        return f"{'joint-' if self.across == 'joint' else ''}{'sketched-' if self.sketch else ''}{estimator}"
+
+    @property
+    def most(self) -> float:
+        return np.inf if self.sketch else super().most
+
+    def check(self) -> None:
+        if self.loss not in get_args(Loss):
+            raise UserError(f"A loss of {self.loss!r}: expected one of {', '.join(get_args(Loss))}.")
+        if self.across not in ("per-step", "joint") or (self.sketch and self.across == "joint"):
+            raise UserError(f"Classifiers {self.across!r}: expected per-step, or joint without sketches.")
+        if self.sketch and self.sketch.source != self.source:
+            raise UserError("The sketch is of other samples than the classifiers: give that of the same activations.")
+        super().check()
+
+    @property
+    def read(self) -> tuple[Stage, ...]:
+        return (*super().read, self.sketch) if self.sketch else super().read
+
+    def needs_at(self, step: int) -> Iterator[tuple[Stage, int]]:
+        for stage in super().read:
+            for i in range(stage.n_parts):
+                yield stage, i
+        if self.sketch:
+            yield from sketches.needs_at(self.sketch, step)
+
+    def step_bytes(self) -> int:
+        return 8 * self.source.n**2 if self.across == "joint" else super().step_bytes()
+
+    def fit_step(self, step: int, store: Store) -> Fit:
+        if self.sketch:
+            return self._fit_projected(self.sketch, step, store)
+        if self.across == "joint":
+            _, h = self.labelled_step(step, store)
+            return {"gram": gram(h, *moments(h))}
+        return super().fit_step(step, store)
+
+    def fit(self, h: np.ndarray, labelled: Labelled, weights: np.ndarray) -> tuple[np.ndarray, Fit]:
+        mean, std = moments(h)
+        z, of_samples = coordinates(gram(h, mean, std))
+        normals, figures = self._normals(z, labelled, weights)
+        R, A, r = normals.shape
+        vectors = combine(normals.reshape(R * A, r) @ of_samples, h, mean, std) / std
+        return vectors.reshape(R, A, -1), figures
+
+    def _normals(self, z: AnyArray, labelled: Labelled, weights: np.ndarray) -> tuple[np.ndarray, Fit]:
+        """Of all resamples, in coordinates z (n, r): (R, A, r); and figures (A,)."""
+        A = len(labelled.selections)
+        y = labelled.wanted if self.loss == "squared" else sides(labelled.wanted, labelled.thresholds[:A])
+        try:
+            fitted = classifiers(z, y, folds(labelled.ids, FOLDS), self.loss)
+        except ValueError as error:
+            raise UserError(f"{', '.join(self.attributes)}: {error}") from error
+        normals = refit(z, y, self.loss, fitted.C, weights)
+        normals[0] = fitted.coefficients
+        return normals, self._figures(fitted.held_out, 1 / fitted.C, labelled)
+
+    def _figures(self, held_out: np.ndarray, penalty: np.ndarray, labelled: Labelled) -> Fit:
+        each = [
+            quality(held_out[:, a], labelled.scores[:, a], selection, self.loss, labelled.thresholds[a])
+            for a, selection in enumerate(labelled.selections)
+        ]
+        return {
+            "auc": np.array([auc(held_out[:, a], selection) for a, selection in enumerate(labelled.selections)]),
+            "r2": np.array([one.r2 for one in each]),
+            "accuracy": np.array([one.accuracy_unselected for one in each]),
+            "penalty": penalty,
+        }
+
+    def _fit_projected(self, sketch: SketchActivations, step: int, store: Store) -> Fit:
+        """A step in the sketches' components, part by part."""
+        merged = sketches.merged(sketch, store, step)
+        mean, std = merged.sums.moments()
+        basis = standardised_basis(merged.pca.components_, std)
+        labelled = self.label(store)
+        in_difference = difference_weights(labelled.selections, np.ones((len(labelled.ids), 1)))[0]
+
+        z, differences, first = [], np.zeros((len(self.attributes), len(mean))), 0
+        for ids, h in read_parts(store, self.source, step, range(self.source.n_parts)):
+            h = h[np.isin(ids, labelled.ids)]
+            z.append(projected(h, basis, mean, std))
+            differences += in_difference[:, first : first + len(h)] @ h.astype(np.float32)
+            first += len(h)
+
+        normals, figures = self._normals(np.concatenate(z), labelled, resamples(labelled.ids))
+        R, A, r = normals.shape
+        vectors = ((normals.reshape(R * A, r) @ basis) / std).reshape(R, A, -1)
+        return self.scaled(vectors, np.linalg.norm(differences, axis=1), figures)
+
+    def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
+        super().put_together(self._joint(fits, store) if self.across == "joint" else fits, store, out)
+
+    def _joint(self, fits: Iterator[Fit], store: Store) -> Iterator[Fit]:
+        """The fits of the steps of one classifier: Gram matrices of the steps add up to that of the trajectory."""
+        total = next(fits)["gram"]
+        for fit in fits:
+            total += fit["gram"]
+        z, of_samples = coordinates(total)
+        labelled = self.label(store)
+        normals, figures = self._normals(z, labelled, resamples(labelled.ids))
+        R, A, r = normals.shape
+        weights = normals.reshape(R * A, r) @ of_samples
+
+        steps, squares = (
+            [],
+            np.zeros((2, A)),
+        )  # squared norms of the trajectories: of the normals, and of the mean differences
+        for step in range(self.source.steps):
+            _, h = self.labelled_step(step, store)
+            mean, std = moments(h)
+            vectors = (combine(weights, h, mean, std) / std).reshape(R, A, -1)
+            differences = [mean_difference(h, selection) for selection in labelled.selections]
+            squares += np.square(vectors[0]).sum(axis=1), np.square(differences).sum(axis=1)
+            steps.append((vectors[0].astype(np.float32), inner_products(vectors)))
+        scale = np.sqrt(squares[1] / squares[0])
+        for vectors, products in steps:
+            yield {"vectors": (vectors * scale[:, None]).astype(np.float32), "products": products, **figures}

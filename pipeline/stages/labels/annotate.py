@@ -1,0 +1,97 @@
+"""Annotate: score the images of each part of samples with one or more annotators."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.annotators.base import Annotator, Scorer
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.fingerprint import PART_BY_PART
+from pipeline.formats.images import decode
+from pipeline.formats.parquet import write_table
+from pipeline.stages.sources.source import Source
+from schemas.annotations import ANNOTATIONS
+
+
+@dataclass(frozen=True)
+class Annotate(Stage):
+    """Scores by (sample, annotator, attribute). Part i reads part i of the samples, as soon as it is there.
+
+    A batch that is not full is brought to a full one: a sample's scores are the same to the bit however many there are after it.
+    """
+
+    version: ClassVar[int] = 2
+
+    sample: Source = field(metadata=PART_BY_PART)
+    annotators: tuple[Annotator, ...]
+
+    @property
+    def n_parts(self) -> int:
+        return self.sample.n_parts
+
+    def part_name(self, part: int) -> str:
+        return self.sample.part_name(part)
+
+    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+        yield self.sample, part
+
+    def part_bytes(self) -> int:
+        return 4_000 + 10 * len(self.sample.sample_ids(0)) * sum(
+            len(annotator.attributes) for annotator in self.annotators
+        )
+
+    def setup(self) -> list[Scorer]:
+        return [annotator.load() for annotator in self.annotators]
+
+    def process(self, part: int, store: Store, scorers: list[Scorer], out: Path) -> None:
+        samples = store.table(self.sample, "samples.parquet", part)
+        tables = []
+        for start in range(0, len(samples), self.sample.batch):
+            batch = samples.slice(start, self.sample.batch)
+            ids, images = batch["sample_id"].to_numpy(), _full(decode(batch), self.sample.batch)
+            for annotator, score in zip(self.annotators, scorers, strict=True):
+                tables.append(annotations_table(ids, annotator, score(images)[: len(ids)]))
+        write_table(out / "annotations.parquet", pa.concat_tables(tables))
+
+    def check_attributes(self, annotator: str, attributes: tuple[str, ...]) -> None:
+        """Raise UserError unless `annotator` is here and scores all these attributes."""
+        offered = {each.name: each.attributes for each in self.annotators}
+        if annotator not in offered:
+            raise UserError(f"There is no annotator {annotator!r} in this run; there are {', '.join(offered)}.")
+        if unknown := [name for name in attributes if name not in offered[annotator]]:
+            raise UserError(
+                f"The annotator {annotator!r} does not score {', '.join(map(repr, unknown))}.\n"
+                f"It scores {', '.join(offered[annotator])}."
+            )
+
+    def scores(self, store: Store, annotator: str, parts: Iterable[int] | None = None) -> pd.DataFrame:
+        """One annotator's scores, of all parts or some: a row a sample_id, a column an attribute, NaN where missing."""
+        of_it = {"filters": [("annotator", "=", annotator)]}
+        wanted = range(self.n_parts) if parts is None else parts
+        table = pa.concat_tables([store.table(self, "annotations.parquet", part, **of_it) for part in wanted])
+        return table.to_pandas().pivot(index="sample_id", columns="attribute", values="score")
+
+    def annotator(self, name: str) -> Annotator:
+        """One of the annotators."""
+        return next(each for each in self.annotators if each.name == name)
+
+
+def _full(images: np.ndarray, batch: int) -> np.ndarray:
+    """These images, and the last one again until they are a batch: kernels round by the size of what they are given."""
+    return np.concatenate([images, np.repeat(images[-1:], batch - len(images), axis=0)])
+
+
+def annotations_table(ids: np.ndarray, annotator: Annotator, scores: np.ndarray) -> pa.Table:
+    """Scores (B, attributes) in the long form; NaN becomes null."""
+    names = np.tile(annotator.attributes, len(ids))
+    column = pa.array(scores.ravel().astype(np.float32), from_pandas=True)
+    return pa.table(
+        [np.repeat(ids, len(annotator.attributes)), [annotator.name] * len(names), names, column], schema=ANNOTATIONS
+    )

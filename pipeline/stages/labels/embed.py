@@ -1,0 +1,52 @@
+"""Embed: the features of samples' images, part by part: what images are compared by where no attribute is asked for."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.annotators.base import Embedder
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.fingerprint import PART_BY_PART
+from pipeline.formats.arrays import write_arrays
+from pipeline.formats.images import decode
+from pipeline.stages.sources.source import Source
+
+
+@dataclass(frozen=True)
+class Embed(Stage):
+    """`features.safetensors`: sample_id (n,), features (n, F) float32. Part i reads part i of the samples."""
+
+    sample: Source = field(metadata=PART_BY_PART)
+    embedder: Embedder
+
+    @property
+    def n_parts(self) -> int:
+        return self.sample.n_parts
+
+    def part_name(self, part: int) -> str:
+        return self.sample.part_name(part)
+
+    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+        yield self.sample, part
+
+    def setup(self) -> Callable[[np.ndarray], np.ndarray]:
+        return self.embedder.embedder()
+
+    def process(self, part: int, store: Store, embed: Callable[[np.ndarray], np.ndarray], out: Path) -> None:
+        table = store.table(self.sample, "samples.parquet", part)
+        batches = [table.slice(start, self.sample.batch) for start in range(0, len(table), self.sample.batch)]
+        features = np.concatenate([embed(decode(batch)) for batch in batches])
+        write_arrays(out / "features.safetensors", {"sample_id": table["sample_id"].to_numpy(), "features": features})
+
+    def reference(self, store: Store, n: int) -> np.ndarray:
+        """The features (at most n, F) of the first samples."""
+        parts = [store.vectors(self, "features.safetensors", part)["features"] for part in self.first_parts(n)]
+        return np.concatenate(parts)[:n]
+
+    def first_parts(self, n: int) -> range:
+        """The parts that hold the first n samples, or as many as there are."""
+        whole = len(self.sample.sample_ids(0))
+        return range(min(self.n_parts, -(-n // whole)))

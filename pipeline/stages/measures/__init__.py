@@ -1,0 +1,1 @@
+"""What directions do: edits, their scores, effects, calibration."""

@@ -1,0 +1,181 @@
+"""Calibrate: follow each direction as far as its target should rise by one standard deviation, and correct the unit by that."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.formats.parquet import write_table
+from pipeline.metrics.calibration import Unit, guess, unit_of
+from pipeline.metrics.effects import effects
+from pipeline.metrics.profiles import describe
+from pipeline.stages.finders.finder import Row
+from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.measures.edit import Edit
+from pipeline.stages.measures.edit import Row as Edited
+from pipeline.stages.measures.evaluate import Evaluate, preservation, standard_deviations
+from pipeline.stages.measures.score_edits import ScoreEdits
+from schemas.profiles import PROFILES
+
+BEYOND = 1.25  # times the farthest strength that was tried, up to which a unit is believed
+UNLIKE = 2.0  # times more, or less, that the few samples of a trial may be moved than all samples
+
+
+@dataclass(frozen=True)
+class EditAtUnit(Edit):
+    """Edits of a strength of its own for each direction: about where its target has risen by one standard deviation."""
+
+    strengths: tuple[float, ...] = (1.0,)  # in units
+    n: int = 14
+    evaluate: Evaluate | None = None  # that measured these directions
+
+    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+        yield from super().needs(part)
+        if part not in self.unedited_parts and self.evaluate:
+            yield self.evaluate, 0
+
+    def check(self) -> None:
+        if self.evaluate is None or not set(self.names) <= set(self.evaluate.edit.names):
+            raise UserError("A unit is known of directions that were measured: give the evaluation of these.")
+        super().check()
+
+    def _rows(self, part: int, store: Store) -> list[Edited]:
+        rows = super()._rows(part, store)
+        if part in self.unedited_parts or self.evaluate is None:
+            return rows
+        profiles = store.table(self.evaluate, "profiles.parquet").to_pylist()
+        at = {row["direction"]: guess(_measured_at(row), self.evaluate.edit.strengths) for row in profiles}
+        return [row._replace(strength=row.strength * at[row.name]) for row in rows]
+
+
+@dataclass(frozen=True)
+class Calibrate(Stage):
+    """`profiles.parquet` of an evaluation, with units that were tried on images, corrected by what these showed.
+
+    Those strengths count for the reach as any other, and for what is said of a direction.
+    """
+
+    version: ClassVar[int] = 3
+
+    evaluate: Evaluate
+    tried: ScoreEdits  # of EditAtUnit
+
+    @property
+    def inputs(self) -> tuple[Stage, ...]:
+        return tuple(dict.fromkeys((*super().inputs, *self.evaluate.inputs)))
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        evaluate, judge = self.evaluate, self.evaluate.judge
+        std = standard_deviations(evaluate.unedited, (judge,), store)
+        tried, scores, measured = (
+            store.table(stage, name).to_pandas()
+            for stage, name in (
+                (self.tried, "scores.parquet"),
+                (evaluate, "scores.parquet"),
+                (evaluate, "effects.parquet"),
+            )
+        )
+        changes = store.table(self.tried, "changes.parquet").to_pandas()
+        preserved = [store.table(evaluate, "preservation.parquet").to_pandas(), preservation(changes, tried)]
+        tried, scores, measured = (table[table["judge"] == judge.name] for table in (tried, scores, measured))
+        # What the same few samples did at the strengths that more were measured at, to tell them from the others.
+        few = effects(scores[scores["sample_id"].isin(set(tried["sample_id"]))], std)
+        fewer = self.tried.edit.samples_each < evaluate.edit.samples_each
+        at_unit = effects(tried, std)
+        curves = Curves(effects(scores, std), few if fewer else None, at_unit)
+        at_unit = evaluate.compared(at_unit, measured[measured["control"]], store)
+        seen = Seen(pd.concat([measured, at_unit]), pd.concat(preserved), preserved[1])
+        rows = store.table(evaluate, "profiles.parquet").to_pylist()
+        corrected = [_corrected(seen.described(row), curves, seen.fine(row)) for row in rows]
+        write_table(out / "profiles.parquet", pa.Table.from_pylist(corrected, schema=PROFILES))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Effects and preservation of all directions, by the evaluation and by the trial of units; and the trial's alone."""
+
+    effects: pd.DataFrame
+    preserved: pd.DataFrame
+    tried: pd.DataFrame
+
+    def described(self, row: Row) -> Row:
+        """What is to be said of a direction, by all strengths that it was measured at; where one is there twice, by the trial."""
+        if row["target"] is None or row["unit"] is None:
+            return row
+        own, preserved = (table[table["direction"] == row["direction"]] for table in (self.effects, self.preserved))
+        own = own.drop_duplicates(["strength", "attribute"], keep="last")
+        preserved = preserved.drop_duplicates("strength", keep="last")
+        return row | describe(row["target"], 1 if row["unit"] > 0 else -1, own, preserved)
+
+    def fine(self, row: Row) -> bool:
+        """Whether images at its tried unit are the model's own."""
+        own = self.tried[self.tried["direction"] == row["direction"]]
+        return bool(own["on_manifold"].all())
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Effects of all directions: on all samples, on those few that units were tried on, and what was tried on these."""
+
+    all: pd.DataFrame
+    few: pd.DataFrame | None
+    tried: pd.DataFrame
+
+    def of(self, direction: str, attribute: str) -> tuple[np.ndarray, np.ndarray]:
+        """Strengths (S,) and effects (S,) of a direction on one attribute."""
+        whole, tried = (_curve(table, direction, attribute) for table in (self.all, self.tried))
+        tried = tried * self._unlike(whole, direction, attribute, tried.index)
+        both = pd.concat([whole, tried])
+        return both.index.to_numpy(float), both.to_numpy(float)
+
+    def _unlike(self, whole: pd.Series, direction: str, attribute: str, at: pd.Index) -> float:
+        """By how much all samples are moved more than the few, at the strength nearest to the one that was tried."""
+        if self.few is None or not len(at):
+            return 1.0
+        few = _curve(self.few, direction, attribute)
+        side = [strength for strength in few.index if strength * at[0] > 0]
+        if not side:
+            return 1.0
+        near = min(side, key=lambda strength: abs(strength - at[0]))
+        ratio = whole[near] / few[near] if few[near] else 0.0
+        return float(ratio) if 1 / UNLIKE < ratio < UNLIKE else 1.0
+
+
+def _curve(table: pd.DataFrame, direction: str, attribute: str) -> pd.Series:
+    own = table[(table["direction"] == direction) & (table["attribute"] == attribute)]
+    return own.set_index("strength")["effect"]
+
+
+def calibrate(evaluate: Evaluate, n: int = 14) -> Calibrate:
+    """The calibration of all directions of an evaluation but the random ones."""
+    edit = evaluate.edit
+    finders = tuple(finder for finder in edit.finders if not isinstance(finder, RandomDirections))
+    at_unit = EditAtUnit(edit.sample, finders, n=n, evaluate=evaluate)
+    scored = evaluate.scored
+    return Calibrate(evaluate, ScoreEdits(at_unit, scored.judges, scored.embed, scored.head))
+
+
+def _corrected(row: Row, curves: Curves, fine: bool) -> Row:
+    """With the unit by all strengths at which the target was measured. `fine`: images of the trial are the model's own."""
+    if row["target"] is None or row["unit"] is None:
+        return row
+    strengths, effect = curves.of(row["direction"], row["target"])
+    sense = 1 if row["unit"] > 0 else -1
+    unit = unit_of(strengths, effect, sense, beyond=BEYOND)
+    if unit is None:
+        return {**row, "unit": None, "unit_by": None, "unit_in_reach": None, "tried": True}
+    tried = unit.by == row["unit_by"]
+    in_reach = fine if tried else row["low"] <= unit.measured_at <= row["high"]
+    return {**row, "unit": unit.strength, "unit_by": unit.by, "unit_in_reach": in_reach, "tried": tried}
+
+
+def _measured_at(row: Row) -> float | None:
+    """The strength that the unit of a profile was measured at."""
+    return None if row["unit"] is None else Unit(row["unit"], row["unit_by"]).measured_at

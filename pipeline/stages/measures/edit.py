@@ -1,0 +1,235 @@
+"""Edit: apply every direction to held-out samples at several strengths.
+
+A row is one image: (direction, strength, sample). Rows are sampled in full batches, whatever directions and strengths they have,
+and a part is a few batches. The unedited samples come first, in parts of their own. A held-out sample has the same noise in every
+row, so an edited image and its unedited twin differ by the edit alone.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.formats.images import png
+from pipeline.formats.parquet import write_table
+from pipeline.hspace.edits import AddEach
+from pipeline.models.pretrained import LoadedModel
+from pipeline.stages.finders.finder import names_of, read_rows
+from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.sources.source import Source
+from schemas.edits import EDITS
+from schemas.samples import IMAGE
+
+HELD_OUT = 1_000_000_000  # ids from here on are never sampled for fitting
+SEED_APART = 1_000_000  # between the first ids of two seeds
+BATCHES = 2  # in a part
+
+
+class Row(NamedTuple):
+    """One image to be sampled."""
+
+    name: str  # of the direction, or "unedited"
+    strength: float
+    seed: int
+    sample_id: int
+
+
+@dataclass(frozen=True)
+class Edit(Stage):
+    """Edited samples: strength * v_t is added to h_t at every step."""
+
+    sample: Source  # whose model, T and eta are used; its samples are not
+    finders: tuple[Stage, ...]  # whose directions are applied; RandomDirections among them are the control
+    strengths: tuple[float, ...]
+    n: int  # held-out samples of a seed
+    seeds: int = 1  # draws of n held-out samples
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The directions, in order."""
+        return tuple(name for finder in self.finders for name in names_of(finder))
+
+    @property
+    def controls(self) -> int:
+        """How many of the directions are random."""
+        return sum(len(names_of(finder)) for finder in self.finders if isinstance(finder, RandomDirections))
+
+    @property
+    def samples_each(self) -> int:
+        """Images of one direction at one strength."""
+        return self.n * self.seeds
+
+    @property
+    def unedited_parts(self) -> range:
+        """The parts that hold the unedited samples; those after them hold edits."""
+        return range(-(-self.samples_each // self._part_rows))
+
+    @property
+    def _part_rows(self) -> int:
+        return BATCHES * self.sample.batch
+
+    @property
+    def _edits(self) -> int:
+        return len(self.names) * len(self.strengths) * self.samples_each
+
+    @property
+    def n_parts(self) -> int:
+        return len(self.unedited_parts) - (-self._edits // self._part_rows)
+
+    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+        used = {name for name, _, _, _ in self._places(part)}
+        for finder in self.finders:
+            if used & set(names_of(finder)):
+                yield finder, 0
+
+    def part_bytes(self) -> int:
+        return self._part_rows * int(np.prod(self.sample.model.image_shape))
+
+    def check(self) -> None:
+        if self.n < 2:
+            raise UserError(f"{self.n} held-out samples: expected at least 2.")
+        if not 1 <= self.seeds <= 1_000 or self.n > SEED_APART:
+            raise UserError(
+                f"{self.seeds} seeds of {self.n} held-out samples: expected 1 to 1000 of at most {SEED_APART}."
+            )
+        if twice := [name for name, count in Counter(self.names).items() if count > 1]:
+            raise UserError(f"Two finders both make {', '.join(twice)}: give one of them.")
+        self._check_strengths()
+
+    def _check_strengths(self) -> None:
+        if not self.strengths or 0 in self.strengths:
+            raise UserError("Strengths must be numbers other than 0, at least one; 0 is the unedited samples.")
+        if len(set(self.strengths)) < len(self.strengths):
+            raise UserError("Each strength is measured once: leave out those that are there twice.")
+
+    def setup(self) -> LoadedModel:
+        return self.sample.load()
+
+    def process(self, part: int, store: Store, loaded: LoadedModel, out: Path) -> None:
+        rows = self._rows(part, store)
+        random = {name for finder in self.finders if isinstance(finder, RandomDirections) for name in finder.names}
+        images = self._sample(loaded, rows, self._vectors(rows, store))
+        table = pa.table(
+            [
+                [row.name for row in rows],
+                [row.name in random for row in rows],
+                np.array([row.strength for row in rows], np.float32),
+                np.array([row.seed for row in rows], np.int32),
+                np.array([row.sample_id for row in rows]),
+                pa.array([{"bytes": png(image), "path": None} for image in images], IMAGE),
+            ],
+            schema=EDITS,
+        )
+        write_table(out / "edits.parquet", table)
+
+    def twins_of(self, part: int) -> list[int]:
+        """The parts that hold the unedited twins of a part's rows."""
+        return sorted({(seed * self.n + i) // self._part_rows for _, _, seed, i in self._places(part)})
+
+    def unedited(self, store: Store) -> pa.Table:
+        """The unedited samples, in the order that every edit has them in."""
+        return pa.concat_tables([store.table(self, "edits.parquet", part) for part in self.unedited_parts])
+
+    def edited(self, store: Store) -> Iterator[tuple[str, float, pa.Table]]:
+        """(direction, strength, its images), in order: memory holds a part, and the rest of the one before."""
+        rest = EDITS.empty_table()
+        for part in range(len(self.unedited_parts), self.n_parts):
+            rest = pa.concat_tables([rest, store.table(self, "edits.parquet", part)])
+            while len(rest) >= self.samples_each:
+                edit, rest = rest.slice(0, self.samples_each), rest.slice(self.samples_each)
+                yield edit["direction"][0].as_py(), edit["strength"][0].as_py(), edit
+
+    def _places(self, part: int) -> Iterator[tuple[str, float, int, int]]:
+        """(direction, strength, seed, which sample of the seed) of each row of a part."""
+        unedited = part in self.unedited_parts
+        names, strengths = (("unedited",), (0.0,)) if unedited else (self.names, self.strengths)
+        first = (part if unedited else part - len(self.unedited_parts)) * self._part_rows
+        last = min(first + self._part_rows, len(names) * len(strengths) * self.samples_each)
+        for row in range(first, last):
+            edit, place = divmod(row, self.samples_each)
+            direction, strength = divmod(edit, len(strengths))
+            yield names[direction], strengths[strength], *divmod(place, self.n)
+
+    def _rows(self, part: int, store: Store) -> list[Row]:
+        """What a part samples."""
+        return [
+            Row(name, strength, seed, HELD_OUT + seed * SEED_APART + i)
+            for name, strength, seed, i in self._places(part)
+        ]
+
+    def _vectors(self, rows: Sequence[Row], store: Store) -> dict[str, torch.Tensor]:
+        """The directions (T, C, H, W) of these rows."""
+        used = {row.name for row in rows}
+        finders = [finder for finder in self.finders if used & set(names_of(finder))]
+        found = {name: v for finder in finders for name, v in store.vectors(finder).items()}
+        return {name: torch.from_numpy(found[name]) for name in self.names if name in used}
+
+    def _sample(self, loaded: LoadedModel, rows: Sequence[Row], vectors: dict[str, torch.Tensor]) -> np.ndarray:
+        """Images (B, H, W, 3) uint8, in batches of the size that the samples were made in."""
+        images = []
+        for start in range(0, len(rows), self.sample.batch):
+            batch = rows[start : start + self.sample.batch]
+            images.append(sample_edited(self.sample, loaded, batch, vectors))
+        return np.concatenate(images)
+
+
+def sample_edited(
+    source: Source, loaded: LoadedModel, rows: Sequence[Row], vectors: dict[str, torch.Tensor]
+) -> np.ndarray:
+    """One batch of edited images (B, H, W, 3) uint8: a row without a vector is unedited."""
+    noise = source.noise(loaded, [row.sample_id for row in rows])
+    names = [name for name in dict.fromkeys(row.name for row in rows) if name in vectors]
+    edits = []
+    if names:
+        which = torch.tensor([names.index(row.name) if row.name in vectors else 0 for row in rows])
+        gamma = torch.tensor([row.strength if row.name in vectors else 0.0 for row in rows])
+        v = torch.stack([vectors[name] for name in names]).to(loaded.denoiser.device)
+        edits = [AddEach(v, which.to(v.device), gamma)]
+    return loaded.to_images(source.reverse_process.run(loaded.denoiser, noise, edits))
+
+
+@dataclass(frozen=True)
+class EditOrigins(Edit):
+    """Edits of the very sample that each direction was found on, by a singular vector of its Jacobian.
+
+    All those samples, unedited, are in part 0.
+    """
+
+    sample: Source  # that the directions were found in
+    n: int = 1
+
+    @property
+    def unedited_parts(self) -> range:
+        return range(1)
+
+    def twins_of(self, part: int) -> list[int]:
+        return [0]
+
+    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+        if part > 0:
+            return super().needs(part)
+        return ((finder, 0) for finder in self.finders)
+
+    def check(self) -> None:
+        if self.n != 1 or self.seeds != 1:
+            raise UserError("A direction has one sample of its own.")
+        self._check_strengths()
+
+    def _rows(self, part: int, store: Store) -> list[Row]:
+        wanted = {name for name, _, _, _ in self._places(part)} if part else set(self.names)
+        found = read_rows(store, tuple(f for f in self.finders if wanted & set(names_of(f))))
+        origins = {row["name"]: row["sample_id"] for row in found if row["name"] in wanted}
+        if lost := [name for name, origin in origins.items() if origin is None]:
+            raise UserError(f"{lost[0]} was found on no sample of its own: leave its finder out.")
+        if part == 0:
+            return [Row("unedited", 0.0, 0, origin) for origin in sorted(set(origins.values()))]
+        return [Row(name, strength, 0, origins[name]) for name, strength, _, _ in self._places(part)]

@@ -1,0 +1,96 @@
+"""Convergence: how many labelled samples the direction of an attribute needs, in h and in the noise that samples begin with."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.estimators.learning_curve import doubled, split_cosines, to_truth
+from pipeline.estimators.selection import Selection
+from pipeline.formats.parquet import write_table
+from pipeline.models.pretrained import LoadedModel
+from pipeline.stages.finders.mean_difference import MeanDifference
+from pipeline.stages.sources.activations import read_steps
+from schemas.convergence import CONVERGENCE
+
+FEWEST = 4  # positives that two draws of two can be taken from
+
+
+@dataclass(frozen=True)
+class Convergence(Stage):
+    """`convergence.parquet`: for each attribute of a difference of means and each n, cosines of directions from disjoint draws.
+
+    The draws are out of the positives and negatives that the direction itself is made of.
+    """
+
+    difference: MeanDifference
+    pairs: int = 32  # of draws
+
+    @property
+    def inputs(self) -> tuple[Stage, ...]:
+        return self.difference.read
+
+    def check(self) -> None:
+        self.difference.check()
+        if self.difference.n < FEWEST or self.pairs < 1:
+            raise UserError(
+                f"{self.pairs} pairs of draws out of {self.difference.n} positives: expected one or more, of {FEWEST} or more."
+            )
+
+    def setup(self) -> LoadedModel:
+        return self.difference.source.load()
+
+    def process(self, part: int, store: Store, loaded: LoadedModel, out: Path) -> None:
+        labelled = self.difference.label(store)
+        used = np.unique(np.concatenate([np.concatenate(_sides(each)) for each in labelled.selections]))
+        steps = (h[labelled.rows[used]] for _, h in read_steps(store, self.difference.source))
+        grams = {"h": _gram(steps), "x_T": _gram([self._x_T(loaded, labelled.ids[used])])}
+        rows = [
+            {"attribute": attribute, "space": space, **row}
+            for attribute, selection in zip(self.difference.attributes, labelled.selections, strict=True)
+            for space, gram in grams.items()
+            for row in self._curve(gram, used, selection)
+        ]
+        write_table(out / "convergence.parquet", pa.Table.from_pylist(rows, schema=CONVERGENCE))
+
+    def _x_T(self, loaded: LoadedModel, ids: np.ndarray) -> np.ndarray:
+        """The noise (m, D) that these samples begin with, drawn again."""
+        source = self.difference.source
+        batches = [ids[start : start + source.batch].tolist() for start in range(0, len(ids), source.batch)]
+        return np.concatenate([source.noise(loaded, batch).x_T().flatten(1).cpu().numpy() for batch in batches])
+
+    def _curve(self, gram: np.ndarray, used: np.ndarray, selection: Selection) -> Iterator[dict]:
+        """One attribute in one space, by n."""
+        positive, negative = _sides(selection)
+        rows = np.searchsorted(used, np.concatenate([positive, negative]))
+        sign = np.repeat([1, -1], [len(positive), len(negative)])
+        sizes = doubled(min(len(positive), len(negative)) // 2)
+        for n, cosines in zip(sizes, split_cosines(gram[np.ix_(rows, rows)], sign, sizes, self.pairs), strict=True):
+            low, high = np.percentile(cosines, (5, 95))
+            yield {
+                "n": n,
+                "cosine": cosines.mean(),
+                "low": low,
+                "high": high,
+                "to_truth": float(to_truth(cosines.mean())),
+                "pairs": self.pairs,
+            }
+
+
+def _sides(selection: Selection) -> tuple[np.ndarray, np.ndarray]:
+    return selection.positives, selection.negatives
+
+
+def _gram(pieces: Iterator[np.ndarray] | list[np.ndarray]) -> np.ndarray:
+    """Inner products (m, m) of samples given in pieces (m, D)."""
+    total: np.ndarray | float = 0.0
+    for piece in pieces:
+        x = piece.astype(np.float32)
+        x -= x.mean(axis=0)  # differences of means do not see it
+        total = total + (x @ x.T).astype(np.float64)
+    return np.asarray(total)

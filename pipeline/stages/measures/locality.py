@@ -1,0 +1,54 @@
+"""Locality: how much of what edits change lies inside regions of the images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.annotators.regions import Mask, Masker
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.formats.images import decode
+from pipeline.formats.parquet import write_table
+from pipeline.metrics.preservation import inside_and_outside
+from pipeline.stages.measures.edit import Edit
+from schemas.locality import LOCALITY
+
+
+@dataclass(frozen=True)
+class Locality(Stage):
+    """`locality.parquet`: squared change inside each region and outside, per area. Regions are those of the unedited images."""
+
+    edit: Edit
+    masks: tuple[Mask, ...]
+
+    def check(self) -> None:
+        if not self.masks:
+            raise UserError("Locality needs at least one mask.")
+        for mask in self.masks:
+            mask.check(*self.edit.sample.model.image_shape[1:])
+
+    def setup(self) -> list[Masker]:
+        return [mask.load() for mask in self.masks]
+
+    def process(self, part: int, store: Store, maskers: list[Masker], out: Path) -> None:
+        twins = decode(self.edit.unedited(store))
+        regions = {mask.name: masker(twins) for mask, masker in zip(self.masks, maskers, strict=True)}
+        rows = [
+            {"direction": direction, "strength": strength, **row}
+            for direction, strength, table in self.edit.edited(store)
+            for row in _rows(twins, decode(table), regions)
+        ]
+        write_table(out / "locality.parquet", pa.Table.from_pylist(rows, schema=LOCALITY))
+
+
+def _rows(twins: np.ndarray, edits: np.ndarray, regions: dict[str, np.ndarray]) -> Iterator[dict]:
+    """One direction at one strength, in each region."""
+    for region, masks in regions.items():
+        inside, outside = inside_and_outside(twins, edits, masks)
+        n = int((~np.isnan(masks).any(axis=(1, 2))).sum())
+        found = {"inside": inside, "outside": outside, "ratio": inside / outside} if n else {}
+        yield {"region": region, "n": n, **found}

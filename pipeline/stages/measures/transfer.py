@@ -1,0 +1,39 @@
+"""Transfer: whether what a direction does to the sample it was found on, it does to others."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.formats.parquet import write_table
+from pipeline.metrics.effects import transfer
+from pipeline.stages.measures.edit import EditOrigins
+from pipeline.stages.measures.evaluate import Evaluate, standard_deviations
+from pipeline.stages.measures.score_edits import ScoreEdits
+from schemas.transfer import TRANSFER
+
+
+@dataclass(frozen=True)
+class Transfer(Stage):
+    """`transfer.parquet`: edits of the samples that directions were found on, beside those of held-out samples."""
+
+    origins: ScoreEdits  # of EditOrigins
+    evaluate: Evaluate  # of the same directions at the same strengths, among others
+
+    @property
+    def inputs(self) -> tuple[Stage, ...]:
+        return (*super().inputs, self.evaluate.unedited)
+
+    @property
+    def edit(self) -> EditOrigins:
+        assert isinstance(self.origins.edit, EditOrigins)
+        return self.origins.edit
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        std = standard_deviations(self.evaluate.unedited, self.evaluate.judges, store)
+        own = store.table(self.origins, "scores.parquet").to_pandas()
+        others = store.table(self.evaluate, "scores.parquet").to_pandas()
+        table = transfer(own, others, std)
+        write_table(out / "transfer.parquet", pa.Table.from_pandas(table, schema=TRANSFER, preserve_index=False))

@@ -1,0 +1,1 @@
+"""Where directions are found: images with their h at every step."""

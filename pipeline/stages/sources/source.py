@@ -1,0 +1,113 @@
+"""Source: where directions are found, images with their h at every step. `Sample` makes them from noise, `Invert` has real ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+from torch import Tensor
+
+from pipeline.engine.stage import Stage
+from pipeline.errors import UserError
+from pipeline.fingerprint import EXTENT
+from pipeline.formats.images import png
+from pipeline.hspace.bottleneck import CapturePoint
+from pipeline.hspace.noise import Noise
+from pipeline.hspace.reverse_process import ReverseProcess
+from pipeline.models.pretrained import LoadedModel, Model
+from schemas.activations import step_table
+from schemas.samples import IMAGE, SAMPLES
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Source(Stage):
+    """A part is one batch: `samples.parquet`, and `activations.parquet` with one row group a step."""
+
+    what: ClassVar[Literal["samples", "real images"]]  # they are
+    more: ClassVar[str]  # what a person does to have more of them
+    stores_h: ClassVar[bool] = True  # activations.parquet is there
+
+    model: Model
+    n: int = field(metadata=EXTENT)  # images; they are numbered from 0
+    steps: int  # T
+    eta: float | tuple[float, ...] = 1.0  # 0 = DDIM, 1 = DDPM; a tuple has one a step
+    clip: bool = False  # clip P_t to the scheduler's range
+    seed: int = 0  # the noise of image i depends on (seed, i) alone
+    batch: int = 32  # images in a part; rounding depends on it, so it is hashed
+    point: CapturePoint = "after"  # where h is read, and edited later
+    dtype: str = "float32"  # or bfloat16, float16: autocast
+    compiled: bool = False  # torch.compile
+
+    @property
+    def n_parts(self) -> int:
+        return -(-self.n // self.batch)
+
+    @property
+    def all_ids(self) -> range:
+        """Every sample_id, in the order of the parts."""
+        return range(self.n)
+
+    def part_name(self, part: int) -> str:
+        """A last part that is not full has its number of images in its name."""
+        return named(f"{part:05d}", len(self.sample_ids(part)), self.batch)
+
+    def part_bytes(self) -> int:
+        h = self.steps * int(np.prod(self.h_shape)) * 2
+        pixels = int(np.prod(self.model.image_shape))
+        return self.batch * (h + pixels)  # a PNG is smaller than its pixels
+
+    def check(self) -> None:
+        if self.n < 1 or self.batch < 1:
+            raise UserError(f"{self.n} samples in batches of {self.batch}: expected at least 1 of each.")
+        if self.point not in get_args(CapturePoint):
+            raise UserError(f"{self.point!r} is no capture point; expected one of {', '.join(get_args(CapturePoint))}.")
+        if self.dtype not in DTYPES:
+            raise UserError(f"{self.dtype!r} is no precision to sample in; expected one of {', '.join(DTYPES)}.")
+        _ = self.reverse_process.timesteps
+
+    @property
+    def h_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of h at this capture point."""
+        return self.model.h_shape(self.point)
+
+    @property
+    def reverse_process(self) -> ReverseProcess:
+        return ReverseProcess(self.model.ddim(self.clip), self.steps, self.eta)
+
+    def sample_ids(self, part: int) -> range:
+        return range(part * self.batch, min(self.n, (part + 1) * self.batch))
+
+    def check_stored(self) -> None:
+        """Raise UserError unless h itself can be read."""
+        if not self.stores_h:
+            raise UserError(
+                "The activations of these samples are not stored, only sketched: use what works on sketches."
+            )
+
+    def noise(self, loaded: LoadedModel, ids: Sequence[int]) -> Noise:
+        """What the reverse process of these images draws: with it they come back, edited or not."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its noise is")
+
+    def load(self) -> LoadedModel:
+        """The model, as this source runs it."""
+        return self.model.load(self.point, self.dtype, self.compiled)
+
+
+def named(name: str, rows: int, full: int) -> str:
+    """The name of a part that is as yet, or for good, not full says how many rows it has."""
+    return name if rows == full else f"{name}-{rows}"
+
+
+def activations_table(ids: range, step: int, timestep: int, h: Tensor, schema: pa.Schema) -> pa.Table:
+    """h (B, C, H, W) of one step as a table of activations: one row group."""
+    return step_table(ids, step, timestep, h.half().numpy(), schema)  # torch rounds several times faster than NumPy
+
+
+def samples_table(ids: range, seed: int, images: np.ndarray, names: Sequence[str] | None = None) -> pa.Table:
+    """Images (B, H, W, 3) uint8 as a table of samples; `names` are those of real images in their set."""
+    paths = [None] * len(images) if names is None else names
+    cells = [{"bytes": png(image), "path": path} for image, path in zip(images, paths, strict=True)]
+    return pa.table([np.array(ids), np.full(len(ids), seed), pa.array(cells, IMAGE)], schema=SAMPLES)

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import r2_score, roc_auc_score
+
+from pipeline.domains.portraits import annotators
+from pipeline.domains.portraits.annotators import PortraitAnnotator, PortraitJudge
+from pipeline.domains.portraits.attributes import ATTRIBUTES, LOGITS
+from pipeline.domains.portraits.data import draw
+from pipeline.domains.portraits.train_attributes import labels
+from pipeline.errors import UserError
+
+SEED, N = 31, 192  # drawings that neither network was trained on
+
+
+@pytest.fixture(scope="module")
+def held_out() -> np.ndarray:
+    return draw(N, SEED).permute(0, 2, 3, 1).numpy()
+
+
+@pytest.mark.parametrize("kind", [PortraitAnnotator, PortraitJudge])
+def test_what_was_drawn_is_what_is_read(kind, held_out):
+    scores, truth = kind().load()(held_out), labels(N, SEED).numpy()
+    for i, attribute in enumerate(ATTRIBUTES):
+        measure = roc_auc_score if attribute in LOGITS else r2_score
+        assert measure(truth[:, i], scores[:, i]) > 0.9, attribute
+
+
+@pytest.mark.parametrize("kind", [PortraitAnnotator, PortraitJudge])
+def test_noise_and_tint_change_scores_little(kind, held_out):
+    score = kind().load()
+    noise = np.random.default_rng(0).normal(4, 4, held_out.shape)
+    tinted = (held_out + noise).clip(0, 255).astype(np.uint8)
+    change = np.abs(score(tinted) - score(held_out)).mean(0)
+    spread = score(held_out).std(0)
+    assert (change < 0.35 * spread).all(), dict(zip(ATTRIBUTES, change / spread, strict=True))
+
+
+def test_annotator_and_judge_are_two_networks():
+    assert PortraitAnnotator().weights != PortraitJudge().weights
+    assert PortraitAnnotator() != PortraitJudge()
+
+
+def test_an_image_that_is_not_square_is_refused():
+    with pytest.raises(ValueError, match=r"square images, found \(40, 48\)"):
+        PortraitAnnotator().load()(np.zeros((1, 40, 48, 3), np.uint8))
+
+
+def test_missing_weights_say_how_to_remake_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(annotators, "PORTRAITS", tmp_path)
+    with pytest.raises(UserError, match="no weights: expected .* --only attributes"):
+        PortraitJudge()
+
+
+def test_the_networks_are_small():
+    for kind in (PortraitAnnotator, PortraitJudge):
+        assert (annotators.PORTRAITS / kind.folder / "model.safetensors").stat().st_size < 2_000_000
+
+
+def test_scoring_does_not_touch_the_global_random_stream(held_out):
+    before = torch.get_rng_state()
+    PortraitAnnotator().load()(held_out[:2])
+    assert torch.equal(torch.get_rng_state(), before)

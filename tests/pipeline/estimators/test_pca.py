@@ -1,0 +1,437 @@
+"""Principal components against exact decompositions, with the bounds they promise, and to the bit where they promise that."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from sklearn.decomposition import PCA, IncrementalPCA
+
+from pipeline.estimators import dual
+from pipeline.estimators.pca import StreamingPCA, components_from_gram, components_of, exact_pca, merge_in_tree
+
+N, D, K = 900, 120, 5
+
+
+def planted(stds, floor, n=N, d=D, mean=3.0, seed=0) -> np.ndarray:
+    """(n, d) float32: scores of these standard deviations along orthonormal rows, over a floor of noise."""
+    rng = np.random.default_rng(seed)
+    basis = np.linalg.qr(rng.standard_normal((d, len(stds))))[0].T
+    scores = rng.standard_normal((n, len(stds))) * stds
+    return (scores @ basis + floor * rng.standard_normal((n, d)) + mean).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def h() -> np.ndarray:
+    """Five strong directions over a weak floor."""
+    return planted([9, 7, 5, 3.5, 2.5], floor=0.2)
+
+
+@pytest.fixture(scope="module")
+def flat() -> np.ndarray:
+    """Nothing but noise after two directions."""
+    return planted([5, 4], floor=1)
+
+
+def exact(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Singular values and right singular vectors of centred h, in float64."""
+    _, s, vt = np.linalg.svd(h.astype(np.float64) - h.mean(axis=0, dtype=np.float64), full_matrices=False)
+    return s, vt
+
+
+def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.abs(np.sum(a * b, axis=1)) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+
+
+def same_bytes(a: StreamingPCA, b: StreamingPCA) -> bool:
+    mine, others = a.state(), b.state()
+    return mine.keys() == others.keys() and all(
+        mine[name].dtype == others[name].dtype and mine[name].tobytes() == others[name].tobytes() for name in mine
+    )
+
+
+def fitted(h, n_components=K, **settings) -> StreamingPCA:
+    return StreamingPCA(n_components, **settings).partial_fit(h)
+
+
+# Against other implementations
+
+
+def test_attributes_are_those_of_scikit_learn_s_exact_pca(h):
+    ours, theirs = fitted(h, keep=40, batch=64), PCA(K, svd_solver="full").fit(h.astype(np.float64))
+    np.testing.assert_allclose(ours.mean_, theirs.mean_, rtol=1e-6)
+    np.testing.assert_allclose(ours.components_, theirs.components_, atol=2e-3)  # with their signs
+    np.testing.assert_allclose(ours.singular_values_, theirs.singular_values_, rtol=1e-4)
+    np.testing.assert_allclose(ours.explained_variance_, theirs.explained_variance_, rtol=1e-4)
+    np.testing.assert_allclose(ours.explained_variance_ratio_, theirs.explained_variance_ratio_, rtol=1e-4)
+    np.testing.assert_allclose(ours.transform(h), theirs.transform(h), atol=0.03)
+    assert ours.n_samples_seen_ == N
+
+
+def test_with_nothing_extra_kept_the_update_is_scikit_learn_s(flat):
+    theirs = IncrementalPCA(K)
+    for rows in np.split(flat, 9):
+        theirs.partial_fit(rows)
+    ours = fitted(flat, keep=K, batch=100)
+    np.testing.assert_allclose(ours.components_, theirs.components_, atol=1e-4)
+    np.testing.assert_allclose(ours.singular_values_, theirs.singular_values_, rtol=1e-6)
+    np.testing.assert_allclose(ours.explained_variance_ratio_, theirs.explained_variance_ratio_, rtol=1e-5)
+
+
+def test_keeping_more_than_is_wanted_saves_the_last_components():
+    h = planted([3, 2.5, 2, 1.7, 1.5], floor=0.7, n=1000, d=400)
+    _, vt = exact(h)
+    narrow, wide = (fitted(h, keep=keep, batch=20).components_ for keep in (K, 6 * K))
+    smallest = [np.linalg.svd(found @ vt[:K].T)[1].min() for found in (narrow, wide)]
+    assert smallest[0] < 0.97 < 0.996 < smallest[1]
+
+
+def test_a_mean_far_from_zero_costs_no_digits():
+    h = planted([1, 0.7], floor=0.01, mean=500.0)
+    s, vt = exact(h)
+    ours = fitted(h, 2, batch=64)
+    assert cosines(ours.components_, vt[:2]).min() > 0.999999
+    np.testing.assert_allclose(ours.singular_values_, s[:2], rtol=1e-5)
+    np.testing.assert_allclose(ours.mean_, h.mean(axis=0, dtype=np.float64), rtol=1e-9)
+
+
+def test_fewer_samples_than_components_are_kept_whole(h):
+    few = h[:4]
+    s, vt = exact(few)
+    ours = fitted(few)
+    assert ours.components_.shape == (3, D)  # four centred samples span three dimensions
+    assert cosines(ours.components_, vt[:3]).min() > 0.9999
+    np.testing.assert_allclose(ours.explained_variance_ratio_.sum(), 1, rtol=1e-6)
+    assert ours.dropped_ == pytest.approx(0, abs=1e-6 * np.sum(s**2))
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_samples_that_are_all_alike_have_no_components(rows):
+    ours = fitted(np.full((rows, D), 2.5, np.float32), 2, batch=3)
+    np.testing.assert_array_equal(ours.mean_, np.full(D, 2.5))
+    assert not ours.components_.any() and not ours.explained_variance_ratio_.any() and not ours.trustworthy_.any()
+
+
+# The same to the bit
+
+
+@pytest.mark.parametrize("pieces", [[N], [1] * N, [3, 61, 64, 65, 500, 207], [0, 130, 770]])
+def test_the_order_of_the_rows_counts_and_not_the_calls_they_came_in(h, pieces):
+    in_pieces = StreamingPCA(K, keep=12, batch=64)
+    for rows in np.split(h, np.cumsum(pieces)[:-1]):
+        in_pieces.partial_fit(rows)
+    assert same_bytes(in_pieces, fitted(h, keep=12, batch=64))
+
+
+@pytest.mark.parametrize("at", [5, 64, 400, 900])
+def test_a_fit_that_goes_on_from_a_saved_state_is_the_uninterrupted_one(h, at, tmp_path):
+    fitted(h[:at], keep=12, batch=64).save(tmp_path / "a.safetensors")
+    resumed = StreamingPCA.load(tmp_path / "a.safetensors")
+    assert same_bytes(resumed, fitted(h[:at], keep=12, batch=64))
+    assert same_bytes(resumed.partial_fit(h[at:]), fitted(h, keep=12, batch=64))
+
+
+def test_the_same_state_is_the_same_file(h, tmp_path):
+    for name in "ab":
+        fitted(h[:100], batch=64, shrink=True).save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert StreamingPCA.load(tmp_path / "a").shrink is True
+
+
+def test_an_empty_state_is_saved_and_found_again(h, tmp_path):
+    StreamingPCA(K, batch=64).save(tmp_path / "empty")
+    assert same_bytes(StreamingPCA.load(tmp_path / "empty").partial_fit(h), fitted(h, batch=64))
+
+
+def test_looking_changes_nothing(h):
+    looked_at, not_looked_at = StreamingPCA(K, batch=64), StreamingPCA(K, batch=64)
+    for rows in np.split(h, 9):
+        not_looked_at.partial_fit(rows)
+        looked_at.partial_fit(rows)
+        before = looked_at.components_
+        mean = looked_at.mean_
+        mean += 1  # of a copy
+        np.testing.assert_array_equal(looked_at.components_, before)
+    assert same_bytes(looked_at, not_looked_at)
+
+
+def test_the_queue_counts_in_what_is_read(h):
+    s, _ = exact(h[:70])
+    np.testing.assert_allclose(fitted(h[:70], batch=64).singular_values_, s[:K], rtol=1e-4)
+    np.testing.assert_allclose(fitted(h[:70], batch=999).singular_values_, s[:K], rtol=1e-6)
+
+
+# Kinds of arrays
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_of_any_width_count_as_float32(h, dtype):
+    rows = h.astype(dtype)
+    assert same_bytes(fitted(rows, batch=64), fitted(rows.astype(np.float32), batch=64))
+
+
+def test_torch_in_torch_out_numpy_in_numpy_out(h):
+    from_numpy, from_torch = fitted(h, batch=64), fitted(torch.from_numpy(h), batch=64)
+    assert same_bytes(from_numpy, from_torch)
+    for name in ("mean_", "components_", "explained_variance_ratio_", "trustworthy_"):
+        ours, theirs = getattr(from_numpy, name), getattr(from_torch, name)
+        assert isinstance(ours, np.ndarray) and isinstance(theirs, torch.Tensor)
+        np.testing.assert_array_equal(ours, theirs.numpy())
+    assert isinstance(from_numpy.transform(torch.from_numpy(h)), torch.Tensor)
+    assert isinstance(from_torch.transform(h), np.ndarray)
+
+
+@pytest.mark.filterwarnings("error")
+def test_rows_that_are_read_only_or_not_contiguous_are_as_good(h):
+    wide = np.repeat(h, 2, axis=1)
+    wide.flags.writeable = False
+    assert same_bytes(fitted(wide[:, ::2], batch=64), fitted(h, batch=64))
+
+
+# Merging
+
+
+def parts_of(h, n_parts, **settings) -> list[StreamingPCA]:
+    return [fitted(rows, **settings) for rows in np.array_split(h, n_parts)]
+
+
+def test_merged_states_know_what_one_fit_would(h):
+    first, second = (fitted(rows, keep=40, batch=64) for rows in (h[:300], h[300:]))
+    before = second.state()
+    merged = first.merge(second)
+    assert all(np.array_equal(before[name], array) for name, array in second.state().items())
+
+    s, vt = exact(h)
+    assert merged.n_samples_seen_ == N
+    np.testing.assert_allclose(merged.mean_, h.mean(axis=0, dtype=np.float64), rtol=1e-6)
+    assert cosines(merged.components_, vt[:K]).min() > 0.9999
+    np.testing.assert_allclose(merged.singular_values_, s[:K], rtol=1e-4)
+    np.testing.assert_allclose(merged.explained_variance_ratio_, s[:K] ** 2 / np.sum(s**2), rtol=1e-4)
+
+
+def test_merging_with_nothing_changes_nothing_that_can_be_seen(h):
+    nothing, something = StreamingPCA(K, batch=64), fitted(h, batch=64)
+    assert same_bytes(fitted(h, batch=64).merge(nothing), something)
+    np.testing.assert_allclose(nothing.merge(something).components_, something.components_, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 3, 6, 7, 8])
+def test_in_a_tree_the_order_of_arrival_does_not_count(h, n_parts):
+    orders = [range(n_parts), range(n_parts)[::-1], np.random.default_rng(1).permutation(n_parts)]
+    results = []
+    for order in orders:
+        parts = parts_of(h, n_parts, keep=12, batch=50)
+        results.append(merge_in_tree(((int(part), parts[part]) for part in order), n_parts))
+    assert same_bytes(results[0], results[1]) and same_bytes(results[0], results[2])
+    _, vt = exact(h)
+    assert cosines(results[0].components_, vt[:K]).min() > 0.999
+
+
+class Names(str):
+    """Merges by bracketing."""
+
+    alive = 0
+
+    def merge(self, other: "Names") -> "Names":
+        return Names(f"({self}{other})")
+
+
+def test_the_tree_pairs_neighbours_and_the_last_moves_up():
+    assert merge_in_tree(((i, Names(i)) for i in range(5)), 5) == "(((01)(23))4)"
+    assert merge_in_tree(((i, Names(i)) for i in (6, 1, 0, 5, 2, 4, 3)), 7) == "(((01)(23))((45)6))"
+
+
+def test_in_order_few_states_wait():
+    waiting = peak = 0
+
+    class Counted:
+        def merge(self, other):
+            nonlocal waiting
+            waiting -= 1
+            return self
+
+    def arriving():
+        nonlocal waiting, peak
+        for part in range(100):
+            waiting += 1
+            peak = max(peak, waiting)
+            yield part, Counted()
+
+    merge_in_tree(arriving(), 100)
+    assert waiting == 1 and peak <= 8
+
+
+@pytest.mark.parametrize(
+    ("parts", "n_parts", "message"),
+    [
+        ([0, 1, 1], 3, "Part 1 came twice"),
+        ([0, 2], 3, r"Parts \[1\] did not come"),
+        ([0, 3], 3, "Part 3 came"),
+        ([], 0, "at least one"),
+    ],
+)
+def test_parts_that_are_missing_or_come_twice_are_named(parts, n_parts, message):
+    with pytest.raises(ValueError, match=message):
+        merge_in_tree(((part, Names(part)) for part in parts), n_parts)
+
+
+# The account
+
+
+def account(h, **settings) -> tuple[StreamingPCA, np.ndarray]:
+    """A fit, and the eigenvalues of C - B."""
+    pca = fitted(h, **settings)
+    state = pca.state()
+    assert len(state["queue"]) == 0
+    centred = h.astype(np.float64) - h.mean(axis=0, dtype=np.float64)
+    kept = state["kept"].astype(np.float64)
+    return pca, np.linalg.eigvalsh(centred.T @ centred - kept.T @ kept)
+
+
+@pytest.mark.parametrize("shrink", [False, True])
+@pytest.mark.parametrize("keep", [K, 20, 60])
+def test_what_is_missing_is_positive_and_within_the_bound(flat, keep, shrink):
+    pca, missing = account(flat, keep=keep, batch=50, shrink=shrink)
+    rounding = 1e-5 * pca.singular_values_[0] ** 2
+    assert missing.min() > -rounding
+    assert missing.max() < pca.bound_ + rounding
+    assert pca.dropped_ == pytest.approx(missing.sum(), rel=1e-4)
+    assert pca.bound_ > 0.1 * missing.max()  # a bound, and not just any number
+
+
+@pytest.mark.parametrize("keep", [10, 30])
+def test_frequent_directions_keep_their_promise(flat, keep):
+    pca, missing = account(flat, keep=keep, batch=50, shrink=True)
+    s, _ = exact(flat)
+    promised = min(np.sum(s[j:] ** 2) / (keep + 1 - j) for j in range(keep + 1))
+    assert missing.max() <= pca.bound_ * (1 + 1e-6) <= promised * (1 + 1e-5)
+
+
+def test_the_bound_holds_over_merges(flat):
+    merged = merge_in_tree(enumerate(parts_of(flat, 6, keep=20, batch=50)), 6)
+    centred = flat.astype(np.float64) - flat.mean(axis=0, dtype=np.float64)
+    kept = merged.state()["kept"].astype(np.float64)
+    missing = np.linalg.eigvalsh(centred.T @ centred - kept.T @ kept)
+    rounding = 1e-5 * merged.singular_values_[0] ** 2
+    assert -rounding < missing.min() and missing.max() < merged.bound_ + rounding
+    assert merged.dropped_ == pytest.approx(missing.sum(), rel=1e-4)
+
+
+def test_nothing_is_dropped_where_everything_is_kept(flat):
+    pca = fitted(flat, keep=D, batch=50)
+    total = np.sum(exact(flat)[0] ** 2)
+    assert pca.bound_ == 0 and pca.dropped_ < 1e-5 * total
+    assert pca.trustworthy_[:2].all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("floor", [0.03, 0.1, 0.3, 1.0])
+def test_trustworthy_components_are_those_of_the_exact_pca(floor, seed):
+    h = planted([6, 4.5, 3.3, 2.5, 1.9], floor, n=500, d=80, seed=seed)
+    pca = fitted(h, keep=10, batch=40)
+    _, vt = exact(h)
+    assert cosines(pca.components_, vt[:K])[pca.trustworthy_].min(initial=1) > 0.989
+    if floor == 0.03:
+        assert pca.trustworthy_.all()
+
+
+def test_of_a_flat_spectrum_few_components_are_trusted(flat):
+    pca = fitted(flat, keep=6, batch=50)
+    _, vt = exact(flat)
+    lost = cosines(pca.components_, vt[:K]) < 0.9
+    assert lost.sum() >= 2
+    assert not pca.trustworthy_[lost].any()
+    assert not pca.trustworthy_[2:].any()
+
+
+def test_components_of_equal_variance_are_not_trusted():
+    scores = scipy.linalg.hadamard(64)[:, 1:4] * np.array(
+        [3.0, 1.0, 1.0]
+    )  # exactly uncorrelated, the last two as large
+    h = np.zeros((64, D), np.float32)
+    h[:, :3] = scores
+    assert fitted(h, 3).trustworthy_.tolist() == [True, False, False]
+    assert exact_pca(h, 3).trustworthy.tolist() == [True, False, False]
+
+
+# Exactly, and for the stages
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_the_exact_components_are_those_of_the_svd(h, dtype):
+    rows = h.astype(dtype)
+    found = exact_pca(rows, K)
+    s, vt = exact(rows)
+    assert cosines(found.vectors, vt[:K]).min() > 0.999999
+    np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), s[:K] / np.sqrt(N - 1), rtol=1e-5)
+    np.testing.assert_allclose(found.explained_variance_ratio, s[:K] ** 2 / np.sum(s**2), rtol=1e-5)
+    assert found.vectors.dtype == np.float32 and found.trustworthy.all()
+    assert (found.vectors[np.arange(K), np.abs(found.vectors).argmax(axis=1)] > 0).all()
+
+    unit = found.vectors / np.linalg.norm(found.vectors, axis=1, keepdims=True)
+    np.testing.assert_allclose(found.scores, (rows - rows.mean(axis=0, dtype=np.float64)) @ unit.T, atol=1e-3)
+
+
+def test_exact_and_streaming_agree_and_a_tensor_is_as_good(h):
+    ours, streamed = exact_pca(torch.from_numpy(h), K), components_of(fitted(h, keep=40, batch=64), K)
+    np.testing.assert_array_equal(ours.vectors, exact_pca(h, K).vectors)
+    np.testing.assert_allclose(streamed.vectors, ours.vectors, atol=2e-3)
+    np.testing.assert_allclose(streamed.explained_variance_ratio, ours.explained_variance_ratio, rtol=1e-3)
+    assert streamed.scores is None
+
+
+def test_more_components_than_wanted_can_be_had_up_to_those_kept(h):
+    pca = fitted(h, 2, keep=40, batch=64)
+    assert components_of(pca, 40).vectors.shape == (40, D)
+    np.testing.assert_array_equal(components_of(pca, 40).vectors[:K], components_of(pca, K).vectors)
+    with pytest.raises(ValueError, match="40 are kept"):
+        components_of(pca, 41)
+
+
+def test_gram_matrices_of_steps_add_up_to_the_pca_of_the_trajectory(h):
+    steps = [h, planted([4, 3], floor=0.5, seed=1), planted([6], floor=0.1, seed=2)]
+    means = [h_t.mean(axis=0, dtype=np.float64) for h_t in steps]
+    weights, ratio = components_from_gram(sum(dual.gram(h_t, mean) for h_t, mean in zip(steps, means, strict=True)), K)
+    found = np.concatenate([weights @ (h_t - mean) for h_t, mean in zip(steps, means, strict=True)], axis=1)
+    s, vt = exact(np.concatenate(steps, axis=1))
+    assert cosines(found, vt[:K]).min() > 0.99999
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), s[:K] / np.sqrt(N - 1), rtol=1e-5)
+    np.testing.assert_allclose(ratio, s[:K] ** 2 / np.sum(s**2), rtol=1e-5)
+    assert (weights[np.arange(K), np.abs(weights).argmax(axis=1)] > 0).all()
+
+
+# Mistakes
+
+
+def test_settings_that_cannot_work_are_refused():
+    for settings in ({"n_components": 0}, {"n_components": 5, "keep": 4}, {"n_components": 5, "batch": 0}):
+        with pytest.raises(ValueError, match="expected 1 <= n_components <= keep"):
+            StreamingPCA(**settings)
+
+
+def test_rows_of_another_shape_are_refused(h):
+    with pytest.raises(ValueError, match=r"\(900, 119\); expected \(rows, 120\)"):
+        fitted(h).partial_fit(h[:, 1:])
+    with pytest.raises(ValueError, match=r"\(120,\)"):
+        fitted(h[0])
+    with pytest.raises(ValueError, match=r"\(900, 119\); expected \(rows, 120\)"):
+        fitted(h).transform(h[:, 1:])
+    with pytest.raises(ValueError, match=r"expected \(rows, 120\)"):
+        fitted(h).merge(fitted(h[:, 1:]))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_row_that_is_not_finite_is_found(h, bad):
+    rows = h.copy()
+    rows[200, 7] = bad
+    with pytest.raises(ValueError, match="rows 192 to 255"):
+        fitted(rows, batch=64)
+
+
+def test_pcas_that_are_set_differently_do_not_merge(h):
+    with pytest.raises(ValueError, match="set alike"):
+        fitted(h, keep=20).merge(fitted(h, keep=21))
+
+
+def test_more_exact_components_than_samples_are_refused(h):
+    with pytest.raises(ValueError, match="expected 1 to 9"):
+        exact_pca(h[:10], 10)

@@ -1,0 +1,119 @@
+"""Files of pages are Parquet to every reader, and no flipped bit of what is read goes unseen."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.formats.pages import PageWriter, footer_of, read_group
+from schemas.activations import activations_schema, h_array, step_table
+
+SHAPE, ROWS, STEPS = (3, 4, 5), 7, 20  # more than 15 row groups: lists of another form
+SCHEMA = activations_schema(SHAPE)
+
+
+def h_at(step: int) -> np.ndarray:
+    return np.random.default_rng(step).standard_normal((ROWS, *SHAPE)).astype(np.float16)
+
+
+@pytest.fixture
+def path(tmp_path):
+    with open(tmp_path / "h.parquet", "wb") as file:
+        writer = PageWriter(file, SCHEMA)
+        for step in range(STEPS):
+            writer.write_table(step_table(range(100, 100 + ROWS), step, 999 - step, h_at(step), SCHEMA))
+        writer.close()
+    return tmp_path / "h.parquet"
+
+
+def written(path) -> str:
+    """The SHA-256 of the footer, as the store records it."""
+    return hashlib.sha256(footer_of(path)).hexdigest()
+
+
+def read(path, step: int, footer: str | None = None) -> tuple[pa.Table, np.ndarray]:
+    h = np.empty((ROWS, int(np.prod(SHAPE))), np.float16)
+    return read_group(path, footer or written(path), SCHEMA, step, h), h
+
+
+def test_what_is_read_is_what_was_written(path):
+    for step in (0, 7, STEPS - 1):
+        others, h = read(path, step)
+        np.testing.assert_array_equal(h, h_at(step).reshape(ROWS, -1))
+        assert others.to_pydict() == {
+            "sample_id": [*range(100, 100 + ROWS)],
+            "step": [step] * ROWS,
+            "timestep": [999 - step] * ROWS,
+        }
+
+
+def test_arrow_and_pandas_read_it_as_any_parquet(path):
+    expected = np.concatenate([h_at(step) for step in range(STEPS)]).reshape(STEPS * ROWS, -1)
+    table = pq.read_table(path, page_checksum_verification=True)
+    assert table.schema.equals(SCHEMA, check_metadata=True)
+    np.testing.assert_array_equal(h_array(table["h"]), expected)
+    np.testing.assert_array_equal(h_array(pa.dataset.dataset(path).to_table()["h"]), expected)
+    frame = pd.read_parquet(path)
+    assert frame["step"].tolist() == np.repeat(range(STEPS), ROWS).tolist()
+    np.testing.assert_array_equal(np.frombuffer(b"".join(frame["h"]), np.float16), expected.ravel())
+    metadata = pq.read_metadata(path)
+    assert (metadata.num_row_groups, metadata.num_rows) == (STEPS, STEPS * ROWS)
+    assert metadata.row_group(3).column(3).compression == "UNCOMPRESSED"
+
+
+def test_arrow_verifies_the_checksums(path):
+    at = pq.read_metadata(path).row_group(2).column(3).data_page_offset + 60
+    flip(path, at)
+    with pytest.raises(OSError, match="CRC"):
+        pq.read_table(path, page_checksum_verification=True)
+
+
+def test_what_arrow_writes_a_page_a_column_is_read_alike(path, tmp_path):
+    """The reader asks for one page a column, not for this writer."""
+    table = pq.read_table(path)
+    options = {"compression": "NONE", "use_dictionary": False, "write_statistics": False, "write_page_checksum": True}
+    pq.write_table(table, tmp_path / "arrow.parquet", row_group_size=ROWS, **options)
+    for step in (0, STEPS - 1):
+        (ours, h), (theirs, h_theirs) = (read(file, step) for file in (path, tmp_path / "arrow.parquet"))
+        assert ours.equals(theirs) and np.array_equal(h, h_theirs)
+
+
+def test_every_flipped_bit_is_seen(path):
+    """Of the row group that is read, and of the footer. Other row groups are not read, and may be damaged."""
+    whole, step, recorded = path.read_bytes(), 4, written(path)
+    first = pq.read_metadata(path).row_group(step).column(0).data_page_offset
+    end = pq.read_metadata(path).row_group(step + 1).column(0).data_page_offset
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    for i, at in enumerate([*range(first, end), *range(footer, len(whole))]):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << i % 8]) + whole[at + 1 :])
+        with pytest.raises(OSError):
+            read(path, step, recorded)
+    path.write_bytes(whole[: first - 1] + bytes([whole[first - 1] ^ 1]) + whole[first:])
+    read(path, step, recorded)
+
+
+def flip(path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def test_a_file_that_was_not_closed_is_no_parquet(tmp_path):
+    with open(tmp_path / "h.parquet", "wb") as file:
+        PageWriter(file, SCHEMA).write_table(step_table(range(ROWS), 0, 999, h_at(0), SCHEMA))
+    with pytest.raises(pa.ArrowInvalid):
+        pq.read_metadata(tmp_path / "h.parquet")
+
+
+def test_what_does_not_fit_is_refused(path, tmp_path):
+    other = activations_schema((3, 4, 6))
+    with open(tmp_path / "other.parquet", "wb") as file, pytest.raises(ValueError, match="expected"):
+        PageWriter(file, other).write_table(step_table(range(ROWS), 0, 999, h_at(0), SCHEMA))
+    with pytest.raises(OSError, match="its columns are"):
+        read_group(path, written(path), other, 0, np.empty((ROWS, 72), np.float16))
+    with pytest.raises(OSError, match="has 7 rows; expected 8"):
+        read_group(path, written(path), SCHEMA, 0, np.empty((ROWS + 1, 60), np.float16))

@@ -1,0 +1,205 @@
+"""Planted scores: effects, clean strengths and controls come out as they were put in."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.metrics.effects import (
+    beside_control,
+    best_strengths,
+    effects,
+    largest_control,
+    limits,
+    on_and_off_target,
+    transfer,
+)
+
+STD = pd.Series({("j", "smile"): 4.0, ("j", "age"): 2.0, ("mtcnn", "smile"): 8.0})
+NORMS = {"a": 2.0, "control-0": 1.0, "control-1": 1.0}
+
+
+def long(rows: list[tuple]) -> pd.DataFrame:
+    """(direction, control, strength, seed, sample_id, smile, age) -> schemas.scores, by the judge j."""
+    edit = ["direction", "control", "strength", "seed", "sample_id"]
+    wide = pd.DataFrame(rows, columns=[*edit, "smile", "age"])
+    return wide.melt(edit, var_name="attribute", value_name="score").assign(judge="j")
+
+
+def edits() -> pd.DataFrame:
+    """Twins with different scores; direction a moves smile by 2 and age by 0.5 per unit of strength, the control nothing."""
+    twins = {7: (0.0, 10.0), 3: (1.0, 20.0), 5: (-1.0, 30.0)}
+    seeds = {7: 0, 3: 1, 5: 1}
+    rows = [("unedited", False, 0.0, seeds[i], i, *scores) for i, scores in twins.items()]
+    for strength in (-1.0, 1.0):
+        for i, (smile, age) in reversed(twins.items()):
+            rows.append(("a", False, strength, seeds[i], i, smile + 2 * strength, age + 0.5 * strength + (i == 7)))
+            rows.append(("control-0", True, strength, seeds[i], i, smile, age + 0.1))
+    return long(rows)
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    return effects(edits(), STD)
+
+
+def pick(table: pd.DataFrame, direction: str, strength: float, attribute: str) -> pd.Series:
+    rows = table[(table.direction == direction) & (table.strength == strength) & (table.attribute == attribute)]
+    return rows.iloc[0]
+
+
+def test_an_effect_is_the_mean_change_in_standard_deviations(table):
+    row = pick(table, "a", 1.0, "smile")
+    assert (row.raw, row.effect, row["std"], row.n) == (2.0, 0.5, 0.0, 3)
+    row = pick(table, "a", -1.0, "age")
+    changes = np.array([0.5, -0.5, -0.5])
+    assert row.effect == pytest.approx(changes.mean() / 2)
+    assert row["std"] == pytest.approx(changes.std(ddof=1) / 2)
+    assert row["std_over_seeds"] == pytest.approx(np.std([0.5, -0.5], ddof=1) / 2), "of the means of the two seeds"
+
+
+def test_judges_are_measured_each_in_its_own_unit():
+    other = edits().query("attribute == 'smile'").assign(judge="mtcnn")
+    both = effects(pd.concat([edits(), other]), STD).set_index(["judge", "direction", "strength", "attribute"])[
+        "effect"
+    ]
+    assert both["j", "a", 1.0, "smile"] == 2 * both["mtcnn", "a", 1.0, "smile"] == 0.5
+
+
+def test_missing_scores_are_left_out_and_counted():
+    scores = edits()
+    scores.loc[(scores["direction"] == "a") & (scores["sample_id"] == 7), "score"] = np.nan
+    scores.loc[(scores["direction"] == "unedited") & (scores["sample_id"] == 3), "score"] = np.nan
+    row = pick(effects(scores, STD), "a", 1.0, "smile")
+    assert (row.n, row.effect) == (1, 0.5)
+
+
+def controls(*values: float) -> pd.DataFrame:
+    """Effects of random directions at strength 1 and their opposites."""
+    rows = [
+        (f"control-{i}", sign, "j", "smile", sign * value, 10, 0.1)
+        for i, value in enumerate(values)
+        for sign in (-1.0, 1.0)
+    ]
+    return pd.DataFrame(rows, columns=["direction", "strength", "judge", "attribute", "effect", "n", "std"])
+
+
+def measured(effect: float, std: float = 0.1, strength: float = 0.5, n: int = 10) -> pd.DataFrame:
+    row = {"direction": "a", "control": False, "strength": strength, "judge": "j", "attribute": "smile"}
+    return pd.DataFrame([{**row, "effect": effect, "std": std, "n": n}])
+
+
+def test_the_limit_is_the_prediction_interval_of_one_more_random_direction():
+    found = beside_control(measured(0.5), controls(0.1, 0.3), NORMS).iloc[
+        0
+    ]  # strength .5 of norm 2: as long as a control
+    rms = np.sqrt((0.1**2 + 0.3**2) / 2)
+    assert found["limit"] == pytest.approx(9.925 * rms, rel=1e-3)  # t of 2 degrees of freedom at 99.5 %
+    assert found["clear"] is False
+    assert beside_control(measured(5.0), controls(0.1, 0.3), NORMS).iloc[0]["clear"] is True
+
+
+def test_the_limit_grows_with_the_norm_and_faster_where_nothing_was_measured():
+    limits = [
+        beside_control(measured(0.5, strength=s), controls(0.1, 0.3), NORMS)["limit"].iloc[0] for s in (0.25, 0.5, 2)
+    ]
+    assert limits[0] == pytest.approx(limits[1] / 2) and limits[2] == pytest.approx(16 * limits[1])
+
+
+def random_effects(norms: np.ndarray, power: float, rng: np.random.Generator) -> pd.DataFrame:
+    """Effects of random directions, each of a norm of its own, on three attributes with other spreads: normal, by a power.
+
+    Its opposite does the opposite: both signs tell the same.
+    """
+    spreads = (("smile", 0.1), ("age", 0.02), ("yaw", 0.3))
+    drawn = rng.standard_normal((len(norms), len(spreads)))
+    rows = [
+        (f"control-{i}", sign, "j", attribute, sign * spread * norm**power * drawn[i, k])
+        for i, norm in enumerate(norms)
+        for k, (attribute, spread) in enumerate(spreads)
+        for sign in (-1.0, 1.0)
+    ]
+    return pd.DataFrame(rows, columns=["direction", "strength", "judge", "attribute", "effect"])
+
+
+@pytest.mark.parametrize("power", [1.0, 1.7])
+def test_one_in_a_hundred_random_directions_passes_the_limit_whatever_its_norm(power):
+    """Controls have norms 1 to 4; what is judged has 1, 2 and 4."""
+    rng = np.random.default_rng(0)
+    passed = []
+    for _ in range(400):
+        norms = np.concatenate([np.ones(5), np.full(2, 2.0), np.full(3, 4.0)])
+        found = limits(random_effects(norms, power, rng), {f"control-{i}": x for i, x in enumerate(norms)})
+        for x in (1.0, 2.0, 4.0):
+            effect = 0.1 * x**power * rng.standard_normal()
+            passed.append(abs(effect) > found["smile"].at(np.array([x]))[0])
+    assert 0.002 < np.mean(passed) < 0.03
+
+
+def test_the_power_of_the_norm_is_found():
+    norms = np.repeat([1.0, 2.0, 4.0], 20)
+    table = random_effects(norms, 1.7, np.random.default_rng(1))
+    found = limits(table, {f"control-{i}": x for i, x in enumerate(norms)})
+    assert {limit.power for limit in found.values()} == {found["smile"].power}
+    assert found["smile"].power == pytest.approx(1.7, abs=0.2) and found["smile"].largest == 4
+    assert found["yaw"].there > found["smile"].there > found["age"].there
+
+
+def test_an_effect_that_may_be_chance_is_not_clear():
+    tiny = controls(0.001, 0.001)
+    assert beside_control(measured(0.5, std=0.1), tiny, NORMS)["clear"].iloc[0] is True
+    assert beside_control(measured(0.5, std=1.0), tiny, NORMS)["clear"].iloc[0] is False
+    assert beside_control(measured(0.5, std=np.nan, n=1), tiny, NORMS)["clear"].iloc[0] is False
+
+
+def test_without_a_control_nothing_is_said():
+    found = beside_control(measured(0.5), controls(), NORMS).iloc[0]
+    assert np.isnan(found["limit"]) and found["clear"] is None
+
+
+def test_on_target_counts_in_the_direction_of_the_strength(table):
+    rows = on_and_off_target(table, {"a": "smile"}).set_index("strength")
+    assert rows.loc[-1.0, "on_target"] == rows.loc[1.0, "on_target"] == 0.5
+    assert rows.loc[1.0, "off_target"] == pytest.approx((0.5 + 1 / 3) / 2)
+
+
+def test_a_target_that_nobody_judged_and_a_face_that_is_lost_are_left_out():
+    rows = [("a", s, "smile", 0.5 * s) for s in (-1.0, 1.0)] + [("a", s, "face", -0.9) for s in (-1.0, 1.0)]
+    table = pd.DataFrame(rows, columns=["direction", "strength", "attribute", "effect"])
+    assert on_and_off_target(table, {"a": "smile"})["off_target"].tolist() == [0, 0]
+    for targets in ({"a": "beard"}, {"b": "smile"}, {}):
+        assert on_and_off_target(table, targets).empty and best_strengths(table, targets).empty
+    table.loc[table["attribute"] == "smile", "effect"] = np.nan
+    assert best_strengths(table, {"a": "smile"}).empty
+
+
+def test_an_attribute_that_never_varies_has_no_unit():
+    flat = effects(edits(), pd.Series(STD.to_dict() | {("j", "age"): 0.0}))
+    assert flat.loc[flat["attribute"] == "age", "effect"].isna().all()
+    assert flat.loc[flat["attribute"] == "smile", "effect"].notna().all()
+
+
+def test_the_best_strength_is_the_largest_clean_one(table):
+    best = best_strengths(table, {"a": "smile"})
+    assert best.loc["a", "strength"] == -1.0 and best.loc["a", "clean"]
+    assert not best_strengths(table, {"a": "age"}).loc["a", "clean"]
+
+
+def test_the_control_is_reported_by_its_largest_effect(table):
+    assert largest_control(table).to_dict() == {"age": pytest.approx(0.05), "smile": 0.0}
+
+
+def own() -> pd.DataFrame:
+    """The sample that direction a was found on: smile moves by 3 there; age falls, though it rises on most others."""
+    return long(
+        [("unedited", False, 0.0, 0, 40, 1.0, 5.0)]
+        + [("a", False, s, 0, 40, 1.0 + 3 * s, 5.0 - s) for s in (-1.0, 1.0)]
+    )
+
+
+def test_transfer_sets_the_own_sample_beside_the_others():
+    table = transfer(own(), edits(), STD)
+    assert set(table["direction"]) == {"a"} and len(table) == 4
+    row = pick(table, "a", 1.0, "smile")
+    assert (row.sample_id, row.own, row.others, row.same_way, row.n) == (40, 0.75, 0.5, 1.0, 3)
+    row = pick(table, "a", -1.0, "age")  # +0.5 on one of the others, -0.5 on two; +1 on its own
+    assert (row.own, row.others, row.same_way) == (0.5, pytest.approx(-0.5 / 3 / 2), pytest.approx(1 / 3))

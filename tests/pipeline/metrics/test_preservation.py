@@ -1,0 +1,117 @@
+"""Planted changes: what an edit leaves alone, inside a region and outside, comes out as it was put in."""
+
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.metrics.preservation import (
+    Manifold,
+    background,
+    change_outside,
+    clipped,
+    identity,
+    inside_and_outside,
+    structure,
+)
+
+
+def images(n: int, shade: int) -> np.ndarray:
+    return np.full((n, 4, 6, 3), shade, np.uint8)
+
+
+def region(n: int) -> np.ndarray:
+    masks = np.zeros((n, 4, 6), np.float32)
+    masks[:, :2, :3] = 1  # a quarter of the image
+    return masks
+
+
+def test_change_is_per_area_so_an_even_one_is_the_same_in_and_out():
+    assert inside_and_outside(images(3, 10), images(3, 14), region(3)) == (16, 16)
+
+
+def test_change_inside_alone():
+    after = images(2, 10)
+    after[:, :2, :3] = 0  # darker: uint8 must not wrap round
+    assert inside_and_outside(images(2, 10), after, region(2)) == (100, 0)
+
+
+def test_a_soft_mask_shares_its_border():
+    after = images(1, 10)
+    after[:, 0] = 12
+    masks = np.full((1, 4, 6), 0.5, np.float32)
+    inside, outside = inside_and_outside(images(1, 10), after, masks)
+    assert inside == pytest.approx(1) and outside == pytest.approx(1)
+
+
+def test_images_without_the_region_are_left_out():
+    after = images(2, 10)
+    after[1] = 255
+    masks = region(2)
+    masks[1] = np.nan
+    assert inside_and_outside(images(2, 10), after, masks) == (0, 0)
+    assert all(map(math.isnan, inside_and_outside(images(1, 1), images(1, 2), np.full((1, 4, 6), np.nan))))
+
+
+# Each image beside its twin
+
+
+def noisy(n: int, size: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (n, size, size, 3), np.uint8)
+
+
+def test_identity_is_the_cosine_of_features():
+    a = np.array([[3.0, 4.0], [1.0, 0.0], [1.0, 0.0]], np.float32)
+    b = np.array([[6.0, 8.0], [0.0, 2.0], [-1.0, 0.0]], np.float32)
+    np.testing.assert_allclose(identity(a, b), [1, 0, -1], atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [11, 21, 22, 43, 44, 81, 98, 99, 161, 175, 176])
+def test_structure_is_one_for_equal_images_and_falls_with_noise(size):
+    before = noisy(2, size)
+    little = np.clip(before.astype(int) + np.random.default_rng(1).integers(-9, 10, before.shape), 0, 255).astype(
+        np.uint8
+    )
+    np.testing.assert_allclose(structure(before, before), 1, atol=1e-3)
+    assert (structure(before, little) > structure(before, noisy(2, size, 2))).all()
+
+
+def test_structure_of_an_image_is_its_own():
+    before, after = noisy(3, 48), noisy(3, 48, 1) // 2 + noisy(3, 48) // 2
+    together = structure(before, after)
+    alone = [structure(before[i : i + 1], after[i : i + 1])[0] for i in range(3)]
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    assert np.isnan(structure(noisy(2, 10), noisy(2, 10))).all(), "no room for one window"
+
+
+def test_change_and_colour_outside_the_region():
+    before, after = images(3, 10), images(3, 10)
+    after[:, :2, :3] = 200  # inside: does not count
+    after[1, :, 3:] = 14  # half of each row, and nothing of the lower left
+    masks = region(3)
+    masks[2] = np.nan
+    outside = change_outside(before, after, masks)
+    np.testing.assert_allclose(outside[:2], [0, np.sqrt(16 * 12 / 18)])
+    colour = background(before, after, masks)
+    np.testing.assert_allclose(colour[:2], [0, np.sqrt(3) * 4 * 12 / 18])
+    assert np.isnan(outside[2]) and np.isnan(colour[2])
+    assert np.isnan(change_outside(before, after, np.ones_like(masks))).all()
+
+
+def test_clipped_counts_both_ends():
+    shades = images(2, 10)
+    shades[1, :2] = 0
+    shades[1, 2] = 255
+    np.testing.assert_allclose(clipped(shades), [0, 0.75])
+
+
+def test_the_manifold_is_within_the_balls_around_its_features():
+    rng = np.random.default_rng(0)
+    reference, near = rng.standard_normal((2, 200, 6))
+    manifold = Manifold.of(reference, k=3)
+    assert manifold.contains(reference).all()
+    assert manifold.contains(near).mean() > 0.7 and not manifold.contains(near + 20).any()
+    distance = np.linalg.norm(near[:, None] - reference, axis=2)
+    radii = np.sort(np.linalg.norm(reference[:, None] - reference, axis=2), axis=1)[:, 3]
+    np.testing.assert_array_equal(manifold.contains(near), (distance <= radii).any(axis=1))
+    assert Manifold.of(reference[:3]).contains(near + 20).all(), "of too few nothing can be told"

@@ -1,0 +1,46 @@
+"""Annotate: every score belongs to its own image, whatever else is scored beside it, now or in a longer run."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from pipeline.annotators.base import Scorer
+from pipeline.engine.plan import plan
+from pipeline.engine.pool import InProcess
+from pipeline.engine.runner import run
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.formats.images import decode
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.sources.sample import Sample
+
+
+class Silent:
+    def advance(self, stage: Stage) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class BatchAnnotator:
+    """How bright an image is, and how many images it was scored among: what kernels round by."""
+
+    name: ClassVar[str] = "batch"
+    attributes: ClassVar[tuple[str, ...]] = ("brightness", "beside")
+    thresholds: ClassVar[tuple[float, ...]] = (float("nan"), float("nan"))
+
+    def load(self) -> Scorer:
+        return lambda images: np.stack([images.mean(axis=(1, 2, 3)), np.full(len(images), len(images))], axis=1)
+
+
+@pytest.mark.parametrize("n", [3, 11, 16])
+def test_scores_are_of_full_batches_whatever_the_number_of_samples(model, tmp_path, n):
+    store, annotate = Store(tmp_path), Annotate(Sample(model, n, 2, batch=8), (BatchAnnotator(),))
+    store.prepare()
+    run(plan([annotate], store), store, InProcess, Silent())
+    scores = annotate.scores(store, "batch")
+    images = decode(store.table(annotate.sample, "samples.parquet"))
+    assert scores.index.tolist() == list(range(n))
+    np.testing.assert_allclose(scores["brightness"], images.mean(axis=(1, 2, 3)), rtol=1e-6)
+    assert set(scores["beside"]) == {8}

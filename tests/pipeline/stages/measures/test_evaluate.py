@@ -1,0 +1,320 @@
+"""Planted truth: on a generator whose attributes are linear in h, effects, limits, calibration and names come out as put in."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.annotators.regions import Box
+from pipeline.engine.plan import plan
+from pipeline.engine.pool import InProcess
+from pipeline.engine.runner import run
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.formats.images import decode
+from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects
+from pipeline.stages.finders.finder import check_independent
+from pipeline.stages.finders.principal_components import PrincipalComponents
+from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.labels.embed import Embed
+from pipeline.stages.measures.calibrate import calibrate
+from pipeline.stages.measures.edit import Edit
+from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.score_edits import ScoreEdits
+from pipeline.stages.publish import Catalog
+from pipeline.stages.sources.sample import Sample
+from tests.pipeline.planted_generator import (
+    ATTRIBUTES,
+    SPREAD,
+    LevellingJudge,
+    PlantedAnnotator,
+    PlantedFinder,
+    PlantedJudge,
+    PlantedModel,
+    W,
+    direction,
+)
+from tests.pipeline.stages.conftest import Silent
+
+# What one unit of each direction does, in standard deviations of the attributes.
+TRUTH = {
+    "alpha": (0.8, 0.5, 0.0, 0.0, 0.0),
+    "beta": (0.0, 1.6, 0.0, 0.2, 0.0),
+    "gamma": (0.0, -0.4, -2.0, 0.0, 0.0),  # turns its attribute the wrong way
+}
+STRENGTHS = (-1.0, -0.5, 0.5, 1.0, 2.0)
+N, SEEDS = 6, 3
+
+
+@pytest.fixture(scope="module")
+def sample() -> Sample:
+    return Sample(PlantedModel(), 1000, steps=1, eta=0.0, batch=50, clip=False)
+
+
+@pytest.fixture(scope="module")
+def unedited(sample) -> Annotate:
+    return Annotate(sample, (PlantedJudge(),))
+
+
+@pytest.fixture(scope="module")
+def supervised() -> PlantedFinder:
+    return PlantedFinder(tuple(TRUTH.values()), tuple(TRUTH))
+
+
+def evaluate(sample, unedited, finders, strengths, n, seeds=1, **more) -> Evaluate:
+    edit = Edit(sample, (*finders, RandomDirections(sample, finders, 4)), strengths, n, seeds)
+    scored = ScoreEdits(edit, (PlantedJudge(),), Embed(sample, PlantedJudge()), Box(0, 0, 20, 12))
+    return Evaluate(scored, unedited, **more)
+
+
+@pytest.fixture(scope="module")
+def evaluation(sample, unedited, supervised) -> Evaluate:
+    return evaluate(sample, unedited, (supervised,), STRENGTHS, N, SEEDS)
+
+
+@pytest.fixture(scope="module")
+def components(sample, unedited) -> Evaluate:
+    return evaluate(sample, unedited, (PrincipalComponents(sample, 5),), (-2.0, 2.0), 8)
+
+
+@pytest.fixture(scope="module")
+def by_effects(sample) -> DisentangleByEffects:
+    """alpha is entangled with beta and gamma; delta's own direction is not entangled with anything."""
+    entangled = PlantedFinder(
+        ((1.0, 0.7, -0.4, 0, 0), (0, 1.0, 0, 0, 0), (0, 0, 1.0, 0, 0), (0, 0, 0, 1.0, 0)), ATTRIBUTES[:4]
+    )
+    return DisentangleByEffects(entangled, sample, Annotate(sample, (PlantedAnnotator(),)), PlantedAnnotator(), n=6)
+
+
+@pytest.fixture(scope="module")
+def catalog(sample, evaluation, components) -> Catalog:
+    return Catalog(sample, (evaluation.edit.finders[0], components.edit.finders[0]), (evaluation, components))
+
+
+@pytest.fixture(scope="module")
+def store(catalog, by_effects, tmp_path_factory) -> Store:
+    store = Store(tmp_path_factory.mktemp("planted"))
+    store.prepare()
+    run(plan([catalog, by_effects], store), store, InProcess, Silent())
+    return store
+
+
+@pytest.fixture(scope="module")
+def effects(store, evaluation) -> pd.DataFrame:
+    return store.table(evaluation, "effects.parquet").to_pandas()
+
+
+@pytest.fixture(scope="module")
+def profiles(store, catalog) -> pd.DataFrame:
+    return store.table(catalog, "profiles.parquet").to_pandas().set_index("direction")
+
+
+@pytest.fixture(scope="module")
+def spread(store, unedited) -> pd.Series:
+    """The standard deviations that the samples happen to have, as shares of those planted."""
+    of_samples = unedited.scores(store, "planted-judge").std(ddof=0)
+    return of_samples[list(ATTRIBUTES)] / np.array(SPREAD)
+
+
+def test_effects_are_the_planted_ones_at_every_strength(effects, spread):
+    for name, truth in TRUTH.items():
+        for gamma in STRENGTHS:
+            rows = effects[(effects["direction"] == f"{name}/planted") & (effects["strength"] == gamma)]
+            found = rows.set_index("attribute")["effect"][list(ATTRIBUTES)]
+            expected = gamma * np.array(truth) / spread
+            np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+def test_every_sample_of_every_seed_counts_and_none_is_fitted_on(effects, store, evaluation, sample):
+    assert set(effects["n"]) == {N * SEEDS}
+    assert (effects["std_over_seeds"] < 0.05).all()  # additive: all samples change alike
+    scores = store.table(evaluation, "scores.parquet").to_pandas()
+    unedited = scores[(scores["direction"] == "unedited") & (scores["attribute"] == "alpha")]
+    assert unedited.groupby("seed").size().to_dict() == {0: N, 1: N, 2: N}
+    assert unedited["score"].nunique() == N * SEEDS, "seeds are other samples"
+    assert unedited["sample_id"].min() >= sample.n
+
+
+def test_an_effect_is_clear_when_random_directions_of_its_norm_stay_below_it(effects):
+    at_1 = effects[(effects["strength"] == 1) & ~effects["control"]].set_index(["direction", "attribute"])
+    assert at_1.loc[("beta/planted", "beta"), "clear"] is True
+    assert at_1.loc[("beta/planted", "epsilon"), "clear"] is False
+    controls = effects[effects["control"]]
+    assert controls["clear"].isna().all()
+    limits = effects[~effects["control"]].groupby(["direction", "attribute", "strength"])["limit"].first().unstack()
+    assert (limits[2.0] > limits[1.0]).all() and (limits[1.0] > limits[0.5]).all()
+
+
+def test_a_unit_raises_the_target_by_one_standard_deviation(profiles, spread):
+    assert profiles.loc["alpha/planted", "unit"] == pytest.approx(spread["alpha"] / 0.8, rel=0.03)
+    assert profiles.loc["beta/planted", "unit"] == pytest.approx(spread["beta"] / 1.6, rel=0.03)
+    assert pd.isna(profiles.loc["gamma/planted", "unit"]), "it lowers its own attribute"
+
+
+def test_a_unit_is_tried_and_corrected_where_effects_level_off(sample, supervised, tmp_path):
+    judge = LevellingJudge()
+    unedited = Annotate(sample, (judge,))
+    edit = Edit(sample, (supervised, RandomDirections(sample, (supervised,), 2)), (-3.0, 3.0), 40)
+    far = Evaluate(ScoreEdits(edit, (judge,)), unedited)
+    calibrated = calibrate(far, 40)
+    store = Store(tmp_path)
+    store.prepare()
+    run(plan([calibrated], store), store, InProcess, Silent())
+    before, after = (
+        {row["direction"]: row["unit"] for row in store.table(stage, "profiles.parquet").to_pylist()}
+        for stage in (far, calibrated)
+    )
+    assert set(before) == set(after) and before["gamma/planted"] is after["gamma/planted"] is None
+
+    std = unedited.scores(store, judge.name).std(ddof=0)
+    twins = np.concatenate([judge.load()(decode(edit.unedited(store)))])
+    for attribute in ("alpha", "beta"):
+        k = ATTRIBUTES.index(attribute)
+
+        def effect(unit: float, attribute: str = attribute, k: int = k) -> float:
+            """By the generator itself."""
+            shade = np.arctanh(twins[:, k]) / 5 + unit * TRUTH[attribute][k] * SPREAD[k]
+            return float((np.tanh(5 * shade) - twins[:, k]).mean() / std[attribute])
+
+        name = f"{attribute}/planted"
+        assert abs(effect(after[name]) - 1) < 0.15 < abs(effect(before[name]) - 1)
+
+
+def test_what_rises_is_monotonic(profiles):
+    assert profiles.loc["beta/planted", "monotonicity"] == 1
+    assert profiles.loc["gamma/planted", "monotonicity"] == 0
+
+
+def test_components_are_named_by_what_they_move(profiles, store, components, spread):
+    own = profiles[profiles.index.str.endswith("principal-components")]
+    vectors = store.vectors(components.edit.finders[0])
+    assert sorted(own["target"]) == sorted(ATTRIBUTES)
+    for row in own.itertuples():
+        truth = row.strength * (W @ vectors[row.Index].ravel()) / SPREAD / spread
+        said = dict(part.rsplit(" ", 1) for part in row.label.replace("\N{MINUS SIGN}", "-").split(", "))
+        assert next(iter(said)) == row.target == truth.abs().idxmax()
+        assert all(float(value) == pytest.approx(truth[name], abs=0.06) for name, value in said.items())
+        assert row.on_target == pytest.approx(truth[row.target], abs=0.02)
+        assert abs(row.on_target) == pytest.approx(2, rel=0.1)  # a component is one standard deviation long
+        assert abs(row.unit) == pytest.approx(1, rel=0.1) and row.unit * truth[row.target] / row.strength > 0
+    assert sorted(own["rank"]) == [1, 2, 3, 4, 5]
+    by_rank = own.sort_values("rank")["usefulness"]
+    assert by_rank.is_monotonic_decreasing
+
+
+def test_duplicates_of_supervised_directions_are_pointed_out(profiles):
+    own = profiles[profiles.index.str.endswith("principal-components")].set_index("target")
+    assert own.loc["gamma", "nearest"] == "gamma/planted" and own.loc["gamma", "duplicate"]
+    assert abs(own.loc["gamma", "nearest_cosine"]) > 0.95
+    assert len(own.loc["gamma", "nearest_cosine_by_step"]) == 1
+    assert not own.loc["epsilon", "duplicate"]
+
+
+def test_preservation_sees_the_change_and_where_it_is(store, evaluation):
+    table = store.table(evaluation, "preservation.parquet").to_pandas().set_index(["direction", "strength"])
+    assert table.loc[("unedited", 0.0), ["identity", "structure"]].to_list() == pytest.approx([1, 1], abs=1e-3)
+    inside = table.loc[("alpha/planted", 1.0)]  # the stripes of alpha, beta and gamma are the "head"
+    assert inside["outside"] == pytest.approx(0, abs=0.3) and inside["background"] == pytest.approx(0, abs=0.3)
+    assert table.loc[("beta/planted", 2.0), "outside"] > 1  # delta lies outside
+    assert inside["identity"] < 1 and inside["n"] == N * SEEDS
+
+
+def test_a_range_ends_where_images_are_the_models_own_no_longer(sample, unedited, tmp_path):
+    far = evaluate(sample, unedited, (PlantedFinder(((1.0, 0, 0, 0, 0),)),), (-20.0, -1.0, 1.0, 3.0, 20.0), 32)
+    store = Store(tmp_path)
+    store.prepare()
+    run(plan([far], store), store, InProcess, Silent())
+    [profile] = store.table(far, "profiles.parquet").to_pylist()
+    assert profile["low"] == -1 and 1 <= profile["high"] < 20
+    assert profile["label"].startswith("alpha +")
+
+
+def test_what_was_measured_too_far_away_is_described_where_its_unit_was_tried(sample, unedited, tmp_path):
+    far = evaluate(sample, unedited, (PlantedFinder(((1.0, 0, 0, 0, 0),)),), (-8.0, 8.0), 32)
+    calibrated = calibrate(far, 32)
+    store = Store(tmp_path)
+    store.prepare()
+    run(plan([calibrated], store), store, InProcess, Silent())
+    [before], [after] = (store.table(stage, "profiles.parquet").to_pylist() for stage in (far, calibrated))
+    assert (before["low"], before["high"]) == (0, 0) and before["label"].endswith("(no longer the model's images)")
+    assert after["unit"] == pytest.approx(1, abs=0.1) and after["unit_in_reach"] and after["tried"]
+    assert after["low"] == 0 and 0 < after["high"] == after["strength"] < 8, "at the strength that was tried"
+    assert after["label"] == f"alpha {after['on_target']:+.1f}" and after["usefulness"] > 0
+    assert after["on_target"] == pytest.approx(after["strength"], rel=0.1)
+
+
+def test_the_automatic_projection_finds_what_is_entangled_and_leaves_the_rest(store, by_effects):
+    rows = {row["attribute"]: row for row in store.table(by_effects, "directions.parquet").to_pylist()}
+    vectors = store.vectors(by_effects)
+    alpha = vectors[rows["alpha"]["name"]].ravel()
+    planted = direction(1, 0, 0, 0, 0).ravel()
+    assert alpha @ planted / np.linalg.norm(alpha) / np.linalg.norm(planted) > 0.999
+    trials = rows["alpha"]["trials"]
+    assert [trial["away"] for trial in trials[:3]] == [[], ["beta"], ["beta", "gamma"]]
+    assert [trial["accepted"] for trial in trials[:3]] == [True] * 3
+    assert trials[0]["on_target"] / trials[0]["off_target"] == pytest.approx(1 / 0.7, rel=0.1)
+    assert rows["alpha"]["parents"][:3] == ["alpha/planted", "beta/planted", "gamma/planted"]
+    delta = vectors[rows["delta"]["name"]].ravel()
+    np.testing.assert_allclose(delta, direction(0, 0, 0, 1, 0).ravel(), atol=1e-6)
+
+
+def test_who_labelled_does_not_judge(sample, unedited, supervised, evaluation):
+    scored = evaluation.scored
+    own = dataclasses.replace(scored, judges=(PlantedAnnotator(),))
+    judged = Annotate(sample, (PlantedAnnotator(),))
+    with pytest.raises(UserError, match="(?s)'planted' annotated the samples.*--allow-judge planted"):
+        Evaluate(own, judged).check()
+    Evaluate(own, judged, allowed=("planted",)).check()
+    under_another_name = PlantedJudge(weights="annotator")
+    with pytest.raises(UserError, match="'planted-judge' annotated"):
+        check_independent((under_another_name,), supervised)
+    chosen = DisentangleByEffects(supervised, sample, unedited, PlantedJudge())
+    with pytest.raises(UserError, match="'planted-judge' annotated the samples that .* is fitted on, or chosen by"):
+        check_independent((PlantedJudge(),), chosen)
+    unlabelled = PlantedFinder(((1.0, 0, 0, 0, 0),))
+    check_independent((PlantedAnnotator(),), unlabelled)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n": 1}, "1 samples at strength 1.0"),
+        ({"strength": 0.0}, "8 samples at strength 0.0"),
+        ({"by": "both"}, "expected joint or step"),
+        ({"finder": PlantedFinder(((1.0, 0, 0, 0, 0),), ("alpha",))}, "at least two attributes"),
+        ({"finder": PlantedFinder(((1.0, 0, 0, 0, 0),) * 2, ("alpha", "beard"))}, "does not score beard"),
+        ({"chooser": PlantedJudge()}, "planted-judge has not scored the unedited samples"),
+    ],
+)
+def test_a_projection_by_effects_that_cannot_work_is_refused(by_effects, change, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(by_effects, **{"n": 8, **change}).check()
+
+
+def test_judges_must_have_seen_the_unedited_samples(sample, evaluation):
+    with pytest.raises(UserError, match="has not scored the unedited samples"):
+        Evaluate(evaluation.scored, Annotate(sample, (PlantedAnnotator(),))).check()
+    with pytest.raises(UserError, match="expected at least one"):
+        Evaluate(dataclasses.replace(evaluation.scored, judges=()), Annotate(sample, ())).check()
+
+
+def test_a_control_elsewhere_gives_limits_by_the_norm(sample, unedited, supervised, tmp_path):
+    random = RandomDirections(sample, (supervised,), 4)
+    control = Evaluate(ScoreEdits(Edit(sample, (random,), (-1.0, 1.0), 6), (PlantedJudge(),)), unedited)
+    edit = Edit(sample, (supervised,), (1.0, 2.0), 6)
+    beside = Evaluate(ScoreEdits(edit, (PlantedJudge(),)), unedited, control)
+    alone = Evaluate(ScoreEdits(edit, (PlantedJudge(),)), unedited)
+    store = Store(tmp_path)
+    store.prepare()
+    run(plan([beside, alone], store), store, InProcess, Silent())
+    limits = (
+        store.table(beside, "effects.parquet").to_pandas().set_index(["direction", "attribute", "strength"])["limit"]
+    )
+    for name in ("alpha", "gamma"):
+        one, two = (limits[(f"{name}/planted", "alpha", gamma)] for gamma in (1.0, 2.0))
+        assert one > 0 and 1.99 * one <= two <= 4.01 * one, (
+            "in proportion within what was measured, by its square beyond"
+        )
+    assert store.table(alone, "effects.parquet").to_pandas()["clear"].isna().all()

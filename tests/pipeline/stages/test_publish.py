@@ -1,0 +1,278 @@
+"""A catalog explains itself: its files agree, its sums hold, and the lines on its card apply a direction with plain diffusers."""
+
+import hashlib
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel, VQModel
+from safetensors.numpy import load_file
+
+from pipeline.catalog.card import card
+from pipeline.errors import UserError
+from pipeline.stages.finders.principal_components import PrincipalComponents
+from pipeline.stages.publish import _direction, of_controls
+from schemas.catalog import SCHEMA_FILE, Catalog, Direction, Evaluation
+
+
+@pytest.fixture(scope="module")
+def folder(flow, store):
+    return store.folder(flow.catalog)
+
+
+def test_the_files_agree_on_what_there_is(folder):
+    catalog = Catalog.model_validate_json((folder / "catalog.json").read_text())
+    vectors = load_file(folder / "directions.safetensors")
+    table = pd.read_parquet(folder / "directions.parquet")
+    names = [direction.name for direction in catalog.directions]
+    assert names == table["name"].tolist() and set(names) == set(vectors)
+    assert {name for name in pd.read_parquet(folder / "effects.parquet")["direction"] if "/" in name} == set(names)
+    for row in table.itertuples():
+        vector = vectors[row.name]
+        assert vector.dtype == np.float32 and vector.shape == (catalog.sampling.steps, *catalog.h_shape)
+        assert np.linalg.norm(vector) == pytest.approx(row.norm, rel=1e-5)
+
+
+def test_projected_directions_name_their_parents(folder):
+    table = pd.read_parquet(folder / "directions.parquet").set_index("name")
+    vectors = load_file(folder / "directions.safetensors")
+    for name, row in table[table["parents"].notna()].iterrows():
+        v_0, *others = row["parents"]
+        by_effects = "" if row["trials"] is None else "-by-effects"
+        assert name == f"{v_0}/disentangled{by_effects}" and 0 < row["norm_kept"] <= 1
+        assert len(row["taken"]) == len(others) and row["condition_number"] >= 1
+        assert row["norm"] == pytest.approx(table.loc[v_0, "norm"], rel=1e-5)
+        for other in others:
+            product = np.vdot(vectors[name].astype(float), vectors[other].astype(float))
+            assert abs(product) < 1e-6 * row["norm"] * table.loc[other, "norm"]
+
+
+def test_the_sums_hold_for_every_file(folder):
+    sums = dict(line.split("  ")[::-1] for line in (folder / "SHA256SUMS").read_text().splitlines())
+    assert set(sums) == {path.name for path in folder.iterdir()} - {"SHA256SUMS"}
+    for name, expected in sums.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == expected
+
+
+def test_nothing_is_pickled(folder):
+    assert {path.suffix for path in folder.iterdir()} == {".json", ".safetensors", ".parquet", ".md", ""}
+
+
+def test_the_lines_on_the_card_apply_a_direction(folder, flow, monkeypatch):
+    """Nothing of this project is imported by them; with gamma = 0 they sample the model as it is."""
+    [code] = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    assert "pipeline" not in code
+    monkeypatch.chdir(folder)
+    code = code.replace("path/to/model", flow.catalog.sample.model.folder)
+    edited, plain = {}, {}
+    exec(code, edited)
+    exec(re.sub(r"unit = (.*), [-\d.]+, ([-\d.]+)\n", r"unit = \1, 0.0, \2\n", code), plain)
+    assert edited["images"].shape == plain["images"].shape == (4, 3, 16, 16)
+    assert edited["gamma"] != plain["gamma"] == 0
+    assert (edited["x_t"] - plain["x_t"]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("capture", ["after", "before", "middle"])
+@pytest.mark.parametrize("kind", ["VQModel", "AutoencoderKL"])
+def test_the_lines_on_the_card_apply_a_direction_of_a_latent_conditional_model(
+    folder, tmp_path, monkeypatch, capture, kind
+):
+    """Another model in the catalog's place: h has the same shape at all its capture points."""
+    unet = UNet2DConditionModel(
+        sample_size=16,
+        in_channels=3,
+        out_channels=3,
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        layers_per_block=1,
+        cross_attention_dim=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+    )
+    networks = {"VQModel": VQModel, "AutoencoderKL": AutoencoderKL}
+    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
+    autoencoder = networks[kind](latent_channels=3, block_out_channels=(8, 8), norm_num_groups=4, **blocks)
+    unet.save_pretrained(tmp_path / "unet")
+    autoencoder.save_pretrained(tmp_path / ("vqvae" if kind == "VQModel" else "vae"))
+    DDIMScheduler().save_pretrained(tmp_path / "scheduler")
+
+    catalog = Catalog.model_validate_json((folder / "catalog.json").read_text())
+    model = catalog.model.model_copy(
+        update={
+            "unet": {**unet.config, "_class_name": "UNet2DConditionModel"},
+            "autoencoder": {**autoencoder.config, "_class_name": kind},
+        }
+    )
+    changed = catalog.model_copy(update={"model": model, "capture": capture})
+    effects = pd.read_parquet(folder / "effects.parquet")
+    text = card(changed, effects, effects[effects["control"]])
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(folder)
+    made = {}
+    exec(code.replace("path/to/model", str(tmp_path)), made)
+    assert made["images"].shape == (4, 3, 32, 32)
+
+
+def test_the_committed_schema_is_the_one_of_the_code():
+    assert json.loads(SCHEMA_FILE.read_text()) == Catalog.model_json_schema(), "run python -m schemas.catalog"
+
+
+def test_two_directions_of_one_name_are_refused(flow):
+    catalog = flow.catalog
+    with pytest.raises(UserError, match="both make component-0/principal-components, component-1"):
+        replace(catalog, finders=(*catalog.finders, PrincipalComponents(catalog.sample, 2))).check()
+
+
+def test_cosines_are_to_the_other_directions_of_the_attribute(folder):
+    table = pd.read_parquet(folder / "directions.parquet").set_index("name")
+    vectors = load_file(folder / "directions.safetensors")
+    for name, row in table.iterrows():
+        others = table.index[(table["attribute"] == row["attribute"]) & (table.index != name)]
+        found = {} if row["cosines"] is None else {each["direction"]: each["cosine"] for each in row["cosines"]}
+        assert set(found) == set(others)
+        for other, cosine in found.items():
+            a, b = vectors[name].ravel(), vectors[other].ravel()
+            assert cosine == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-5)
+
+
+# The control
+
+
+class Planted:
+    """A store that holds one table of each evaluation: a direction, and a random one with an effect of its own."""
+
+    def __init__(self, controls):
+        self.controls = controls
+
+    def table(self, evaluate, name):
+        [effect] = [effect for each, effect in self.controls if each is evaluate]
+        rows = [("smile/ridge", False, 2.0), ("random", True, effect)]
+        return pa.Table.from_pandas(pd.DataFrame(rows, columns=["direction", "control", "effect"]))
+
+
+def test_the_control_is_that_of_the_evaluations_of_supervised_directions(flow):
+    """Principal components have random directions of their own, of other norms."""
+    [evaluation] = flow.catalog.evaluations
+    finders = evaluation.edit.finders
+    supervised, unsupervised = (
+        [finder for finder in finders if all(name.startswith("component-") for name in finder.names) is alone]
+        for alone in (False, True)
+    )
+    assert supervised and unsupervised
+
+    def of(*some):
+        edit = replace(evaluation.edit, finders=some)
+        return replace(evaluation, scored=replace(evaluation.scored, edit=edit))
+
+    control, components = of(finders[-1]), of(*unsupervised)
+    compared = replace(of(*supervised), control=control)
+    store = Planted([(compared, 0.1), (control, 0.2), (components, 0.9)])
+    assert of_controls(store, compared, "effects.parquet")["effect"].tolist() == [0.1, 0.2]
+    assert of_controls(store, components, "effects.parquet")["effect"].tolist() == [0.9]
+
+    catalog = replace(flow.catalog, evaluations=(components, compared, control))
+    rows = [{"name": name, "attribute": name.split("/")[0]} for name in supervised[0].names]
+    assert catalog._controls(store, rows)["effect"].tolist() == [0.1, 0.2]
+
+
+# The card's table
+
+NAMES = {"smile/ridge": "smile", "age/ridge": "age"}
+
+
+def planted_card(folder, judged=("smile", "age"), controls=(0.1,), n=(28, 7), allowed=(), **known) -> str:
+    """Each direction moves its own attribute by 1.5, measured on n samples, and the others by 0.2."""
+    found = Catalog.model_validate_json((folder / "catalog.json").read_text())
+    about = {"method": "ridge", "norm": 1.0, "parents": None, **known}
+    directions = [Direction(name=name, attribute=attribute, **about) for name, attribute in NAMES.items()]
+    evaluation = Evaluation(judges=["judge"], allowed=list(allowed), strengths=[1.0], n=28, controls=1)
+    rows = [
+        (name, False, each, 1.5 if each == own else 0.2, count)
+        for (name, own), count in zip(NAMES.items(), n, strict=True)
+        for each in judged
+    ]
+    rows += [(f"random-{i}", True, each, effect, 56) for i, effect in enumerate(controls) for each in judged]
+    rows += [("elsewhere", True, each, 0.9, 7) for each in judged]
+    table = pd.DataFrame(rows, columns=["direction", "control", "attribute", "effect", "n"])
+    effects = table.assign(judge="judge", strength=1.0)
+    changed = found.model_copy(update={"directions": directions, "evaluations": [evaluation]})
+    return card(changed, effects, effects[effects["direction"].str.startswith("random")])
+
+
+def test_the_card_compares_with_the_random_directions_of_what_it_shows(folder):
+    assert "random directions of the same norms, at any strength: 0.30." in planted_card(folder, controls=(0.1, -0.3))
+    alone = planted_card(folder, controls=())
+    assert "No random directions were measured beside these." in alone and "nan" not in alone
+
+
+def test_the_card_says_on_how_many_samples_each_effect_was_measured(folder):
+    text = planted_card(folder)
+    assert "| direction | unit | n | strength | age | smile |" in text
+    assert "| `smile/ridge` | – | 28 | +1 | +0.20 | **+1.50** |" in text
+    assert "| `age/ridge` | – | 7 | +1 | **+1.50** | +0.20 |" in text
+
+
+def test_the_card_leaves_out_what_its_judge_does_not_score_and_says_so(folder):
+    text = planted_card(folder, judged=("smile", "face"))
+    assert "`smile/ridge`" in text and "| `age/ridge`" not in text
+    assert "what `judge` does not score were measured on other attributes only: age." in text
+    assert "a `face` at all counts as no attribute" in text
+    assert "does not score" not in planted_card(folder) and "`face`" not in planted_card(folder)
+    nothing = planted_card(folder, judged=("face",))
+    assert "Nothing supervised was measured." in nothing and "attributes only: smile, age." in nothing
+
+
+def test_the_card_says_whether_its_judge_labelled_what_directions_are_fitted_on(folder):
+    assert "`judge`, which labelled nothing that directions are fitted on" in planted_card(folder)
+    allowed = planted_card(folder, allowed=("judge",))
+    assert "labelled nothing" not in allowed
+    assert "`judge`, which was allowed to judge directions that are fitted on its own labels" in allowed
+
+
+@pytest.mark.parametrize(
+    "known, cell, notes",
+    [
+        ({"unit": 0.5, "unit_in_reach": True, "tried": True}, "0.5", ""),
+        ({"unit": 0.5, "unit_in_reach": False, "tried": True}, "0.5 †", "†"),
+        ({"unit": 0.5, "unit_in_reach": True, "tried": False}, "0.5 ‡", "‡"),
+        ({"unit": 0.5, "unit_in_reach": False, "tried": False}, "0.5 † ‡", "†‡"),
+        ({"unit": 0.5, "unit_in_reach": True, "tried": True, "unit_by": "fall"}, "0.5 §", "§"),
+        ({"unit": None, "unit_in_reach": None, "tried": True}, "–", ""),
+    ],
+)
+def test_the_card_marks_units_that_are_beyond_reach_or_untried(folder, known, cell, notes):
+    text = planted_card(folder, **known)
+    assert f"| `smile/ridge` | {cell} | 28 |" in text
+    said = [note in text for note in ("\n† Images", "\n‡ Not tried", "\n§ By the fall")]
+    assert said == [mark in notes for mark in "†‡§"]
+    falls = "the target falls by about one standard deviation at\ngamma = -1" in text
+    assert falls == ("§" in notes)
+
+
+def test_who_was_allowed_to_judge_is_recorded(flow):
+    catalog = flow.catalog
+    [evaluation] = catalog.evaluations
+    names = [judge.name for judge in evaluation.judges]
+    assert catalog._catalog([], []).evaluations[0].allowed == []
+    allowed = replace(catalog, evaluations=(replace(evaluation, allowed=(names[1], "elsewhere")),))
+    assert allowed._catalog([], []).evaluations[0].allowed == [names[1]]
+
+
+def test_a_direction_says_whether_its_unit_was_tried_and_is_in_reach(folder):
+    row = {"name": "smile/ridge", "method": "ridge", "attribute": "smile", "norm": 1.0, "parents": None}
+    profile = {"low": -1.0, "high": 1.0, "unit": 0.5, "unit_by": "fall", "unit_in_reach": False, "tried": None}
+    found = _direction(row, profile)
+    assert found.unit_by == "fall"
+    assert (found.unit, found.unit_in_reach, found.tried, found.reach) == (0.5, False, False, [-1.0, 1.0])
+    assert _direction(row, {**profile, "tried": True}).tried is True
+    assert _direction(row, {}).tried is None
+    table = pq.read_table(folder / "profiles.parquet").to_pylist()
+    profiles = {row["direction"]: row for row in table}
+    for each in Catalog.model_validate_json((folder / "catalog.json").read_text()).directions:
+        assert each.tried is bool(profiles[each.name]["tried"])
+        assert each.unit_in_reach is profiles[each.name]["unit_in_reach"]
