@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from importlib import import_module
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -90,3 +91,46 @@ def test_every_make_target_that_is_named_exists(document):
 def test_every_module_that_is_to_be_run_exists(document):
     for module in commands(document, r"python -m ((?:jobs|benchmarks)\.[a-z_]+)"):
         assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
+
+
+def tree() -> list[str]:
+    """The paths in README's tree, by their indentation."""
+    block = (ROOT / "README.md").read_text().split("## Where things are\n\n")[1].split("\n\n")[0]
+    above: list[tuple[int, str]] = []
+    paths = []
+    for line in block.splitlines():
+        indent, name = len(line) - len(line.lstrip()), line.split()[0]
+        above = [(depth, folder) for depth, folder in above if depth < indent] + [(indent, name)]
+        paths.append("".join(folder for _, folder in above))
+    return paths
+
+
+def test_the_tree_of_the_readme_is_the_tree():
+    listed = tree()
+    assert [path for path in listed if not (ROOT / path).exists()] == []
+    folders = {f"{path.parent.relative_to(ROOT)}/" for path in (ROOT / "pipeline").glob("*/__init__.py")}
+    stages = {f"{path.parent.relative_to(ROOT)}/" for path in (ROOT / "pipeline" / "stages").glob("*/__init__.py")}
+    assert folders | stages <= set(listed) and len(stages) == 4
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_what_a_document_links_to_and_imports_exists(document):
+    text = (ROOT / document).read_text()
+    links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("http")}
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    for module, names in re.findall(r"^from (pipeline[\w.]*) import ([\w, ]+)", text, re.MULTILINE):
+        found = import_module(module)
+        for name in names.split(","):
+            assert hasattr(found, name.strip()) or import_module(f"{module}.{name.strip()}")
+
+
+def test_the_tests_mirror_the_tree():
+    """A module's test is where the module is; what has none is tested by those around it."""
+    tests = [path for path in (ROOT / "tests" / "pipeline").rglob("test_*.py") if path.parent.name != "pipeline"]
+    strays = [
+        str(path.relative_to(ROOT))
+        for path in tests
+        if not (ROOT / path.relative_to(ROOT / "tests")).with_name(path.name.removeprefix("test_")).exists()
+    ]
+    whole_flow = {"contract", "damage", "jacobian", "signs"}  # of all annotators, and of a whole flow of stages
+    assert {Path(stray).stem.removeprefix("test_") for stray in strays} <= whole_flow
