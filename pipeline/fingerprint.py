@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import fields, is_dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 
 def not_hashed(default: Any = dataclasses.MISSING) -> Any:
@@ -15,13 +15,6 @@ def not_hashed(default: Any = dataclasses.MISSING) -> Any:
 # For `dataclasses.field(metadata=...)`:
 EXTENT = {"hashed": False, "extent": True}  # how far a stage goes, and not what its parts are
 PART_BY_PART = {"part by part": True}  # an input of which part i is read for part i: more of them change nothing
-
-
-@runtime_checkable
-class Input(Protocol):
-    """What stands in a hash by a name of its own, such as a stage that another one reads."""
-
-    def as_input(self, part_by_part: bool) -> str: ...
 
 
 def fingerprint(*described: Any) -> str:
@@ -48,4 +41,7 @@ def settings(value: Any, extents: bool = False) -> Any:
 
 
 def _setting(value: Any, part_by_part: bool = False) -> Any:
-    return value.as_input(part_by_part) if isinstance(value, Input) else settings(value)
+    as_input = getattr(
+        value, "as_input", None
+    )  # what has a name of its own there, such as a stage that another one reads
+    return as_input(part_by_part) if as_input else settings(value)

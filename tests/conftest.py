@@ -30,6 +30,6 @@ def tiny_model(tmp_path_factory) -> Path:
 @pytest.fixture
 def tiny_unet(tiny_model):
     """The U-Net of `tiny_model`, loaded."""
-    from pipeline import models
+    from pipeline.models import pretrained
 
-    return models.find(str(tiny_model)).load().denoiser.unet
+    return pretrained.find(str(tiny_model)).load().denoiser.unet

@@ -3,14 +3,16 @@
 Work is demanded backwards: a part is made only if a part of a goal is missing that needs it.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.engine.stage import Stage, in_order
+from pipeline.engine.stage import Need, Stage, in_order
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 
 GIGABYTE = 1e9
+MOST_PARTS = 1_000_000  # of a stage
 HEADROOM = 1.05  # estimates of what is written may be a little low
 
 
@@ -32,15 +34,34 @@ def plan(goals: Sequence[Stage], store: Store) -> list[StagePlan]:
     stages = in_order(goals)
     for stage in stages:
         stage.check()
+        check_size(stage)
+    missing = {stage: store.missing(stage) for stage in stages}
     todo: dict[Stage, set[int]] = {stage: set() for stage in stages}
     for goal in goals:
-        todo[goal].update(store.missing(goal))
+        todo[goal].update(missing[goal])
     for stage in reversed(stages):
+        demanded: set[Need] = set()  # most parts of a stage read the same
         for part in todo[stage]:
-            for needed, i in stage.needs(part):
-                if not store.exists(needed, i):
-                    todo[needed].add(i)
-    return [StagePlan(stage, tuple(sorted(todo[stage])), stage.n_parts - len(store.missing(stage))) for stage in stages]
+            for need in stage.needs(part):
+                if need not in demanded:
+                    demanded.add(need)
+                    needed, parts = need
+                    todo[needed].update(within(missing[needed], parts))
+    return [StagePlan(stage, tuple(sorted(todo[stage])), stage.n_parts - len(missing[stage])) for stage in stages]
+
+
+def within(numbers: Sequence[int], parts: range) -> Sequence[int]:
+    """Those of some ascending numbers that lie in a range of parts."""
+    return numbers[bisect_left(numbers, parts.start) : bisect_left(numbers, parts.stop)]
+
+
+def check_size(stage: Stage) -> None:
+    """Raise UserError for more parts than anybody can mean: each has a folder, and a place in the plan."""
+    if stage.n_parts > MOST_PARTS:
+        raise UserError(
+            f"{stage.name} would have {stage.n_parts:,} parts; expected at most {MOST_PARTS:,}.\n"
+            "Ask for fewer samples, or for more in a part."
+        )
 
 
 def check_space(plans: Sequence[StagePlan], store: Store) -> None:

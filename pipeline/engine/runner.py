@@ -1,11 +1,13 @@
 """The runner: spreads what is planned over workers, and says what failed. Parts start as soon as what they need is there."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.engine.plan import StagePlan
+from pipeline.engine.plan import StagePlan, within
 from pipeline.engine.pool import Pool, Task
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage
 from pipeline.engine.store import Store
 from pipeline.engine.worker import Failure
 
@@ -45,47 +47,88 @@ def run(plans: Sequence[StagePlan], store: Store, open_pool: Callable[[], Pool],
 
     The pool is opened only if there is work, and always closed.
     """
-    waiting = {(each.stage, part): _unmet(each.stage, part, store) for each in plans for part in each.todo}
-    if not waiting:
+    if not any(each.todo for each in plans):
         return
+    agenda = Agenda(plans)
     pool = open_pool()
     try:
         with store.marked() as marked:
-            failures = _drain(waiting, marked, pool, progress)
+            failures = _drain(agenda, marked, pool, progress)
     finally:
         pool.close()
     if failures:
-        raise RunFailed(failures, len(waiting))
+        raise RunFailed(failures, agenda.waiting)
 
 
-def _drain(waiting: dict[Task, set[Task]], store: Store, pool: Pool, progress: Progress) -> dict[Task, Failure]:
-    """Run tasks until none is ready; what is left in `waiting` needs a task that failed."""
+def _drain(agenda: "Agenda", store: Store, pool: Pool, progress: Progress) -> dict[Task, Failure]:
+    """Run tasks until none is ready; what is left on the agenda needs a task that failed."""
     failures: dict[Task, Failure] = {}
-    running: set[Task] = set()
-    ready = [task for task, unmet in waiting.items() if not unmet]
-    readers: dict[Task, list[Task]] = {}
-    for task, unmet in waiting.items():
-        for need in unmet:
-            readers.setdefault(need, []).append(task)
-
-    while ready or running:
-        while ready and len(running) < pool.size:
-            task = ready.pop(0)
-            del waiting[task]
-            running.add(task)
-            pool.submit(task, store)
+    running = 0
+    while agenda.ready or running:
+        while agenda.ready and running < pool.size:
+            pool.submit(agenda.ready.popleft(), store)
+            running += 1
         task, failure = pool.next_done()
-        running.remove(task)
+        running -= 1
         if failure:
             failures[task] = failure
-            continue
-        progress.advance(task[0])
-        for reader in readers.get(task, []):
-            waiting[reader].discard(task)
-            if not waiting[reader]:
-                ready.append(reader)
+        else:
+            progress.advance(task[0])
+            agenda.done(task)
     return failures
 
 
-def _unmet(stage: Stage, part: int, store: Store) -> set[Task]:
-    return {(needed, i) for needed, i in stage.needs(part) if not store.exists(needed, i)}
+@dataclass
+class Group:
+    """Parts that are read together, and by whom."""
+
+    left: int  # to be made
+    readers: list[Task]
+
+
+class Agenda:
+    """Which tasks are ready, and which wait for others. What many tasks wait for is counted once."""
+
+    def __init__(self, plans: Sequence[StagePlan]):
+        self.ready: deque[Task] = deque()
+        self._todo = {each.stage: each.todo for each in plans}
+        self._groups: dict[Need, Group] = {}
+        self._groups_of: dict[Task, list[Group]] = {}
+        self._unmet: dict[Task, int] = {}  # groups that a task waits for
+        for each in plans:
+            for part in each.todo:
+                self._add((each.stage, part))
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks need another one first."""
+        return len(self._unmet)
+
+    def done(self, task: Task) -> None:
+        """A task has been done: who waited for it alone is ready."""
+        for group in self._groups_of.pop(task, []):
+            group.left -= 1
+            for reader in group.readers if group.left == 0 else []:
+                self._unmet[reader] -= 1
+                if self._unmet[reader] == 0:
+                    del self._unmet[reader]
+                    self.ready.append(reader)
+
+    def _add(self, task: Task) -> None:
+        stage, part = task
+        open_groups = [group for need in dict.fromkeys(stage.needs(part)) if (group := self._group(need)).left]
+        for group in open_groups:
+            group.readers.append(task)
+        if open_groups:
+            self._unmet[task] = len(open_groups)
+        else:
+            self.ready.append(task)
+
+    def _group(self, need: Need) -> Group:
+        if need not in self._groups:
+            stage, parts = need
+            to_make = within(self._todo[stage], parts)
+            self._groups[need] = group = Group(len(to_make), [])
+            for part in to_make:
+                self._groups_of.setdefault((stage, part), []).append(group)
+        return self._groups[need]

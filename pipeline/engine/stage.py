@@ -11,6 +11,7 @@ parts of a smaller one. Stages that read an input `PART_BY_PART` have its extent
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,27 +27,39 @@ class Stage:
 
     version: ClassVar[int] = 1  # raised by hand when the results of a stage change
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Stages are compared by what they make, and not field by field through all that they read."""
+        super().__init_subclass__(**options)
+        cls.__eq__, cls.__hash__ = Stage.__eq__, Stage.__hash__  # type: ignore[method-assign]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stage) and (self.folder, self.extent) == (other.folder, other.extent)
+
+    def __hash__(self) -> int:
+        return hash(self.folder)
+
     @property
     def name(self) -> str:
         """`PrincipalComponents` -> `principal-components`."""
         letters = (f"-{letter.lower()}" if letter.isupper() else letter for letter in type(self).__name__)
         return "".join(letters).lstrip("-")
 
-    @property
+    @cached_property
     def inputs(self) -> tuple["Stage", ...]:
         """The stages among the fields, in order, also inside tuples."""
         return tuple(_stages(getattr(self, field.name) for field in fields(self)))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
+        """What recognises its settings, and all that it reads."""
         return fingerprint(self.name, self.version, settings(self))
 
-    @property
+    @cached_property
     def folder(self) -> str:
         """Where its parts live, below the root of a store."""
         return f"{self.name}-{self.fingerprint}"
 
-    @property
+    @cached_property
     def extent(self) -> int | tuple[int, ...] | None:
         """How far it goes (how many, or which), where the fingerprint leaves that out."""
         for field in fields(self):
@@ -69,11 +82,9 @@ class Stage:
         """What a part is called in its folder. Where a greater extent would make it another part, the name must say so."""
         return f"{part:05d}"
 
-    def needs(self, part: int) -> Iterator[tuple["Stage", int]]:
+    def needs(self, part: int) -> Iterator["Need"]:
         """The parts that `part` reads: all parts of all inputs unless a stage knows better."""
-        for stage in self.inputs:
-            for i in range(stage.n_parts):
-                yield stage, i
+        return whole(*self.inputs)
 
     def part_bytes(self) -> int:
         """About how many bytes one part writes. What is small may say so."""
@@ -91,11 +102,26 @@ class Stage:
         raise NotImplementedError(f"{type(self).__name__} does not say how to process a part")
 
 
+Need = tuple[Stage, range]  # parts of a stage that are read
+
+
+def whole(*stages: Stage) -> Iterator[Need]:
+    """All parts of some stages."""
+    return ((stage, range(stage.n_parts)) for stage in stages)
+
+
+def one(stage: Stage, part: int = 0) -> Need:
+    """One part of a stage."""
+    return stage, range(part, part + 1)
+
+
 def in_order(goals: Sequence[Stage]) -> list[Stage]:
     """The goals and all that they read, each after its inputs."""
     ordered: dict[Stage, None] = {}
 
     def visit(stage: Stage) -> None:
+        if stage in ordered:
+            return
         for read in stage.inputs:
             visit(read)
         ordered.setdefault(stage)

@@ -37,6 +37,7 @@ from pipeline.formats.pages import footer_of, read_group
 
 Part = int | str  # its number; its name, where it may be none of the parts at the stage's extent
 
+_DESCRIPTION = "stage.json"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -50,8 +51,10 @@ class Store:
     # What exists
 
     def missing(self, stage: Stage) -> list[int]:
-        """The parts of a stage that are not there yet."""
-        return [part for part in range(stage.n_parts) if not self.exists(stage, part)]
+        """The parts of a stage that are not there yet, in order. The folder is listed once, however many parts there are."""
+        there = set(self.finished(stage))
+        parts = range(stage.n_parts)
+        return [part for part in parts if stage.part_name(part) not in there] if there else list(parts)
 
     def exists(self, stage: Stage, part: int) -> bool:
         return os.path.exists(self._record_path(stage, part))  # False also where the root may not be read
@@ -143,9 +146,14 @@ class Store:
         except (OSError, KeyError, pa.ArrowException) as error:
             raise self._damaged(stage, part, path, str(error)) from error
 
-    def finished(self, stage: Stage, beginning: str) -> list[str]:
-        """The names of the finished parts that begin so; also of those that are none at the stage's extent."""
-        return sorted(path.stem for path in (self.root / stage.folder).glob(f"{beginning}*.json"))
+    def finished(self, stage: Stage, beginning: str = "") -> list[str]:
+        """The names of the finished parts, or of those that begin so; also of those that are none at the stage's extent."""
+        try:
+            listed = os.listdir(self.root / stage.folder)
+        except OSError:  # not there yet, or not to be read
+            return []
+        names = (name.removesuffix(".json") for name in listed if name.endswith(".json") and name != _DESCRIPTION)
+        return sorted(name for name in names if name.startswith(beginning))
 
     def unchanged(self, stage: Stage, part: Part) -> bool:
         """Whether a finished part is as its record says."""
@@ -196,9 +204,9 @@ class Store:
         files = _sums(out)
 
         home = self.root / stage.folder
-        if not (home / "stage.json").exists():
+        if not (home / _DESCRIPTION).exists():
             home.mkdir(parents=True, exist_ok=True)
-            _write_by_rename(home / "stage.json", describe(stage), desk=out.parent)
+            _write_by_rename(home / _DESCRIPTION, describe(stage), desk=out.parent)
         if self.exists(stage, part):
             return  # another worker was faster; the bytes are the same
         _rename_unless_there(out, self.folder(stage, part), files)

@@ -7,6 +7,7 @@ bare model with everything of the U-Net at the top. A U-Net with cross-attention
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class Model:
 
     def h_shape(self, point: CapturePoint = "after") -> tuple[int, int, int]:
         """(C, H, W) of h, found by one pass of a copy without weights."""
-        return bottleneck.h_shape(checkpoint.without_weights(self._unet_kind(), json.loads(self.unet)), point)
+        return _h_shape(self._unet_kind(), self.unet, point)
 
     def load(self, point: CapturePoint = "after", dtype: str = "float32", compiled: bool = False) -> "LoadedModel":
         """Ready to run, on a GPU where there is one. The weights stay float32; `dtype` is that of the U-Net's autocast."""
@@ -157,6 +158,12 @@ def find(name: str, revision: str | None = None) -> Model:
 
 
 # The U-Net
+
+
+@cache
+def _h_shape(kind: Any, config: str, point: CapturePoint) -> tuple[int, int, int]:
+    """The pass takes a second, and a plan asks many times."""
+    return bottleneck.h_shape(checkpoint.without_weights(kind, json.loads(config)), point)
 
 
 def _unet_folder(folder: Path) -> Path:

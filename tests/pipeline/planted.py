@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
@@ -56,8 +56,8 @@ class Squares(Stage):
     def n_parts(self) -> int:
         return self.numbers.n_parts
 
-    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
-        yield self.numbers, part
+    def needs(self, part: int) -> Iterator[Need]:
+        yield one(self.numbers, part)
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         [number] = store.table(self.numbers, "numbers.parquet", part)["number"].to_pylist()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.formats.arrays import write_arrays
 from pipeline.stages.finders.finder import names_of
@@ -41,11 +41,9 @@ class ByStep(Stage):
         """Write the directions, from the fits of step 0, 1, ... T-1."""
         raise NotImplementedError(f"{type(self).__name__} does not say what its steps make together")
 
-    def needs_at(self, step: int) -> Iterator[tuple[Stage, int]]:
+    def needs_at(self, step: int) -> Iterator[Need]:
         """The parts that the fit of a step reads: all parts of all inputs unless a finder knows better."""
-        for stage in self.read:
-            for i in range(stage.n_parts):
-                yield stage, i
+        return whole(*self.read)
 
     @property
     def read(self) -> tuple[Stage, ...]:
@@ -89,7 +87,7 @@ class Steps(Stage):
     def part_bytes(self) -> int:
         return self.finder.step_bytes() + 100_000
 
-    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+    def needs(self, part: int) -> Iterator[Need]:
         return self.finder.needs_at(part)
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 
 from pipeline.annotators.base import Annotator, Scorer
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.projection import By, project, search
@@ -111,10 +111,8 @@ class DisentangleByEffects(Stage):
     def inputs(self) -> tuple[Stage, ...]:
         return (self.finder, self.searches)
 
-    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
-        yield self.finder, 0
-        for i in range(self.searches.n_parts):
-            yield self.searches, i
+    def needs(self, part: int) -> Iterator[Need]:
+        return whole(self.finder, self.searches)
 
     def check(self) -> None:
         if self.by not in get_args(By):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.subspaces import clusters, mean_subspace
@@ -57,11 +57,9 @@ class JacobianDirections(Stage):
     def _parts_of_scale(self) -> range:
         return range(min(self.scale.n_parts, -(-YARDSTICK // self.scale.batch)))
 
-    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
-        for i in range(self.subspaces.n_parts):
-            yield self.subspaces, i
-        for i in self._parts_of_scale:
-            yield self.scale, i
+    def needs(self, part: int) -> Iterator[Need]:
+        yield from whole(self.subspaces)
+        yield self.scale, self._parts_of_scale
 
     def part_bytes(self) -> int:
         return self.n * self.scale.steps * 4 * int(np.prod(self.scale.h_shape))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.annotators.regions import Mask, Masker, to_latents
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.fingerprint import EXTENT, PART_BY_PART
@@ -63,10 +63,10 @@ class JacobianSubspaces(Stage):
         h = int(np.prod(self.sample.h_shape))
         return self.batch * len(self.at) * self.k * 4 * h
 
-    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+    def needs(self, part: int) -> Iterator[Need]:
         if self.mask:
             for held_by in sorted({i // self.sample.batch for i in self.ids(part)}):
-                yield self.sample, held_by
+                yield one(self.sample, held_by)
 
     def check(self) -> None:
         if not self.samples or self.batch < 1 or self.tolerance <= 0:

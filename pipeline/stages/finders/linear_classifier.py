@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.dual import AnyArray, combine, coordinates, gram, moments, projected, standardised_basis
@@ -58,10 +58,8 @@ class LinearClassifier(Supervised):
     def read(self) -> tuple[Stage, ...]:
         return (*super().read, self.sketch) if self.sketch else super().read
 
-    def needs_at(self, step: int) -> Iterator[tuple[Stage, int]]:
-        for stage in super().read:
-            for i in range(stage.n_parts):
-                yield stage, i
+    def needs_at(self, step: int) -> Iterator[Need]:
+        yield from whole(*super().read)
         if self.sketch:
             yield from sketches.needs_at(self.sketch, step)
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.component_matching import align_signs, match
@@ -58,13 +58,13 @@ class PrincipalComponents(ByStep):
     def read(self) -> tuple[Stage, ...]:
         return (self.sample, self.source) if self._probed else (self.sample,)
 
-    def needs_at(self, step: int) -> Iterator[tuple[Stage, int]]:
+    def needs_at(self, step: int) -> Iterator[Need]:
         if not isinstance(self.sample, Sketched):
             yield from super().needs_at(step)
             return
         yield from sketches.needs_at(self.sample, step)
-        for part in self._probe if self._probed else ():
-            yield self.source, part
+        if self._probed:
+            yield self.source, self._probe
 
     def check(self) -> None:
         n = self.source.n

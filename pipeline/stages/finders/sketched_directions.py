@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from pipeline.annotators.base import Annotator
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.sketch import Sketch
@@ -57,7 +57,7 @@ class SketchedDirections(ByStep):
     def method(self) -> str:
         return f"sketched-{self.estimator}"
 
-    def needs_at(self, step: int) -> Iterator[tuple[Stage, int]]:
+    def needs_at(self, step: int) -> Iterator[Need]:
         return sketches.needs_at(self.sketches, step)
 
     def check(self) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.annotators.base import Annotator, Scorer
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.fingerprint import PART_BY_PART
@@ -39,8 +39,8 @@ class Annotate(Stage):
     def part_name(self, part: int) -> str:
         return self.sample.part_name(part)
 
-    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
-        yield self.sample, part
+    def needs(self, part: int) -> Iterator[Need]:
+        yield one(self.sample, part)
 
     def part_bytes(self) -> int:
         return 4_000 + 10 * len(self.sample.sample_ids(0)) * sum(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.annotators.base import Embedder
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.fingerprint import PART_BY_PART
 from pipeline.formats.arrays import write_arrays
@@ -29,8 +29,8 @@ class Embed(Stage):
     def part_name(self, part: int) -> str:
         return self.sample.part_name(part)
 
-    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
-        yield self.sample, part
+    def needs(self, part: int) -> Iterator[Need]:
+        yield one(self.sample, part)
 
     def setup(self) -> Callable[[np.ndarray], np.ndarray]:
         return self.embedder.embedder()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
@@ -36,10 +36,10 @@ class EditAtUnit(Edit):
     n: int = 14
     evaluate: Evaluate | None = None  # that measured these directions
 
-    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+    def needs(self, part: int) -> Iterator[Need]:
         yield from super().needs(part)
         if part not in self.unedited_parts and self.evaluate:
-            yield self.evaluate, 0
+            yield one(self.evaluate)
 
     def check(self) -> None:
         if self.evaluate is None or not set(self.names) <= set(self.evaluate.edit.names):

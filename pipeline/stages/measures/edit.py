@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, one, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.images import png
@@ -85,11 +85,11 @@ class Edit(Stage):
     def n_parts(self) -> int:
         return len(self.unedited_parts) - (-self._edits // self._part_rows)
 
-    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+    def needs(self, part: int) -> Iterator[Need]:
         used = {name for name, _, _, _ in self._places(part)}
         for finder in self.finders:
             if used & set(names_of(finder)):
-                yield finder, 0
+                yield one(finder)
 
     def part_bytes(self) -> int:
         return self._part_rows * int(np.prod(self.sample.model.image_shape))
@@ -214,10 +214,10 @@ class EditOrigins(Edit):
     def twins_of(self, part: int) -> list[int]:
         return [0]
 
-    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+    def needs(self, part: int) -> Iterator[Need]:
         if part > 0:
             return super().needs(part)
-        return ((finder, 0) for finder in self.finders)
+        return whole(*self.finders)
 
     def check(self) -> None:
         if self.n != 1 or self.seeds != 1:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.annotators.base import Annotator, Scorer
 from pipeline.annotators.regions import Mask, Masker, remembered
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.formats.images import decode
 from pipeline.formats.parquet import write_table
@@ -46,12 +46,11 @@ class ScoreEdits(Stage):
     def n_parts(self) -> int:
         return self.edit.n_parts
 
-    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
+    def needs(self, part: int) -> Iterator[Need]:
         for i in {*self.edit.twins_of(part), part}:
-            yield self.edit, i
+            yield one(self.edit, i)
         if self.embed:
-            for i in self.embed.first_parts(REFERENCE):
-                yield self.embed, i
+            yield self.embed, self.embed.first_parts(REFERENCE)
 
     def check(self) -> None:
         if self.head:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from torch import Tensor
 
 from pipeline.annotators.base import Annotator, Scorer
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.pca import merge_in_tree
@@ -71,11 +71,11 @@ def merged(sketched: Sketched, store: Store, step: int, blocks: range | None = N
     return merge_in_tree(enumerate(states), len(wanted)).settled()
 
 
-def needs_at(sketched: Sketched, step: int) -> Iterator[tuple[Stage, int]]:
+def needs_at(sketched: Sketched, step: int) -> Iterator[Need]:
     """The parts that `merged` reads."""
     assert isinstance(sketched, Stage)
     for part in dict.fromkeys(sketched.part_of(block, step) for block in range(sketched.blocks)):
-        yield sketched, part
+        yield one(sketched, part)
 
 
 def file_name(step: int) -> str:
@@ -114,10 +114,10 @@ class SketchActivations(Stage):
         block, step = divmod(part, self.source.steps)
         return named(f"{block:05d}-{step:03d}", len(self._ids(block)), self.full_block)
 
-    def needs(self, part: int) -> Iterator[tuple[Stage, int]]:
-        for i in self._parts(part // self.source.steps):
-            yield self.source, i
-            yield self.annotate, i
+    def needs(self, part: int) -> Iterator[Need]:
+        parts = self._parts(part // self.source.steps)
+        yield self.source, parts
+        yield self.annotate, parts
 
     @property
     def inputs(self) -> tuple[Stage, ...]:

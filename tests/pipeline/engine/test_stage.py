@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from pipeline.engine.stage import Stage, in_order
+from pipeline.engine.stage import Stage, in_order, one
 from pipeline.fingerprint import EXTENT, PART_BY_PART, not_hashed, settings
 
 
@@ -31,9 +31,9 @@ def test_what_does_not_change_the_bytes_is_left_out():
 
 
 def test_inputs_are_part_of_the_fingerprint():
-    one, other = Reader((Source(3), Source(4))), Reader((Source(3), Source(5)))
-    assert one.fingerprint != other.fingerprint
-    assert one.inputs == (Source(3), Source(4))
+    this, other = Reader((Source(3), Source(4))), Reader((Source(3), Source(5)))
+    assert this.fingerprint != other.fingerprint
+    assert this.inputs == (Source(3), Source(4))
 
 
 def test_a_raised_version_changes_the_fingerprint(monkeypatch):
@@ -48,7 +48,8 @@ def test_the_fingerprint_is_the_same_in_every_process():
 
 
 def test_a_stage_reads_all_parts_of_its_inputs_unless_it_says_otherwise():
-    assert list(Reader((Source(3), Source(4))).needs(0)) == [(Source(3), 0), (Source(4), 0)]
+    assert list(Reader((Source(3), Source(4))).needs(0)) == [(Source(3), range(1)), (Source(4), range(1))]
+    assert one(Source(3), 2) == (Source(3), range(2, 3))
 
 
 def test_order_puts_every_stage_after_its_inputs_once():

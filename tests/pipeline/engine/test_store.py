@@ -180,7 +180,7 @@ def test_the_record_holds_the_sums_of_every_file_and_how_the_part_was_made(store
 
 
 def test_a_worker_records_with_what_a_part_was_made_also_where_there_is_no_git(store, monkeypatch):
-    from pipeline import worker
+    from pipeline.engine import worker
 
     worker._versions.cache_clear()
     monkeypatch.setenv("PATH", "/nowhere")

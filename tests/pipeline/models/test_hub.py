@@ -83,7 +83,7 @@ def test_the_hub_s_own_variables_are_respected(tmp_path, repository):
     """Offline from the environment, in a process of its own."""
 
     def revision(home: Path) -> str:
-        code = "from pipeline import hub; print(hub.locate('planted/model').revision)"
+        code = "from pipeline.models import hub; print(hub.locate('planted/model').revision)"
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(home)}
         run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
         return run.stdout.strip() or run.stderr.splitlines()[-2]

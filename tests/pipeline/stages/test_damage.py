@@ -44,14 +44,13 @@ def outcome(worker: Worker, reader: Stage, part: int, store: Store, out: Path) -
     return "the same" if same else "other bytes"
 
 
-def readers(flow: Stage, stage: Stage) -> list[tuple[Stage, int]]:
+def readers(flow: Stage, stage: Stage) -> Iterator[tuple[Stage, int]]:
     """Of each stage that reads part 0 of this one, the first part that does."""
-    return [
-        (reader, part)
-        for reader in in_order((flow,))
-        for part in [next((i for i in range(reader.n_parts) if (stage, 0) in reader.needs(i)), None)]
-        if part is not None
-    ]
+    for reader in in_order((flow,)):
+        for part in range(reader.n_parts):
+            if any(needed == stage and 0 in parts for needed, parts in reader.needs(part)):
+                yield reader, part
+                break
 
 
 def test_no_flipped_bit_reaches_a_catalog(flow, damaged, tmp_path):

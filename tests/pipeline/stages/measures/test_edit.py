@@ -9,6 +9,7 @@ import torch
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
 from pipeline.engine.runner import run
+from pipeline.engine.stage import one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.images import decode
@@ -57,9 +58,9 @@ def test_a_row_is_what_it_is_alone(edit, edits):
 
 def test_a_part_needs_only_the_directions_that_it_applies(edit):
     assert not list(edit.needs(0))
-    assert list(edit.needs(1)) == list(edit.needs(2)) == [(edit.finders[0], 0)]
-    assert list(edit.needs(3)) == [(edit.finders[0], 0), (edit.finders[1], 0)]
-    assert list(edit.needs(4)) == list(edit.needs(6)) == [(edit.finders[1], 0)]
+    assert list(edit.needs(1)) == list(edit.needs(2)) == [one(edit.finders[0])]
+    assert list(edit.needs(3)) == [one(edit.finders[0]), one(edit.finders[1])]
+    assert list(edit.needs(4)) == list(edit.needs(6)) == [one(edit.finders[1])]
 
 
 def test_twins_are_looked_for_where_they_are(edit):
