@@ -32,7 +32,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from sklearn.decomposition import IncrementalPCA
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from benchmarks._memory import forget_peak, memory
 from benchmarks._report import verdict

@@ -1,10 +1,24 @@
-"""What decides a result, as JSON that is hashed: a dataclass by its name and fields, but for those that it leaves out."""
+"""What decides a result, as JSON that is hashed.
+
+A setting is a number, a string, a tuple, a dict, a function or a dataclass. A dataclass is described by what it is, by its fields
+but for those that are `not_hashed`, and by what else it says of itself: its name, version, attributes and thresholds (`SAID`). A
+plug that is brought along, a class or function outside this project, is told from others by its module too, and by its source where
+it has no version: change its code, and what it made is made again.
+"""
 
 import dataclasses
 import hashlib
+import inspect
 import json
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
+
+from pipeline.errors import UserError
+
+SAID = ("name", "version", "attributes", "thresholds")  # of these, what an object has and is none of its fields
+OWN = "pipeline."  # modules whose classes keep their identity when they move
 
 
 def not_hashed(default: Any = dataclasses.MISSING) -> Any:
@@ -23,25 +37,60 @@ def fingerprint(*described: Any) -> str:
 
 
 def settings(value: Any, extents: bool = False) -> Any:
-    """A stage or a setting as JSON: what the fingerprint hashes; with its extent, what the catalog records."""
+    """A stage or a setting as JSON: what the fingerprint hashes; with its extent, what the catalog records.
+
+    Raises TypeError for what is no setting, and UserError for a plug whose source cannot be read.
+    """
     if is_dataclass(value) and not isinstance(value, type):
-        described = {
-            field.name: _setting(getattr(value, field.name), field.metadata.get("part by part", False))
-            for field in fields(value)
-            if field.metadata.get("hashed", True) or (extents and field.metadata.get("extent"))
-        }
-        return {"is": type(value).__name__, **described}
+        return {**identity(type(value)), **_said(value), **_fields(value, extents)}
+    if inspect.isfunction(value):
+        return identity(value)
     if isinstance(value, dict):
         return {str(key): _setting(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_setting(item) for item in value]
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    raise TypeError(f"A setting must be a number, a string, a tuple, a dict or a dataclass, not {type(value).__name__}")
+    raise TypeError(
+        f"A setting must be a number, a string, a tuple, a dict, a function or a dataclass, not {type(value).__name__}"
+    )
+
+
+@cache
+def identity(plug: type | Callable[..., Any]) -> dict[str, str]:
+    """What a class or function is: its name. Outside this project also its module, and its source unless it has a version."""
+    if plug.__module__.startswith(OWN):
+        return {"is": plug.__qualname__}
+    named = {"is": f"{plug.__module__}:{plug.__qualname__}"}
+    if hasattr(plug, "version"):
+        return named
+    try:
+        source = inspect.getsource(plug)
+    except (OSError, TypeError) as error:
+        raise UserError(
+            f"The source of {named['is']} cannot be read ({error}), so a change of it would go unseen.\n"
+            "Put it into a file, or give it a version = 1, which you raise when its results change."
+        ) from error
+    return {**named, "source": hashlib.sha256(source.encode()).hexdigest()}
+
+
+def _said(value: Any) -> dict[str, Any]:
+    """What an object says of itself beside its fields. A stage's name and version stand in its fingerprint already."""
+    if hasattr(value, "as_input"):
+        return {}
+    names = {field.name for field in fields(value)}
+    return {key: _setting(getattr(value, key)) for key in SAID if key not in names and hasattr(value, key)}
+
+
+def _fields(value: Any, extents: bool) -> dict[str, Any]:
+    return {
+        field.name: _setting(getattr(value, field.name), field.metadata.get("part by part", False))
+        for field in fields(value)
+        if field.metadata.get("hashed", True) or (extents and field.metadata.get("extent"))
+    }
 
 
 def _setting(value: Any, part_by_part: bool = False) -> Any:
-    as_input = getattr(
-        value, "as_input", None
-    )  # what has a name of its own there, such as a stage that another one reads
+    """What stands for a setting; for a stage that another one reads, its own name."""
+    as_input = getattr(value, "as_input", None)
     return as_input(part_by_part) if as_input else settings(value)

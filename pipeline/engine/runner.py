@@ -79,7 +79,7 @@ def _drain(agenda: "Agenda", store: Store, pool: Pool, progress: Progress) -> di
 
 
 @dataclass
-class Group:
+class ReadTogether:
     """Parts that are read together, and by whom."""
 
     left: int  # to be made
@@ -92,8 +92,8 @@ class Agenda:
     def __init__(self, plans: Sequence[StagePlan]):
         self.ready: deque[Task] = deque()
         self._todo = {each.stage: each.todo for each in plans}
-        self._groups: dict[Need, Group] = {}
-        self._groups_of: dict[Task, list[Group]] = {}
+        self._groups: dict[Need, ReadTogether] = {}
+        self._groups_of: dict[Task, list[ReadTogether]] = {}
         self._unmet: dict[Task, int] = {}  # groups that a task waits for
         for each in plans:
             for part in each.todo:
@@ -124,11 +124,11 @@ class Agenda:
         else:
             self.ready.append(task)
 
-    def _group(self, need: Need) -> Group:
+    def _group(self, need: Need) -> ReadTogether:
         if need not in self._groups:
             stage, parts = need
             to_make = within(self._todo[stage], parts)
-            self._groups[need] = group = Group(len(to_make), [])
+            self._groups[need] = group = ReadTogether(len(to_make), [])
             for part in to_make:
                 self._groups_of.setdefault((stage, part), []).append(group)
         return self._groups[need]

@@ -44,7 +44,7 @@ def test_a_raised_version_changes_the_fingerprint(monkeypatch):
 
 def test_the_fingerprint_is_the_same_in_every_process():
     """A golden number: if it changes, every finished part of every user is orphaned."""
-    assert Reader((Source(3),), 0.5).folder == "reader-76473edd6346836d"
+    assert Reader((Source(3),), 0.5).folder == "reader-b918279536d1689c"
 
 
 def test_a_stage_reads_all_parts_of_its_inputs_unless_it_says_otherwise():
@@ -88,5 +88,5 @@ def test_more_of_the_same_is_the_same_stage_and_to_what_reads_all_of_it_another(
 
 
 def test_an_extent_is_described_where_it_is_asked_for():
-    assert settings(Many(1.0, 10)) == {"is": "Many", "rate": 1.0}
-    assert settings(Many(1.0, 10), extents=True) == {"is": "Many", "rate": 1.0, "n": 10}
+    assert settings(Many(1.0, 10)) == {"is": f"{__name__}:Many", "rate": 1.0}
+    assert settings(Many(1.0, 10), extents=True) == {"is": f"{__name__}:Many", "rate": 1.0, "n": 10}
