@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from jobs.command_line import carry_out, console, main
+from jobs.options import Where
 from tests.pipeline.planted import Gated, Squares, Total
 
 
@@ -13,7 +14,7 @@ def planted(
 ) -> None:
     """Numbers, of which those from `held` on wait for the gate; their squares; the total."""
     store, [total] = carry_out(
-        lambda: (Total(Squares(Gated(parts=12, held=held, gate=gate))),), root, workers, address, plan_only=False
+        lambda: (Total(Squares(Gated(parts=12, held=held, gate=gate))),), Where(root, workers, address)
     )
     console.print(f"Total: {store.folder(total)}")
 

@@ -1,0 +1,79 @@
+"""Progress of a run: live lines on a terminal, and a plain line now and then elsewhere."""
+
+import time
+from collections.abc import Sequence
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from jobs.printing import console
+from pipeline.engine.plan import StagePlan
+from pipeline.engine.stage import Stage
+
+
+class Lines:
+    """Progress: one live line a stage on a terminal, and a plain line now and then elsewhere."""
+
+    QUIET = 15.0  # seconds between plain lines
+
+    def __init__(self, plans: Sequence[StagePlan]):
+        self.total = {each.stage: len(each.todo) for each in plans if each.todo}
+        self.done = dict.fromkeys(self.total, 0)
+        self.live = console.is_terminal
+        self.started = self.last = time.monotonic()
+        columns = (
+            "{task.description}",
+            BarColumn(),
+            MofNCompleteColumn(),
+            Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        self.bars = Progress(*(TextColumn(c) if isinstance(c, str) else c for c in columns), console=console)
+        self.tasks = {
+            stage: self.bars.add_task(self.label(stage), total=n, start=False) for stage, n in self.total.items()
+        }
+
+    def label(self, stage: Stage) -> str:
+        twins = [other for other in self.total if other.name == stage.name]
+        return stage.name if len(twins) == 1 else f"{stage.name} {twins.index(stage) + 1}"
+
+    def __enter__(self) -> "Lines":
+        if self.live and self.total:
+            self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def advance(self, stage: Stage) -> None:
+        self.done[stage] += 1
+        if self.done[stage] == 1:
+            self.bars.start_task(self.tasks[stage])
+        self.bars.advance(self.tasks[stage])
+        now = time.monotonic()
+        finished = self.done[stage] == self.total[stage]
+        if not self.live and (finished or now - self.last > self.QUIET):
+            self.last = now
+            print(
+                f"{now - self.started:6.0f} s  {self.label(stage)}: {self.done[stage]} of {self.total[stage]} parts",
+                flush=True,
+            )
+
+
+class Rate(TextColumn):
+    """Parts a minute."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed * 60:.1f}/min" if task.speed else "", style="dim")

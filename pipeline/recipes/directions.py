@@ -1,0 +1,48 @@
+"""The whole method: sources, finders, measurement, catalog and report. It reads like the method section of a paper.
+
+Every stage is a description of what to make; nothing runs here.
+"""
+
+from pipeline.annotators.base import Annotator
+from pipeline.annotators.registry import mask
+from pipeline.models.pretrained import Model
+from pipeline.recipes import find
+from pipeline.recipes.measure import Measurement
+from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.measures.calibrate import calibrate
+from pipeline.stages.measures.locality import Locality
+from pipeline.stages.measures.transfer import Transfer
+from pipeline.stages.publish import Catalog
+from pipeline.stages.report import Report
+from schemas.run import Run
+
+NEAR = (-2.0, 2.0)  # strengths of principal components, in standard deviations of h
+FAR = (-4.0, 4.0)  # and of directions of single images
+
+
+def directions(run: Run, model: Model, labels: Annotator) -> tuple[Catalog, Report]:
+    """The catalog of a run and its report, of a model whose images `labels` knows."""
+    found_in, sample, stored = find.sources(run, model, labels)
+    unsupervised, difference, better = find.finders(run, found_in, labels)
+    masks = [None if name == "image" else mask(name) for name in dict.fromkeys(run.region)]
+    single = find.of_single_images(stored, min(run.jacobians, stored.n), masks)
+
+    measure = Measurement.by(run.judge, sample, tuple(run.allow_judge), run.facenet_weights, run.protocol)
+    full, *others = measure.supervised(difference, better, run.held_out, run.by_effects)
+    few = max(2, run.held_out // 4)
+    components = measure.unsupervised((unsupervised,), NEAR, few)
+    alone = [measure.unsupervised(single, FAR, few)] if single else []
+    evaluations = (full, *others, components, *alone)
+
+    published = [finder for each in evaluations for finder in each.edit.finders]
+    distinct = tuple(each for each in single if each.kind == "distinct")
+    catalog = Catalog(
+        found_in,
+        tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
+        evaluations,
+        calibrations=tuple(calibrate(each, run.held_out) for each in (full, components, *alone)),
+        transfers=tuple(Transfer(measure.origins(stored, distinct, FAR), each) for each in alone),
+        localities=tuple(Locality(each.edit, tuple(filter(None, masks))) for each in alone if any(masks)),
+        convergences=find.learning_curves(difference),
+    )
+    return catalog, Report(catalog)

@@ -1,0 +1,92 @@
+"""Where directions are found, and the finders of them, as the paper has them and as this project recommends them."""
+
+from typing import NamedTuple, cast
+
+from pipeline.annotators.base import Annotator
+from pipeline.annotators.regions import Mask
+from pipeline.engine.stage import Stage
+from pipeline.errors import UserError
+from pipeline.imagesets import image_set
+from pipeline.models.pretrained import Model
+from pipeline.stages.finders.by_step import EXACT
+from pipeline.stages.finders.jacobian_directions import JacobianDirections
+from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
+from pipeline.stages.finders.linear_classifier import LinearClassifier
+from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
+from pipeline.stages.finders.mean_difference import MeanDifference
+from pipeline.stages.finders.principal_components import Across, PrincipalComponents
+from pipeline.stages.finders.sketched_directions import SketchedDirections
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.measures.learning_curve import FEWEST, Convergence
+from pipeline.stages.sources.invert import Invert
+from pipeline.stages.sources.sample import Sample
+from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
+from pipeline.stages.sources.source import Source
+from schemas.run import Run
+
+# Where directions are found in real images:
+YARDSTICK = 128  # samples, at most, whose standard deviations are the unit of effects
+ITERATIONS = 2  # passes of the U-Net a step of DDIM inversion
+
+VECTORS = 4  # singular vectors of a sample at a step
+
+
+class Sources(NamedTuple):
+    """Images with their h, and what they are for."""
+
+    found_in: Source  # directions are found here
+    measured_on: Source  # whose model makes the held-out samples, and whose scores are the unit of effects
+    stored: Source  # their activations can be read
+
+
+class Found(NamedTuple):
+    """The finders of one kind of source."""
+
+    unsupervised: Stage
+    difference: Stage  # the paper's Eq. 11
+    better: tuple[Stage, ...]  # what separates better; which of these is best differs by attribute
+
+
+def sources(run: Run, model: Model, labels: Annotator) -> Sources:
+    """Samples with their activations or sketches of them, or real images, inverted."""
+    if run.images is not None and not run.activations:
+        raise UserError("Real images are inverted with their activations stored: leave --no-activations out.")
+    sample = Sample(model, run.samples, run.steps, run.eta, seed=run.seed)
+    fewer = Sample(model, min(run.samples, YARDSTICK), run.steps, run.eta, seed=run.seed)
+    if run.images is not None:
+        inverted = Invert(model, run.steps, images=image_set.find(run.images), iterations=ITERATIONS)
+        return Sources(inverted, fewer, inverted)
+    if run.activations:
+        return Sources(sample, sample, sample)
+    sketched = SketchedSample(model, run.samples, run.steps, run.eta, seed=run.seed, annotator=labels, block=run.block)
+    return Sources(sketched, sketched, fewer)
+
+
+def finders(run: Run, source: Source, labels: Annotator) -> Found:
+    """Exact fits up to some thousands of samples, and fits of sketches beyond."""
+    wanted = tuple(name.strip() for name in run.attributes.split(",") if name.strip())
+    across = cast(Across, run.across)  # the stage checks it
+    annotate = Annotate(source, (labels,))
+    if run.activations and source.n <= EXACT:
+        by = (annotate, labels.name, wanted, run.top)
+        better = (LinearClassifier(*by), LinearDiscriminant(*by))
+        return Found(PrincipalComponents(source, run.components, across), MeanDifference(*by), better)
+    sketched = SketchActivations(annotate, labels.name) if run.activations else source
+    difference = SketchedDirections(sketched, wanted, "mean-difference")
+    return Found(
+        PrincipalComponents(sketched, run.components, across), difference, (SketchedDirections(sketched, wanted),)
+    )
+
+
+def of_single_images(source: Source, n: int, masks: list[Mask | None]) -> tuple[JacobianDirections, ...]:
+    """Of the first n samples, in each region: what singular vectors at three steps have in common, and their mean subspaces."""
+    at = tuple(sorted({source.steps * quarter // 4 for quarter in (1, 2, 3)}))
+    subspaces = [JacobianSubspaces(source, tuple(range(n)), at, VECTORS, mask) for mask in masks if n]
+    distinct = (JacobianDirections(each, source, 3) for each in subspaces)
+    return (*distinct, *(JacobianDirections(each, source, 2, "mean") for each in subspaces))
+
+
+def learning_curves(difference: Stage) -> tuple[Convergence, ...]:
+    """Where there are enough positives to draw from."""
+    enough = isinstance(difference, MeanDifference) and difference.n >= FEWEST
+    return (Convergence(cast(MeanDifference, difference)),) if enough else ()

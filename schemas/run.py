@@ -1,0 +1,58 @@
+"""A run: every setting of a direction catalog, in one object. Command line, file and Python are spellings of it."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Run(BaseModel):
+    """What directions to find, in what, and how to measure them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = Field(None, description="Folder or hub id of a diffusers U-Net; without, the bundled one.")
+    samples: int = Field(896, description="Samples to find directions in.")
+    images: Path | None = Field(
+        None, description="Folder or Parquet of real images to find directions in, instead of in samples."
+    )
+    steps: int = Field(16, description="T, steps of the reverse process.")
+    eta: float = Field(1.0, description="0 = DDIM, 1 = DDPM.")
+    seed: int = Field(0, description="Of the samples' noise.")
+    attributes: str = Field("smile,glasses,age,gender,yaw", description="What to find directions for, by commas.")
+    top: int = Field(128, description="Positives, and as many negatives, of an attribute (Eq. 11).")
+    activations: bool = Field(
+        True,
+        description="Store h of every sample. Without, sampling workers keep sketches of it: megabytes, but fewer estimators.",
+    )
+    block: int = Field(2048, description="Samples that a worker sketches at a time, where activations are not stored.")
+    components: int = Field(10, description="Principal components.")
+    across: str = Field(
+        "per-step",
+        description="How components of the steps belong together: per-step (the paper's), matched, or joint.",
+    )
+    jacobians: int = Field(
+        8, description="Samples whose Jacobians give directions of single images; 0 leaves them out."
+    )
+    region: list[str] = Field(
+        ["image", "eyes", "mouth"],
+        description="Where to look for what changes: image, eyes, nose, mouth, head, box:LEFT,TOP,RIGHT,BOTTOM, or an image file.",
+    )
+    held_out: int = Field(
+        28,
+        description="Held-out samples that edits are measured on: twice as many for the control, a quarter for the rest.",
+    )
+    protocol: str = Field(
+        "demo",
+        description="What the supervised directions are measured on: demo, or paper: 100 samples of each of 10 seeds.",
+    )
+    judge: list[str] = Field(
+        ["portraits-judge", "mtcnn"],
+        description="Who measures. Directions are named, calibrated and ranked by the first.",
+    )
+    allow_judge: list[str] = Field([], description="A judge that may measure directions fitted on its own scores.")
+    facenet_weights: Path | None = Field(
+        None, description="FaceNet weights, to measure identity by; without, the first judge's features."
+    )
+    by_effects: bool = Field(
+        False, description="Also project away only what each direction is measured to move beside its target."
+    )
