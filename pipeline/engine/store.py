@@ -8,7 +8,7 @@
       .scratch/                  parts in the making, and their records; one folder each, named by host and process
 
 A part exists exactly when its commit record does, and whatever is read is first checked against that record: a whole file by its
-SHA-256, a row group of activations by the checksums of its pages and the SHA-256 of the footer that says where they lie.
+SHA-256, a row group of activations by the checksums of its pages, which stand in a footer that is checked by its SHA-256.
 """
 
 import errno
@@ -33,7 +33,7 @@ from pipeline.engine.stage import Stage
 from pipeline.errors import UserError
 from pipeline.fingerprint import settings
 from pipeline.formats.hashes import sha256
-from pipeline.formats.pages import footer_of, read_group
+from pipeline.formats.pages import footer_of, is_paged, read_group, verify_pages
 
 Part = int | str  # its number; its name, where it may be none of the parts at the stage's extent
 
@@ -89,7 +89,7 @@ class Store:
             path = folder / name
             if not path.exists():
                 faults.append(f"{path} is missing")
-            elif sha256(path) != expected["sha256"]:
+            elif not _is_as_recorded(path, expected):
                 faults.append(f"{path} has changed since it was written")
         return faults
 
@@ -109,8 +109,9 @@ class Store:
             content = path.read_bytes()
         except OSError as error:
             raise self._damaged(stage, part, path, str(error)) from error
-        if hashlib.sha256(content).hexdigest() != expected["sha256"]:
-            raise self._damaged(stage, part, path, "it does not have the SHA-256 that it was written with")
+        whole = hashlib.sha256(content).hexdigest() == expected["sha256"] if "sha256" in expected else None
+        if not (_is_as_recorded(path, expected) if whole is None else whole):
+            raise self._damaged(stage, part, path, "it does not have the checksum that it was written with")
         return content
 
     def holds(self, stage: Stage, name: str, part: Part = 0) -> bool:
@@ -305,9 +306,22 @@ def _seal(record: dict[str, Any]) -> str:
 
 
 def _as_recorded(folder: Path, files: dict[str, Any]) -> bool:
-    """Whether a folder holds these files and no others, with these SHA-256 sums."""
-    found = {str(path.relative_to(folder)): sha256(path) for path in _files(folder)}
-    return found == {name: expected["sha256"] for name, expected in files.items()}
+    """Whether a folder holds these files and no others, as they were."""
+    found = {str(path.relative_to(folder)): path for path in _files(folder)}
+    return found.keys() == files.keys() and all(_is_as_recorded(path, files[name]) for name, path in found.items())
+
+
+def _is_as_recorded(path: Path, expected: dict[str, Any]) -> bool:
+    """Whether a file is as it was when its part was committed."""
+    if path.stat().st_size != expected["bytes"]:
+        return False
+    if "sha256" in expected:
+        return sha256(path) == expected["sha256"]
+    try:
+        verify_pages(path, expected["footer_sha256"])
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+    return True
 
 
 def _name(stage: Stage, part: Part) -> str:
@@ -324,11 +338,11 @@ def _sums(folder: Path) -> dict[str, Any]:
 
 
 def _sum(path: Path) -> dict[str, Any]:
-    """Size and SHA-256 of a file; of Parquet also the SHA-256 of its footer, by which a row group can be read without the rest."""
-    whole = {"bytes": path.stat().st_size, "sha256": sha256(path)}
-    if path.suffix != ".parquet":
-        return whole
-    return {**whole, "footer_sha256": hashlib.sha256(footer_of(path)).hexdigest()}
+    """Size and SHA-256 of a file; of activations that of the footer, which has the checksums of all their pages."""
+    size = path.stat().st_size
+    if path.suffix == ".parquet" and is_paged(path):
+        return {"bytes": size, "footer_sha256": hashlib.sha256(footer_of(path)).hexdigest()}
+    return {"bytes": size, "sha256": sha256(path)}
 
 
 def _check_written(path: Path) -> None:

@@ -9,6 +9,7 @@ a dict by field number here.
 """
 
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +20,8 @@ import pyarrow.parquet as pq
 from isal.isal_zlib import crc32  # zlib's, at the speed of memory
 
 _MAGIC = b"PAR1"
+_CREATED_BY = b"hspace-directions"
+_CHECKSUMS = b"page_checksums"  # in the footer: of each row group, zlib's CRC-32 of each column
 _TAIL = 4 + len(_MAGIC)  # bytes: the length of the footer, and the mark
 _INT32, _INT64, _FIXED_LEN_BYTE_ARRAY = 1, 2, 7  # Type
 _REQUIRED, _UNCOMPRESSED, _DATA_PAGE, _PLAIN, _RLE = 0, 0, 0, 0, 3  # of other enumerations
@@ -38,6 +41,7 @@ class PageWriter:
         self._file = file
         self._at = 0
         self._groups: list[Struct] = []
+        self._checksums: list[list[int]] = []  # of the pages of each row group
         self._write(_MAGIC)
 
     def write_table(self, table: pa.Table) -> None:
@@ -45,6 +49,7 @@ class PageWriter:
         if not table.schema.equals(self.schema):
             raise ValueError(f"Found a table of {table.schema}; expected {self.schema}.")
         [batch] = table.combine_chunks().to_batches()
+        self._checksums.append([])
         columns = [self._write_column(name, batch[name]) for name in table.column_names]
         chunks = [{2: _I64(0), 3: column} for column in columns]
         self._groups.append({1: chunks, 2: _I64(sum(column[7] for column in columns)), 3: _I64(len(table))})
@@ -54,8 +59,9 @@ class PageWriter:
         fields = [{**_physical(field.type), 3: _REQUIRED, 4: field.name.encode()} for field in self.schema]
         root = {4: b"schema", 5: len(fields)}
         rows = _I64(sum(group[3] for group in self._groups))
-        metadata = [{1: key, 2: value} for key, value in (self.schema.metadata or {}).items()]
-        footer = _thrift({1: 2, 2: [root, *fields], 3: rows, 4: self._groups, 5: metadata, 6: b"hspace-directions"})
+        said = {**(self.schema.metadata or {}), _CHECKSUMS: json.dumps(self._checksums).encode()}
+        metadata = [{1: key, 2: value} for key, value in said.items()]
+        footer = _thrift({1: 2, 2: [root, *fields], 3: rows, 4: self._groups, 5: metadata, 6: _CREATED_BY})
         self._write(footer + len(footer).to_bytes(4, "little") + _MAGIC)
 
     def _write_column(self, name: str, column: pa.Array) -> Struct:
@@ -65,7 +71,9 @@ class PageWriter:
             raise ValueError(
                 f"{len(column)} rows of {name} are {len(data)} bytes; a page holds less than 2 GiB. Write fewer."
             )
-        header = _header(len(column), len(data), crc32(data))
+        checksum = crc32(data)
+        self._checksums[-1].append(checksum)
+        header = _header(len(column), len(data), checksum)
         start, size = _I64(self._at), _I64(len(header) + len(data))
         self._reserve(size)
         self._write(header)
@@ -100,28 +108,54 @@ def footer_of(path: Path) -> bytes:
 def read_group(path: Path, footer_sha256: str, schema: pa.Schema, group: int, last: np.ndarray) -> pa.Table:
     """One row group of what a `PageWriter` wrote: its last column into an array (rows, ...), and the others as a table.
 
-    The footer must be the one that was written, by its SHA-256, and every page have the header that a page of its bytes has, its
-    checksum included. Raises OSError, or one of Arrow's errors, unless all of it is so. No other row group is read.
+    The footer must be the one that was written, by its SHA-256; every page must have the checksum that stands there, and the header
+    that a page of its bytes has. Raises OSError, or one of Arrow's errors, unless all of it is so. No other row group is read.
     """
-    footer = footer_of(path)
-    if hashlib.sha256(footer).hexdigest() != footer_sha256:
-        raise OSError("its footer does not have the SHA-256 that it was written with")
-    metadata = pq.read_metadata(pa.BufferReader(_MAGIC + footer))
+    metadata = _metadata(path, footer_sha256)
     if not metadata.schema.to_arrow_schema().equals(schema):
         raise OSError(f"its columns are {metadata.schema.to_arrow_schema()}; expected {schema}")
     rows = metadata.row_group(group).num_rows
     if rows != len(last):
         raise OSError(f"row group {group} has {rows} rows; expected {len(last)}")
     others = [np.empty(rows, field.type.to_pandas_dtype()) for field in schema][:-1]
-    for i, column in enumerate([*others, last]):
-        page = metadata.row_group(group).column(i)
-        _read_page(path, page.data_page_offset, page.total_compressed_size, column)
+    _read_pages(path, metadata, group, [*others, last])
     return pa.table(others, names=schema.names[:-1])
 
 
-def _read_page(path: Path, start: int, size: int, rows: np.ndarray) -> None:
-    """A page into an array (rows, ...). Its header must be the one that a page of these bytes has."""
-    data = memoryview(rows.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+def verify_pages(path: Path, footer_sha256: str) -> None:
+    """Raise OSError unless every byte of what a `PageWriter` wrote is as it was."""
+    metadata = _metadata(path, footer_sha256)
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group).num_rows
+        kinds = [field.type for field in metadata.schema.to_arrow_schema()]
+        _read_pages(path, metadata, group, [np.empty(rows * kind.bit_width // 8, np.uint8) for kind in kinds], rows)
+
+
+def is_paged(path: Path) -> bool:
+    """Whether a `PageWriter` wrote this file: then its footer's SHA-256 stands for all of it."""
+    return pq.read_metadata(path).created_by == _CREATED_BY.decode()
+
+
+def _metadata(path: Path, footer_sha256: str) -> pq.FileMetaData:
+    footer = footer_of(path)
+    if hashlib.sha256(footer).hexdigest() != footer_sha256:
+        raise OSError("its footer does not have the SHA-256 that it was written with")
+    return pq.read_metadata(pa.BufferReader(_MAGIC + footer))
+
+
+def _read_pages(
+    path: Path, metadata: pq.FileMetaData, group: int, columns: list[np.ndarray], rows: int | None = None
+) -> None:
+    """A row group into arrays of its columns (rows, ...)."""
+    checksums = json.loads(metadata.metadata[_CHECKSUMS])[group]
+    for i, (column, checksum) in enumerate(zip(columns, checksums, strict=True)):
+        page = metadata.row_group(group).column(i)
+        _read_page(path, page.data_page_offset, page.total_compressed_size, column, rows or len(column), checksum)
+
+
+def _read_page(path: Path, start: int, size: int, column: np.ndarray, rows: int, expected: int) -> None:
+    """A page into an array. It must have this checksum, and the header that a page of these bytes has."""
+    data = memoryview(column.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
     checksum = 0
     with open(path, "rb", buffering=0) as file:
         file.seek(start)
@@ -131,7 +165,7 @@ def _read_page(path: Path, start: int, size: int, rows: np.ndarray) -> None:
             if file.readinto(piece) != len(piece):
                 raise OSError("it ends too early")
             checksum = crc32(piece, checksum)
-    if header != _header(len(rows), len(data), checksum):
+    if checksum != expected or header != _header(rows, len(data), checksum):
         raise OSError("a page does not have the checksum that it was written with")
 
 

@@ -168,15 +168,10 @@ def test_the_record_holds_the_sums_of_every_file_and_how_the_part_was_made(store
     make(store, 1)
     path = store.folder(STAGE, 1) / "numbers.parquet"
     record = store.record(STAGE, 1)
-    sums = {
-        "bytes": path.stat().st_size,
-        "sha256": sha256(path),
-        "footer_sha256": hashlib.sha256(footer_of(path)).hexdigest(),
-    }
-    assert record["files"] == {"numbers.parquet": sums}
+    assert record["files"] == {"numbers.parquet": {"bytes": path.stat().st_size, "sha256": sha256(path)}}
     assert (record["stage"], record["part"], record["made"]) == ("numbers", 1, {"host": "here"})
     described = json.loads((store.root / STAGE.folder / "stage.json").read_text())
-    assert described["settings"] == {"is": "Numbers", "parts": 3, "start": 0}
+    assert described["settings"] == {"is": "tests.pipeline.planted:Numbers", "parts": 3, "start": 0}
 
 
 def test_a_worker_records_with_what_a_part_was_made_also_where_there_is_no_git(store, monkeypatch):
@@ -253,6 +248,20 @@ def test_no_flipped_bit_of_any_file_is_read(store, name):
         READERS[name](store)
 
 
+def test_activations_are_recorded_by_their_footer_and_verified_page_by_page(store):
+    """They are not read again to be committed."""
+    with store.part(STAGE, 0) as out:
+        write_every_kind(out)
+    path = store.folder(STAGE, 0) / "activations.parquet"
+    footer = hashlib.sha256(footer_of(path)).hexdigest()
+    assert store.record(STAGE, 0)["files"][path.name] == {"bytes": path.stat().st_size, "footer_sha256": footer}
+    assert store.verify(STAGE, 0) == [] and store.unchanged(STAGE, 0)
+    flip_a_bit(path, at=path.stat().st_size // 2)
+    assert store.verify(STAGE, 0) == [f"{path} has changed since it was written"] and not store.unchanged(STAGE, 0)
+    with pytest.raises(UserError, match="damaged"):
+        store.table(STAGE, path.name, 0)
+
+
 def test_no_flipped_bit_of_a_record_is_read(store):
     """But for one that does not change what its JSON says: an escape, or a space for a tab."""
     make(store)
@@ -309,8 +318,10 @@ def test_a_damaged_part_is_made_again_as_the_error_says(store):
 def test_activations_are_whole_or_no_parquet_at_all(store):
     with store.part(STAGE, 0) as out:
         write_h(out / "activations.parquet", rows=3)
-    table = store.table(STAGE, "activations.parquet", 0)
-    assert table["step"].to_pylist() == [0] * 3 + [1] * 3
+    with store.part(STAGE, 1) as out:
+        write_h(out / "activations.parquet", rows=2)
+    tables = [store.table(STAGE, "activations.parquet", part) for part in (0, 1)]
+    assert pa.concat_tables(tables)["step"].to_pylist() == [0] * 3 + [1] * 3 + [0] * 2 + [1] * 2
 
     path, schema = store.root / "interrupted.parquet", activations_schema((1,))
     with pytest.raises(ZeroDivisionError), h_writer(path, schema) as writer:
