@@ -10,49 +10,57 @@ class Run(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str | None = Field(None, description="Folder or hub id of a diffusers U-Net; without, the bundled one.")
-    samples: int = Field(896, description="Samples to find directions in.")
-    images: Path | None = Field(
-        None, description="Folder or Parquet of real images to find directions in, instead of in samples."
+    model: str | None = Field(
+        default=None, description="Folder or hub id of a diffusers U-Net; without, the bundled one."
     )
-    steps: int = Field(16, description="T, steps of the reverse process.")
-    eta: float = Field(1.0, description="0 = DDIM, 1 = DDPM.")
-    seed: int = Field(0, description="Of the samples' noise.")
-    attributes: str = Field("smile,glasses,age,gender,yaw", description="What to find directions for, by commas.")
-    top: int = Field(128, description="Positives, and as many negatives, of an attribute (Eq. 11).")
+    samples: int = Field(default=896, description="Samples to find directions in.")
+    images: Path | None = Field(
+        default=None, description="Folder or Parquet of real images to find directions in, instead of in samples."
+    )
+    steps: int = Field(default=16, description="T, steps of the reverse process.")
+    eta: float = Field(default=1.0, description="0 = DDIM, 1 = DDPM.")
+    seed: int = Field(default=0, description="Of the samples' noise.")
+    attributes: str = Field(
+        default="smile,glasses,age,gender,yaw", description="What to find directions for, by commas."
+    )
+    top: int = Field(default=128, description="Positives, and as many negatives, of an attribute (Eq. 11).")
     activations: bool = Field(
-        True,
+        default=True,
         description="Store h of every sample. Without, sampling workers keep sketches of it: megabytes, but fewer estimators.",
     )
-    block: int = Field(2048, description="Samples that a worker sketches at a time, where activations are not stored.")
-    components: int = Field(10, description="Principal components.")
+    block: int = Field(
+        default=2048, description="Samples that a worker sketches at a time, where activations are not stored."
+    )
+    components: int = Field(default=10, description="Principal components.")
     across: str = Field(
-        "per-step",
+        default="per-step",
         description="How components of the steps belong together: per-step (the paper's), matched, or joint.",
     )
     jacobians: int = Field(
-        8, description="Samples whose Jacobians give directions of single images; 0 leaves them out."
+        default=8, description="Samples whose Jacobians give directions of single images; 0 leaves them out."
     )
     region: list[str] = Field(
-        ["image", "eyes", "mouth"],
+        default=["image", "eyes", "mouth"],
         description="Where to look for what changes: image, eyes, nose, mouth, head, box:LEFT,TOP,RIGHT,BOTTOM, or an image file.",
     )
     held_out: int = Field(
-        28,
+        default=28,
         description="Held-out samples that edits are measured on: twice as many for the control, a quarter for the rest.",
     )
     protocol: str = Field(
-        "demo",
+        default="demo",
         description="What the supervised directions are measured on: demo, or paper: 100 samples of each of 10 seeds.",
     )
     judge: list[str] = Field(
-        ["portraits-judge", "mtcnn"],
+        default=["portraits-judge", "mtcnn"],
         description="Who measures. Directions are named, calibrated and ranked by the first.",
     )
-    allow_judge: list[str] = Field([], description="A judge that may measure directions fitted on its own scores.")
+    allow_judge: list[str] = Field(
+        default=[], description="A judge that may measure directions fitted on its own scores."
+    )
     facenet_weights: Path | None = Field(
-        None, description="FaceNet weights, to measure identity by; without, the first judge's features."
+        default=None, description="FaceNet weights, to measure identity by; without, the first judge's features."
     )
     by_effects: bool = Field(
-        False, description="Also project away only what each direction is measured to move beside its target."
+        default=False, description="Also project away only what each direction is measured to move beside its target."
     )
