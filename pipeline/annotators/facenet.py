@@ -18,7 +18,7 @@ from torch import Tensor
 from pipeline.annotators.base import resize, to_tensor
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
-from pipeline.formats.hashes import sha256_of
+from pipeline.formats.hashes import check_unchanged, sha256_of
 
 SIZE = 160  # pixels
 
@@ -34,8 +34,7 @@ class FaceNet:
 
     def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
         """Images (B, H, W, 3) uint8 -> unit features (B, 512) float32."""
-        if not Path(self.path).is_file() or sha256_of([Path(self.path)]) != self.weights:
-            raise UserError(f"{self.path} has changed since it was first read, or is gone. Start the job again.")
+        check_unchanged([Path(self.path)], self.weights)
         network = _load(Path(self.path))
 
         @torch.inference_mode()

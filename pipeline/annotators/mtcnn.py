@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from pipeline.annotators.base import Scorer, resize, to_tensor
-from pipeline.formats.hashes import sha256_of
+from pipeline.formats.hashes import check_unchanged, sha256_of
 
 WEIGHTS = [Path(facenet_pytorch.__file__).parent / "data" / f"{net}.pt" for net in ("pnet", "rnet", "onet")]
 
@@ -72,6 +72,7 @@ class Mtcnn:
         return score
 
     def _detector(self) -> facenet_pytorch.MTCNN:
+        check_unchanged(WEIGHTS, self.weights)
         return facenet_pytorch.MTCNN(min_face_size=self.smallest_face, select_largest=True, device="cpu").eval()
 
     def _scale(self, height: int, width: int) -> float:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
-from pipeline.formats.hashes import sha256_of
+from pipeline.formats.hashes import check_unchanged, sha256_of
 
 Masker = Callable[[np.ndarray], np.ndarray]
 
@@ -93,8 +93,7 @@ class MaskFile:
 
     def _read(self, height: int, width: int) -> np.ndarray:
         """(height, width) float32. Colours become grey; the size becomes that of the images."""
-        if not Path(self.path).is_file() or sha256_of([Path(self.path)]) != self.content:
-            raise UserError(f"{self.path} has changed since it was first read, or is gone. Start the job again.")
+        check_unchanged([Path(self.path)], self.content)
         with Image.open(self.path) as image:
             grey = image.convert("L").resize((width, height), Image.Resampling.BOX)
         return np.asarray(grey, np.float32) / 255

@@ -2,10 +2,14 @@
 
 import logging
 import os
+import re
 import secrets
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
+
+import psutil
 
 from pipeline.engine.pool import Task
 from pipeline.engine.store import Store
@@ -21,22 +25,22 @@ class RayPool:
     """
 
     ATTEMPTS = 4
-    GATHERING = 60.0  # seconds for workers to be there and say whether they share the store; later ones say so at their first part
+    GRACE = 10.0  # seconds, after the first worker is there, for others to say whether they share the store; later ones say so at
+    # their first part
 
     def __init__(self, workers: int | None = None, address: str | None = None):
+        _check_free()
+        address = _cluster(address)
         self._open = ExitStack()  # what `close` ends
+        self._before = _children()
         try:
             self.ray = self._open.enter_context(_ray(self._settings(address), alone=address is None))
-            if self.ray.is_initialized():
-                raise UserError(
-                    "This process is connected to a Ray already, so it cannot start or join one.\n"
-                    "Call ray.shutdown() first, or work without Ray."
-                )
             self._open.callback(self.ray.shutdown)
             self._start(workers) if address is None else self._join(address)
             self._hire(workers)
         except BaseException:
             self._open.close()
+            _end(_children() - self._before)
             raise
 
     def _settings(self, address: str | None) -> dict[str, str | None]:
@@ -63,7 +67,9 @@ class RayPool:
         """Start the workers: they come as the cluster has room for them."""
         resources = self.ray.cluster_resources()
         gpus = int(resources.get("GPU", 0))
-        devices = gpus or int(resources["CPU"])
+        devices = gpus or int(resources.get("CPU", 0)) or workers or 0
+        if not devices:
+            raise UserError("The cluster has no CPU or GPU yet.\nSay how many workers to wait for: --workers N.")
         self.size = min(workers or devices, devices)
         options = {"max_restarts": -1, "max_task_retries": self.ATTEMPTS - 1}
         actor = self.ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, **options)(Worker)
@@ -82,6 +88,7 @@ class RayPool:
             self._init("local", num_cpus=workers, include_dashboard=False)
         except Exception:
             self.ray.shutdown()
+            _end(_children() - self._before)
             try:
                 self._init("local", num_cpus=workers, include_dashboard=False)
             except Exception as error:
@@ -113,12 +120,13 @@ class RayPool:
     def _check(self, store: Store) -> None:
         """Raise UserError unless the workers that are there can be worked with: before the first part, not after it."""
         asked = [actor.cannot_write.remote(store) for actor in self.idle]
-        answered, _ = self.ray.wait(asked, num_returns=len(asked), timeout=self.GATHERING)
+        self.ray.wait(asked, num_returns=1)
+        answered, _ = self.ray.wait(asked, num_returns=len(asked), timeout=self.GRACE)
         try:
             refusals = [answer for answer in self.ray.get(answered) if answer]
         except self.ray.exceptions.RayError as error:
             raise UserError(
-                f"A worker could not start: {str(error).strip().splitlines()[0]}\n"
+                f"A worker could not start: {_last_line(error)}\n"
                 "Every machine of the cluster needs this project, its dependencies, and the same release of Python."
             ) from error
         if refusals:
@@ -130,7 +138,10 @@ class RayPool:
         task, actor = self.busy.pop(reference)
         self.idle.append(actor)
         try:
-            return task, self.ray.get(reference)
+            failure = self.ray.get(reference)
+            if failure and failure.not_shared:
+                raise UserError(failure.message)  # this worker would fail at every part, faster than others make one
+            return task, failure
         except self.ray.exceptions.RayError as error:
             died = isinstance(error, self.ray.exceptions.RayActorError | self.ray.exceptions.OutOfMemoryError)
             what = f"its worker died {self.ATTEMPTS} times" if died else "Ray could not run it"
@@ -138,6 +149,40 @@ class RayPool:
 
     def close(self) -> None:
         self._open.close()
+
+
+def _check_free() -> None:
+    """Raise UserError where this process has a Ray: nothing of it is to be changed."""
+    ray = sys.modules.get("ray")
+    if ray and ray.is_initialized():
+        raise UserError(
+            "This process is connected to a Ray already, so it cannot start or join one.\n"
+            "Call ray.shutdown() first, or work without Ray."
+        )
+
+
+def _cluster(address: str | None) -> str | None:
+    """The address of a cluster to join; None starts a Ray of one's own, which "local" is a name for."""
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or address
+    return None if address == "local" else address
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+def _end(processes: set[psutil.Process]) -> None:
+    """End processes that Ray has lost sight of: those of a start that failed or was interrupted."""
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)
+
+
+def _last_line(error: Exception) -> str:
+    """Of an error of Ray's what says the cause, without its colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]
 
 
 @contextmanager
@@ -148,19 +193,22 @@ def _ray(settings: Mapping[str, str | None], alone: bool) -> Iterator[Any]:
     what it does on systems where it forms no clusters.
     """
     before = {name: os.environ.get(name) for name in settings}
-    _set(settings)
-    import ray
-    from ray._private import ray_constants
+    with ExitStack() as afterwards:
+        afterwards.callback(_set, before)
+        _set(settings)
+        import ray
+        from ray._private import ray_constants
 
-    clusters = ray_constants.ENABLE_RAY_CLUSTER
-    try:
-        ray_constants.ENABLE_RAY_CLUSTER = clusters and not alone
-        _read_again()
-        yield ray
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = clusters
-        _set(before)
-        _read_again()
+        afterwards.pop_all()
+        clusters = ray_constants.ENABLE_RAY_CLUSTER
+        try:
+            ray_constants.ENABLE_RAY_CLUSTER = clusters and not alone
+            _read_again()
+            yield ray
+        finally:
+            ray_constants.ENABLE_RAY_CLUSTER = clusters
+            _set(before)
+            _read_again()
 
 
 def _set(variables: Mapping[str, str | None]) -> None:

@@ -72,13 +72,14 @@ class Store:
         except (OSError, ValueError, AttributeError) as error:
             raise self._damaged(stage, part, path, f"{type(error).__name__}: {error}") from error
         if seal is None:
-            raise self._damaged(
-                stage, part, path, "it has no SHA-256 of its own: it is damaged, or of an older release"
+            raise UserError(
+                f"{path} has no SHA-256 of its own: it is damaged, or of an older release.\n"
+                f"Delete the folder {path.parent}, or give a new root, and run the same command: its parts are made again."
             )
         if seal != _seal(record):
             raise self._damaged(stage, part, path, "it does not have the SHA-256 that it was written with")
-        if (record["stage"], record["fingerprint"]) != (stage.name, stage.fingerprint):
-            raise self._damaged(stage, part, path, "it is the record of another stage")
+        if (record["stage"], record["fingerprint"], record["name"]) != (stage.name, stage.fingerprint, path.stem):
+            raise self._damaged(stage, part, path, "it is the record of another part")
         return record
 
     def verify(self, stage: Stage, part: int) -> list[str]:
@@ -87,10 +88,13 @@ class Store:
         faults = []
         for name, expected in recorded.items():
             path = folder / name
-            if not path.exists():
-                faults.append(f"{path} is missing")
-            elif not _is_as_recorded(path, expected):
-                faults.append(f"{path} has changed since it was written")
+            try:
+                if not path.exists():
+                    faults.append(f"{path} is missing")
+                elif not _is_as_recorded(path, expected):
+                    faults.append(f"{path} has changed since it was written")
+            except OSError as error:
+                faults.append(f"{path} cannot be read ({error.strerror})")
         return faults
 
     def check(self, stage: Stage) -> None:
@@ -157,8 +161,11 @@ class Store:
         return sorted(name for name in names if name.startswith(beginning))
 
     def unchanged(self, stage: Stage, part: Part) -> bool:
-        """Whether a finished part is as its record says."""
-        return _as_recorded(self.folder(stage, part), self.record(stage, part)["files"])
+        """Whether a finished part is as its record says, and that can be read."""
+        try:
+            return _as_recorded(self.folder(stage, part), self.record(stage, part)["files"])
+        except (UserError, OSError):
+            return False
 
     def _expected(self, stage: Stage, part: Part, name: str) -> dict[str, Any]:
         """What the record says of a file."""
@@ -211,7 +218,8 @@ class Store:
         if self.exists(stage, part):
             return  # another worker was faster; the bytes are the same
         _rename_unless_there(out, self.folder(stage, part), files)
-        record = {"stage": stage.name, "fingerprint": stage.fingerprint, "part": part, "files": files, "made": made}
+        whose = {"stage": stage.name, "fingerprint": stage.fingerprint, "part": part, "name": stage.part_name(part)}
+        record = {**whose, "files": files, "made": made}
         sealed = {**record, "sha256_of_this": _seal(record)}
         _write_by_rename(self._record_path(stage, part), sealed, desk=out.parent)
 
@@ -255,8 +263,8 @@ class Store:
 
     def check_shared(self) -> None:
         """Raise UserError where this process does not see the mark that was left in the root."""
-        if self.mark and not (self.root / ".scratch" / self.mark).exists():
-            found = "another folder of that name" if self.root.exists() else "no such folder"
+        if self.mark and not os.path.exists(self.root / ".scratch" / self.mark):
+            found = "another folder of that name" if os.path.exists(self.root) else "no such folder"
             raise UserError(
                 f"A worker on {socket.gethostname()} does not share the folder {self.root}: it finds {found}.\n"
                 "Give --root as the absolute path of a folder that this machine and all workers share, such as a network disk."

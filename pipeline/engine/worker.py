@@ -28,6 +28,7 @@ class Failure:
     message: str  # for a UserError its text, otherwise the last line of the traceback
     traceback: str
     user_error: bool
+    not_shared: bool = False  # the worker does not have the store before it, and would fail at every part
 
 
 @dataclass
@@ -48,6 +49,8 @@ class Worker:
         return None
 
     def make(self, stage: Stage, part: int, store: Store) -> Failure | None:
+        if (refusal := self.cannot_write(store)) is not None:
+            return Failure(refusal, "", True, not_shared=True)
         try:
             self._make(stage, part, store)
         except UserError as error:

@@ -125,6 +125,9 @@ def read_group(path: Path, footer_sha256: str, schema: pa.Schema, group: int, la
 def verify_pages(path: Path, footer_sha256: str) -> None:
     """Raise OSError unless every byte of what a `PageWriter` wrote is as it was."""
     metadata = _metadata(path, footer_sha256)
+    with open(path, "rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise OSError("it does not begin as Parquet does")
     for group in range(metadata.num_row_groups):
         rows = metadata.row_group(group).num_rows
         kinds = [field.type for field in metadata.schema.to_arrow_schema()]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
-from pipeline.formats.hashes import sha256
+from pipeline.formats.hashes import check_unchanged, sha256
 from pipeline.hspace import bottleneck
 from pipeline.hspace.bottleneck import CapturePoint
 from pipeline.hspace.denoiser import Denoiser
@@ -70,6 +70,7 @@ class Model:
 
     def load(self, point: CapturePoint = "after", dtype: str = "float32", compiled: bool = False) -> "LoadedModel":
         """Ready to run, on a GPU where there is one. The weights stay float32; `dtype` is that of the U-Net's autocast."""
+        self._check_configurations()
         unet = checkpoint.load(self._unet_kind(), _unet_folder(Path(self.folder)), self.weights)
         if unet.device.type == "cpu":
             keep_freed_memory()
@@ -85,6 +86,15 @@ class Model:
         overrides = {} if clip is None else {"clip_sample": clip}
         return _ddim(json.loads(self.scheduler), **overrides)
 
+    def _check_configurations(self) -> None:
+        """Raise UserError where a config.json, which diffusers reads again, has changed since the model was found."""
+        folder = Path(self.folder)
+        changed = _unet_json(_unet_config(folder)) != self.unet
+        if self.autoencoder and (where := _autoencoder_folder(folder)):
+            changed |= _autoencoder_config(where)[1] != self.autoencoder
+        if changed:
+            raise UserError(f"A config.json of {folder} has changed since it was first read. Start the job again.")
+
     def _unet_kind(self) -> Any:
         config = {"_class_name": "UNet2DModel", **json.loads(self.unet)}
         return checkpoint.kind_of(config, support.UNETS, Path(self.folder))
@@ -94,8 +104,7 @@ class Model:
         if self.condition is None:
             return None
         path = Path(self.folder) / _CONDITION
-        if not path.exists() or sha256(path) != self.condition:
-            raise UserError(f"{path} has changed since it was first read. Start the job again.")
+        check_unchanged([path], self.condition)
         return load_file(path, checkpoint.device())["encoder_hidden_states"].float()
 
     def _load_autoencoder(self) -> Autoencoder | None:
@@ -226,8 +235,7 @@ def _autoencoder_folder(folder: Path) -> Path | None:
 
 def _autoencoder(folder: Path, unet: Any) -> dict[str, str]:
     """What identifies the autoencoder, once it is known to fit the U-Net: fields of `Model`."""
-    config = checkpoint.read_json(folder / "config.json", "the autoencoder's configuration")
-    network = checkpoint.without_weights(checkpoint.kind_of(config, autoencoder.KINDS, folder), config)
+    network, described = _autoencoder_config(folder)
     if (latents := autoencoder.latent_channels(network)) != unet.config["in_channels"]:
         raise UserError(
             f"The U-Net of {folder.parent} works on {unet.config['in_channels']} channels, and its autoencoder on {latents}.\n"
@@ -235,12 +243,16 @@ def _autoencoder(folder: Path, unet: Any) -> dict[str, str]:
         )
     if network.config["out_channels"] != 3:
         raise UserError(f"{folder} makes images of {network.config['out_channels']} channels; expected 3, RGB.")
+    return {"autoencoder": described, "autoencoder_weights": checkpoint.checked(folder, network)}
+
+
+def _autoencoder_config(folder: Path) -> tuple[Any, str]:
+    """The autoencoder without weights, and its configuration as JSON."""
+    config = checkpoint.read_json(folder / "config.json", "the autoencoder's configuration")
+    network = checkpoint.without_weights(checkpoint.kind_of(config, autoencoder.KINDS, folder), config)
     kept = {key: value for key, value in config.items() if not key.startswith("_") or key == "_class_name"}
     kept |= {key: network.config[key] for key in ("block_out_channels", "out_channels")}  # what `image_shape` reads
-    return {
-        "autoencoder": json.dumps(kept, sort_keys=True),
-        "autoencoder_weights": checkpoint.checked(folder, network),
-    }
+    return network, json.dumps(kept, sort_keys=True)
 
 
 # The scheduler

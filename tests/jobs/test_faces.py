@@ -92,7 +92,7 @@ def refused(result: Result, *messages: str) -> None:
         ("--address 10.0.0.1:6379", ("--workers 0 works in this process, and --address 10.0.0.1:6379 on a cluster",)),
         (
             "--model google/ddpm-celebahq-256",
-            ("google/ddpm-celebahq-256 is not the bundled model", "a network for drawings"),
+            ("google/ddpm-celebahq-256 is no folder here and not the bundled model", "a network for drawings"),
         ),
         ("--workers -1", ("-1 workers: expected at least 1, or 0 to work in this process",)),
         ("--jacobians -1", ("Jacobians need at least one sample",)),
@@ -121,6 +121,16 @@ def test_another_model_than_the_annotator_knows(tiny_unet, model, root):
         job("--model", model, "--root", root), f"{model} is not the bundled model", "'portraits'", "Leave --model out"
     )
     assert not root.exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "setting"),
+    [("unet/config.json", {"act_fn": "relu"}), ("scheduler/scheduler_config.json", {"beta_end": 0.03})],
+)
+def test_the_bundled_weights_in_another_model_are_another_model(file, setting, model, root):
+    config = model / file
+    config.write_text(json.dumps({**json.loads(config.read_text()), **setting}))
+    refused(job("--model", model, "--root", root), f"{model} is not the bundled model")
 
 
 def test_a_relative_root_on_a_cluster(tmp_path, monkeypatch):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from pipeline.annotators.base import Scorer, resize, to_tensor
-from pipeline.domains.portraits.attributes import ATTRIBUTES, THRESHOLDS, load_network
+from pipeline.domains.portraits.attributes import ATTRIBUTES, THRESHOLDS, Network, load_network
 from pipeline.domains.portraits.data import SIZE, to_float
 from pipeline.errors import UserError
-from pipeline.formats.hashes import sha256_of
+from pipeline.formats.hashes import check_unchanged, sha256_of
 
 PORTRAITS = Path(__file__).parent
 
@@ -43,11 +43,15 @@ class PortraitAnnotator:
         object.__setattr__(self, "weights", sha256_of([file]))
 
     def load(self) -> Scorer:
-        return _on_images(load_network(PORTRAITS / self.folder))
+        return _on_images(self._network())
 
     def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
         """Images -> what the scores are read from: features of the last layer but one."""
-        return _on_images(load_network(PORTRAITS / self.folder).features)
+        return _on_images(self._network().features)
+
+    def _network(self) -> Network:
+        check_unchanged([PORTRAITS / self.folder / "model.safetensors"], self.weights)
+        return load_network(PORTRAITS / self.folder)
 
 
 def _on_images(network: Callable[[Tensor], Tensor]) -> Callable[[np.ndarray], np.ndarray]:

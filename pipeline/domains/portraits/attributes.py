@@ -80,6 +80,7 @@ class _Residual(nn.Module):
         return self.shortcut(x) + self.body(x)
 
 
+Network = Annotator | Judge
 ARCHITECTURES: dict[str, type[Annotator] | type[Judge]] = {"annotator": Annotator, "judge": Judge}
 
 

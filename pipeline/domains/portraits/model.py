@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.domains import portraits
 from pipeline.errors import UserError
+from pipeline.fingerprint import settings
 from pipeline.models import pretrained
 from pipeline.models.hub import HUB_ID
 
@@ -13,9 +14,10 @@ def bundled(name: str) -> pretrained.Model:
     """The bundled model, wherever it lies. Raises UserError for any other: what labels here has only ever seen its portraits."""
     elsewhere = HUB_ID.fullmatch(name) and not Path(name).exists()
     found = None if elsewhere else pretrained.find(name)
-    if found is None or found.weights != pretrained.find(str(portraits.MODEL)).weights:
+    if found is None or settings(found) != settings(pretrained.find(str(portraits.MODEL))):
+        what = "is no folder here and" if elsewhere else "is"
         raise UserError(
-            f"{name} is not the bundled model, and this job labels with 'portraits', a network for drawings.\n"
+            f"{name} {what} not the bundled model, and this job labels with 'portraits', a network for drawings.\n"
             "Its scores of other images would mean nothing. Leave --model out, or wire a job of your own, with an annotator\n"
             "that knows what your model shows: CONTRIBUTING.md says how to add one."
         )

@@ -14,6 +14,7 @@ import psutil
 import pytest
 import ray
 
+from pipeline.engine import ray_pool
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
 from pipeline.engine.ray_pool import RayPool
@@ -186,8 +187,11 @@ def test_the_token_is_in_no_file(pool):
 
 
 def test_a_process_that_is_connected_to_a_ray_keeps_it(pool, tmp_path):
-    with pytest.raises(UserError, match="connected to a Ray already.*\nCall ray.shutdown"):
-        RayPool(1)
+    before = dict(os.environ)
+    for address in (None, "local", "10.0.0.1:6379"):
+        with pytest.raises(UserError, match="connected to a Ray already.*\nCall ray.shutdown"):
+            RayPool(1, address)
+    assert dict(os.environ) == before
     make(Store(tmp_path), Failing(parts=2), lambda: Borrowed(pool))
 
 
@@ -250,6 +254,7 @@ def test_a_ray_that_does_not_start_or_answer_is_an_error_that_says_what_to_do(ad
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray_pool, "_children", set)  # those of the module's pool are none of this one's
     before = dict(os.environ)
     with pytest.raises(UserError, match=message):
         RayPool(address=address)

@@ -273,7 +273,7 @@ def test_no_flipped_bit_of_a_record_is_read(store):
             store.table(STAGE, "numbers.parquet", 0)
             assert json.loads(path.read_text()) == said, at
         except UserError as error:
-            assert f"{path} is missing or damaged" in str(error)
+            assert str(error).startswith(f"{path} ")
         path.write_bytes(whole)
 
 
@@ -283,7 +283,7 @@ def test_a_record_without_a_seal_is_refused(store):
     record = json.loads(path.read_text())
     del record["sha256_of_this"]
     path.write_text(json.dumps(record))
-    with pytest.raises(UserError, match="no SHA-256 of its own: it is damaged, or of an older release"):
+    with pytest.raises(UserError, match="no SHA-256 of its own: .* older release.\nDelete the folder .*numbers-"):
         store.table(STAGE, "numbers.parquet", 0)
 
 
@@ -292,8 +292,41 @@ def test_the_record_of_another_stage_is_no_record(store):
     other = Numbers(parts=3, start=5)
     make(store, stage=other)
     shutil.copy(store.root / other.folder / "00000.json", store.root / STAGE.folder / "00000.json")
-    with pytest.raises(UserError, match="the record of another stage"):
+    with pytest.raises(UserError, match="the record of another part"):
         store.table(STAGE, "numbers.parquet", 0)
+
+
+def test_another_part_in_a_parts_place_is_not_read(store):
+    make(store, 0)
+    make(store, 1)
+    home = store.root / STAGE.folder
+    shutil.copy(home / "00001.json", home / "00000.json")
+    shutil.copy(home / "00001" / "numbers.parquet", home / "00000" / "numbers.parquet")
+    with pytest.raises(UserError, match="the record of another part"):
+        store.table(STAGE, "numbers.parquet", 0)
+
+
+def test_a_damaged_record_is_no_reason_to_fail_where_its_part_is_not_needed(store):
+    make(store)
+    flip_a_bit(store.root / STAGE.folder / "00000.json", at=40)
+    assert not store.unchanged(STAGE, 0)
+
+
+def test_a_root_that_is_not_this_ones_is_told_by_its_mark(store, monkeypatch):
+    store.prepare()
+    with store.marked() as marked:
+        marked.check_shared()
+        elsewhere = Store(store.root.parent / "elsewhere", marked.mark)
+        with pytest.raises(UserError, match="does not share the folder .*elsewhere: it finds no such folder"):
+            elsewhere.check_shared()
+        Store(elsewhere.root).prepare()
+        with pytest.raises(UserError, match="it finds another folder of that name"), elsewhere.part(STAGE, 0):
+            raise AssertionError("nothing is made where it would be lost")
+        refused = Worker().make(STAGE, 0, elsewhere)
+        assert refused.not_shared and refused.user_error
+    assert scratch(store) == []
+    with pytest.raises(UserError, match="does not share"):
+        marked.check_shared()
 
 
 def test_a_file_that_the_record_does_not_list_is_not_read(store):

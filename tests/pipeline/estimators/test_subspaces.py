@@ -52,6 +52,15 @@ def test_the_mean_subspace_has_first_what_all_subspaces_contain():
     assert directions @ directions.T == pytest.approx(np.eye(3), abs=1e-12)
 
 
+def test_the_sign_of_a_direction_is_the_rules_and_not_the_librarys(monkeypatch):
+    subspaces = np.stack([np.linalg.qr(np.random.default_rng(i).standard_normal((12, 3)))[0].T for i in range(7)])
+    _, directions = mean_subspace(subspaces, 3)
+    assert all(each[np.abs(each).argmax()] > 0 for each in directions)
+    eigh = np.linalg.eigh
+    monkeypatch.setattr(np.linalg, "eigh", lambda matrix: (eigh(matrix)[0], -eigh(matrix)[1]))
+    assert mean_subspace(subspaces, 3)[1] == pytest.approx(directions, abs=1e-12)
+
+
 def test_the_share_is_the_mean_squared_cosine_to_a_subspace():
     rng = np.random.default_rng(2)
     subspaces = np.stack([np.linalg.qr(rng.standard_normal((12, 3)))[0].T for _ in range(7)])
