@@ -38,6 +38,7 @@ from pipeline.formats.pages import footer_of, is_paged, read_group, verify_pages
 Part = int | str  # its number; its name, where it may be none of the parts at the stage's extent
 
 _DESCRIPTION = "stage.json"
+_FOOTER = "footer"  # what the SHA-256 of activations is of
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -113,8 +114,11 @@ class Store:
             content = path.read_bytes()
         except OSError as error:
             raise self._damaged(stage, part, path, str(error)) from error
-        whole = hashlib.sha256(content).hexdigest() == expected["sha256"] if "sha256" in expected else None
-        if not (_is_as_recorded(path, expected) if whole is None else whole):
+        if expected.get("of") == _FOOTER:
+            whole = _is_as_recorded(path, expected)
+        else:
+            whole = hashlib.sha256(content).hexdigest() == expected["sha256"]
+        if not whole:
             raise self._damaged(stage, part, path, "it does not have the checksum that it was written with")
         return content
 
@@ -147,7 +151,7 @@ class Store:
         path = self.folder(stage, part) / name
         expected = self._expected(stage, part, name)
         try:
-            yield read_group(path, expected["footer_sha256"], schema, group, last)
+            yield read_group(path, expected["sha256"], schema, group, last)
         except (OSError, KeyError, pa.ArrowException) as error:
             raise self._damaged(stage, part, path, str(error)) from error
 
@@ -323,10 +327,10 @@ def _is_as_recorded(path: Path, expected: dict[str, Any]) -> bool:
     """Whether a file is as it was when its part was committed."""
     if path.stat().st_size != expected["bytes"]:
         return False
-    if "sha256" in expected:
+    if expected.get("of") != _FOOTER:
         return sha256(path) == expected["sha256"]
     try:
-        verify_pages(path, expected["footer_sha256"])
+        verify_pages(path, expected["sha256"])
     except (OSError, ValueError, pa.ArrowException):
         return False
     return True
@@ -349,7 +353,7 @@ def _sum(path: Path) -> dict[str, Any]:
     """Size and SHA-256 of a file; of activations that of the footer, which has the checksums of all their pages."""
     size = path.stat().st_size
     if path.suffix == ".parquet" and is_paged(path):
-        return {"bytes": size, "footer_sha256": hashlib.sha256(footer_of(path)).hexdigest()}
+        return {"bytes": size, "sha256": hashlib.sha256(footer_of(path)).hexdigest(), "of": _FOOTER}
     return {"bytes": size, "sha256": sha256(path)}
 
 

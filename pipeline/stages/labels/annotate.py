@@ -1,7 +1,7 @@
 """Annotate: score the images of each part of samples with one or more annotators."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,18 +10,16 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.annotators.base import Annotator, Scorer
-from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.fingerprint import PART_BY_PART
 from pipeline.formats.images import decode
 from pipeline.formats.parquet import write_table
-from pipeline.stages.sources.source import Source
+from pipeline.stages.labels.by_part import ByPart
 from schemas.annotations import ANNOTATIONS
 
 
 @dataclass(frozen=True)
-class Annotate(Stage):
+class Annotate(ByPart):
     """Scores by (sample, annotator, attribute). Part i reads part i of the samples, as soon as it is there.
 
     A batch that is not full is brought to a full one: a sample's scores are the same to the bit however many there are after it.
@@ -29,18 +27,7 @@ class Annotate(Stage):
 
     version: ClassVar[int] = 2
 
-    sample: Source = field(metadata=PART_BY_PART)
     annotators: tuple[Annotator, ...]
-
-    @property
-    def n_parts(self) -> int:
-        return self.sample.n_parts
-
-    def part_name(self, part: int) -> str:
-        return self.sample.part_name(part)
-
-    def needs(self, part: int) -> Iterator[Need]:
-        yield one(self.sample, part)
 
     def part_bytes(self) -> int:
         return 4_000 + 10 * len(self.sample.sample_ids(0)) * sum(

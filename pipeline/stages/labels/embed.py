@@ -1,36 +1,23 @@
 """Embed: the features of samples' images, part by part: what images are compared by where no attribute is asked for."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.annotators.base import Embedder
-from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
-from pipeline.fingerprint import PART_BY_PART
 from pipeline.formats.arrays import write_arrays
 from pipeline.formats.images import decode
-from pipeline.stages.sources.source import Source
+from pipeline.stages.labels.by_part import ByPart
 
 
 @dataclass(frozen=True)
-class Embed(Stage):
+class Embed(ByPart):
     """`features.safetensors`: sample_id (n,), features (n, F) float32. Part i reads part i of the samples."""
 
-    sample: Source = field(metadata=PART_BY_PART)
     embedder: Embedder
-
-    @property
-    def n_parts(self) -> int:
-        return self.sample.n_parts
-
-    def part_name(self, part: int) -> str:
-        return self.sample.part_name(part)
-
-    def needs(self, part: int) -> Iterator[Need]:
-        yield one(self.sample, part)
 
     def setup(self) -> Callable[[np.ndarray], np.ndarray]:
         return self.embedder.embedder()

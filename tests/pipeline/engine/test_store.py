@@ -254,7 +254,11 @@ def test_activations_are_recorded_by_their_footer_and_verified_page_by_page(stor
         write_every_kind(out)
     path = store.folder(STAGE, 0) / "activations.parquet"
     footer = hashlib.sha256(footer_of(path)).hexdigest()
-    assert store.record(STAGE, 0)["files"][path.name] == {"bytes": path.stat().st_size, "footer_sha256": footer}
+    assert store.record(STAGE, 0)["files"][path.name] == {
+        "bytes": path.stat().st_size,
+        "sha256": footer,
+        "of": "footer",
+    }
     assert store.verify(STAGE, 0) == [] and store.unchanged(STAGE, 0)
     flip_a_bit(path, at=path.stat().st_size // 2)
     assert store.verify(STAGE, 0) == [f"{path} has changed since it was written"] and not store.unchanged(STAGE, 0)

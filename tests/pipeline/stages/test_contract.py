@@ -18,6 +18,7 @@ from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.finders.sketched_directions import SketchedDirections
 from pipeline.stages.finders.supervised import Supervised
 from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.labels.by_part import ByPart
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.calibrate import Calibrate, EditAtUnit
 from pipeline.stages.measures.edit import Edit, EditOrigins
@@ -85,6 +86,7 @@ def test_every_stage_is_covered(flow):
         Source,
         ByStep,
         Supervised,
+        ByPart,
     }
     assert known == set(STAGES) == {type(stage) for stage in in_order((flow,))}
 
