@@ -476,3 +476,12 @@ def test_weights_that_changed_after_they_were_found_are_not_loaded(model):
     path.write_bytes(content)
     with pytest.raises(UserError, match="has changed since it was first read. Start the job again"):
         found.load()
+
+
+def test_a_configuration_that_changes_after_the_model_was_found_is_refused(model):
+    """diffusers reads it again: the network would be another than the one in the fingerprint."""
+    found = pretrained.find(str(model))
+    config = model / "unet" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "act_fn": "relu"}))
+    with pytest.raises(UserError, match="A config.json of .* has changed since it was first read. Start the job again"):
+        found.load()

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -50,6 +52,19 @@ def test_missing_weights_say_how_to_remake_them(tmp_path, monkeypatch):
     monkeypatch.setattr(annotators, "PORTRAITS", tmp_path)
     with pytest.raises(UserError, match="no weights: expected .* --only attributes"):
         PortraitJudge()
+
+
+@pytest.mark.parametrize("load", ["load", "embedder"])
+def test_weights_that_change_after_they_were_hashed_are_refused(load, tmp_path, monkeypatch):
+    """Scores would stand under the fingerprint of another network."""
+    shutil.copytree(annotators.PORTRAITS / "judge", tmp_path / "judge")
+    monkeypatch.setattr(annotators, "PORTRAITS", tmp_path)
+    judge, weights = PortraitJudge(), tmp_path / "judge" / "model.safetensors"
+    getattr(judge, load)()
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(UserError, match="model.safetensors has changed since it was first read"):
+        getattr(judge, load)()
 
 
 def test_the_networks_are_small():
