@@ -2,17 +2,32 @@
 
 import pyarrow as pa
 
+from schemas.columns import column
+
 CONVERGENCE = pa.schema(
     [
-        pa.field("attribute", pa.string(), nullable=False),
-        pa.field(
-            "space", pa.string(), nullable=False
-        ),  # "h": of whole trajectories; "x_T": of the noise that they begin with
-        pa.field("n", pa.int64(), nullable=False),  # positives, and as many negatives, of a draw
-        pa.field("cosine", pa.float32(), nullable=False),  # of the differences of means of two draws, mean over pairs
-        pa.field("low", pa.float32(), nullable=False),  # 5th percentile over the pairs
-        pa.field("high", pa.float32(), nullable=False),  # 95th
-        pa.field("to_truth", pa.float32(), nullable=False),  # cosine to what ever more samples would give, estimated
-        pa.field("pairs", pa.int64(), nullable=False),
+        column("attribute", pa.string(), "What the direction is of.", required=True),
+        column(
+            "space",
+            pa.string(),
+            'Where the direction lies: "h", over whole trajectories, or "x_T", the noise that they begin with.',
+            required=True,
+        ),
+        column("n", pa.int64(), "Positives of a draw, and as many negatives.", unit="samples", required=True),
+        column(
+            "cosine",
+            pa.float32(),
+            "Cosine of the differences of means of two disjoint draws, the mean over pairs of draws.",
+            required=True,
+        ),
+        column("low", pa.float32(), "The 5th percentile of that cosine over the pairs.", required=True),
+        column("high", pa.float32(), "The 95th percentile of that cosine over the pairs.", required=True),
+        column(
+            "to_truth",
+            pa.float32(),
+            "Estimated cosine of a draw's direction to the one that ever more samples would give.",
+            required=True,
+        ),
+        column("pairs", pa.int64(), "How many pairs of draws were compared.", required=True),
     ]
 )

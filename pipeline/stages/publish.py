@@ -27,6 +27,7 @@ from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.sources.source import Source
 from schemas import catalog as schema
+from schemas.columns import table_of
 from schemas.directions import DIRECTIONS
 from schemas.profiles import PROFILES
 
@@ -83,10 +84,10 @@ class Catalog(Stage):
 
         (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n")
         write_vectors(out / "directions.safetensors", vectors)
-        write_table(out / "directions.parquet", pa.Table.from_pylist(rows, schema=DIRECTIONS))
+        write_table(out / "directions.parquet", table_of(rows, DIRECTIONS))
         write_table(out / "effects.parquet", effects)
         write_table(out / "preservation.parquet", self._together(store, "preservation.parquet", self.evaluations))
-        write_table(out / "profiles.parquet", pa.Table.from_pylist(profiles, schema=PROFILES))
+        write_table(out / "profiles.parquet", table_of(profiles, PROFILES))
         for name, stages in self._more.items():
             write_table(out / name, self._together(store, name, stages))
         (out / "README.md").write_text(

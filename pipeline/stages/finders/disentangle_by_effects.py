@@ -7,7 +7,6 @@ from typing import ClassVar, get_args
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import torch
 
 from pipeline.annotators.base import Annotator, Scorer
@@ -24,6 +23,7 @@ from pipeline.stages.measures.edit import Row as Edited
 from pipeline.stages.measures.edit import sample_edited
 from pipeline.stages.measures.evaluate import standard_deviations
 from pipeline.stages.sources.source import Source
+from schemas.columns import table_of
 from schemas.directions import TRIALS
 
 SEARCHED = 2_000_000_000  # ids from here on: neither fitted on, nor what effects are published of
@@ -67,7 +67,7 @@ class Searches(Stage):
         own = rows[part]
         _, trials = search(vectors[own["name"]], own["attribute"], others, measure, self.by)
         table = [{name: getattr(trial, name) for name in TRIALS.names} for trial in trials]
-        write_table(out / "trials.parquet", pa.Table.from_pylist(table, schema=TRIALS))
+        write_table(out / "trials.parquet", table_of(table, TRIALS))
 
     def _scores(self, v: np.ndarray, strength: float, loaded: tuple[LoadedModel, Scorer]) -> np.ndarray:
         """(n, attributes) of the samples with an edit."""

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
@@ -22,6 +21,7 @@ from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit import Row as Edited
 from pipeline.stages.measures.evaluate import Evaluate, preservation, standard_deviations
 from pipeline.stages.measures.score_edits import ScoreEdits
+from schemas.columns import table_of
 from schemas.profiles import PROFILES
 
 BEYOND = 1.25  # times the farthest strength that was tried, up to which a unit is believed
@@ -94,7 +94,7 @@ class Calibrate(Stage):
         seen = Seen(pd.concat([measured, at_unit]), pd.concat(preserved), preserved[1])
         rows = store.table(evaluate, "profiles.parquet").to_pylist()
         corrected = [_corrected(seen.described(row), curves, seen.fine(row)) for row in rows]
-        write_table(out / "profiles.parquet", pa.Table.from_pylist(corrected, schema=PROFILES))
+        write_table(out / "profiles.parquet", table_of(corrected, PROFILES))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import pandas as pd
-import pyarrow as pa
 
 from pipeline.annotators.base import Annotator
 from pipeline.engine.stage import Stage
@@ -19,9 +18,11 @@ from pipeline.stages.finders.finder import Row, check_independent, read_rows
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.score_edits import ScoreEdits
+from schemas.columns import table_of, table_of_frame
 from schemas.effects import EFFECTS
 from schemas.preservation import PRESERVATION
 from schemas.profiles import PROFILES
+from schemas.scores import SCORES
 
 MEASURED = ("identity", "structure", "outside", "background", "clipped", "typical")
 
@@ -78,14 +79,10 @@ class Evaluate(Stage):
         preserved = preservation(changes, scores)
         profiles = [self._profile(row, table, preserved, scores) for row in rows if row["method"] != "random"]
 
-        self._write(out / "scores.parquet", scores, None)
-        self._write(out / "effects.parquet", table, EFFECTS)
-        self._write(out / "preservation.parquet", preserved, PRESERVATION)
-        write_table(out / "profiles.parquet", pa.Table.from_pylist(profiles, schema=PROFILES))
-
-    @staticmethod
-    def _write(path: Path, table: pd.DataFrame, schema: pa.Schema | None) -> None:
-        write_table(path, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
+        write_table(out / "scores.parquet", table_of_frame(scores, SCORES))
+        write_table(out / "effects.parquet", table_of_frame(table, EFFECTS))
+        write_table(out / "preservation.parquet", table_of_frame(preserved, PRESERVATION))
+        write_table(out / "profiles.parquet", table_of(profiles, PROFILES))
 
     def compared(self, table: pd.DataFrame, controls: pd.DataFrame, store: Store) -> pd.DataFrame:
         """Effects of these directions, beside the random ones of this evaluation, `controls`, and of `control`."""

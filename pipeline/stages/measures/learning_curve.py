@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
@@ -16,6 +15,7 @@ from pipeline.formats.parquet import write_table
 from pipeline.models.pretrained import LoadedModel
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.sources.activations import read_steps
+from schemas.columns import table_of
 from schemas.convergence import CONVERGENCE
 
 FEWEST = 4  # positives that two draws of two can be taken from
@@ -56,7 +56,7 @@ class Convergence(Stage):
             for space, gram in grams.items()
             for row in self._curve(gram, used, selection)
         ]
-        write_table(out / "convergence.parquet", pa.Table.from_pylist(rows, schema=CONVERGENCE))
+        write_table(out / "convergence.parquet", table_of(rows, CONVERGENCE))
 
     def _x_T(self, loaded: LoadedModel, ids: np.ndarray) -> np.ndarray:
         """The noise (m, D) that these samples begin with, drawn again."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from pipeline.annotators.regions import Mask, Masker
 from pipeline.engine.stage import Stage
@@ -15,6 +14,7 @@ from pipeline.formats.images import decode
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.preservation import inside_and_outside
 from pipeline.stages.measures.edit import Edit
+from schemas.columns import table_of
 from schemas.locality import LOCALITY
 
 
@@ -42,7 +42,7 @@ class Locality(Stage):
             for direction, strength, table in self.edit.edited(store)
             for row in _rows(twins, decode(table), regions)
         ]
-        write_table(out / "locality.parquet", pa.Table.from_pylist(rows, schema=LOCALITY))
+        write_table(out / "locality.parquet", table_of(rows, LOCALITY))
 
 
 def _rows(twins: np.ndarray, edits: np.ndarray, regions: dict[str, np.ndarray]) -> Iterator[dict]:

@@ -18,6 +18,7 @@ from pipeline.metrics import preservation
 from pipeline.metrics.preservation import Manifold
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.edit import Edit
+from schemas.columns import table_of_frame
 from schemas.scores import CHANGES, SCORES
 
 REFERENCE = 1024  # unedited samples, at most, that say what the model's images look like
@@ -64,12 +65,8 @@ class ScoreEdits(Stage):
     def process(self, part: int, store: Store, loaded: Loaded, out: Path) -> None:
         table = store.table(self.edit, "edits.parquet", part)
         edits, images = table.select(EDIT).to_pandas(), decode(table)
-        self._write(out / "scores.parquet", self._scores(edits, images, loaded), SCORES)
-        self._write(out / "changes.parquet", self._changes(part, edits, images, store, loaded), CHANGES)
-
-    @staticmethod
-    def _write(path: Path, table: pd.DataFrame, schema: pa.Schema) -> None:
-        write_table(path, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
+        write_table(out / "scores.parquet", table_of_frame(self._scores(edits, images, loaded), SCORES))
+        write_table(out / "changes.parquet", table_of_frame(self._changes(part, edits, images, store, loaded), CHANGES))
 
     def _scores(self, edits: pd.DataFrame, images: np.ndarray, loaded: Loaded) -> pd.DataFrame:
         """In batches, a judge after the other."""
