@@ -82,14 +82,14 @@ class Direction(_Strict):
         default=None,
         description="what was measured: the target rising at the unit, or, where it does not so far, falling at minus the unit",
     )
-    unit_in_reach: bool | None = Field(
+    unit_in_range: bool | None = Field(
         default=None, description="whether images at that strength still are the model's own; null without a unit"
     )
     tried: bool | None = Field(
         default=None,
         description="whether the unit was tried on images, and corrected by what it did; null where nothing was measured",
     )
-    reach: list[float] | None = Field(
+    valid_range: list[float] | None = Field(
         default=None,
         description="lowest and highest strength of the vector at which images were measured to be the model's own",
     )
@@ -114,7 +114,7 @@ class Evaluation(_Strict):
 class Catalog(_Strict):
     """The whole file."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     model: ModelCard
     sampling: Sampling
     capture: Literal["after", "before", "middle"] = Field(

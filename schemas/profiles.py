@@ -43,17 +43,17 @@ PROFILES = pa.schema(
             "to fall by as much.",
         ),
         column(
-            "unit_in_reach",
+            "unit_in_range",
             pa.bool_(),
             "Whether images at about that strength were measured to look like the model's own. Null without a unit.",
         ),
         column("tried", pa.bool_(), "Whether the unit was tried on images, and corrected by what it did."),
         column(
-            "low",
+            "valid_low",
             pa.float32(),
             "The lowest strength down to which images were measured to look like the model's own; 0 where not even the first does.",
         ),
-        column("high", pa.float32(), "The highest such strength."),
+        column("valid_high", pa.float32(), "The highest such strength."),
         column(
             "monotonicity",
             pa.float32(),

@@ -49,7 +49,7 @@ reverse process changes what the image shows. Method: Haas et al. 2024, arXiv 23
 | `directions.parquet` | one row a direction: how it was made, from what, n, thresholds, norms, parents |
 | `effects.parquet` | what each direction changes on held-out samples, beside random directions of the same norms |
 | `preservation.parquet` | what edits leave alone: identity, structure, background; and how far images stay the model's own |
-| `profiles.parquet` | of each direction its name by what it does, its calibrated unit, its reach; ranks of unsupervised ones |
+| `profiles.parquet` | of each direction what it does in words, its calibrated unit, its valid range; ranks of unsupervised ones |
 {more}| `SHA256SUMS` | `sha256sum -c SHA256SUMS` |
 
 **The model is** {model}, weights SHA-256 `{weights}`. With any other model these vectors mean nothing.
@@ -251,7 +251,7 @@ def _unit(direction: Direction) -> str:
     if direction.unit is None:
         return "–"
     doubts = {
-        "†": direction.unit_in_reach is False,
+        "†": direction.unit_in_range is False,
         "‡": not direction.tried,
         "§": direction.unit_by == "fall",
     }

@@ -29,17 +29,17 @@ def on_manifold(preservation: pd.DataFrame) -> np.ndarray:
     return ~left.to_numpy(dtype=bool)
 
 
-def reach(strengths: np.ndarray, on_manifold: np.ndarray) -> tuple[float, float]:
+def valid_range(strengths: np.ndarray, on_manifold: np.ndarray) -> tuple[float, float]:
     """(low, high): how far strengths (S,) go to either side of 0 with every one on the manifold; 0 where not even the first is."""
     return 0.0 - _first_run(-strengths, on_manifold), _first_run(strengths, on_manifold)
 
 
-def in_reach(unit: float, strengths: np.ndarray, on_manifold: np.ndarray) -> bool:
-    """Whether the strength (of S) that was measured next to a unit, on its side, is within reach."""
+def in_valid_range(unit: float, strengths: np.ndarray, on_manifold: np.ndarray) -> bool:
+    """Whether the strength (of S) that was measured next to a unit, on its side, is within the valid range."""
     side = strengths[strengths * unit > 0]
     if not len(side):
         return False
-    low, high = reach(strengths, on_manifold)
+    low, high = valid_range(strengths, on_manifold)
     return bool(low <= side[np.argmin(np.abs(side - unit))] <= high)
 
 

@@ -6,7 +6,7 @@ Tables: effects of schemas.effects by one judge, preservation of schemas.preserv
 import numpy as np
 import pandas as pd
 
-from pipeline.metrics.calibration import in_reach, monotonicity, reach, unit_of
+from pipeline.metrics.calibration import in_valid_range, monotonicity, unit_of, valid_range
 from pipeline.metrics.effects import FACE
 
 NAMED = 3  # attributes, at most, in a label
@@ -32,38 +32,38 @@ def profile(
     wide = effects.pivot(index="strength", columns="attribute", values="effect").sort_index()
     strengths = wide.index.to_numpy(dtype=float)
     fine = preserved.set_index("strength")["on_manifold"].reindex(wide.index).to_numpy(dtype=bool)
-    low, high = reach(strengths, fine)
+    low, high = valid_range(strengths, fine)
     if target is None:
         target, sense = _moved_most(effects, low, high)
     elif target in wide.columns:
         sense = 1
     else:
         target = None
-    row: dict = {"direction": name, "target": target, "low": low, "high": high}
-    row |= dict.fromkeys(("unit", "unit_by", "unit_in_reach"))
+    row: dict = {"direction": name, "target": target, "valid_low": low, "valid_high": high}
+    row |= dict.fromkeys(("unit", "unit_by", "unit_in_range"))
     if target is None:
         return row
     unit = unit_of(strengths, wide[target].to_numpy(), sense)
     if unit:
-        at = in_reach(unit.measured_at, strengths, fine)
-        row |= {"unit": unit.strength, "unit_by": unit.by, "unit_in_reach": at}
+        at = in_valid_range(unit.measured_at, strengths, fine)
+        row |= {"unit": unit.strength, "unit_by": unit.by, "unit_in_range": at}
     rising = monotonicity(_by_strength(scores, target))
     row["monotonicity"] = rising if sense > 0 else 1 - rising
     return row | describe(target, sense, effects, preserved)
 
 
 def describe(target: str, sense: int, effects: pd.DataFrame, preserved: pd.DataFrame) -> dict:
-    """Of a row of schemas.profiles, the reach of a direction and what is to be said of it at the farthest strength within.
+    """Of a row of schemas.profiles, the valid range of a direction and what is to be said of it at the farthest strength within.
 
     sense: 1 or -1, the sign of the strengths that raise the target. effects, preserved: this direction's, at the same strengths.
     """
     effects = effects[effects["attribute"] != FACE]
     fine = preserved.set_index("strength")["on_manifold"].reindex(effects["strength"].unique())
     strengths = fine.index.to_numpy(dtype=float)
-    low, high = reach(strengths, fine.to_numpy(dtype=bool))
+    low, high = valid_range(strengths, fine.to_numpy(dtype=bool))
     strength, reached = _where(strengths, low, high, sense)
     at = effects[effects["strength"] == np.float32(strength)]
-    return {"low": low, "high": high} | _at(at, target, strength, sense, reached)
+    return {"valid_low": low, "valid_high": high} | _at(at, target, strength, sense, reached)
 
 
 def _moved_most(effects: pd.DataFrame, low: float, high: float) -> tuple[str | None, int]:
@@ -79,9 +79,9 @@ def _moved_most(effects: pd.DataFrame, low: float, high: float) -> tuple[str | N
 
 
 def _where(strengths: np.ndarray, low: float, high: float, sense: int) -> tuple[float, bool]:
-    """The strength to describe a direction at: the farthest within reach, where its target rises if that side has one.
+    """The strength to describe a direction at: the farthest within the valid range, where its target rises if that side has one.
 
-    Where nothing is within reach it is the least on that side, and False.
+    Where nothing is within the valid range it is the least on that side, and False.
     """
     if reached := (high if sense > 0 else low) or (low if sense > 0 else high):
         return reached, True

@@ -39,7 +39,7 @@ class Catalog(Stage):
     Where they were measured also `transfer.parquet`, `locality.parquet` and `convergence.parquet`.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     sample: Source  # what the directions were found in
     finders: tuple[Stage, ...]  # every direction that is published
@@ -164,10 +164,10 @@ class Catalog(Stage):
 
 def _direction(row: Row, profile: Row) -> schema.Direction:
     """What is known of a direction, and, where it was measured, what it does and how far it may be followed."""
-    reach = [profile["low"], profile["high"]] if profile else None
+    valid = [profile["valid_low"], profile["valid_high"]] if profile else None
     tried = bool(profile.get("tried")) if profile else None
-    measured = {key: profile.get(key) for key in ("target", "label", "unit", "unit_by", "unit_in_reach")}
-    found = {**row, "reach": reach, "tried": tried, **measured}
+    measured = {key: profile.get(key) for key in ("target", "label", "unit", "unit_by", "unit_in_range")}
+    found = {**row, "valid_range": valid, "tried": tried, **measured}
     return schema.Direction(**{key: found[key] for key in schema.Direction.model_fields})
 
 

@@ -153,13 +153,13 @@ def small_curves(findings: Findings, measured: Measured, row: Row) -> Html | Non
     target = (findings.profiles.get(row["name"]) or {}).get("target")
     if own["effect"].isna().all():
         return None
-    reach = max(1.0, float(own["effect"].abs().max()))
+    top = max(1.0, float(own["effect"].abs().max()))
     lines = [_curve(own, name, "other") for name in findings.attributes if name != target]
     return chart(
         [replace(line, label="") for line in lines] + ([_curve(own, target, "target")] if target else []),
         title=f"Effect of {row['name']} by strength",
         x_ticks=strength_ticks(measured.strengths),
-        y_ticks=number_ticks(-reach, reach, 4),
+        y_ticks=number_ticks(-top, top, 4),
         x_label="strength",
         y_label="standard deviations",
         band=_band(own),
@@ -196,8 +196,8 @@ def _band(effects: pd.DataFrame) -> list[tuple[float, float, float]]:
 
 def _effect_ticks(effects: pd.DataFrame) -> list[Tick]:
     """One symmetric scale for all charts."""
-    reach = max(1.0, float(effects["effect"].abs().max())) if len(effects) else 1.0
-    return number_ticks(-reach, reach, 8)
+    top = max(1.0, float(effects["effect"].abs().max())) if len(effects) else 1.0
+    return number_ticks(-top, top, 8)
 
 
 def _calibration(findings: Findings, row: Row) -> list[tuple[str, Child]]:
@@ -208,8 +208,8 @@ def _calibration(findings: Findings, row: Row) -> list[tuple[str, Child]]:
     return [
         ("Unit", _unit(profile)),
         (
-            "Reach",
-            f"{signed(profile['low'])} to {signed(profile['high'])}: images are the model's own, as far as measured",
+            "Valid range",
+            f"{signed(profile['valid_low'])} to {signed(profile['valid_high'])}: images are the model's own, as far as measured",
         ),
     ]
 
@@ -217,7 +217,7 @@ def _calibration(findings: Findings, row: Row) -> list[tuple[str, Child]]:
 def _unit(profile: Row) -> str:
     if profile["unit"] is None:
         return "not reached"
-    beyond = ", beyond its reach" if profile["unit_in_reach"] is False else ""
+    beyond = ", beyond its valid range" if profile["unit_in_range"] is False else ""
     untried = "" if profile["tried"] else ", not tried on images"
     if profile["unit_by"] == "fall":
         moves = f"{signed(-profile['unit'])} lowers it by one standard deviation; it does not rise so far"

@@ -12,7 +12,7 @@ _NOTE = (
     "not measured to be the model's own, ‡ those that were not tried on images, and § those by the fall of the target at minus the "
     "unit: it does not rise so far."
 )
-_HEADINGS = ("", "what it does", "found as", "useful", "unit", "reach", "nearest supervised", "cosine")
+_HEADINGS = ("", "what it does", "found as", "useful", "unit", "valid range", "nearest supervised", "cosine")
 SHOWN = 30
 
 
@@ -35,7 +35,7 @@ def _line(row: Row) -> list[Child]:
         found if method == "principal-components" else f"{found}, {words(method)}",
         amount(row["usefulness"] or 0.0),
         _unit(row),
-        f"{signed(row['low'], 1)} to {signed(row['high'], 1)}",
+        f"{signed(row['valid_low'], 1)} to {signed(row['valid_high'], 1)}",
         _short(row["nearest"]) if row["nearest"] else "–",
         _cosine(row),
     ]
@@ -44,7 +44,7 @@ def _line(row: Row) -> list[Child]:
 def _unit(row: Row) -> str:
     if row["unit"] is None:
         return "–"
-    doubts = {"†": row["unit_in_reach"] is False, "‡": not row["tried"], "§": row["unit_by"] == "fall"}
+    doubts = {"†": row["unit_in_range"] is False, "‡": not row["tried"], "§": row["unit_by"] == "fall"}
     return " ".join([signed(row["unit"]), *(mark for mark, doubted in doubts.items() if doubted)])
 
 

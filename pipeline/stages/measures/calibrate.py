@@ -59,10 +59,10 @@ class EditAtUnit(Edit):
 class Calibrate(Stage):
     """`profiles.parquet` of an evaluation, with units that were tried on images, corrected by what these showed.
 
-    Those strengths count for the reach as any other, and for what is said of a direction.
+    Those strengths count for the valid range as any other, and for what is said of a direction.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     evaluate: Evaluate
     tried: ScoreEdits  # of EditAtUnit
@@ -170,10 +170,10 @@ def _corrected(row: Row, curves: Curves, fine: bool) -> Row:
     sense = 1 if row["unit"] > 0 else -1
     unit = unit_of(strengths, effect, sense, beyond=BEYOND)
     if unit is None:
-        return {**row, "unit": None, "unit_by": None, "unit_in_reach": None, "tried": True}
+        return {**row, "unit": None, "unit_by": None, "unit_in_range": None, "tried": True}
     tried = unit.by == row["unit_by"]
-    in_reach = fine if tried else row["low"] <= unit.measured_at <= row["high"]
-    return {**row, "unit": unit.strength, "unit_by": unit.by, "unit_in_reach": in_reach, "tried": tried}
+    in_valid_range = fine if tried else row["valid_low"] <= unit.measured_at <= row["valid_high"]
+    return {**row, "unit": unit.strength, "unit_by": unit.by, "unit_in_range": in_valid_range, "tried": tried}
 
 
 def _measured_at(row: Row) -> float | None:

@@ -35,7 +35,7 @@ class Evaluate(Stage):
     was fitted on may not judge it, unless named in `allowed`. Profiles are by the first judge.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     scored: ScoreEdits
     unedited: Annotate  # of samples, by the judges: the unit of effects

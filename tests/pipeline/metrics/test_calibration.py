@@ -1,10 +1,18 @@
-"""Planted effects, scores and shares: units, reach and order come out as they were put in."""
+"""Planted effects, scores and shares: units, valid ranges and order come out as they were put in."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.metrics.calibration import guess, in_reach, monotonicity, on_manifold, reach, unit_of, unit_strength
+from pipeline.metrics.calibration import (
+    guess,
+    in_valid_range,
+    monotonicity,
+    on_manifold,
+    unit_of,
+    unit_strength,
+    valid_range,
+)
 
 STRENGTHS = np.array([-2.0, -1.0, 1.0, 2.0])
 
@@ -56,19 +64,25 @@ def test_a_unit_before_the_first_measured_strength_is_looked_for_nearer():
     assert guess(-0.5, STRENGTHS) == pytest.approx(-0.3) and abs(guess(None, STRENGTHS)) == 2
 
 
-def test_reach_ends_before_the_first_strength_that_is_not_fine():
+def test_the_valid_range_ends_before_the_first_strength_that_is_not_fine():
     strengths = np.array([-3, -2, -1, 1, 2, 3.0])
-    assert reach(strengths, np.array([True, False, True, True, True, False])) == (-1, 2)
-    assert reach(strengths, np.array([True, True, False, True, False, True])) == (0, 1)
-    assert reach(strengths, np.ones(6, bool)) == (-3, 3)
-    assert reach(np.array([1.0, 2.0]), np.ones(2, bool)) == (0, 2)
+    assert valid_range(strengths, np.array([True, False, True, True, True, False])) == (-1, 2)
+    assert valid_range(strengths, np.array([True, True, False, True, False, True])) == (0, 1)
+    assert valid_range(strengths, np.ones(6, bool)) == (-3, 3)
+    assert valid_range(np.array([1.0, 2.0]), np.ones(2, bool)) == (0, 2)
 
 
-def test_a_unit_is_in_reach_where_the_strength_measured_next_to_it_is():
+def test_a_unit_is_in_the_valid_range_where_the_strength_measured_next_to_it_is():
     strengths, fine = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([False, True, True, True])
-    assert [in_reach(unit, strengths, fine) for unit in (1.0, 1.6, 2.4, -1.1, -1.9)] == [True, True, True, True, False]
-    assert not in_reach(0.3, strengths, np.array([True, True, False, True])), "the first is not fine"
-    assert not in_reach(-0.3, np.array([1.0, 2.0]), np.ones(2, bool)), "nothing was measured on that side"
+    assert [in_valid_range(unit, strengths, fine) for unit in (1.0, 1.6, 2.4, -1.1, -1.9)] == [
+        True,
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert not in_valid_range(0.3, strengths, np.array([True, True, False, True])), "the first is not fine"
+    assert not in_valid_range(-0.3, np.array([1.0, 2.0]), np.ones(2, bool)), "nothing was measured on that side"
 
 
 def test_order_along_the_strength():

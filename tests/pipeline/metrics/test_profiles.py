@@ -54,7 +54,11 @@ def test_it_is_described_at_the_farthest_strength_within_reach():
     assert (other_side["strength"], other_side["label"]) == (-2, "yaw \N{MINUS SIGN}1.8"), "what it does there"
     assert (other_side["on_target"], other_side["usefulness"]) == pytest.approx((-1.8, 1.8))
     row = of(None, (False,) * 4, yaw=0.9)
-    assert row["label"] == f"yaw +0.9{BEYOND}" and row["usefulness"] == 0 and (row["low"], row["high"]) == (0, 0)
+    assert (
+        row["label"] == f"yaw +0.9{BEYOND}"
+        and row["usefulness"] == 0
+        and (row["valid_low"], row["valid_high"]) == (0, 0)
+    )
 
 
 def test_what_does_not_stand_clear_is_not_named():
@@ -71,9 +75,9 @@ def test_the_target_is_what_is_clear_rather_than_what_is_largest():
 
 
 def test_a_unit_that_lies_where_images_are_no_longer_the_models_own_says_so():
-    assert of(None, yaw=0.9)["unit_in_reach"] is True
-    assert of(None, (True, True, False, False), yaw=0.9)["unit_in_reach"] is False
-    assert of("smile", smile=-0.5)["unit_in_reach"] is None
+    assert of(None, yaw=0.9)["unit_in_range"] is True
+    assert of(None, (True, True, False, False), yaw=0.9)["unit_in_range"] is False
+    assert of("smile", smile=-0.5)["unit_in_range"] is None
 
 
 def test_that_there_is_a_face_is_no_attribute():

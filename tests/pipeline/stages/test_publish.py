@@ -237,15 +237,15 @@ def test_the_card_says_whether_its_judge_labelled_what_directions_are_fitted_on(
 @pytest.mark.parametrize(
     "known, cell, notes",
     [
-        ({"unit": 0.5, "unit_in_reach": True, "tried": True}, "0.5", ""),
-        ({"unit": 0.5, "unit_in_reach": False, "tried": True}, "0.5 †", "†"),
-        ({"unit": 0.5, "unit_in_reach": True, "tried": False}, "0.5 ‡", "‡"),
-        ({"unit": 0.5, "unit_in_reach": False, "tried": False}, "0.5 † ‡", "†‡"),
-        ({"unit": 0.5, "unit_in_reach": True, "tried": True, "unit_by": "fall"}, "0.5 §", "§"),
-        ({"unit": None, "unit_in_reach": None, "tried": True}, "–", ""),
+        ({"unit": 0.5, "unit_in_range": True, "tried": True}, "0.5", ""),
+        ({"unit": 0.5, "unit_in_range": False, "tried": True}, "0.5 †", "†"),
+        ({"unit": 0.5, "unit_in_range": True, "tried": False}, "0.5 ‡", "‡"),
+        ({"unit": 0.5, "unit_in_range": False, "tried": False}, "0.5 † ‡", "†‡"),
+        ({"unit": 0.5, "unit_in_range": True, "tried": True, "unit_by": "fall"}, "0.5 §", "§"),
+        ({"unit": None, "unit_in_range": None, "tried": True}, "–", ""),
     ],
 )
-def test_the_card_marks_units_that_are_beyond_reach_or_untried(folder, known, cell, notes):
+def test_the_card_marks_units_that_are_beyond_the_valid_range_or_untried(folder, known, cell, notes):
     text = planted_card(folder, **known)
     assert f"| `smile/ridge` | {cell} | 28 |" in text
     said = [note in text for note in ("\n† Images", "\n‡ Not tried", "\n§ By the fall")]
@@ -263,16 +263,23 @@ def test_who_was_allowed_to_judge_is_recorded(flow):
     assert allowed._catalog([], []).evaluations[0].allowed == [names[1]]
 
 
-def test_a_direction_says_whether_its_unit_was_tried_and_is_in_reach(folder):
+def test_a_direction_says_whether_its_unit_was_tried_and_is_in_the_valid_range(folder):
     row = {"name": "smile/ridge", "method": "ridge", "attribute": "smile", "norm": 1.0, "parents": None}
-    profile = {"low": -1.0, "high": 1.0, "unit": 0.5, "unit_by": "fall", "unit_in_reach": False, "tried": None}
+    profile = {
+        "valid_low": -1.0,
+        "valid_high": 1.0,
+        "unit": 0.5,
+        "unit_by": "fall",
+        "unit_in_range": False,
+        "tried": None,
+    }
     found = _direction(row, profile)
     assert found.unit_by == "fall"
-    assert (found.unit, found.unit_in_reach, found.tried, found.reach) == (0.5, False, False, [-1.0, 1.0])
+    assert (found.unit, found.unit_in_range, found.tried, found.valid_range) == (0.5, False, False, [-1.0, 1.0])
     assert _direction(row, {**profile, "tried": True}).tried is True
     assert _direction(row, {}).tried is None
     table = pq.read_table(folder / "profiles.parquet").to_pylist()
     profiles = {row["direction"]: row for row in table}
     for each in Catalog.model_validate_json((folder / "catalog.json").read_text()).directions:
         assert each.tried is bool(profiles[each.name]["tried"])
-        assert each.unit_in_reach is profiles[each.name]["unit_in_reach"]
+        assert each.unit_in_range is profiles[each.name]["unit_in_range"]

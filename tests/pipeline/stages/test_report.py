@@ -87,9 +87,9 @@ def profile(row: dict, rank: int | None) -> dict:
     numbers = {
         "unit": 0.71,
         "tried": True,
-        "unit_in_reach": True,
-        "low": -2.0,
-        "high": 1.0,
+        "unit_in_range": True,
+        "valid_low": -2.0,
+        "valid_high": 1.0,
         "usefulness": 1.3,
         "on_target": 1.4,
         "monotonicity": 0.9,
@@ -384,10 +384,10 @@ def with_profiles(**known: object) -> Findings:
 
 def test_units_say_what_is_not_known_of_them():
     sure = part(page(planted()), "directions")
-    assert "beyond its reach" not in sure and "not tried" not in sure
-    text = page(with_profiles(unit_in_reach=False, tried=None))
+    assert "beyond its valid range" not in sure and "not tried" not in sure
+    text = page(with_profiles(unit_in_range=False, tried=None))
     told = part(text, "directions")
-    assert told.count("+0.71 moves it by one standard deviation, beyond its reach, not tried on images") == 8
+    assert told.count("+0.71 moves it by one standard deviation, beyond its valid range, not tried on images") == 8
     assert part(text, "ranked").count("+0.71 † ‡") == 2 and "+0.71 †" not in part(page(planted()), "ranked")
     assert part(page(with_profiles(unit=None)), "directions").count("Unitnot reached") == 8
     falls = page(with_profiles(unit_by="fall"))

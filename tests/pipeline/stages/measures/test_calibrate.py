@@ -13,7 +13,7 @@ def table(*points: tuple[float, float], direction: str = "v") -> pd.DataFrame:
 
 
 def row(unit: float | None, target: str | None = "smile", by: str = "rise") -> dict:
-    return {"direction": "v", "target": target, "unit": unit, "unit_by": by, "low": -2.0, "high": 2.0}
+    return {"direction": "v", "target": target, "unit": unit, "unit_by": by, "valid_low": -2.0, "valid_high": 2.0}
 
 
 def test_a_trial_is_one_more_point_of_the_curve():
@@ -47,9 +47,9 @@ def test_a_target_that_cannot_rise_so_far_is_calibrated_by_its_fall():
     curves = Curves(table((-2.0, -1.5), (-1.0, -0.9), (1.0, 0.7)), None, table((1.7, 0.8)))
     found = _corrected(row(1.4), curves, True)
     assert found["unit"] == pytest.approx(1 + 0.1 / 0.6) and found["unit_by"] == "fall"
-    assert found["tried"] is False and found["unit_in_reach"] is True
+    assert found["tried"] is False and found["unit_in_range"] is True
     tried = _corrected(row(1.1, by="fall"), Curves(curves.all, None, table((-1.1, -0.98))), False)
-    assert tried["unit"] == pytest.approx(1.1 + 0.9 * 0.02 / 0.52) and (tried["tried"], tried["unit_in_reach"]) == (
+    assert tried["unit"] == pytest.approx(1.1 + 0.9 * 0.02 / 0.52) and (tried["tried"], tried["unit_in_range"]) == (
         True,
         False,
     )
@@ -57,8 +57,8 @@ def test_a_target_that_cannot_rise_so_far_is_calibrated_by_its_fall():
 
 def test_whether_images_there_are_the_models_own_is_what_the_trial_showed():
     curves = Curves(table((2.0, 2.0)), None, table((0.9, 0.9)))
-    assert [_corrected(row(1.0), curves, fine)["unit_in_reach"] for fine in (True, False)] == [True, False]
-    assert _corrected(row(1.67), Curves(table((1.0, 0.6)), None, table((1.6, 0.62))), True)["unit_in_reach"] is None
+    assert [_corrected(row(1.0), curves, fine)["unit_in_range"] for fine in (True, False)] == [True, False]
+    assert _corrected(row(1.67), Curves(table((1.0, 0.6)), None, table((1.6, 0.62))), True)["unit_in_range"] is None
 
 
 def test_a_unit_tried_where_it_was_measured_already_is_described_by_the_trial():
@@ -66,7 +66,7 @@ def test_a_unit_tried_where_it_was_measured_already_is_described_by_the_trial():
     effects["strength"] = effects["strength"].astype(np.float32)
     preserved = pd.DataFrame({"direction": "v", "strength": effects["strength"], "on_manifold": [False, False, True]})
     described = Seen(effects, preserved, preserved[2:]).described(row(1.0))
-    assert (described["low"], described["high"], described["label"]) == (0, 1, "smile +1.2")
+    assert (described["valid_low"], described["valid_high"], described["label"]) == (0, 1, "smile +1.2")
 
 
 def test_without_a_unit_or_a_target_nothing_changes():

@@ -227,7 +227,7 @@ def test_a_range_ends_where_images_are_the_models_own_no_longer(sample, unedited
     store.prepare()
     run(plan([far], store), store, InProcess, Silent())
     [profile] = store.table(far, "profiles.parquet").to_pylist()
-    assert profile["low"] == -1 and 1 <= profile["high"] < 20
+    assert profile["valid_low"] == -1 and 1 <= profile["valid_high"] < 20
     assert profile["label"].startswith("alpha +")
 
 
@@ -238,9 +238,13 @@ def test_what_was_measured_too_far_away_is_described_where_its_unit_was_tried(sa
     store.prepare()
     run(plan([calibrated], store), store, InProcess, Silent())
     [before], [after] = (store.table(stage, "profiles.parquet").to_pylist() for stage in (far, calibrated))
-    assert (before["low"], before["high"]) == (0, 0) and before["label"].endswith("(no longer the model's images)")
-    assert after["unit"] == pytest.approx(1, abs=0.1) and after["unit_in_reach"] and after["tried"]
-    assert after["low"] == 0 and 0 < after["high"] == after["strength"] < 8, "at the strength that was tried"
+    assert (before["valid_low"], before["valid_high"]) == (0, 0) and before["label"].endswith(
+        "(no longer the model's images)"
+    )
+    assert after["unit"] == pytest.approx(1, abs=0.1) and after["unit_in_range"] and after["tried"]
+    assert after["valid_low"] == 0 and 0 < after["valid_high"] == after["strength"] < 8, (
+        "at the strength that was tried"
+    )
     assert after["label"] == f"alpha {after['on_target']:+.1f}" and after["usefulness"] > 0
     assert after["on_target"] == pytest.approx(after["strength"], rel=0.1)
 
