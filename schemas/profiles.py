@@ -1,7 +1,7 @@
 """Profiles: of every direction what it does, in a few words and numbers, at the strengths at which it does it well.
 
-Calibration makes directions comparable, whatever method made them: `unit` times the vector moves the target by one standard
-deviation. It is read off straight lines through the measured strengths, the last of them up to twice as far.
+Calibration makes directions comparable, whatever method made them: `strength_per_sd` times the vector moves the target by one
+standard deviation. It is read off straight lines through the measured strengths, the last of them up to twice as far.
 """
 
 import pyarrow as pa
@@ -31,23 +31,27 @@ PROFILES = pa.schema(
             unit=STD,
         ),
         column(
-            "unit",
+            "strength_per_sd",
             pa.float32(),
             "The strength at which the target has risen by one standard deviation, above 0 where strengths above 0 raise it. "
             "Null where what was measured does not go that far.",
         ),
         column(
-            "unit_by",
+            "strength_by",
             pa.string(),
-            '"rise" where that was measured; "fall" where the target cannot rise so far, and at minus the unit was measured '
+            '"rise" where that was measured; "fall" where the target cannot rise so far, and at minus that strength was measured '
             "to fall by as much.",
         ),
         column(
-            "unit_in_range",
+            "strength_in_range",
             pa.bool_(),
-            "Whether images at about that strength were measured to look like the model's own. Null without a unit.",
+            "Whether images at about that strength were measured to look like the model's own. Null without one.",
         ),
-        column("tried", pa.bool_(), "Whether the unit was tried on images, and corrected by what it did."),
+        column(
+            "tried",
+            pa.bool_(),
+            "Whether the strength per standard deviation was tried on images, and corrected by what it did.",
+        ),
         column(
             "valid_low",
             pa.float32(),

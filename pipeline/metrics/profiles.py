@@ -6,7 +6,7 @@ Tables: effects of schemas.effects by one judge, preservation of schemas.preserv
 import numpy as np
 import pandas as pd
 
-from pipeline.metrics.calibration import in_valid_range, monotonicity, unit_of, valid_range
+from pipeline.metrics.calibration import in_valid_range, monotonicity, strength_per_sd, valid_range
 from pipeline.metrics.effects import FACE
 
 NAMED = 3  # attributes, at most, in a label
@@ -40,13 +40,13 @@ def profile(
     else:
         target = None
     row: dict = {"direction": name, "target": target, "valid_low": low, "valid_high": high}
-    row |= dict.fromkeys(("unit", "unit_by", "unit_in_range"))
+    row |= dict.fromkeys(("strength_per_sd", "strength_by", "strength_in_range"))
     if target is None:
         return row
-    unit = unit_of(strengths, wide[target].to_numpy(), sense)
-    if unit:
-        at = in_valid_range(unit.measured_at, strengths, fine)
-        row |= {"unit": unit.strength, "unit_by": unit.by, "unit_in_range": at}
+    found = strength_per_sd(strengths, wide[target].to_numpy(), sense)
+    if found:
+        at = in_valid_range(found.measured_at, strengths, fine)
+        row |= {"strength_per_sd": found.strength, "strength_by": found.by, "strength_in_range": at}
     rising = monotonicity(_by_strength(scores, target))
     row["monotonicity"] = rising if sense > 0 else 1 - rising
     return row | describe(target, sense, effects, preserved)

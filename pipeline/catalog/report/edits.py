@@ -206,7 +206,7 @@ def _calibration(findings: Findings, row: Row) -> list[tuple[str, Child]]:
     if profile is None:
         return []
     return [
-        ("Unit", _unit(profile)),
+        ("Strength per SD", _strength_per_sd(profile)),
         (
             "Valid range",
             f"{signed(profile['valid_low'])} to {signed(profile['valid_high'])}: images are the model's own, as far as measured",
@@ -214,15 +214,15 @@ def _calibration(findings: Findings, row: Row) -> list[tuple[str, Child]]:
     ]
 
 
-def _unit(profile: Row) -> str:
-    if profile["unit"] is None:
+def _strength_per_sd(profile: Row) -> str:
+    if profile["strength_per_sd"] is None:
         return "not reached"
-    beyond = ", beyond its valid range" if profile["unit_in_range"] is False else ""
+    beyond = ", beyond its valid range" if profile["strength_in_range"] is False else ""
     untried = "" if profile["tried"] else ", not tried on images"
-    if profile["unit_by"] == "fall":
-        moves = f"{signed(-profile['unit'])} lowers it by one standard deviation; it does not rise so far"
+    if profile["strength_by"] == "fall":
+        moves = f"{signed(-profile['strength_per_sd'])} lowers it by one standard deviation; it does not rise so far"
     else:
-        moves = f"{signed(profile['unit'])} moves it by one standard deviation"
+        moves = f"{signed(profile['strength_per_sd'])} moves it by one standard deviation"
     return f"{moves}{beyond}{untried}"
 
 

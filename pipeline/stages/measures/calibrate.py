@@ -1,4 +1,4 @@
-"""Calibrate: follow each direction as far as its target should rise by one standard deviation, and correct the unit by that."""
+"""Calibrate: try each direction at the strength that should move its target by one standard deviation, and correct it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
-from pipeline.metrics.calibration import Unit, guess, unit_of
+from pipeline.metrics.calibration import StrengthPerSD, guess, strength_per_sd
 from pipeline.metrics.effects import effects
 from pipeline.metrics.profiles import describe
 from pipeline.stages.finders.finder import Row
@@ -24,15 +24,15 @@ from pipeline.stages.measures.score_edits import ScoreEdits
 from schemas.columns import table_of
 from schemas.profiles import PROFILES
 
-BEYOND = 1.25  # times the farthest strength that was tried, up to which a unit is believed
+BEYOND = 1.25  # times the farthest strength that was tried, up to which a strength per standard deviation is believed
 UNLIKE = 2.0  # times more, or less, that the few samples of a trial may be moved than all samples
 
 
 @dataclass(frozen=True)
-class EditAtUnit(Edit):
+class EditCalibrated(Edit):
     """Edits of a strength of its own for each direction: about where its target has risen by one standard deviation."""
 
-    strengths: tuple[float, ...] = (1.0,)  # in units
+    strengths: tuple[float, ...] = (1.0,)  # in strengths per standard deviation
     n: int = 14
     evaluate: Evaluate | None = None  # that measured these directions
 
@@ -43,7 +43,9 @@ class EditAtUnit(Edit):
 
     def check(self) -> None:
         if self.evaluate is None or not set(self.names) <= set(self.evaluate.edit.names):
-            raise UserError("A unit is known of directions that were measured: give the evaluation of these.")
+            raise UserError(
+                "A strength per standard deviation is known of directions that were measured: give the evaluation of these."
+            )
         super().check()
 
     def _rows(self, part: int, store: Store) -> list[Edited]:
@@ -57,7 +59,7 @@ class EditAtUnit(Edit):
 
 @dataclass(frozen=True)
 class Calibrate(Stage):
-    """`profiles.parquet` of an evaluation, with units that were tried on images, corrected by what these showed.
+    """`profiles.parquet` of an evaluation, its strengths per standard deviation tried on images, and corrected by them.
 
     Those strengths count for the valid range as any other, and for what is said of a direction.
     """
@@ -65,7 +67,7 @@ class Calibrate(Stage):
     version: ClassVar[int] = 4
 
     evaluate: Evaluate
-    tried: ScoreEdits  # of EditAtUnit
+    tried: ScoreEdits  # of EditCalibrated
 
     @property
     def inputs(self) -> tuple[Stage, ...]:
@@ -88,10 +90,10 @@ class Calibrate(Stage):
         # What the same few samples did at the strengths that more were measured at, to tell them from the others.
         few = effects(scores[scores["sample_id"].isin(set(tried["sample_id"]))], std)
         fewer = self.tried.edit.samples_each < evaluate.edit.samples_each
-        at_unit = effects(tried, std)
-        curves = Curves(effects(scores, std), few if fewer else None, at_unit)
-        at_unit = evaluate.compared(at_unit, measured[measured["control"]], store)
-        seen = Seen(pd.concat([measured, at_unit]), pd.concat(preserved), preserved[1])
+        calibrated = effects(tried, std)
+        curves = Curves(effects(scores, std), few if fewer else None, calibrated)
+        calibrated = evaluate.compared(calibrated, measured[measured["control"]], store)
+        seen = Seen(pd.concat([measured, calibrated]), pd.concat(preserved), preserved[1])
         rows = store.table(evaluate, "profiles.parquet").to_pylist()
         corrected = [_corrected(seen.described(row), curves, seen.fine(row)) for row in rows]
         write_table(out / "profiles.parquet", table_of(corrected, PROFILES))
@@ -99,7 +101,7 @@ class Calibrate(Stage):
 
 @dataclass(frozen=True)
 class Seen:
-    """Effects and preservation of all directions, by the evaluation and by the trial of units; and the trial's alone."""
+    """Effects and preservation of all directions, by the evaluation and by the trial; and the trial's alone."""
 
     effects: pd.DataFrame
     preserved: pd.DataFrame
@@ -107,22 +109,22 @@ class Seen:
 
     def described(self, row: Row) -> Row:
         """What is to be said of a direction, by all strengths that it was measured at; where one is there twice, by the trial."""
-        if row["target"] is None or row["unit"] is None:
+        if row["target"] is None or row["strength_per_sd"] is None:
             return row
         own, preserved = (table[table["direction"] == row["direction"]] for table in (self.effects, self.preserved))
         own = own.drop_duplicates(["strength", "attribute"], keep="last")
         preserved = preserved.drop_duplicates("strength", keep="last")
-        return row | describe(row["target"], 1 if row["unit"] > 0 else -1, own, preserved)
+        return row | describe(row["target"], 1 if row["strength_per_sd"] > 0 else -1, own, preserved)
 
     def fine(self, row: Row) -> bool:
-        """Whether images at its tried unit are the model's own."""
+        """Whether images at its tried strength are the model's own."""
         own = self.tried[self.tried["direction"] == row["direction"]]
         return bool(own["on_manifold"].all())
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Effects of all directions: on all samples, on those few that units were tried on, and what was tried on these."""
+    """Effects of all directions: on all samples, on those few that strengths were tried on, and what was tried on these."""
 
     all: pd.DataFrame
     few: pd.DataFrame | None
@@ -157,25 +159,35 @@ def calibrate(evaluate: Evaluate, n: int = 14) -> Calibrate:
     """The calibration of all directions of an evaluation but the random ones."""
     edit = evaluate.edit
     finders = tuple(finder for finder in edit.finders if not isinstance(finder, RandomDirections))
-    at_unit = EditAtUnit(edit.sample, finders, n=n, evaluate=evaluate)
+    calibrated = EditCalibrated(edit.sample, finders, n=n, evaluate=evaluate)
     scored = evaluate.scored
-    return Calibrate(evaluate, ScoreEdits(at_unit, scored.judges, scored.embed, scored.head))
+    return Calibrate(evaluate, ScoreEdits(calibrated, scored.judges, scored.embed, scored.head))
 
 
 def _corrected(row: Row, curves: Curves, fine: bool) -> Row:
-    """With the unit by all strengths at which the target was measured. `fine`: images of the trial are the model's own."""
-    if row["target"] is None or row["unit"] is None:
+    """By all strengths at which the target was measured. `fine`: images of the trial are the model's own."""
+    if row["target"] is None or row["strength_per_sd"] is None:
         return row
     strengths, effect = curves.of(row["direction"], row["target"])
-    sense = 1 if row["unit"] > 0 else -1
-    unit = unit_of(strengths, effect, sense, beyond=BEYOND)
-    if unit is None:
-        return {**row, "unit": None, "unit_by": None, "unit_in_range": None, "tried": True}
-    tried = unit.by == row["unit_by"]
-    in_valid_range = fine if tried else row["valid_low"] <= unit.measured_at <= row["valid_high"]
-    return {**row, "unit": unit.strength, "unit_by": unit.by, "unit_in_range": in_valid_range, "tried": tried}
+    sense = 1 if row["strength_per_sd"] > 0 else -1
+    found = strength_per_sd(strengths, effect, sense, beyond=BEYOND)
+    if found is None:
+        return {**row, "strength_per_sd": None, "strength_by": None, "strength_in_range": None, "tried": True}
+    tried = found.by == row["strength_by"]
+    in_valid_range = fine if tried else row["valid_low"] <= found.measured_at <= row["valid_high"]
+    return {
+        **row,
+        "strength_per_sd": found.strength,
+        "strength_by": found.by,
+        "strength_in_range": in_valid_range,
+        "tried": tried,
+    }
 
 
 def _measured_at(row: Row) -> float | None:
-    """The strength that the unit of a profile was measured at."""
-    return None if row["unit"] is None else Unit(row["unit"], row["unit_by"]).measured_at
+    """The strength at which the strength per standard deviation of a profile was measured: its own, or its opposite."""
+    return (
+        None
+        if row["strength_per_sd"] is None
+        else StrengthPerSD(row["strength_per_sd"], row["strength_by"]).measured_at
+    )

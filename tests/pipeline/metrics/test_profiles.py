@@ -35,14 +35,14 @@ def test_an_unsupervised_direction_is_named_in_the_sense_that_raises_what_it_mov
     row = of(None, smile=0.2, yaw=-0.9, age=0.1)
     assert (row["target"], row["strength"]) == ("yaw", -2)
     assert row["label"] == "yaw +1.8, smile \N{MINUS SIGN}0.4"
-    assert row["unit"] == pytest.approx(-1 / 0.9) and row["monotonicity"] == 1
+    assert row["strength_per_sd"] == pytest.approx(-1 / 0.9) and row["monotonicity"] == 1
     assert (row["on_target"], row["off_target"]) == pytest.approx((1.8, 0.4))
     assert row["usefulness"] == pytest.approx(1.4)
 
 
 def test_a_supervised_direction_keeps_its_target_even_where_it_fails():
     row = of("smile", smile=-0.5, yaw=0.9)
-    assert row["target"] == "smile" and row["unit"] is None and row["monotonicity"] == 0
+    assert row["target"] == "smile" and row["strength_per_sd"] is None and row["monotonicity"] == 0
     assert row["label"].startswith("yaw +1.8") and row["usefulness"] == 0
     unknown = of("beard", smile=0.5)
     assert unknown["target"] is None and "label" not in unknown
@@ -75,9 +75,9 @@ def test_the_target_is_what_is_clear_rather_than_what_is_largest():
 
 
 def test_a_unit_that_lies_where_images_are_no_longer_the_models_own_says_so():
-    assert of(None, yaw=0.9)["unit_in_range"] is True
-    assert of(None, (True, True, False, False), yaw=0.9)["unit_in_range"] is False
-    assert of("smile", smile=-0.5)["unit_in_range"] is None
+    assert of(None, yaw=0.9)["strength_in_range"] is True
+    assert of(None, (True, True, False, False), yaw=0.9)["strength_in_range"] is False
+    assert of("smile", smile=-0.5)["strength_in_range"] is None
 
 
 def test_that_there_is_a_face_is_no_attribute():

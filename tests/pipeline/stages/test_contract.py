@@ -19,7 +19,7 @@ from pipeline.stages.finders.sketched_directions import SketchedDirections
 from pipeline.stages.finders.supervised import Supervised
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
-from pipeline.stages.measures.calibrate import Calibrate, EditAtUnit
+from pipeline.stages.measures.calibrate import Calibrate, EditCalibrated
 from pipeline.stages.measures.edit import Edit, EditOrigins
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.learning_curve import Convergence
@@ -54,7 +54,7 @@ STAGES = [
     Convergence,
     Edit,
     EditOrigins,
-    EditAtUnit,
+    EditCalibrated,
     Calibrate,
     Embed,
     ScoreEdits,

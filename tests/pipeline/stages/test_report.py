@@ -85,9 +85,9 @@ def profile(row: dict, rank: int | None) -> dict:
     known = {"label": f"{row['attribute'] or 'age'} +1.4", "target": row["attribute"] or "age", "rank": rank}
     near = {"nearest": "smile/ridge", "nearest_cosine": -0.7, "nearest_cosine_by_step": [-0.9] * T, "duplicate": True}
     numbers = {
-        "unit": 0.71,
+        "strength_per_sd": 0.71,
         "tried": True,
-        "unit_in_range": True,
+        "strength_in_range": True,
         "valid_low": -2.0,
         "valid_high": 1.0,
         "usefulness": 1.3,
@@ -382,15 +382,15 @@ def with_profiles(**known: object) -> Findings:
     return replace(found, profiles={name: {**row, **known} for name, row in found.profiles.items()})
 
 
-def test_units_say_what_is_not_known_of_them():
+def test_strengths_say_what_is_not_known_of_them():
     sure = part(page(planted()), "directions")
     assert "beyond its valid range" not in sure and "not tried" not in sure
-    text = page(with_profiles(unit_in_range=False, tried=None))
+    text = page(with_profiles(strength_in_range=False, tried=None))
     told = part(text, "directions")
     assert told.count("+0.71 moves it by one standard deviation, beyond its valid range, not tried on images") == 8
     assert part(text, "ranked").count("+0.71 † ‡") == 2 and "+0.71 †" not in part(page(planted()), "ranked")
-    assert part(page(with_profiles(unit=None)), "directions").count("Unitnot reached") == 8
-    falls = page(with_profiles(unit_by="fall"))
+    assert part(page(with_profiles(strength_per_sd=None)), "directions").count("Strength per SDnot reached") == 8
+    falls = page(with_profiles(strength_by="fall"))
     said = "−0.71 lowers it by one standard deviation; it does not rise so far"
     assert part(falls, "directions").count(said) == 8 and part(falls, "ranked").count("+0.71 §") == 2
 

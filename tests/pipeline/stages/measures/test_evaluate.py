@@ -148,9 +148,9 @@ def test_an_effect_is_clear_when_random_directions_of_its_norm_stay_below_it(eff
 
 
 def test_a_unit_raises_the_target_by_one_standard_deviation(profiles, spread):
-    assert profiles.loc["alpha/planted", "unit"] == pytest.approx(spread["alpha"] / 0.8, rel=0.03)
-    assert profiles.loc["beta/planted", "unit"] == pytest.approx(spread["beta"] / 1.6, rel=0.03)
-    assert pd.isna(profiles.loc["gamma/planted", "unit"]), "it lowers its own attribute"
+    assert profiles.loc["alpha/planted", "strength_per_sd"] == pytest.approx(spread["alpha"] / 0.8, rel=0.03)
+    assert profiles.loc["beta/planted", "strength_per_sd"] == pytest.approx(spread["beta"] / 1.6, rel=0.03)
+    assert pd.isna(profiles.loc["gamma/planted", "strength_per_sd"]), "it lowers its own attribute"
 
 
 def test_a_unit_is_tried_and_corrected_where_effects_level_off(sample, supervised, tmp_path):
@@ -163,7 +163,7 @@ def test_a_unit_is_tried_and_corrected_where_effects_level_off(sample, supervise
     store.prepare()
     run(plan([calibrated], store), store, InProcess, Silent())
     before, after = (
-        {row["direction"]: row["unit"] for row in store.table(stage, "profiles.parquet").to_pylist()}
+        {row["direction"]: row["strength_per_sd"] for row in store.table(stage, "profiles.parquet").to_pylist()}
         for stage in (far, calibrated)
     )
     assert set(before) == set(after) and before["gamma/planted"] is after["gamma/planted"] is None
@@ -198,7 +198,10 @@ def test_components_are_named_by_what_they_move(profiles, store, components, spr
         assert all(float(value) == pytest.approx(truth[name], abs=0.06) for name, value in said.items())
         assert row.on_target == pytest.approx(truth[row.target], abs=0.02)
         assert abs(row.on_target) == pytest.approx(2, rel=0.1)  # a component is one standard deviation long
-        assert abs(row.unit) == pytest.approx(1, rel=0.1) and row.unit * truth[row.target] / row.strength > 0
+        assert (
+            abs(row.strength_per_sd) == pytest.approx(1, rel=0.1)
+            and row.strength_per_sd * truth[row.target] / row.strength > 0
+        )
     assert sorted(own["rank"]) == [1, 2, 3, 4, 5]
     by_rank = own.sort_values("rank")["usefulness"]
     assert by_rank.is_monotonic_decreasing
@@ -241,7 +244,7 @@ def test_what_was_measured_too_far_away_is_described_where_its_unit_was_tried(sa
     assert (before["valid_low"], before["valid_high"]) == (0, 0) and before["label"].endswith(
         "(no longer the model's images)"
     )
-    assert after["unit"] == pytest.approx(1, abs=0.1) and after["unit_in_range"] and after["tried"]
+    assert after["strength_per_sd"] == pytest.approx(1, abs=0.1) and after["strength_in_range"] and after["tried"]
     assert after["valid_low"] == 0 and 0 < after["valid_high"] == after["strength"] < 8, (
         "at the strength that was tried"
     )
