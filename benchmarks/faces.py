@@ -52,7 +52,7 @@ TARGETS = {
     "mouth_concentration": (">", 1.0),
     # A strength of 1.0 means the same for every direction, on samples that nothing else sees:
     "calibrated_recommended": (">=", 5),  # of the five recommended directions
-    "calibrated_lowest": (">=", 0.7),  # standard deviations, of all that are tried
+    "calibrated_lowest": (">=", 0.7),  # standard deviations, of all that were measured
     "calibrated_highest": ("<=", 1.3),
 }
 FRESH = 1_500_000_000  # ids of samples that nothing else sees

@@ -85,9 +85,9 @@ class Direction(_Strict):
     strength_in_range: bool | None = Field(
         default=None, description="whether images at that strength still are the model's own; null without one"
     )
-    tried: bool | None = Field(
+    verified: bool | None = Field(
         default=None,
-        description="whether strength_per_sd was tried on images, and corrected by what it did; null where nothing was measured",
+        description="whether strength_per_sd was verified on images, and corrected by what it did; null where nothing was measured",
     )
     valid_range: list[float] | None = Field(
         default=None,

@@ -48,9 +48,9 @@ PROFILES = pa.schema(
             "Whether images at about that strength were measured to look like the model's own. Null without one.",
         ),
         column(
-            "tried",
+            "verified",
             pa.bool_(),
-            "Whether the strength per standard deviation was tried on images, and corrected by what it did.",
+            "Whether the strength per standard deviation was verified on images, and corrected by what it did.",
         ),
         column(
             "valid_low",

@@ -85,7 +85,7 @@ deviation.
 _LABELLED_NOTHING = "labelled nothing that directions are fitted on"
 _ALLOWED = "was allowed to judge directions that are fitted on its own labels"
 _BEYOND = "† Images at about that strength were not measured to be the model's own."
-_UNTRIED = "‡ Not tried on images: read off the effects at the strengths that were measured."
+_UNVERIFIED = "‡ Not verified on images: read off the effects at the strengths that were measured."
 _FALLS = "§ By the fall of the target at minus that strength: it does not rise so far."
 _FACE = "That there is a `face` at all counts as no attribute."
 
@@ -263,7 +263,7 @@ def _strength_per_sd(direction: Direction) -> str:
         return "–"
     doubts = {
         "†": direction.strength_in_range is False,
-        "‡": not direction.tried,
+        "‡": not direction.verified,
         "§": direction.strength_by == "fall",
     }
     return " ".join([f"{direction.strength_per_sd:.3g}", *(mark for mark, doubted in doubts.items() if doubted)])
@@ -272,4 +272,4 @@ def _strength_per_sd(direction: Direction) -> str:
 def _marks(shown: list[Direction]) -> list[str]:
     """What the marks behind strengths mean, as far as there are any."""
     marked = "".join(map(_strength_per_sd, shown))
-    return [note for note in (_BEYOND, _UNTRIED, _FALLS) if note[0] in marked]
+    return [note for note in (_BEYOND, _UNVERIFIED, _FALLS) if note[0] in marked]

@@ -165,11 +165,11 @@ class Catalog(Stage):
 def _direction(row: Row, profile: Row) -> schema.Direction:
     """What is known of a direction, and, where it was measured, what it does and how far it may be followed."""
     valid = [profile["valid_low"], profile["valid_high"]] if profile else None
-    tried = bool(profile.get("tried")) if profile else None
+    verified = bool(profile.get("verified")) if profile else None
     measured = {
         key: profile.get(key) for key in ("target", "label", "strength_per_sd", "strength_by", "strength_in_range")
     }
-    found = {**row, "valid_range": valid, "tried": tried, **measured}
+    found = {**row, "valid_range": valid, "verified": verified, **measured}
     return schema.Direction(**{key: found[key] for key in schema.Direction.model_fields})
 
 

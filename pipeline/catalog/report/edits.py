@@ -218,12 +218,12 @@ def _strength_per_sd(profile: Row) -> str:
     if profile["strength_per_sd"] is None:
         return "not reached"
     beyond = ", beyond its valid range" if profile["strength_in_range"] is False else ""
-    untried = "" if profile["tried"] else ", not tried on images"
+    unverified = "" if profile["verified"] else ", not verified on images"
     if profile["strength_by"] == "fall":
         moves = f"{signed(-profile['strength_per_sd'])} lowers it by one standard deviation; it does not rise so far"
     else:
         moves = f"{signed(profile['strength_per_sd'])} moves it by one standard deviation"
-    return f"{moves}{beyond}{untried}"
+    return f"{moves}{beyond}{unverified}"
 
 
 def _facts(findings: Findings, row: Row) -> Html:

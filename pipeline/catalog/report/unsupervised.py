@@ -8,7 +8,7 @@ _NOTE = (
     "Each is named by the effects that stand clear of random directions, at the farthest measured strength at which images still "
     "are the model's own. Useful is the effect on what it moves most less the largest effect on anything else. The strength per SD "
     "moves the target by one standard deviation: † marks those at which images were not measured to be the model's own, ‡ those "
-    "that were not tried on images, and § those by the fall of the target at minus the strength: it does not rise so far. The "
+    "that were not verified on images, and § those by the fall of the target at minus the strength: it does not rise so far. The "
     "nearest supervised direction is by the cosine of whole trajectories, and in brackets at the step where it is nearest; “same” "
     "marks those that are nearly that direction."
 )
@@ -44,7 +44,7 @@ def _line(row: Row) -> list[Child]:
 def _strength_per_sd(row: Row) -> str:
     if row["strength_per_sd"] is None:
         return "–"
-    doubts = {"†": row["strength_in_range"] is False, "‡": not row["tried"], "§": row["strength_by"] == "fall"}
+    doubts = {"†": row["strength_in_range"] is False, "‡": not row["verified"], "§": row["strength_by"] == "fall"}
     return " ".join([signed(row["strength_per_sd"]), *(mark for mark, doubted in doubts.items() if doubted)])
 
 

@@ -24,7 +24,9 @@ from pipeline.stages.measures.score_edits import ScoreEdits
 from schemas.columns import table_of
 from schemas.profiles import PROFILES
 
-BEYOND = 1.25  # times the farthest strength that was tried, up to which a strength per standard deviation is believed
+BEYOND = (
+    1.25  # times the farthest strength that was verified, up to which a strength per standard deviation is believed
+)
 UNLIKE = 2.0  # times more, or less, that the few samples of a trial may be moved than all samples
 
 
@@ -59,7 +61,7 @@ class EditCalibrated(Edit):
 
 @dataclass(frozen=True)
 class Calibrate(Stage):
-    """`profiles.parquet` of an evaluation, its strengths per standard deviation tried on images, and corrected by them.
+    """`profiles.parquet` of an evaluation, its strengths per standard deviation verified on images, and corrected by them.
 
     Those strengths count for the valid range as any other, and for what is said of a direction.
     """
@@ -67,7 +69,7 @@ class Calibrate(Stage):
     version: ClassVar[int] = 4
 
     evaluate: Evaluate
-    tried: ScoreEdits  # of EditCalibrated
+    verified: ScoreEdits  # of EditCalibrated
 
     @property
     def inputs(self) -> tuple[Stage, ...]:
@@ -76,21 +78,21 @@ class Calibrate(Stage):
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         evaluate, judge = self.evaluate, self.evaluate.judge
         std = standard_deviations(evaluate.unedited, (judge,), store)
-        tried, scores, measured = (
+        verified, scores, measured = (
             store.table(stage, name).to_pandas()
             for stage, name in (
-                (self.tried, "scores.parquet"),
+                (self.verified, "scores.parquet"),
                 (evaluate, "scores.parquet"),
                 (evaluate, "effects.parquet"),
             )
         )
-        changes = store.table(self.tried, "changes.parquet").to_pandas()
-        preserved = [store.table(evaluate, "preservation.parquet").to_pandas(), preservation(changes, tried)]
-        tried, scores, measured = (table[table["judge"] == judge.name] for table in (tried, scores, measured))
+        changes = store.table(self.verified, "changes.parquet").to_pandas()
+        preserved = [store.table(evaluate, "preservation.parquet").to_pandas(), preservation(changes, verified)]
+        verified, scores, measured = (table[table["judge"] == judge.name] for table in (verified, scores, measured))
         # What the same few samples did at the strengths that more were measured at, to tell them from the others.
-        few = effects(scores[scores["sample_id"].isin(set(tried["sample_id"]))], std)
-        fewer = self.tried.edit.samples_each < evaluate.edit.samples_each
-        calibrated = effects(tried, std)
+        few = effects(scores[scores["sample_id"].isin(set(verified["sample_id"]))], std)
+        fewer = self.verified.edit.samples_each < evaluate.edit.samples_each
+        calibrated = effects(verified, std)
         curves = Curves(effects(scores, std), few if fewer else None, calibrated)
         calibrated = evaluate.compared(calibrated, measured[measured["control"]], store)
         seen = Seen(pd.concat([measured, calibrated]), pd.concat(preserved), preserved[1])
@@ -105,7 +107,7 @@ class Seen:
 
     effects: pd.DataFrame
     preserved: pd.DataFrame
-    tried: pd.DataFrame
+    verified: pd.DataFrame
 
     def described(self, row: Row) -> Row:
         """What is to be said of a direction, by all strengths that it was measured at; where one is there twice, by the trial."""
@@ -117,28 +119,28 @@ class Seen:
         return row | describe(row["target"], 1 if row["strength_per_sd"] > 0 else -1, own, preserved)
 
     def fine(self, row: Row) -> bool:
-        """Whether images at its tried strength are the model's own."""
-        own = self.tried[self.tried["direction"] == row["direction"]]
+        """Whether images at its verified strength are the model's own."""
+        own = self.verified[self.verified["direction"] == row["direction"]]
         return bool(own["on_manifold"].all())
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Effects of all directions: on all samples, on those few that strengths were tried on, and what was tried on these."""
+    """Effects of all directions: on all samples, on those few that strengths were verified on, and the verified ones on these."""
 
     all: pd.DataFrame
     few: pd.DataFrame | None
-    tried: pd.DataFrame
+    verified: pd.DataFrame
 
     def of(self, direction: str, attribute: str) -> tuple[np.ndarray, np.ndarray]:
         """Strengths (S,) and effects (S,) of a direction on one attribute."""
-        whole, tried = (_curve(table, direction, attribute) for table in (self.all, self.tried))
-        tried = tried * self._unlike(whole, direction, attribute, tried.index)
-        both = pd.concat([whole, tried])
+        whole, verified = (_curve(table, direction, attribute) for table in (self.all, self.verified))
+        verified = verified * self._unlike(whole, direction, attribute, verified.index)
+        both = pd.concat([whole, verified])
         return both.index.to_numpy(float), both.to_numpy(float)
 
     def _unlike(self, whole: pd.Series, direction: str, attribute: str, at: pd.Index) -> float:
-        """By how much all samples are moved more than the few, at the strength nearest to the one that was tried."""
+        """By how much all samples are moved more than the few, at the strength nearest to the one that was verified."""
         if self.few is None or not len(at):
             return 1.0
         few = _curve(self.few, direction, attribute)
@@ -172,15 +174,15 @@ def _corrected(row: Row, curves: Curves, fine: bool) -> Row:
     sense = 1 if row["strength_per_sd"] > 0 else -1
     found = strength_per_sd(strengths, effect, sense, beyond=BEYOND)
     if found is None:
-        return {**row, "strength_per_sd": None, "strength_by": None, "strength_in_range": None, "tried": True}
-    tried = found.by == row["strength_by"]
-    in_valid_range = fine if tried else row["valid_low"] <= found.measured_at <= row["valid_high"]
+        return {**row, "strength_per_sd": None, "strength_by": None, "strength_in_range": None, "verified": True}
+    verified = found.by == row["strength_by"]
+    in_valid_range = fine if verified else row["valid_low"] <= found.measured_at <= row["valid_high"]
     return {
         **row,
         "strength_per_sd": found.strength,
         "strength_by": found.by,
         "strength_in_range": in_valid_range,
-        "tried": tried,
+        "verified": verified,
     }
 
 

@@ -237,18 +237,18 @@ def test_the_card_says_whether_its_judge_labelled_what_directions_are_fitted_on(
 @pytest.mark.parametrize(
     "known, cell, notes",
     [
-        ({"strength_per_sd": 0.5, "strength_in_range": True, "tried": True}, "0.5", ""),
-        ({"strength_per_sd": 0.5, "strength_in_range": False, "tried": True}, "0.5 †", "†"),
-        ({"strength_per_sd": 0.5, "strength_in_range": True, "tried": False}, "0.5 ‡", "‡"),
-        ({"strength_per_sd": 0.5, "strength_in_range": False, "tried": False}, "0.5 † ‡", "†‡"),
-        ({"strength_per_sd": 0.5, "strength_in_range": True, "tried": True, "strength_by": "fall"}, "0.5 §", "§"),
-        ({"strength_per_sd": None, "strength_in_range": None, "tried": True}, "–", ""),
+        ({"strength_per_sd": 0.5, "strength_in_range": True, "verified": True}, "0.5", ""),
+        ({"strength_per_sd": 0.5, "strength_in_range": False, "verified": True}, "0.5 †", "†"),
+        ({"strength_per_sd": 0.5, "strength_in_range": True, "verified": False}, "0.5 ‡", "‡"),
+        ({"strength_per_sd": 0.5, "strength_in_range": False, "verified": False}, "0.5 † ‡", "†‡"),
+        ({"strength_per_sd": 0.5, "strength_in_range": True, "verified": True, "strength_by": "fall"}, "0.5 §", "§"),
+        ({"strength_per_sd": None, "strength_in_range": None, "verified": True}, "–", ""),
     ],
 )
-def test_the_card_marks_strengths_that_are_beyond_the_valid_range_or_untried(folder, known, cell, notes):
+def test_the_card_marks_strengths_that_are_beyond_the_valid_range_or_unverified(folder, known, cell, notes):
     text = planted_card(folder, **known)
     assert f"| `smile/ridge` | {cell} | 28 |" in text
-    said = [note in text for note in ("\n† Images", "\n‡ Not tried", "\n§ By the fall")]
+    said = [note in text for note in ("\n† Images", "\n‡ Not verified", "\n§ By the fall")]
     assert said == [mark in notes for mark in "†‡§"]
     falls = "the target falls by about one standard deviation at\ngamma = -1" in text
     assert falls == ("§" in notes)
@@ -263,7 +263,7 @@ def test_who_was_allowed_to_judge_is_recorded(flow):
     assert allowed._catalog([], []).evaluations[0].allowed == [names[1]]
 
 
-def test_a_direction_says_whether_its_strength_was_tried_and_is_in_the_valid_range(folder):
+def test_a_direction_says_whether_its_strength_was_verified_and_is_in_the_valid_range(folder):
     row = {"name": "smile/ridge", "method": "ridge", "attribute": "smile", "norm": 1.0, "parents": None}
     profile = {
         "valid_low": -1.0,
@@ -271,20 +271,20 @@ def test_a_direction_says_whether_its_strength_was_tried_and_is_in_the_valid_ran
         "strength_per_sd": 0.5,
         "strength_by": "fall",
         "strength_in_range": False,
-        "tried": None,
+        "verified": None,
     }
     found = _direction(row, profile)
     assert found.strength_by == "fall"
-    assert (found.strength_per_sd, found.strength_in_range, found.tried, found.valid_range) == (
+    assert (found.strength_per_sd, found.strength_in_range, found.verified, found.valid_range) == (
         0.5,
         False,
         False,
         [-1.0, 1.0],
     )
-    assert _direction(row, {**profile, "tried": True}).tried is True
-    assert _direction(row, {}).tried is None
+    assert _direction(row, {**profile, "verified": True}).verified is True
+    assert _direction(row, {}).verified is None
     table = pq.read_table(folder / "profiles.parquet").to_pylist()
     profiles = {row["direction"]: row for row in table}
     for each in Catalog.model_validate_json((folder / "catalog.json").read_text()).directions:
-        assert each.tried is bool(profiles[each.name]["tried"])
+        assert each.verified is bool(profiles[each.name]["verified"])
         assert each.strength_in_range is profiles[each.name]["strength_in_range"]

@@ -86,7 +86,7 @@ def profile(row: dict, rank: int | None) -> dict:
     near = {"nearest": "smile/ridge", "nearest_cosine": -0.7, "nearest_cosine_by_step": [-0.9] * T, "duplicate": True}
     numbers = {
         "strength_per_sd": 0.71,
-        "tried": True,
+        "verified": True,
         "strength_in_range": True,
         "valid_low": -2.0,
         "valid_high": 1.0,
@@ -384,10 +384,10 @@ def with_profiles(**known: object) -> Findings:
 
 def test_strengths_say_what_is_not_known_of_them():
     sure = part(page(planted()), "directions")
-    assert "beyond its valid range" not in sure and "not tried" not in sure
-    text = page(with_profiles(strength_in_range=False, tried=None))
+    assert "beyond its valid range" not in sure and "not verified" not in sure
+    text = page(with_profiles(strength_in_range=False, verified=None))
     told = part(text, "directions")
-    assert told.count("+0.71 moves it by one standard deviation, beyond its valid range, not tried on images") == 8
+    assert told.count("+0.71 moves it by one standard deviation, beyond its valid range, not verified on images") == 8
     assert part(text, "ranked").count("+0.71 † ‡") == 2 and "+0.71 †" not in part(page(planted()), "ranked")
     assert part(page(with_profiles(strength_per_sd=None)), "directions").count("Strength per SDnot reached") == 8
     falls = page(with_profiles(strength_by="fall"))

@@ -26,7 +26,7 @@ def row(strength: float | None, target: str | None = "smile", by: str = "rise") 
 def test_a_trial_is_one_more_point_of_the_curve():
     curves = Curves(table((-2.0, -3.0), (2.0, 2.0)), None, table((0.6, 1.2)))
     assert _corrected(row(1.0), curves, True)["strength_per_sd"] == pytest.approx(0.5)
-    assert _corrected(row(1.0), curves, True)["tried"] is True
+    assert _corrected(row(1.0), curves, True)["verified"] is True
     assert _corrected(row(-1.0), curves, True)["strength_per_sd"] is None, "on the other side nothing rises"
 
 
@@ -56,11 +56,11 @@ def test_a_target_that_cannot_rise_so_far_is_calibrated_by_its_fall():
     curves = Curves(table((-2.0, -1.5), (-1.0, -0.9), (1.0, 0.7)), None, table((1.7, 0.8)))
     found = _corrected(row(1.4), curves, True)
     assert found["strength_per_sd"] == pytest.approx(1 + 0.1 / 0.6) and found["strength_by"] == "fall"
-    assert found["tried"] is False and found["strength_in_range"] is True
-    tried = _corrected(row(1.1, by="fall"), Curves(curves.all, None, table((-1.1, -0.98))), False)
-    assert tried["strength_per_sd"] == pytest.approx(1.1 + 0.9 * 0.02 / 0.52) and (
-        tried["tried"],
-        tried["strength_in_range"],
+    assert found["verified"] is False and found["strength_in_range"] is True
+    verified = _corrected(row(1.1, by="fall"), Curves(curves.all, None, table((-1.1, -0.98))), False)
+    assert verified["strength_per_sd"] == pytest.approx(1.1 + 0.9 * 0.02 / 0.52) and (
+        verified["verified"],
+        verified["strength_in_range"],
     ) == (
         True,
         False,
@@ -73,7 +73,7 @@ def test_whether_images_there_are_the_models_own_is_what_the_trial_showed():
     assert _corrected(row(1.67), Curves(table((1.0, 0.6)), None, table((1.6, 0.62))), True)["strength_in_range"] is None
 
 
-def test_a_strength_tried_where_it_was_measured_already_is_described_by_the_trial():
+def test_a_strength_verified_where_it_was_measured_already_is_described_by_the_trial():
     effects = table((1.0, 1.0), (2.0, 2.0), (1.0, 1.2)).assign(clear=True)
     effects["strength"] = effects["strength"].astype(np.float32)
     preserved = pd.DataFrame({"direction": "v", "strength": effects["strength"], "on_manifold": [False, False, True]})

@@ -153,7 +153,7 @@ def test_a_unit_raises_the_target_by_one_standard_deviation(profiles, spread):
     assert pd.isna(profiles.loc["gamma/planted", "strength_per_sd"]), "it lowers its own attribute"
 
 
-def test_a_unit_is_tried_and_corrected_where_effects_level_off(sample, supervised, tmp_path):
+def test_a_strength_is_verified_and_corrected_where_effects_level_off(sample, supervised, tmp_path):
     judge = LevellingJudge()
     unedited = Annotate(sample, (judge,))
     edit = Edit(sample, (supervised, RandomDirections(sample, (supervised,), 2)), (-3.0, 3.0), 40)
@@ -244,9 +244,9 @@ def test_what_was_measured_too_far_away_is_described_where_its_unit_was_tried(sa
     assert (before["valid_low"], before["valid_high"]) == (0, 0) and before["label"].endswith(
         "(no longer the model's images)"
     )
-    assert after["strength_per_sd"] == pytest.approx(1, abs=0.1) and after["strength_in_range"] and after["tried"]
+    assert after["strength_per_sd"] == pytest.approx(1, abs=0.1) and after["strength_in_range"] and after["verified"]
     assert after["valid_low"] == 0 and 0 < after["valid_high"] == after["strength"] < 8, (
-        "at the strength that was tried"
+        "at the strength that was verified"
     )
     assert after["label"] == f"alpha {after['on_target']:+.1f}" and after["usefulness"] > 0
     assert after["on_target"] == pytest.approx(after["strength"], rel=0.1)
