@@ -34,16 +34,16 @@ EFFECTS = pa.schema(
         column("n", pa.int64(), "Held-out samples that have a score, of all seeds.", unit="samples", required=True),
         column("raw", pa.float32(), "Mean change as the judge gives it.", unit="the judge's own"),
         column(
-            "limit",
+            "control_limit",
             pa.float32(),
             "What the effect of one more random direction of this norm stays under, with 99 % confidence. "
             "Null where no random directions were measured.",
             unit=STD,
         ),
         column(
-            "clear",
+            "significant",
             pa.bool_(),
-            "Whether the effect is beyond that limit and its own sampling error together. Null without a limit.",
+            "Whether the effect is beyond that control limit and its own sampling error together. Null without one.",
         ),
     ]
 )

@@ -27,7 +27,7 @@ PROFILES = pa.schema(
         column(
             "usefulness",
             pa.float32(),
-            "How much more it moves the target than anything else; 0 where the effect on the target is not clear of the control.",
+            "How much more it moves the target than anything else; 0 where the effect on the target is not significant.",
             unit=STD,
         ),
         column(

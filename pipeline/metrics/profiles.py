@@ -67,13 +67,13 @@ def describe(target: str, sense: int, effects: pd.DataFrame, preserved: pd.DataF
 
 
 def _moved_most(effects: pd.DataFrame, low: float, high: float) -> tuple[str | None, int]:
-    """The attribute with the largest effect, and the sign that raises it: clear of the control, between low and high, if any is."""
+    """The attribute with the largest effect, and the sign that raises it: a significant one, between low and high, if any is."""
     known = effects.dropna(subset="effect")
     if known.empty:
         return None, 1
     within = known[(known["strength"] >= np.float32(low)) & (known["strength"] <= np.float32(high))]
-    clear = within[within["clear"].eq(True)]
-    of = next(table for table in (clear, within, known) if len(table))
+    significant = within[within["significant"].eq(True)]
+    of = next(table for table in (significant, within, known) if len(table))
     top = of.loc[of["effect"].abs().idxmax()]
     return str(top["attribute"]), int(np.sign(top["strength"] * top["effect"])) or 1
 
@@ -95,19 +95,19 @@ def _at(effects: pd.DataFrame, target: str, strength: float, sense: int, reached
     effect = by_attribute["effect"]
     moved = effect[target] * (1 if np.sign(strength) == sense else -1)  # there may be only the side that lowers it
     off = effect.drop(target).abs().max()
-    useful = reached and by_attribute.loc[target, "clear"] is not False
+    useful = reached and by_attribute.loc[target, "significant"] is not False
     return {
         "strength": strength,
-        "label": label(effect, by_attribute["clear"]) + ("" if reached else BEYOND),
+        "label": label(effect, by_attribute["significant"]) + ("" if reached else BEYOND),
         "on_target": effect[target],
         "off_target": off,
         "usefulness": max(0.0, float(moved - np.nan_to_num(off))) if useful else 0.0,
     }
 
 
-def label(effect: pd.Series, clear: pd.Series) -> str:
-    """As in "yaw +1.8, smile +0.2": the largest effects first, of those that stand clear of the control where there is one."""
-    real = effect[clear.ne(False) & (effect.abs() >= SMALLEST)]
+def label(effect: pd.Series, significant: pd.Series) -> str:
+    """As in "yaw +1.8, smile +0.2": the largest effects first, of those that are significant where there is a control."""
+    real = effect[significant.ne(False) & (effect.abs() >= SMALLEST)]
     largest = real.loc[real.abs().sort_values(ascending=False, kind="stable").index][:NAMED]
     said = [f"{str(name).replace('_', ' ')} {value:+.1f}" for name, value in largest.items()]
     return ", ".join(said).replace("-", "\N{MINUS SIGN}") or "nothing that the judge reads"

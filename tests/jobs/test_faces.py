@@ -265,7 +265,7 @@ def test_effects_are_by_every_judge_beside_a_control_and_calibrated(made):
     effects, profiles = (pq.read_table(folder / f"{name}.parquet").to_pandas() for name in ("effects", "profiles"))
     assert set(effects["judge"]) == {"portraits-judge", "mtcnn"}
     compared = effects[~effects["control"] & (effects["judge"] == "portraits-judge")]
-    assert compared["limit"].notna().all() and compared["clear"].notna().all()
+    assert compared["control_limit"].notna().all() and compared["significant"].notna().all()
     catalog = Catalog.model_validate_json((folder / "catalog.json").read_text())
     assert [each.name for each in catalog.directions if each.label] == profiles["direction"].tolist()
     assert len(profiles) == len(catalog.directions)

@@ -19,7 +19,7 @@ _STRIPS = (
 _CURVES = (
     "Curves: mean change over the held-out samples, in standard deviations of the attribute over unedited samples; whiskers, two "
     "standard errors. Blue is the target, grey every other attribute. The shaded band is what random directions of the same norm "
-    "stay under: the largest of the attributes' limits, each with 99 % confidence. All charts share one scale."
+    "stay under: the largest of the attributes' control limits, each with 99 % confidence. All charts share one scale."
 )
 _TRIALS = (
     "What was projected away, one more attribute at a time, while the ratio rose: effects in standard deviations, means over both "
@@ -186,8 +186,8 @@ def _error(std: float, n: int) -> float:
 
 
 def _band(effects: pd.DataFrame) -> list[tuple[float, float, float]]:
-    """At every strength, plus and minus the largest of the attributes' limits for a random direction of the same norm."""
-    limits = effects.groupby("strength")["limit"].max().dropna()
+    """At every strength, plus and minus the largest of the attributes' control limits for a random direction of the same norm."""
+    limits = effects.groupby("strength")["control_limit"].max().dropna()
     if limits.empty:
         return []
     at = {0.0: 0.0, **{float(gamma): float(limit) for gamma, limit in limits.items()}}

@@ -145,11 +145,13 @@ class Findings:
         return rows.iloc[0] if len(rows) else None
 
     def pale(self, name: str, gamma: float) -> frozenset[int]:
-        """Of `attributes`, those whose effect does not stand clear of the control."""
+        """Of `attributes`, those whose effect is not significant."""
         own = self.effects([name])
         own = own[own["strength"] == gamma]
-        unclear = {a for a, clear in zip(own["attribute"], own["clear"], strict=True) if clear is False}
-        return frozenset(i for i, attribute in enumerate(self.attributes) if attribute in unclear)
+        not_significant = {
+            a for a, significant in zip(own["attribute"], own["significant"], strict=True) if significant is False
+        }
+        return frozenset(i for i, attribute in enumerate(self.attributes) if attribute in not_significant)
 
     @property
     def regions(self) -> list[str]:

@@ -5,12 +5,12 @@ from pipeline.catalog.report.findings import Findings, Row
 from pipeline.catalog.report.markup import Child, Html, amount, el, join, signed, words
 
 _NOTE = (
-    "Each is named by the effects that stand clear of random directions, at the farthest measured strength at which images still "
-    "are the model's own. Useful is the effect on what it moves most less the largest effect on anything else. The strength per SD "
-    "moves the target by one standard deviation: † marks those at which images were not measured to be the model's own, ‡ those "
-    "that were not verified on images, and § those by the fall of the target at minus the strength: it does not rise so far. The "
-    "nearest supervised direction is by the cosine of whole trajectories, and in brackets at the step where it is nearest; “same” "
-    "marks those that are nearly that direction."
+    "Each is named by its significant effects, beyond those of random directions, at the farthest measured strength at which "
+    "images still are the model's own. Useful is the effect on what it moves most less the largest effect on anything else. The "
+    "strength per SD moves the target by one standard deviation: † marks those at which images were not measured to be the "
+    "model's own, ‡ those that were not verified on images, and § those by the fall of the target at minus the strength: it "
+    "does not rise so far. The nearest supervised direction is by the cosine of whole trajectories, and in brackets at the step "
+    "where it is nearest; “same” marks those that are nearly that direction."
 )
 _HEADINGS = ("", "what it does", "found as", "useful", "strength per SD", "valid range", "nearest supervised", "cosine")
 SHOWN = 30

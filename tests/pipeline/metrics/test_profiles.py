@@ -10,12 +10,12 @@ STRENGTHS = (-2.0, -1.0, 1.0, 2.0)
 
 
 def effects(**slopes: float) -> pd.DataFrame:
-    """Straight lines; what is under .3 at strength 2 does not stand clear."""
+    """Straight lines; what is under .3 at strength 2 is not significant."""
     rows = [
         (gamma, name, gamma * slope, abs(2 * slope) >= 0.3) for gamma in STRENGTHS for name, slope in slopes.items()
     ]
-    table = pd.DataFrame(rows, columns=["strength", "attribute", "effect", "clear"])
-    return table.assign(strength=table["strength"].astype(np.float32), clear=table["clear"].astype(object))
+    table = pd.DataFrame(rows, columns=["strength", "attribute", "effect", "significant"])
+    return table.assign(strength=table["strength"].astype(np.float32), significant=table["significant"].astype(object))
 
 
 def preserved(fine: tuple[bool, ...] = (True,) * 4) -> pd.DataFrame:
@@ -70,7 +70,7 @@ def test_what_does_not_stand_clear_is_not_named():
 
 def test_the_target_is_what_is_clear_rather_than_what_is_largest():
     table = effects(yaw=0.9, skin=0.4)
-    table.loc[table["attribute"] == "yaw", "clear"] = False
+    table.loc[table["attribute"] == "yaw", "significant"] = False
     assert profile("v", None, table, preserved(), scores(yaw=0.9, skin=0.4))["target"] == "skin"
 
 

@@ -68,8 +68,8 @@ def measured(
             table += [(row["name"], False, gamma, attribute, effect(row, gamma, attribute)) for row in rows]
             table.append((f"control-{control}", True, gamma, attribute, control))
     frame = pd.DataFrame(table, columns=["direction", "control", "strength", "attribute", "effect"])
-    clear = (frame["effect"].abs() > 0.35).astype(object).where(~frame["control"], None)
-    frame = frame.assign(judge="judge", std=0.4, n=n, raw=frame["effect"], limit=0.35, clear=clear)
+    significant = (frame["effect"].abs() > 0.35).astype(object).where(~frame["control"], None)
+    frame = frame.assign(judge="judge", std=0.4, n=n, raw=frame["effect"], control_limit=0.35, significant=significant)
     other = (
         frame[frame["attribute"] == attributes[0]].assign(judge="second", attribute="mouth_width")
         if attributes
@@ -405,7 +405,9 @@ def test_a_strength_without_scores_has_no_whisker():
 
 
 def test_the_band_is_said_to_be_the_largest_limit():
-    assert "the largest of the attributes' limits, each with 99 % confidence" in part(page(planted()), "directions")
+    assert "the largest of the attributes' control limits, each with 99 % confidence" in part(
+        page(planted()), "directions"
+    )
 
 
 def test_judges_know_nothing_unless_they_were_allowed_to():

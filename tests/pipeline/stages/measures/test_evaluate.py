@@ -139,11 +139,13 @@ def test_every_sample_of_every_seed_counts_and_none_is_fitted_on(effects, store,
 
 def test_an_effect_is_clear_when_random_directions_of_its_norm_stay_below_it(effects):
     at_1 = effects[(effects["strength"] == 1) & ~effects["control"]].set_index(["direction", "attribute"])
-    assert at_1.loc[("beta/planted", "beta"), "clear"] is True
-    assert at_1.loc[("beta/planted", "epsilon"), "clear"] is False
+    assert at_1.loc[("beta/planted", "beta"), "significant"] is True
+    assert at_1.loc[("beta/planted", "epsilon"), "significant"] is False
     controls = effects[effects["control"]]
-    assert controls["clear"].isna().all()
-    limits = effects[~effects["control"]].groupby(["direction", "attribute", "strength"])["limit"].first().unstack()
+    assert controls["significant"].isna().all()
+    limits = (
+        effects[~effects["control"]].groupby(["direction", "attribute", "strength"])["control_limit"].first().unstack()
+    )
     assert (limits[2.0] > limits[1.0]).all() and (limits[1.0] > limits[0.5]).all()
 
 
@@ -317,11 +319,13 @@ def test_a_control_elsewhere_gives_limits_by_the_norm(sample, unedited, supervis
     store.prepare()
     run(plan([beside, alone], store), store, InProcess, Silent())
     limits = (
-        store.table(beside, "effects.parquet").to_pandas().set_index(["direction", "attribute", "strength"])["limit"]
+        store.table(beside, "effects.parquet")
+        .to_pandas()
+        .set_index(["direction", "attribute", "strength"])["control_limit"]
     )
     for name in ("alpha", "gamma"):
         one, two = (limits[(f"{name}/planted", "alpha", gamma)] for gamma in (1.0, 2.0))
         assert one > 0 and 1.99 * one <= two <= 4.01 * one, (
             "in proportion within what was measured, by its square beyond"
         )
-    assert store.table(alone, "effects.parquet").to_pandas()["clear"].isna().all()
+    assert store.table(alone, "effects.parquet").to_pandas()["significant"].isna().all()
