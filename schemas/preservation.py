@@ -36,14 +36,14 @@ PRESERVATION = pa.schema(
         BACKGROUND,
         CLIPPED,
         column(
-            "typical",
+            "precision",
             pa.float32(),
-            "Share of the images that lie on the manifold of unedited samples, by k-nearest neighbours in the embedder's "
-            "features (Kynkäänniemi et al. 2019).",
+            "Precision (Kynkäänniemi et al. 2019): share of the images that lie on the manifold of unedited samples, by "
+            "k-nearest neighbours in the embedder's features.",
         ),
         column("face", pa.float32(), "Mean probability of a face. Null where no judge gives one."),
         column(
-            "on_manifold",
+            "realistic",
             pa.bool_(),
             "Whether the images still look like the model's own, by all of this that was measured.",
             required=True,

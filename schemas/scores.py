@@ -32,9 +32,9 @@ CHANGES = pa.schema(
         BACKGROUND,
         CLIPPED,
         column(
-            "typical",
+            "precision",
             pa.float32(),
-            "1 where the image's features lie on the manifold of unedited samples, 0 where not.",
+            "1 where the image's features lie on the manifold of unedited samples, 0 where not; the mean is the precision.",
         ),
     ]
 )

@@ -11,35 +11,35 @@ import numpy as np
 import pandas as pd
 
 # An edit leaves the model's own images where, beside unedited samples, and by more than chance, ...
-TYPICAL = 0.8  # fewer than this share as many lie on the manifold of unedited samples
+PRECISION = 0.8  # the precision (Kynkäänniemi et al. 2019) is below this share of that of unedited samples
 FACE = 0.9  # the mean probability of a face is below this share of theirs
 CLIPPED = 0.05  # or so many more of the values are at 0 or 255
 
 NEARER = 0.6  # share of a calibrated strength on a straight line from 0
 
 
-def on_manifold(preservation: pd.DataFrame) -> np.ndarray:
+def realistic(preservation: pd.DataFrame) -> np.ndarray:
     """Of each row of schemas.preservation, whether its images still look like the model's own, by all that was measured of them."""
     unedited = preservation.loc[preservation["direction"] == "unedited"].iloc[0]
     left = preservation["clipped"] > unedited["clipped"] + CLIPPED
-    for column, share in (("typical", TYPICAL), ("face", FACE)):
+    for column, share in (("precision", PRECISION), ("face", FACE)):
         expected = share * unedited[column]
         chance = 1.645 * np.sqrt(expected * (1 - expected) / preservation["n"])  # 95 % of samples of n stay above it
         left |= preservation[column] < expected - chance  # never where it was not measured
     return ~left.to_numpy(dtype=bool)
 
 
-def valid_range(strengths: np.ndarray, on_manifold: np.ndarray) -> tuple[float, float]:
-    """(low, high): how far strengths (S,) go to either side of 0 with every one on the manifold; 0 where not even the first is."""
-    return 0.0 - _first_run(-strengths, on_manifold), _first_run(strengths, on_manifold)
+def valid_range(strengths: np.ndarray, realistic: np.ndarray) -> tuple[float, float]:
+    """(low, high): how far strengths (S,) go to either side of 0 with every one realistic; 0 where not even the first is."""
+    return 0.0 - _first_run(-strengths, realistic), _first_run(strengths, realistic)
 
 
-def in_valid_range(strength: float, strengths: np.ndarray, on_manifold: np.ndarray) -> bool:
+def in_valid_range(strength: float, strengths: np.ndarray, realistic: np.ndarray) -> bool:
     """Whether the strength (of S) that was measured next to this one, on its side, is within the valid range."""
     side = strengths[strengths * strength > 0]
     if not len(side):
         return False
-    low, high = valid_range(strengths, on_manifold)
+    low, high = valid_range(strengths, realistic)
     return bool(low <= side[np.argmin(np.abs(side - strength))] <= high)
 
 

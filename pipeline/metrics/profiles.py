@@ -31,7 +31,7 @@ def profile(
     effects = effects[effects["attribute"] != FACE]
     wide = effects.pivot(index="strength", columns="attribute", values="effect").sort_index()
     strengths = wide.index.to_numpy(dtype=float)
-    fine = preserved.set_index("strength")["on_manifold"].reindex(wide.index).to_numpy(dtype=bool)
+    fine = preserved.set_index("strength")["realistic"].reindex(wide.index).to_numpy(dtype=bool)
     low, high = valid_range(strengths, fine)
     if target is None:
         target, sense = _moved_most(effects, low, high)
@@ -58,7 +58,7 @@ def describe(target: str, sense: int, effects: pd.DataFrame, preserved: pd.DataF
     sense: 1 or -1, the sign of the strengths that raise the target. effects, preserved: this direction's, at the same strengths.
     """
     effects = effects[effects["attribute"] != FACE]
-    fine = preserved.set_index("strength")["on_manifold"].reindex(effects["strength"].unique())
+    fine = preserved.set_index("strength")["realistic"].reindex(effects["strength"].unique())
     strengths = fine.index.to_numpy(dtype=float)
     low, high = valid_range(strengths, fine.to_numpy(dtype=bool))
     strength, reached = _where(strengths, low, high, sense)

@@ -121,7 +121,7 @@ class Seen:
     def fine(self, row: Row) -> bool:
         """Whether images at its verified strength are the model's own."""
         own = self.verified[self.verified["direction"] == row["direction"]]
-        return bool(own["on_manifold"].all())
+        return bool(own["realistic"].all())
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
-from pipeline.metrics.calibration import on_manifold
+from pipeline.metrics.calibration import realistic
 from pipeline.metrics.effects import beside_control, effects
 from pipeline.metrics.profiles import profile
 from pipeline.stages.finders.finder import Row, check_independent, read_rows
@@ -24,7 +24,7 @@ from schemas.preservation import PRESERVATION
 from schemas.profiles import PROFILES
 from schemas.scores import SCORES
 
-MEASURED = ("identity", "structure", "outside", "background", "clipped", "typical")
+MEASURED = ("identity", "structure", "outside", "background", "clipped", "precision")
 
 
 @dataclass(frozen=True)
@@ -114,4 +114,4 @@ def preservation(changes: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     groups = changes.groupby(edit, sort=False)
     faces = scores[scores["attribute"] == "face"].groupby(edit, sort=False)["score"].mean().rename("face")
     table = groups[list(MEASURED)].mean().join(groups.size().rename("n")).join(faces).reset_index()
-    return table.assign(on_manifold=on_manifold(table))
+    return table.assign(realistic=realistic(table))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,8 @@ class Loaded:
 @dataclass(frozen=True)
 class ScoreEdits(Stage):
     """`scores.parquet`, a row a (image, judge, attribute); `changes.parquet`, a row an image. Part i reads part i of the edits."""
+
+    version: ClassVar[int] = 2
 
     edit: Edit
     judges: tuple[Annotator, ...]
@@ -95,7 +98,9 @@ class ScoreEdits(Stage):
         if self.embed and loaded.embed:
             features = loaded.embed(images)
             found["identity"] = preservation.identity(loaded.embed(twins)[own], features)
-            found["typical"] = Manifold.of(self.embed.reference(store, REFERENCE)).contains(features).astype(np.float32)
+            found["precision"] = (
+                Manifold.of(self.embed.reference(store, REFERENCE)).contains(features).astype(np.float32)
+            )
         return edits.assign(**{name: found.get(name) for name in CHANGES.names if name not in EDIT})
 
     def _twins(self, store: Store, part: int, wanted: set[int]) -> tuple[np.ndarray, np.ndarray]:

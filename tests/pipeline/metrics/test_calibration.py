@@ -8,7 +8,7 @@ from pipeline.metrics.calibration import (
     guess,
     in_valid_range,
     monotonicity,
-    on_manifold,
+    realistic,
     strength_of_one_sd,
     strength_per_sd,
     valid_range,
@@ -97,7 +97,7 @@ def test_order_along_the_strength():
 
 
 def preserved(**edit: float) -> pd.DataFrame:
-    unedited = {"direction": "unedited", "typical": 0.9, "face": 0.98, "clipped": 0.01, "n": 100}
+    unedited = {"direction": "unedited", "precision": 0.9, "face": 0.98, "clipped": 0.01, "n": 100}
     return pd.DataFrame([unedited, {**unedited, "direction": "v", **edit}])
 
 
@@ -105,16 +105,16 @@ def preserved(**edit: float) -> pd.DataFrame:
     ("edit", "fine"),
     [
         ({}, True),
-        ({"typical": 0.7}, True),
-        ({"typical": 0.4}, False),
-        ({"typical": 0.6, "n": 10}, True),  # may be chance
+        ({"precision": 0.7}, True),
+        ({"precision": 0.4}, False),
+        ({"precision": 0.6, "n": 10}, True),  # may be chance
         ({"face": 0.8}, False),
         ({"face": 0.8, "n": 7}, True),  # one of seven may be chance
         ({"face": 0.5, "n": 7}, False),
         ({"clipped": 0.05}, True),
         ({"clipped": 0.2}, False),
-        ({"typical": np.nan, "face": np.nan}, True),  # not measured
+        ({"precision": np.nan, "face": np.nan}, True),  # not measured
     ],
 )
-def test_an_edit_is_on_the_manifold_by_all_that_was_measured(edit, fine):
-    assert on_manifold(preserved(**edit)).tolist() == [True, fine]
+def test_an_edit_is_realistic_by_all_that_was_measured(edit, fine):
+    assert realistic(preserved(**edit)).tolist() == [True, fine]

@@ -19,7 +19,7 @@ def effects(**slopes: float) -> pd.DataFrame:
 
 
 def preserved(fine: tuple[bool, ...] = (True,) * 4) -> pd.DataFrame:
-    return pd.DataFrame({"strength": np.array(STRENGTHS, np.float32), "on_manifold": fine})
+    return pd.DataFrame({"strength": np.array(STRENGTHS, np.float32), "realistic": fine})
 
 
 def scores(**slopes: float) -> pd.DataFrame:

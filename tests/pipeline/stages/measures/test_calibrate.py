@@ -76,7 +76,7 @@ def test_whether_images_there_are_the_models_own_is_what_the_trial_showed():
 def test_a_strength_verified_where_it_was_measured_already_is_described_by_the_trial():
     effects = table((1.0, 1.0), (2.0, 2.0), (1.0, 1.2)).assign(significant=True)
     effects["strength"] = effects["strength"].astype(np.float32)
-    preserved = pd.DataFrame({"direction": "v", "strength": effects["strength"], "on_manifold": [False, False, True]})
+    preserved = pd.DataFrame({"direction": "v", "strength": effects["strength"], "realistic": [False, False, True]})
     described = Seen(effects, preserved, preserved[2:]).described(row(1.0))
     assert (described["valid_low"], described["valid_high"], described["label"]) == (0, 1, "smile +1.2")
 
