@@ -10,7 +10,7 @@ LEVELS = "levels of 0 to 255"
 IDENTITY = column(
     "identity", pa.float32(), "Cosine to the unedited twin in the embedder's features: 1 where it is the same."
 )
-STRUCTURE = column("structure", pa.float32(), "MS-SSIM to the unedited twin: 1 where it is the same.")
+MS_SSIM = column("ms_ssim", pa.float32(), "MS-SSIM to the unedited twin: 1 where it is the same.")
 OUTSIDE = column("outside", pa.float32(), "Root mean squared change outside the head.", unit=LEVELS)
 BACKGROUND = column(
     "background", pa.float32(), "Distance of the mean colours outside the head, before and after.", unit=LEVELS
@@ -31,7 +31,7 @@ PRESERVATION = pa.schema(
         ),
         column("n", pa.int64(), "Held-out samples that these are means over.", unit="samples", required=True),
         IDENTITY,
-        STRUCTURE,
+        MS_SSIM,
         OUTSIDE,
         BACKGROUND,
         CLIPPED,

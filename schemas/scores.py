@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from schemas.columns import column
 from schemas.edits import EDITS
-from schemas.preservation import BACKGROUND, CLIPPED, IDENTITY, OUTSIDE, STRUCTURE
+from schemas.preservation import BACKGROUND, CLIPPED, IDENTITY, MS_SSIM, OUTSIDE
 
 _EDIT = [field for field in EDITS if field.name != "image"]
 
@@ -27,7 +27,7 @@ CHANGES = pa.schema(
     [
         *_EDIT,
         IDENTITY,
-        STRUCTURE,
+        MS_SSIM,
         OUTSIDE,
         BACKGROUND,
         CLIPPED,

@@ -44,7 +44,7 @@ def offsets(bench: Bench) -> Iterator[Claim]:
     similar, precision = {}, {}
     for gamma in OFFSETS:
         edited = [bench.images([Add(v, gamma)]) for v in directions]
-        similar[gamma] = np.array([preservation.structure(bench.unedited, images).mean() for images in edited])
+        similar[gamma] = np.array([preservation.ms_ssim(bench.unedited, images).mean() for images in edited])
         precision[gamma] = np.array([manifold.contains(features(images)).mean() for images in edited])
     unedited = float(manifold.contains(features(bench.unedited)).mean())
     left = [halved({gamma: float(each[i]) for gamma, each in precision.items()}, unedited) for i in range(DIRECTIONS)]

@@ -48,7 +48,7 @@ reverse process changes what the image shows. Method: Haas et al. 2024, arXiv 23
 | `directions.safetensors` | the vectors, by name |
 | `directions.parquet` | one row a direction: how it was made, from what, n, thresholds, norms, parents |
 | `effects.parquet` | what each direction changes on held-out samples, beside random directions of the same norms |
-| `preservation.parquet` | what edits leave alone: identity, structure, background; and how far images stay the model's own |
+| `preservation.parquet` | what edits leave alone: identity, MS-SSIM, background; and how far images stay the model's own |
 | `profiles.parquet` | of each direction what it does in words, its strength per standard deviation, its valid range; ranks |
 {more}| `SHA256SUMS` | `sha256sum -c SHA256SUMS` |
 

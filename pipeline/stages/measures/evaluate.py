@@ -24,7 +24,7 @@ from schemas.preservation import PRESERVATION
 from schemas.profiles import PROFILES
 from schemas.scores import SCORES
 
-MEASURED = ("identity", "structure", "outside", "background", "clipped", "precision")
+MEASURED = ("identity", "ms_ssim", "outside", "background", "clipped", "precision")
 
 
 @dataclass(frozen=True)

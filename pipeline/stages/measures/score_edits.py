@@ -88,7 +88,7 @@ class ScoreEdits(Stage):
         ids, twins = self._twins(store, part, set(edits["sample_id"]))
         own = pd.Index(ids).get_indexer(edits["sample_id"])
         found = {
-            "structure": preservation.structure(twins[own], images),
+            "ms_ssim": preservation.ms_ssim(twins[own], images),
             "clipped": preservation.clipped(images),
         }
         if loaded.head:

@@ -219,7 +219,7 @@ def test_duplicates_of_supervised_directions_are_pointed_out(profiles):
 
 def test_preservation_sees_the_change_and_where_it_is(store, evaluation):
     table = store.table(evaluation, "preservation.parquet").to_pandas().set_index(["direction", "strength"])
-    assert table.loc[("unedited", 0.0), ["identity", "structure"]].to_list() == pytest.approx([1, 1], abs=1e-3)
+    assert table.loc[("unedited", 0.0), ["identity", "ms_ssim"]].to_list() == pytest.approx([1, 1], abs=1e-3)
     inside = table.loc[("alpha/planted", 1.0)]  # the stripes of alpha, beta and gamma are the "head"
     assert inside["outside"] == pytest.approx(0, abs=0.3) and inside["background"] == pytest.approx(0, abs=0.3)
     assert table.loc[("beta/planted", 2.0), "outside"] > 1  # delta lies outside
