@@ -11,9 +11,9 @@ IDENTITY = column(
     "identity", pa.float32(), "Cosine to the unedited twin in the embedder's features: 1 where it is the same."
 )
 MS_SSIM = column("ms_ssim", pa.float32(), "MS-SSIM to the unedited twin: 1 where it is the same.")
-OUTSIDE = column("outside", pa.float32(), "Root mean squared change outside the head.", unit=LEVELS)
-BACKGROUND = column(
-    "background", pa.float32(), "Distance of the mean colours outside the head, before and after.", unit=LEVELS
+CHANGE_OUTSIDE = column("change_outside", pa.float32(), "Root mean squared change outside the head.", unit=LEVELS)
+BACKGROUND_SHIFT = column(
+    "background_shift", pa.float32(), "Distance of the mean colours outside the head, before and after.", unit=LEVELS
 )
 CLIPPED = column("clipped", pa.float32(), "Share of the image's values that are 0 or 255.")
 
@@ -32,8 +32,8 @@ PRESERVATION = pa.schema(
         column("n", pa.int64(), "Held-out samples that these are means over.", unit="samples", required=True),
         IDENTITY,
         MS_SSIM,
-        OUTSIDE,
-        BACKGROUND,
+        CHANGE_OUTSIDE,
+        BACKGROUND_SHIFT,
         CLIPPED,
         column(
             "precision",

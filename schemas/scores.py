@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from schemas.columns import column
 from schemas.edits import EDITS
-from schemas.preservation import BACKGROUND, CLIPPED, IDENTITY, MS_SSIM, OUTSIDE
+from schemas.preservation import BACKGROUND_SHIFT, CHANGE_OUTSIDE, CLIPPED, IDENTITY, MS_SSIM
 
 _EDIT = [field for field in EDITS if field.name != "image"]
 
@@ -28,8 +28,8 @@ CHANGES = pa.schema(
         *_EDIT,
         IDENTITY,
         MS_SSIM,
-        OUTSIDE,
-        BACKGROUND,
+        CHANGE_OUTSIDE,
+        BACKGROUND_SHIFT,
         CLIPPED,
         column(
             "precision",

@@ -45,7 +45,7 @@ def change_outside(before: np.ndarray, after: np.ndarray, masks: np.ndarray) -> 
     return np.sqrt(_mean_outside(change[..., None], masks)[:, 0])
 
 
-def background(before: np.ndarray, after: np.ndarray, masks: np.ndarray) -> np.ndarray:
+def background_shift(before: np.ndarray, after: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Distance of the mean colours outside the masks, before and after, in levels of 0..255: (n,). NaN without an outside."""
     return np.linalg.norm(_mean_outside(after, masks) - _mean_outside(before, masks), axis=1)
 

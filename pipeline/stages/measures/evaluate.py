@@ -24,7 +24,7 @@ from schemas.preservation import PRESERVATION
 from schemas.profiles import PROFILES
 from schemas.scores import SCORES
 
-MEASURED = ("identity", "ms_ssim", "outside", "background", "clipped", "precision")
+MEASURED = ("identity", "ms_ssim", "change_outside", "background_shift", "clipped", "precision")
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,8 @@ class ScoreEdits(Stage):
         }
         if loaded.head:
             masks = loaded.head(twins)[own]
-            found["outside"] = preservation.change_outside(twins[own], images, masks)
-            found["background"] = preservation.background(twins[own], images, masks)
+            found["change_outside"] = preservation.change_outside(twins[own], images, masks)
+            found["background_shift"] = preservation.background_shift(twins[own], images, masks)
         if self.embed and loaded.embed:
             features = loaded.embed(images)
             found["identity"] = preservation.identity(loaded.embed(twins)[own], features)

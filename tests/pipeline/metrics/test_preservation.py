@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.metrics.preservation import (
     Manifold,
-    background,
+    background_shift,
     change_outside,
     clipped,
     identity,
@@ -92,7 +92,7 @@ def test_change_and_colour_outside_the_region():
     masks[2] = np.nan
     outside = change_outside(before, after, masks)
     np.testing.assert_allclose(outside[:2], [0, np.sqrt(16 * 12 / 18)])
-    colour = background(before, after, masks)
+    colour = background_shift(before, after, masks)
     np.testing.assert_allclose(colour[:2], [0, np.sqrt(3) * 4 * 12 / 18])
     assert np.isnan(outside[2]) and np.isnan(colour[2])
     assert np.isnan(change_outside(before, after, np.ones_like(masks))).all()

@@ -105,7 +105,7 @@ def preserved(rows: list[dict], strengths: tuple[float, ...], control: float) ->
         *((row["name"], False, g) for row in rows for g in strengths),
     ]
     table = pd.DataFrame(edits, columns=["direction", "control", "strength"])
-    figures = {"identity": 0.87, "ms_ssim": 0.93, "outside": 4.2, "background": 3.1, "precision": 0.64}
+    figures = {"identity": 0.87, "ms_ssim": 0.93, "change_outside": 4.2, "background_shift": 3.1, "precision": 0.64}
     clipped = control * table["control"]
     return table.assign(n=2, face=np.nan, realistic=True, clipped=clipped, **figures)
 

@@ -221,8 +221,10 @@ def test_preservation_sees_the_change_and_where_it_is(store, evaluation):
     table = store.table(evaluation, "preservation.parquet").to_pandas().set_index(["direction", "strength"])
     assert table.loc[("unedited", 0.0), ["identity", "ms_ssim"]].to_list() == pytest.approx([1, 1], abs=1e-3)
     inside = table.loc[("alpha/planted", 1.0)]  # the stripes of alpha, beta and gamma are the "head"
-    assert inside["outside"] == pytest.approx(0, abs=0.3) and inside["background"] == pytest.approx(0, abs=0.3)
-    assert table.loc[("beta/planted", 2.0), "outside"] > 1  # delta lies outside
+    assert inside["change_outside"] == pytest.approx(0, abs=0.3) and inside["background_shift"] == pytest.approx(
+        0, abs=0.3
+    )
+    assert table.loc[("beta/planted", 2.0), "change_outside"] > 1  # delta lies outside
     assert inside["identity"] < 1 and inside["n"] == N * SEEDS
 
 
