@@ -93,7 +93,7 @@ DIRECTIONS = pa.schema(
             _BY_STEP,
             "Of a linear classifier, the chosen regulariser: scikit-learn's 1 / C or alpha.",
         ),
-        # Health of a supervised direction; cosines are of whole trajectories.
+        # Stability of a supervised direction; cosines are of whole trajectories.
         column("base_rate", pa.float32(), "Share of the samples whose score is above the annotator's threshold."),
         column(
             "split_half_cosine",

@@ -35,7 +35,7 @@ def page(findings: Findings) -> str:
         ("jacobian", "Directions of single images", jacobian.section(findings)),
         ("convergence", "How many samples", learning_curve.section(findings)),
         ("timesteps", "By timestep", steps.section(findings)),
-        ("health", "Health of the directions", stability.section(findings)),
+        ("stability", "Stability of the directions", stability.section(findings)),
         ("settings", "Settings and files", settings.section(findings)),
     ]
     present = [(anchor, title, body) for anchor, title, body in sections if body]

@@ -12,7 +12,7 @@ from pipeline.engine.stage import Need, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.sketch import Sketch
-from pipeline.estimators.stability import FEWEST, Health, inner_products
+from pipeline.estimators.stability import FEWEST, Stability, inner_products
 from pipeline.stages.finders.by_step import ByStep, Fit, stacked
 from pipeline.stages.finders.finder import Row, write_directions
 from pipeline.stages.finders.linear_discriminant import check_shrinkage
@@ -115,9 +115,9 @@ class SketchedDirections(ByStep):
 
     def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
         steps = stacked(fits)
-        health = Health.of(steps["products"].sum(axis=0))
+        stability = Stability.of(steps["products"].sum(axis=0))
         shape = (self.source.steps, *self.source.h_shape)
-        rows = [{**self._row(a, steps["counts"][0, :, a]), **health.row(a)} for a in range(len(self.names))]
+        rows = [{**self._row(a, steps["counts"][0, :, a]), **stability.row(a)} for a in range(len(self.names))]
         vectors = {name: steps["vectors"][:, a].reshape(shape) for a, name in enumerate(self.names)}
         write_directions(out, self, vectors, rows)
 
