@@ -91,7 +91,7 @@ _FACE = "That there is a `face` at all counts as no attribute."
 
 _MORE = {
     "transfer.parquet": "what a direction found on one sample does to that one, and to held-out samples",
-    "convergence.parquet": "how many labelled samples a direction needs, in h and in x_T",
+    "learning_curve.parquet": "how many labelled samples a direction needs, in h and in x_T",
     "locality.parquet": "how much of what a direction changes lies inside a region of the image, such as the mouth",
 }
 

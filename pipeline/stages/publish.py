@@ -22,7 +22,7 @@ from pipeline.metrics.profiles import nearest, ranks
 from pipeline.stages.finders.finder import Row, names_of, read_directions
 from pipeline.stages.measures.calibrate import Calibrate
 from pipeline.stages.measures.evaluate import Evaluate
-from pipeline.stages.measures.learning_curve import Convergence
+from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.sources.source import Source
@@ -36,7 +36,7 @@ from schemas.profiles import PROFILES
 class Catalog(Stage):
     """`catalog.json`, `directions.safetensors`, `README.md`, `SHA256SUMS`; tables of directions, effects, preservation, profiles.
 
-    Where they were measured also `transfer.parquet`, `locality.parquet` and `convergence.parquet`.
+    Where they were measured also `transfer.parquet`, `locality.parquet` and `learning_curve.parquet`.
     """
 
     version: ClassVar[int] = 3
@@ -47,7 +47,7 @@ class Catalog(Stage):
     calibrations: tuple[Calibrate, ...] = ()  # of these evaluations
     transfers: tuple[Transfer, ...] = ()  # of image-specific directions
     localities: tuple[Locality, ...] = ()
-    convergences: tuple[Convergence, ...] = ()
+    learning_curves: tuple[LearningCurve, ...] = ()
 
     @property
     def applied_to(self) -> Source:
@@ -60,7 +60,7 @@ class Catalog(Stage):
         tables: dict[str, tuple[Stage, ...]] = {
             "transfer.parquet": self.transfers,
             "locality.parquet": self.localities,
-            "convergence.parquet": self.convergences,
+            "learning_curve.parquet": self.learning_curves,
         }
         return {name: stages for name, stages in tables.items() if stages}
 

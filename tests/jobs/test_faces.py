@@ -277,7 +277,7 @@ def test_effects_are_by_every_judge_beside_a_control_and_calibrated(made):
     assert not tried & {"ridge", "mean-difference/disentangled"}, "those are measured on a few samples only"
     preserved = pq.read_table(folder / "preservation.parquet").to_pandas()
     assert set(profiles["direction"]) < set(preserved["direction"])
-    assert set(pq.read_table(folder / "convergence.parquet").to_pandas()["space"]) == {"h", "x_T"}
+    assert set(pq.read_table(folder / "learning_curve.parquet").to_pandas()["space"]) == {"h", "x_T"}
 
 
 def test_one_setting_measures_as_the_paper_does(tiny_model, root):

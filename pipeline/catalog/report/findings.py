@@ -89,7 +89,7 @@ class Findings:
     samples: list[bytes]  # PNGs
     transfer: pd.DataFrame | None = None  # of schemas.transfer
     locality: pd.DataFrame | None = None  # of schemas.locality
-    convergence: pd.DataFrame | None = None  # of schemas.convergence
+    learning_curve: pd.DataFrame | None = None  # of schemas.learning_curve
     profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
     origins: dict[tuple[str, float], bytes] = field(default_factory=dict)  # (direction, strength) -> PNG of the sample
     # that it was found on; at 0.0 unedited, with the region outlined

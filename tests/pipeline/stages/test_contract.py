@@ -22,7 +22,7 @@ from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.calibrate import Calibrate, EditCalibrated
 from pipeline.stages.measures.edit import Edit, EditOrigins
 from pipeline.stages.measures.evaluate import Evaluate
-from pipeline.stages.measures.learning_curve import Convergence
+from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.measures.transfer import Transfer
@@ -51,7 +51,7 @@ STAGES = [
     Disentangle,
     Searches,
     DisentangleByEffects,
-    Convergence,
+    LearningCurve,
     Edit,
     EditOrigins,
     EditCalibrated,

@@ -110,7 +110,7 @@ def preserved(rows: list[dict], strengths: tuple[float, ...], control: float) ->
     return table.assign(n=2, face=np.nan, realistic=True, clipped=clipped, **figures)
 
 
-CONVERGENCE = pd.DataFrame(
+LEARNING_CURVE = pd.DataFrame(
     [(name, space, n, n / 32) for name in ("smile", "age") for space in ("h", "x_T") for n in (2, 4, 8)],
     columns=["attribute", "space", "n", "to_truth"],
 )
@@ -145,7 +145,7 @@ def planted(
         directions=rows + unsupervised,
         measured=[measured(each, list(judged), at, effect, image, n, x) for each, at, x in evaluations if each],
         samples=[image("unedited", 0.0, i) for i in range(8)],
-        convergence=CONVERGENCE,
+        learning_curve=LEARNING_CURVE,
         profiles={row["name"]: profile(row, rank) for row, rank in ranked(rows, unsupervised)},
     )
 
@@ -290,7 +290,7 @@ def test_further_judges_are_heard():
 
 
 def test_the_curves_over_n_are_of_both_spaces():
-    said = part(page(planted()), "convergence")
+    said = part(page(planted()), "learning-curve")
     assert "In h-space" in said and "In the noise x_T" in said and "η above 0" in said
 
 

@@ -1,10 +1,10 @@
-"""Convergence: how alike the directions of two disjoint draws of labelled samples are, by how many there are."""
+"""Learning curve: how alike the directions of two disjoint draws of labelled samples are, by how many there are."""
 
 import pyarrow as pa
 
 from schemas.columns import column
 
-CONVERGENCE = pa.schema(
+LEARNING_CURVE = pa.schema(
     [
         column("attribute", pa.string(), "What the direction is of.", required=True),
         column(
