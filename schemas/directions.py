@@ -13,7 +13,7 @@ _BY_STEP = pa.list_(pa.float32())  # T values, step 0 the noisiest
 # What was tried before something was projected away from a direction, in order.
 TRIALS = pa.schema(
     [
-        column("away", pa.list_(pa.string()), "The attributes that were projected away.", required=True),
+        column("removed", pa.list_(pa.string()), "The attributes that were projected away.", required=True),
         column("kept", pa.float32(), "Share of the norm of the direction that they left.", required=True),
         column(
             "on_target",
@@ -130,7 +130,7 @@ DIRECTIONS = pa.schema(
             "Condition number of the Gram matrix of what was projected away: 1 where those are orthogonal.",
         ),
         column(
-            "taken",
+            "removed_share",
             pa.list_(pa.float32()),
             "Share of what was removed that each of the parents after the first removed; they sum to 1.",
         ),

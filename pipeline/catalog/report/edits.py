@@ -261,7 +261,7 @@ def _trials(row: Row) -> Html | None:
 def _trial(trial: Row) -> list[Child]:
     on, off = trial["on_target"], trial["off_target"]
     return [
-        ", ".join(map(words, trial["away"])) or "nothing",
+        ", ".join(map(words, trial["removed"])) or "nothing",
         f"{trial['kept']:.0%}",
         signed(on),
         amount(off),

@@ -36,7 +36,7 @@ class PrincipalComponents(ByStep):
     components of neighbouring steps that give the samples the same scores. "joint" is one PCA of whole trajectories.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     sample: Stage  # a source, or sketches of one
     k: int  # directions

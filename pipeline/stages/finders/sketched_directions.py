@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class SketchedDirections(ByStep):
     Which samples are the most typical is not known while they stream by, so both sides are whole: a mean difference of sketches
     is not that of Eq. 11. At each step a direction has the norm of that mean difference.
     """
+
+    version: ClassVar[int] = 2
 
     sketched: Stage  # SketchActivations or SketchedSample
     attributes: tuple[str, ...]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,8 @@ class Supervised(ByStep):
 
     At each step a direction has the norm of the mean difference there, so that a strength means about the same for every method.
     """
+
+    version: ClassVar[int] = 2
 
     annotate: Annotate
     annotator: str  # whose scores

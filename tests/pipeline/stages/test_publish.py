@@ -45,7 +45,7 @@ def test_projected_directions_name_their_parents(folder):
         v_0, *others = row["parents"]
         by_effects = "" if row["trials"] is None else "-by-effects"
         assert name == f"{v_0}/disentangled{by_effects}" and 0 < row["norm_kept"] <= 1
-        assert len(row["taken"]) == len(others) and row["condition_number"] >= 1
+        assert len(row["removed_share"]) == len(others) and row["condition_number"] >= 1
         assert row["norm"] == pytest.approx(table.loc[v_0, "norm"], rel=1e-5)
         for other in others:
             product = np.vdot(vectors[name].astype(float), vectors[other].astype(float))

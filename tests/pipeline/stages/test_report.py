@@ -369,7 +369,7 @@ def test_what_was_tried_before_it_was_projected_away_is_shown():
         (("skin",), 0.91, 1.1, 0.2, True),
         (("skin", "age"), 0.1, np.nan, np.nan, False),
     ]
-    names = ("away", "kept", "on_target", "off_target", "accepted")
+    names = ("removed", "kept", "on_target", "off_target", "accepted")
     trials = [dict(zip(names, trial, strict=True)) for trial in tried]
     said = part(page(another_way("disentangled-by-effects", trials=trials)), "directions")
     for row in ("nothing100%+1.200.801.5×yes", "skin91%+1.100.205.5×yes", "skin, age10%–––no"):

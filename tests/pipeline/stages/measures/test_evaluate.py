@@ -263,7 +263,7 @@ def test_the_automatic_projection_finds_what_is_entangled_and_leaves_the_rest(st
     planted = direction(1, 0, 0, 0, 0).ravel()
     assert alpha @ planted / np.linalg.norm(alpha) / np.linalg.norm(planted) > 0.999
     trials = rows["alpha"]["trials"]
-    assert [trial["away"] for trial in trials[:3]] == [[], ["beta"], ["beta", "gamma"]]
+    assert [trial["removed"] for trial in trials[:3]] == [[], ["beta"], ["beta", "gamma"]]
     assert [trial["accepted"] for trial in trials[:3]] == [True] * 3
     assert trials[0]["on_target"] / trials[0]["off_target"] == pytest.approx(1 / 0.7, rel=0.1)
     assert rows["alpha"]["parents"][:3] == ["alpha/planted", "beta/planted", "gamma/planted"]
