@@ -56,9 +56,10 @@ DIRECTIONS = pa.schema(
             "Of a principal component, the share of the variance of h that it explains at each step.",
         ),
         column(
-            "trustworthy",
+            "well_separated",
             pa.list_(pa.bool_()),
-            "Of a principal component of sketches, whether at each step its variance lies above all that was dropped.",
+            "Of a principal component, whether at each step its variance is separated from its neighbours' by much more than what "
+            "was dropped or rounded.",
         ),
         # Of a Jacobian's singular vector: where it was found, and for how much it stands.
         column(

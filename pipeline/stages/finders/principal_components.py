@@ -24,7 +24,7 @@ Across = Literal["per-step", "matched", "joint"]
 
 METHODS = {"per-step": "principal-components", "matched": "matched-components", "joint": "joint-components"}
 CANDIDATES = 4  # times k: components of a step among which those of its neighbours are looked for
-BY_STEP = ("explained_variance_ratio", "trustworthy")
+BY_STEP = ("explained_variance_ratio", "well_separated")
 PROBE = 512  # samples, about, by whose scores the steps of sketches are matched
 
 
