@@ -21,7 +21,7 @@ EFFECTS = pa.schema(
         column(
             "effect",
             pa.float32(),
-            "Mean change of the attribute, each image against its unedited twin. Null where nothing could be measured.",
+            "Mean change of the attribute, each image against its unedited counterpart. Null where nothing could be measured.",
             unit=STD,
         ),
         column("std", pa.float32(), "Standard deviation of that change over the held-out samples.", unit=STD),

@@ -6,11 +6,11 @@ from schemas.columns import column
 
 LEVELS = "levels of 0 to 255"
 
-# Of one image beside its unedited twin; schemas.scores has the same columns.
+# Of one image beside its unedited counterpart; schemas.scores has the same columns.
 IDENTITY = column(
-    "identity", pa.float32(), "Cosine to the unedited twin in the embedder's features: 1 where it is the same."
+    "identity", pa.float32(), "Cosine to the unedited counterpart in the embedder's features: 1 where it is the same."
 )
-MS_SSIM = column("ms_ssim", pa.float32(), "MS-SSIM to the unedited twin: 1 where it is the same.")
+MS_SSIM = column("ms_ssim", pa.float32(), "MS-SSIM to the unedited counterpart: 1 where it is the same.")
 CHANGE_OUTSIDE = column("change_outside", pa.float32(), "Root mean squared change outside the head.", unit=LEVELS)
 BACKGROUND_SHIFT = column(
     "background_shift", pa.float32(), "Distance of the mean colours outside the head, before and after.", unit=LEVELS

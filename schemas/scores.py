@@ -1,4 +1,4 @@
-"""Scores: what judges say of every edited image, and how much of its unedited twin is left in it."""
+"""Scores: what judges say of every edited image, and how much of its unedited counterpart is left in it."""
 
 import pyarrow as pa
 

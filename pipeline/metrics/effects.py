@@ -19,9 +19,9 @@ EDIT = ["direction", "control", "strength"]
 
 
 def effects(scores: pd.DataFrame, std: pd.Series) -> pd.DataFrame:
-    """Mean and spread of (edited - unedited), each image against its own unedited twin, in units of `std` by (judge, attribute).
+    """Mean and spread of (edited - unedited), each image against its unedited counterpart, in units of `std` by (judge, attribute).
 
-    scores: of edits and of their unedited twins, joined on sample_id. Returns schemas.effects but for what
+    scores: of edits and of their unedited counterparts, joined on sample_id. Returns schemas.effects but for what
     `beside_control` adds.
     """
     groups = changes(scores).groupby([*EDIT, *READING], sort=False)
@@ -34,9 +34,9 @@ def effects(scores: pd.DataFrame, std: pd.Series) -> pd.DataFrame:
 def changes(scores: pd.DataFrame) -> pd.DataFrame:
     """The scores of edited images, with `raw`: edited - unedited."""
     unedited = scores["direction"] == "unedited"
-    twins = scores[unedited].set_index(["sample_id", *READING])["score"]
+    counterparts = scores[unedited].set_index(["sample_id", *READING])["score"]
     edited = scores[~unedited]
-    own = twins.reindex(pd.MultiIndex.from_frame(edited[["sample_id", *READING]]))
+    own = counterparts.reindex(pd.MultiIndex.from_frame(edited[["sample_id", *READING]]))
     return edited.assign(raw=edited["score"].to_numpy() - own.to_numpy())
 
 
@@ -182,8 +182,8 @@ def best_strengths(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame
 def transfer(own: pd.DataFrame, others: pd.DataFrame, std: pd.Series) -> pd.DataFrame:
     """What each edit does to the sample that its direction was found on, beside what it does to held-out samples.
 
-    own, others: scores of edits and of their unedited twins, as `effects` takes them; `others` may have more directions. Returns
-    the columns of schemas.transfer.
+    own, others: scores of edits and of their unedited counterparts, as `effects` takes them; `others` may have more directions.
+    Returns the columns of schemas.transfer.
     """
     edit = ["direction", "strength", *READING]
     mine = changes(own).rename(columns={"raw": "own"})[[*edit, "sample_id", "own"]]

@@ -1,4 +1,4 @@
-"""What an edit leaves alone, each image beside its unedited twin, and whether it still looks like the model's own.
+"""What an edit leaves alone, each image beside its unedited counterpart, and whether it still looks like the model's own.
 
 Shapes: n images (n, H, W, 3) uint8, masks (n, H, W), 0 to 1, NaN where an image has no such region, F features.
 """

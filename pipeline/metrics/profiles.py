@@ -24,7 +24,7 @@ def profile(
 ) -> dict:
     """One row of schemas.profiles, but for what compares directions.
 
-    effects, preserved, scores: this direction's, scores with those of the unedited twins; by one judge. The target of an
+    effects, preserved, scores: this direction's, scores with those of the unedited counterparts; by one judge. The target of an
     unsupervised direction is the attribute that it moves most while images are the model's own, and the sense in which that rises
     is the one that is described, where it can be. That there is a face at all is no attribute here.
     """

@@ -110,7 +110,7 @@ def scores(unedited: list[float], smile: list[float]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["direction", "attribute", "sample_id", "score"])
 
 
-def test_changes_are_those_of_a_sample_and_its_own_twin():
+def test_changes_are_those_of_a_sample_and_its_own_counterpart():
     changes = away(scores([0.0, 10.0, 20.0], [1.0, 12.0, 17.0]), ("smile/a",))
     assert list(changes) == ["smile"]
     assert sorted(changes["smile"]) == [-3, 1, 2]

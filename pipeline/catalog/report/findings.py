@@ -215,7 +215,7 @@ class Findings:
         columns = ["strength", "target", "on_target", "off_target", "ratio", "clean"]
         return Group(method, projected, rows, pd.DataFrame(columns=columns).astype({"clean": bool}))
 
-    def twin(self, group: Group) -> Group | None:
+    def other_side(self, group: Group) -> Group | None:
         """The same estimator on the other side of disentangling."""
         same = [other for other in self.groups if other.method == group.method]
         return next((other for other in same if other.disentangled != group.disentangled), None)

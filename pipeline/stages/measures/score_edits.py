@@ -1,4 +1,4 @@
-"""ScoreEdits: what judges say of every edited image, and how much of its unedited twin is left in it."""
+"""ScoreEdits: what judges say of every edited image, and how much of its unedited counterpart is left in it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class ScoreEdits(Stage):
         return self.edit.n_parts
 
     def needs(self, part: int) -> Iterator[Need]:
-        for i in {*self.edit.twins_of(part), part}:
+        for i in {*self.edit.counterparts_of(part), part}:
             yield one(self.edit, i)
         if self.embed:
             yield self.embed, self.embed.first_parts(REFERENCE)
@@ -84,28 +84,28 @@ class ScoreEdits(Stage):
     def _changes(
         self, part: int, edits: pd.DataFrame, images: np.ndarray, store: Store, loaded: Loaded
     ) -> pd.DataFrame:
-        """Each image beside its unedited twin, and beside the model's other images."""
-        ids, twins = self._twins(store, part, set(edits["sample_id"]))
+        """Each image beside its unedited counterpart, and beside the model's other images."""
+        ids, counterparts = self._counterparts(store, part, set(edits["sample_id"]))
         own = pd.Index(ids).get_indexer(edits["sample_id"])
         found = {
-            "ms_ssim": preservation.ms_ssim(twins[own], images),
+            "ms_ssim": preservation.ms_ssim(counterparts[own], images),
             "clipped": preservation.clipped(images),
         }
         if loaded.head:
-            masks = loaded.head(twins)[own]
-            found["change_outside"] = preservation.change_outside(twins[own], images, masks)
-            found["background_shift"] = preservation.background_shift(twins[own], images, masks)
+            masks = loaded.head(counterparts)[own]
+            found["change_outside"] = preservation.change_outside(counterparts[own], images, masks)
+            found["background_shift"] = preservation.background_shift(counterparts[own], images, masks)
         if self.embed and loaded.embed:
             features = loaded.embed(images)
-            found["identity"] = preservation.identity(loaded.embed(twins)[own], features)
+            found["identity"] = preservation.identity(loaded.embed(counterparts)[own], features)
             found["precision"] = (
                 Manifold.of(self.embed.reference(store, REFERENCE)).contains(features).astype(np.float32)
             )
         return edits.assign(**{name: found.get(name) for name in CHANGES.names if name not in EDIT})
 
-    def _twins(self, store: Store, part: int, wanted: set[int]) -> tuple[np.ndarray, np.ndarray]:
+    def _counterparts(self, store: Store, part: int, wanted: set[int]) -> tuple[np.ndarray, np.ndarray]:
         """The unedited samples among these: sample_id (m,), images (m, H, W, 3)."""
-        tables = pa.concat_tables([store.table(self.edit, "edits.parquet", i) for i in self.edit.twins_of(part)])
+        tables = pa.concat_tables([store.table(self.edit, "edits.parquet", i) for i in self.edit.counterparts_of(part)])
         ids = tables["sample_id"].to_numpy()
         there = np.isin(ids, list(wanted))
         return ids[there], decode(tables.filter(pa.array(there)))

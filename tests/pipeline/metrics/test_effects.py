@@ -26,12 +26,12 @@ def long(rows: list[tuple]) -> pd.DataFrame:
 
 
 def edits() -> pd.DataFrame:
-    """Twins with different scores; direction a moves smile by 2 and age by 0.5 per unit of strength, the control nothing."""
-    twins = {7: (0.0, 10.0), 3: (1.0, 20.0), 5: (-1.0, 30.0)}
+    """Counterparts with different scores; direction a moves smile by 2 and age by 0.5 per unit of strength, the control nothing."""
+    counterparts = {7: (0.0, 10.0), 3: (1.0, 20.0), 5: (-1.0, 30.0)}
     seeds = {7: 0, 3: 1, 5: 1}
-    rows = [("unedited", False, 0.0, seeds[i], i, *scores) for i, scores in twins.items()]
+    rows = [("unedited", False, 0.0, seeds[i], i, *scores) for i, scores in counterparts.items()]
     for strength in (-1.0, 1.0):
-        for i, (smile, age) in reversed(twins.items()):
+        for i, (smile, age) in reversed(counterparts.items()):
             rows.append(("a", False, strength, seeds[i], i, smile + 2 * strength, age + 0.5 * strength + (i == 7)))
             rows.append(("control-0", True, strength, seeds[i], i, smile, age + 0.1))
     return long(rows)

@@ -53,7 +53,7 @@ def test_images_without_the_region_are_left_out():
     assert all(map(math.isnan, inside_and_outside(images(1, 1), images(1, 2), np.full((1, 4, 6), np.nan))))
 
 
-# Each image beside its twin
+# Each image beside its counterpart
 
 
 def noisy(n: int, size: int, seed: int = 0) -> np.ndarray:

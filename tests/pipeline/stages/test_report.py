@@ -356,7 +356,7 @@ def test_ways_to_disentangle_are_groups_of_their_own(way, known):
     titles = ["Ridge, disentangled", f"Ridge, disentangled {way}", "Ridge, before disentangling"]
     assert [group.title for group in ridge] == titles
     assert [(len(group.rows), group.clean) for group in ridge] == [(2, 2), (2, 2), (2, 0)]
-    assert [findings.twin(group) for group in ridge] == [ridge[2], ridge[2], ridge[0]]
+    assert [findings.other_side(group) for group in ridge] == [ridge[2], ridge[2], ridge[0]]
     text = page(findings)
     said = Balanced(text).text
     assert "2 of 2attributes with a clean effect of at least 1 std, by the ridge directions, disentangled" in said

@@ -171,14 +171,14 @@ def test_a_strength_is_verified_and_corrected_where_effects_level_off(sample, su
     assert set(before) == set(after) and before["gamma/planted"] is after["gamma/planted"] is None
 
     std = unedited.scores(store, judge.name).std(ddof=0)
-    twins = np.concatenate([judge.load()(decode(edit.unedited(store)))])
+    counterparts = np.concatenate([judge.load()(decode(edit.unedited(store)))])
     for attribute in ("alpha", "beta"):
         k = ATTRIBUTES.index(attribute)
 
         def effect(unit: float, attribute: str = attribute, k: int = k) -> float:
             """By the generator itself."""
-            shade = np.arctanh(twins[:, k]) / 5 + unit * TRUTH[attribute][k] * SPREAD[k]
-            return float((np.tanh(5 * shade) - twins[:, k]).mean() / std[attribute])
+            shade = np.arctanh(counterparts[:, k]) / 5 + unit * TRUTH[attribute][k] * SPREAD[k]
+            return float((np.tanh(5 * shade) - counterparts[:, k]).mean() / std[attribute])
 
         name = f"{attribute}/planted"
         assert abs(effect(after[name]) - 1) < 0.15 < abs(effect(before[name]) - 1)
