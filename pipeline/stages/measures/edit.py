@@ -21,7 +21,7 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.images import png
 from pipeline.formats.parquet import write_table
-from pipeline.hspace.edits import AddEach
+from pipeline.hspace.edits import AddPerSample
 from pipeline.models.pretrained import LoadedModel
 from pipeline.stages.finders.finder import names_of, read_rows
 from pipeline.stages.finders.random_directions import RandomDirections
@@ -193,7 +193,7 @@ def sample_edited(
         which = torch.tensor([names.index(row.name) if row.name in vectors else 0 for row in rows])
         gamma = torch.tensor([row.strength if row.name in vectors else 0.0 for row in rows])
         v = torch.stack([vectors[name] for name in names]).to(loaded.denoiser.device)
-        edits = [AddEach(v, which.to(v.device), gamma)]
+        edits = [AddPerSample(v, which.to(v.device), gamma)]
     return loaded.to_images(source.reverse_process.run(loaded.denoiser, noise, edits))
 
 
