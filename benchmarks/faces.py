@@ -52,7 +52,7 @@ TARGETS = {
     "mouth_concentration": (">", 1.0),
     # A strength of 1.0 means the same for every direction, on samples that nothing else sees:
     "calibrated_recommended": (">=", 5),  # of the five recommended directions
-    "calibrated_lowest": (">=", 0.7),  # standard deviations, of all that are tried
+    "calibrated_lowest": (">=", 0.7),  # standard deviations, of all that were measured
     "calibrated_highest": ("<=", 1.3),
 }
 FRESH = 1_500_000_000  # ids of samples that nothing else sees
@@ -146,7 +146,7 @@ def measure_calibrated(
 
     Of the recommended directions, and of the most useful unsupervised ones; at -1.0 where it is the fall that was calibrated.
     """
-    known = profiles.dropna(subset="unit").set_index("direction")
+    known = profiles.dropna(subset="strength_per_sd").set_index("direction")
     unsupervised = known.dropna(subset="rank").sort_values("rank").index[:UNSUPERVISED]
     chosen = known.loc[[*(name for name in recommended.index if name in known.index), *unsupervised]]
     steps = len(next(iter(vectors.values())))
@@ -163,20 +163,24 @@ def measure_calibrated(
 
     unedited = scores("unedited", 0.0)
     std = (effects["raw"] / effects["effect"]).groupby(effects["attribute"]).median()
-    sense = chosen["unit_by"].map({"rise": 1, "fall": -1})
+    sense = chosen["strength_by"].map({"rise": 1, "fall": -1})
     change = [
         sense[name]
-        * (scores(str(name), sense[name] * row["unit"]) - unedited)[row["target"]].mean()
+        * (scores(str(name), sense[name] * row["strength_per_sd"]) - unedited)[row["target"]].mean()
         / std[row["target"]]
         for name, row in chosen.iterrows()
     ]
-    return chosen[["target", "unit", "unit_by"]].assign(effect=change)
+    return chosen[["target", "strength_per_sd", "strength_by"]].assign(effect=change)
 
 
 def show_calibrated(calibrated: pd.DataFrame) -> None:
-    table = Table("direction", "target", "unit", "by its", "moved at a calibrated 1.0", box=None, header_style="bold")
+    table = Table(
+        "direction", "target", "strength per SD", "by its", "moved at a calibrated 1.0", box=None, header_style="bold"
+    )
     for name, row in calibrated.iterrows():
-        table.add_row(str(name), row["target"], f"{row['unit']:+.2f}", row["unit_by"], f"{row['effect']:+.2f}")
+        table.add_row(
+            str(name), row["target"], f"{row['strength_per_sd']:+.2f}", row["strength_by"], f"{row['effect']:+.2f}"
+        )
     Console(width=110).print(table)
 
 

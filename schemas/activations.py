@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from schemas.columns import column
+
 H_DTYPE = np.dtype("<f2")
 H_MAX = float(np.finfo(H_DTYPE).max)  # 65,504: what float16 can hold
 
@@ -21,10 +23,10 @@ def activations_schema(shape: tuple[int, ...]) -> pa.Schema:
     width = int(np.prod(shape)) * H_DTYPE.itemsize
     return pa.schema(
         [
-            pa.field("sample_id", pa.int64(), nullable=False),
-            pa.field("step", pa.int32(), nullable=False),  # 0 is the noisiest
-            pa.field("timestep", pa.int32(), nullable=False),  # what the scheduler yields, 999..0
-            pa.field("h", pa.binary(width), nullable=False),
+            column("sample_id", pa.int64(), "The sample.", required=True),
+            column("step", pa.int32(), "The step of the reverse process, 0 the noisiest.", required=True),
+            column("timestep", pa.int32(), "What the scheduler yields at that step, from 999 to 0.", required=True),
+            column("h", pa.binary(width), "The bottleneck's activation: float16 bytes in C order.", required=True),
         ],
         metadata={"h": json.dumps({"shape": list(shape), "dtype": "float16"})},
     )

@@ -2,11 +2,19 @@
 
 import pyarrow as pa
 
+from schemas.columns import column
+
 ANNOTATIONS = pa.schema(
     [
-        pa.field("sample_id", pa.int64(), nullable=False),
-        pa.field("annotator", pa.string(), nullable=False),  # name in the registry
-        pa.field("attribute", pa.string(), nullable=False),
-        pa.field("score", pa.float32()),  # a logit (> 0 means present) or the attribute's own unit; null where missing
+        column("sample_id", pa.int64(), "The sample that was scored.", required=True),
+        column("annotator", pa.string(), "Who scored it, by the name in the registry.", required=True),
+        column("attribute", pa.string(), "What was scored.", required=True),
+        column(
+            "score",
+            pa.float32(),
+            "How much of the attribute the image shows: a logit, above 0 where it is present, or a measure. "
+            "Null where there is nothing to measure.",
+            unit="the annotator's own",
+        ),
     ]
 )

@@ -74,22 +74,22 @@ class Direction(_Strict):
     label: str | None = Field(
         default=None, description="what it was measured to do, in standard deviations; null where it was not"
     )
-    unit: float | None = Field(
+    strength_per_sd: float | None = Field(
         default=None,
         description="calibration: this times the vector moves the target by one standard deviation; null where it cannot",
     )
-    unit_by: Literal["rise", "fall"] | None = Field(
+    strength_by: Literal["rise", "fall"] | None = Field(
         default=None,
-        description="what was measured: the target rising at the unit, or, where it does not so far, falling at minus the unit",
+        description="what was measured: the target rising at that strength, or, where it does not so far, falling at its opposite",
     )
-    unit_in_reach: bool | None = Field(
-        default=None, description="whether images at that strength still are the model's own; null without a unit"
+    strength_in_range: bool | None = Field(
+        default=None, description="whether images at that strength still are the model's own; null without one"
     )
-    tried: bool | None = Field(
+    verified: bool | None = Field(
         default=None,
-        description="whether the unit was tried on images, and corrected by what it did; null where nothing was measured",
+        description="whether strength_per_sd was verified on images, and corrected by what it did; null where nothing was measured",
     )
-    reach: list[float] | None = Field(
+    valid_range: list[float] | None = Field(
         default=None,
         description="lowest and highest strength of the vector at which images were measured to be the model's own",
     )
@@ -114,7 +114,7 @@ class Evaluation(_Strict):
 class Catalog(_Strict):
     """The whole file."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     model: ModelCard
     sampling: Sampling
     capture: Literal["after", "before", "middle"] = Field(

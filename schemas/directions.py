@@ -5,67 +5,141 @@ Every finder of directions makes this table, so nothing downstream asks where a 
 
 import pyarrow as pa
 
-# What was tried before something was projected away from a direction, in order; effects are standard deviations.
+from schemas.columns import column
+from schemas.effects import STD
+
+_BY_STEP = pa.list_(pa.float32())  # T values, step 0 the noisiest
+
+# What was tried before something was projected away from a direction, in order.
 TRIALS = pa.schema(
     [
-        pa.field("away", pa.list_(pa.string()), nullable=False),  # attributes
-        pa.field("kept", pa.float32(), nullable=False),  # share of the norm that they left
-        pa.field("on_target", pa.float32(), nullable=False),  # effect on its attribute, at the full norm, by who chose
-        pa.field("off_target", pa.float32(), nullable=False),  # largest absolute effect on anything else
-        pa.field("accepted", pa.bool_(), nullable=False),  # whether the ratio of the two had risen
+        column("removed", pa.list_(pa.string()), "The attributes that were projected away.", required=True),
+        column("kept", pa.float32(), "Share of the norm of the direction that they left.", required=True),
+        column(
+            "on_target",
+            pa.float32(),
+            "Effect on its own attribute, by who chose, of what is left brought back to the full norm.",
+            unit=STD,
+            required=True,
+        ),
+        column("off_target", pa.float32(), "Largest absolute effect on anything else.", unit=STD, required=True),
+        column("accepted", pa.bool_(), "Whether the ratio of the two had risen.", required=True),
     ]
 )
 
+_COSINES = pa.list_(pa.struct([("direction", pa.string()), ("cosine", pa.float32())]))
+
 DIRECTIONS = pa.schema(
     [
-        pa.field("name", pa.string(), nullable=False),  # unique in a catalog, e.g. "smile/mean-difference"
-        pa.field(
-            "method", pa.string(), nullable=False
-        ),  # of the finder: "mean-difference", "principal-components", ...
-        pa.field("attribute", pa.string()),  # null for an unsupervised direction
-        pa.field("annotator", pa.string()),  # who scored the attribute; null for an unsupervised direction
-        pa.field("component", pa.int32()),  # 0-based index of an unsupervised direction; null for a supervised one
-        pa.field("n", pa.int64(), nullable=False),  # samples that it was fitted on
-        pa.field("n_positive", pa.int64()),
-        pa.field("n_negative", pa.int64()),
-        pa.field("threshold_positive", pa.float32()),  # lowest score among the positives
-        pa.field("threshold_negative", pa.float32()),  # highest score among the negatives
-        pa.field("norm", pa.float32(), nullable=False),  # of the whole trajectory [T, C, H, W] flattened
-        pa.field("norm_by_step", pa.list_(pa.float32()), nullable=False),  # T values, step 0 the noisiest
-        pa.field("explained_variance_ratio", pa.list_(pa.float32())),  # by step; principal components only
-        pa.field(
-            "trustworthy", pa.list_(pa.bool_())
-        ),  # by step: whether a sketched component stands clear of what was dropped
+        column("name", pa.string(), 'Its name, unique in a catalog, as in "smile/mean-difference".', required=True),
+        column(
+            "method",
+            pa.string(),
+            'The finder that made it: "mean-difference", "principal-components" and so on.',
+            required=True,
+        ),
+        column("attribute", pa.string(), "What it is meant to change. Null for an unsupervised direction."),
+        column("annotator", pa.string(), "Who scored that attribute. Null for an unsupervised direction."),
+        column("component", pa.int32(), "Index of an unsupervised direction, from 0. Null for a supervised one."),
+        column("n", pa.int64(), "Samples that it was fitted on.", unit="samples", required=True),
+        column("n_positive", pa.int64(), "How many of them were taken as showing the attribute.", unit="samples"),
+        column("n_negative", pa.int64(), "How many of them were taken as not showing it.", unit="samples"),
+        column("threshold_positive", pa.float32(), "The lowest score among the positives.", unit="the annotator's own"),
+        column(
+            "threshold_negative", pa.float32(), "The highest score among the negatives.", unit="the annotator's own"
+        ),
+        column("norm", pa.float32(), "Norm of the whole trajectory [T, C, H, W], flattened.", required=True),
+        column("norm_by_step", _BY_STEP, "Norm at each step, the noisiest first.", required=True),
+        column(
+            "explained_variance_ratio",
+            _BY_STEP,
+            "Of a principal component, the share of the variance of h that it explains at each step.",
+        ),
+        column(
+            "well_separated",
+            pa.list_(pa.bool_()),
+            "Of a principal component, whether at each step its variance is separated from its neighbours' by much more than what "
+            "was dropped or rounded.",
+        ),
         # Of a Jacobian's singular vector: where it was found, and for how much it stands.
-        pa.field("mask", pa.string()),  # region of the image whose change was looked for; "image" for all of it
-        pa.field("sample_id", pa.int64()),  # sample that it was found on; null for a mean subspace
-        pa.field("step", pa.int32()),  # at which it was found, 0 the noisiest
-        pa.field("singular_value", pa.float32()),  # of d eps_t / d h_t there
-        pa.field("residual", pa.float32()),  # |J^T u - s v| / s_1: how exact it is
-        pa.field("found", pa.int32()),  # singular vectors, of all samples and steps, that are nearly this one
-        pa.field(
-            "share", pa.float32()
-        ),  # of a mean subspace: how much of the direction a sample's subspace has, 0 to 1
+        column(
+            "mask",
+            pa.string(),
+            'Of a Jacobian\'s singular vector, the region whose change was looked for; "image" is all of it.',
+        ),
+        column("sample_id", pa.int64(), "The sample that it was found on. Null for a mean subspace."),
+        column("step", pa.int32(), "The step at which it was found, 0 the noisiest."),
+        column("singular_value", pa.float32(), "Its singular value: of d eps_t / d h_t at that sample and step."),
+        column("residual", pa.float32(), "How exact it is: |J^T u - s v| / s_1, 0 where it is exact."),
+        column("found", pa.int32(), "How many singular vectors, of all samples and steps, are nearly this one."),
+        column(
+            "share",
+            pa.float32(),
+            "Of a mean subspace's direction, how much of it a sample's own subspace has on average, 0 to 1.",
+        ),
         # How well h tells the attribute, by step; linear classifiers only. Of samples that the classifier had not seen.
-        pa.field("auc_by_step", pa.list_(pa.float32())),  # among the positives and negatives
-        pa.field("r2_by_step", pa.list_(pa.float32())),  # of all scores
-        pa.field("accuracy_by_step", pa.list_(pa.float32())),  # on the samples that are neither
-        pa.field("penalty_by_step", pa.list_(pa.float32())),  # the regulariser chosen; scikit-learn's 1 / C or alpha
-        # Health of a supervised direction; cosines are of whole trajectories.
-        pa.field("base_rate", pa.float32()),  # share of the samples above the annotator's threshold
-        pa.field("split_half_cosine", pa.float32()),  # of the directions that two halves of the samples give
-        pa.field("bootstrap_cosine_low", pa.float32()),  # of resampled directions to this one: 5th percentile
-        pa.field("bootstrap_cosine_high", pa.float32()),  # 95th
-        pa.field("warnings", pa.list_(pa.string())),  # what a user of the direction should know
-        pa.field("cosines", pa.list_(pa.struct([("direction", pa.string()), ("cosine", pa.float32())]))),  # to the
-        # catalog's other directions of the same attribute
-        pa.field("parents", pa.list_(pa.string())),  # of a projected direction: v_0 first, then what was projected away
-        pa.field("projected_by", pa.string()),  # "joint": over the whole trajectory, Eq. 12; or every "step" on its own
-        pa.field("norm_kept", pa.float32()),  # of a projected direction: share of the norm of v_0 that is left
-        pa.field("norm_kept_by_step", pa.list_(pa.float32())),
-        pa.field("condition_number", pa.float32()),  # of the Gram matrix of what was projected away: 1 is orthogonal
-        pa.field("taken", pa.list_(pa.float32())),  # share of what was removed that each of parents[1:] took; sums to 1
-        pa.field("trials", pa.list_(pa.struct(list(TRIALS)))),  # where effects chose what to project away
-        pa.field("stage", pa.string(), nullable=False),  # name and fingerprint of the stage that made it
+        column(
+            "auc_by_step",
+            _BY_STEP,
+            "Of a linear classifier, the AUC at each step among positives and negatives that it had not seen.",
+        ),
+        column("r2_by_step", _BY_STEP, "Of a linear classifier, R² at each step of all scores, of samples not seen."),
+        column(
+            "accuracy_by_step",
+            _BY_STEP,
+            "Of a linear classifier, the accuracy at each step on the samples that are neither positive nor negative.",
+        ),
+        column(
+            "penalty_by_step",
+            _BY_STEP,
+            "Of a linear classifier, the chosen regulariser: scikit-learn's 1 / C or alpha.",
+        ),
+        # Stability of a supervised direction; cosines are of whole trajectories.
+        column("base_rate", pa.float32(), "Share of the samples whose score is above the annotator's threshold."),
+        column(
+            "split_half_cosine",
+            pa.float32(),
+            "Cosine of the directions that two halves of the samples give, over the whole trajectory.",
+        ),
+        column(
+            "bootstrap_cosine_low",
+            pa.float32(),
+            "Cosine of directions of resampled samples to this one: 5th percentile.",
+        ),
+        column("bootstrap_cosine_high", pa.float32(), "The same: 95th percentile."),
+        column("warnings", pa.list_(pa.string()), "What a user of the direction should know, in sentences."),
+        column(
+            "cosines",
+            _COSINES,
+            "Cosines over the whole trajectory to the catalog's other directions of the same attribute.",
+        ),
+        column(
+            "parents",
+            pa.list_(pa.string()),
+            "Of a projected direction, the direction v_0 that it was, then those that were projected away.",
+        ),
+        column(
+            "projected_by",
+            pa.string(),
+            'How it was projected: "joint", over the whole trajectory (Eq. 12), or "step", at every step on its own.',
+        ),
+        column("norm_kept", pa.float32(), "Of a projected direction, the share of the norm of v_0 that is left."),
+        column("norm_kept_by_step", _BY_STEP, "The same at each step."),
+        column(
+            "condition_number",
+            pa.float32(),
+            "Condition number of the Gram matrix of what was projected away: 1 where those are orthogonal.",
+        ),
+        column(
+            "removed_share",
+            pa.list_(pa.float32()),
+            "Share of what was removed that each of the parents after the first removed; they sum to 1.",
+        ),
+        column(
+            "trials",
+            pa.list_(pa.struct(list(TRIALS))),
+            "Where effects chose what to project away, everything that was tried.",
+        ),
+        column("stage", pa.string(), "Name and fingerprint of the stage that made it.", required=True),
     ]
 )

@@ -2,15 +2,23 @@
 
 import pyarrow as pa
 
+from schemas.columns import column
 from schemas.samples import IMAGE
 
 EDITS = pa.schema(
     [
-        pa.field("direction", pa.string(), nullable=False),  # "unedited" for the samples as they are
-        pa.field("control", pa.bool_(), nullable=False),  # a random direction
-        pa.field("strength", pa.float32(), nullable=False),  # gamma; 0 where unedited
-        pa.field("seed", pa.int32(), nullable=False),  # 0, 1, ...: which draw of held-out samples this is one of
-        pa.field("sample_id", pa.int64(), nullable=False),  # its noise is that of (seed of the run, sample_id)
-        pa.field("image", IMAGE, nullable=False),  # uint8 RGB PNG
+        column("direction", pa.string(), 'The direction that was added; "unedited" where none was.', required=True),
+        column("control", pa.bool_(), "Whether it is a random direction, for comparison.", required=True),
+        column(
+            "strength", pa.float32(), "What the direction was multiplied by, gamma; 0 where unedited.", required=True
+        ),
+        column("seed", pa.int32(), "Which draw of held-out samples this is one of: 0, 1, and so on.", required=True),
+        column(
+            "sample_id",
+            pa.int64(),
+            "The held-out sample. Its noise comes from the seed of the run and this id alone.",
+            required=True,
+        ),
+        column("image", IMAGE, "The image: a PNG, uint8 RGB.", required=True),
     ]
 )

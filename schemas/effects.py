@@ -2,19 +2,48 @@
 
 import pyarrow as pa
 
+from schemas.columns import column
+
+STD = "standard deviations of the attribute"  # over unedited samples
+
 EFFECTS = pa.schema(
     [
-        pa.field("direction", pa.string(), nullable=False),
-        pa.field("control", pa.bool_(), nullable=False),  # a random direction with the norms of a real one
-        pa.field("strength", pa.float32(), nullable=False),  # gamma, which multiplies the direction
-        pa.field("judge", pa.string(), nullable=False),
-        pa.field("attribute", pa.string(), nullable=False),
-        pa.field("effect", pa.float32()),  # mean change, in standard deviations over unedited samples
-        pa.field("std", pa.float32()),  # of that change over the held-out samples, same unit
-        pa.field("std_over_seeds", pa.float32()),  # of the mean changes of single seeds; null where there is one
-        pa.field("n", pa.int64(), nullable=False),  # held-out samples that have a score, of all seeds
-        pa.field("raw", pa.float32()),  # mean change in the judge's own unit
-        pa.field("limit", pa.float32()),  # what a random direction of this norm stays under, with 99 % confidence
-        pa.field("clear", pa.bool_()),  # beyond that limit, and beyond its own sampling error; null without a control
+        column("direction", pa.string(), "The direction that was added.", required=True),
+        column(
+            "control",
+            pa.bool_(),
+            "Whether it is a random direction with the norms of a real one, for comparison.",
+            required=True,
+        ),
+        column("strength", pa.float32(), "What the direction was multiplied by, gamma.", required=True),
+        column("judge", pa.string(), "The network that scored the images before and after.", required=True),
+        column("attribute", pa.string(), "What it scored.", required=True),
+        column(
+            "effect",
+            pa.float32(),
+            "Mean change of the attribute, each image against its unedited counterpart. Null where nothing could be measured.",
+            unit=STD,
+        ),
+        column("std", pa.float32(), "Standard deviation of that change over the held-out samples.", unit=STD),
+        column(
+            "std_over_seeds",
+            pa.float32(),
+            "Standard deviation of the mean changes of single seeds. Null where there is one seed.",
+            unit=STD,
+        ),
+        column("n", pa.int64(), "Held-out samples that have a score, of all seeds.", unit="samples", required=True),
+        column("raw", pa.float32(), "Mean change as the judge gives it.", unit="the judge's own"),
+        column(
+            "control_limit",
+            pa.float32(),
+            "What the effect of one more random direction of this norm stays under, with 99 % confidence. "
+            "Null where no random directions were measured.",
+            unit=STD,
+        ),
+        column(
+            "significant",
+            pa.bool_(),
+            "Whether the effect is beyond that control limit and its own sampling error together. Null without one.",
+        ),
     ]
 )

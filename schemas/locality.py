@@ -2,14 +2,23 @@
 
 import pyarrow as pa
 
+from schemas.columns import column
+
+SQUARED_LEVELS = "levels of 0 to 255, squared"
+
 LOCALITY = pa.schema(
     [
-        pa.field("direction", pa.string(), nullable=False),
-        pa.field("strength", pa.float32(), nullable=False),
-        pa.field("region", pa.string(), nullable=False),  # name of the mask
-        pa.field("inside", pa.float32()),  # mean squared change per pixel and channel, levels of 0..255 squared
-        pa.field("outside", pa.float32()),  # the same, of the rest of the image
-        pa.field("ratio", pa.float32()),  # inside / outside: 1 where the change is spread evenly
-        pa.field("n", pa.int64(), nullable=False),  # held-out samples that have the region
+        column("direction", pa.string(), "The direction that was added.", required=True),
+        column("strength", pa.float32(), "What the direction was multiplied by, gamma.", required=True),
+        column("region", pa.string(), "The region of the image, by the name of its mask.", required=True),
+        column(
+            "inside",
+            pa.float32(),
+            "Mean squared change per pixel and channel inside the region. Null where no image has it.",
+            unit=SQUARED_LEVELS,
+        ),
+        column("outside", pa.float32(), "The same in the rest of the image.", unit=SQUARED_LEVELS),
+        column("ratio", pa.float32(), "Inside over outside: 1 where the change is spread evenly over the image."),
+        column("n", pa.int64(), "Held-out samples that have the region.", unit="samples", required=True),
     ]
 )

@@ -1,36 +1,78 @@
-"""Profiles: of every direction what it does, in a few words and numbers, at the strengths at which it does it well."""
+"""Profiles: of every direction what it does, in a few words and numbers, at the strengths at which it does it well.
+
+Calibration makes directions comparable, whatever method made them: `strength_per_sd` times the vector moves the target by one
+standard deviation. It is read off straight lines through the measured strengths, the last of them up to twice as far.
+"""
 
 import pyarrow as pa
 
+from schemas.columns import column
+from schemas.effects import STD
+
 PROFILES = pa.schema(
     [
-        pa.field("direction", pa.string(), nullable=False),
-        pa.field("judge", pa.string(), nullable=False),
-        pa.field("target", pa.string()),  # its attribute; of an unsupervised direction the one that it moves most
-        pa.field("strength", pa.float32()),  # the farthest measured one at which images are the model's own ...
-        pa.field("label", pa.string()),  # ... and what it moves there, in standard deviations: "yaw +1.8, smile +0.2"
-        pa.field("on_target", pa.float32()),  # effect on the target there, standard deviations
-        pa.field("off_target", pa.float32()),  # largest absolute effect on anything else
-        pa.field("usefulness", pa.float32()),  # on_target - off_target; 0 where the target is not clear of the control
-        # Calibration: strength 1.0 of a calibrated direction is `unit` times the vector, and moves its target by one standard
-        # deviation, whatever method made it. By straight lines through the measured strengths, the last up to twice as far;
-        # null where that is not enough.
-        pa.field("unit", pa.float32()),
-        pa.field(
-            "unit_by", pa.string()
-        ),  # "rise", or "fall": by how the target falls at minus the unit, where it cannot rise so far
-        pa.field(
-            "unit_in_reach", pa.bool_()
-        ),  # whether images at about that strength were measured to be the model's own
-        pa.field("tried", pa.bool_()),  # whether the unit was tried on images, and corrected by what it did
-        pa.field("low", pa.float32()),  # strengths (of the vector as it is) between which images are the model's own,
-        pa.field("high", pa.float32()),  # as far as was measured
-        pa.field("monotonicity", pa.float32()),  # share of pairs of strengths that the target is ordered like: 1 always
-        # Unsupervised directions among themselves, and beside supervised ones:
-        pa.field("rank", pa.int32()),  # 1 is the most useful
-        pa.field("nearest", pa.string()),  # supervised direction with the largest |cosine| over the whole trajectory
-        pa.field("nearest_cosine", pa.float32()),
-        pa.field("nearest_cosine_by_step", pa.list_(pa.float32())),
-        pa.field("duplicate", pa.bool_()),  # whether it nearly is that direction
+        column("direction", pa.string(), "The direction.", required=True),
+        column("judge", pa.string(), "The network that measured it.", required=True),
+        column(
+            "target",
+            pa.string(),
+            "Its attribute; of an unsupervised direction the attribute that it moves most. Null where the judge scores no such.",
+        ),
+        column(
+            "strength", pa.float32(), "The farthest measured strength at which images still look like the model's own."
+        ),
+        column("label", pa.string(), 'What it moves at that strength, as in "yaw +1.8, smile +0.2".', unit=STD),
+        column("on_target", pa.float32(), "Effect on the target at that strength.", unit=STD),
+        column("off_target", pa.float32(), "Largest absolute effect on anything else at that strength.", unit=STD),
+        column(
+            "usefulness",
+            pa.float32(),
+            "How much more it moves the target than anything else; 0 where the effect on the target is not significant.",
+            unit=STD,
+        ),
+        column(
+            "strength_per_sd",
+            pa.float32(),
+            "The strength at which the target has risen by one standard deviation, above 0 where strengths above 0 raise it. "
+            "Null where what was measured does not go that far.",
+        ),
+        column(
+            "strength_by",
+            pa.string(),
+            '"rise" where that was measured; "fall" where the target cannot rise so far, and at minus that strength was measured '
+            "to fall by as much.",
+        ),
+        column(
+            "strength_in_range",
+            pa.bool_(),
+            "Whether images at about that strength were measured to look like the model's own. Null without one.",
+        ),
+        column(
+            "verified",
+            pa.bool_(),
+            "Whether the strength per standard deviation was verified on images, and corrected by what it did.",
+        ),
+        column(
+            "valid_low",
+            pa.float32(),
+            "The lowest strength down to which images were measured to look like the model's own; 0 where not even the first does.",
+        ),
+        column("valid_high", pa.float32(), "The highest such strength."),
+        column(
+            "monotonicity",
+            pa.float32(),
+            "Share of the pairs of strengths that a sample's scores of the target are ordered like: 1 where they always rise.",
+        ),
+        column(
+            "rank", pa.int32(), "Place among the unsupervised directions, 1 the most useful. Null for a supervised one."
+        ),
+        column(
+            "nearest",
+            pa.string(),
+            "Of an unsupervised direction, the supervised one with the largest absolute cosine over the whole trajectory.",
+        ),
+        column("nearest_cosine", pa.float32(), "The cosine to that direction."),
+        column("nearest_cosine_by_step", pa.list_(pa.float32()), "The cosine to it at each step, the noisiest first."),
+        column("duplicate", pa.bool_(), "Whether it nearly is that direction."),
     ]
 )

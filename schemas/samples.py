@@ -4,6 +4,8 @@ import json
 
 import pyarrow as pa
 
+from schemas.columns import column
+
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 _FEATURES = {
@@ -14,9 +16,14 @@ _FEATURES = {
 
 SAMPLES = pa.schema(
     [
-        pa.field("sample_id", pa.int64(), nullable=False),  # unique within a run
-        pa.field("seed", pa.int64(), nullable=False),  # of the run; x_T and z come from (seed, sample_id) alone
-        pa.field("image", IMAGE, nullable=False),  # uint8 RGB PNG
+        column("sample_id", pa.int64(), "The sample: a number that is unique within a run.", required=True),
+        column(
+            "seed",
+            pa.int64(),
+            "The seed of the run. x_T and all later noise of a sample come from the seed and its id alone.",
+            required=True,
+        ),
+        column("image", IMAGE, "The image: a PNG, uint8 RGB.", required=True),
     ],
     metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
 )

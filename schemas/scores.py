@@ -1,21 +1,24 @@
-"""Scores: what judges say of every edited image, and how much of its unedited twin is left in it."""
+"""Scores: what judges say of every edited image, and how much of its unedited counterpart is left in it."""
 
 import pyarrow as pa
 
-_EDIT = [
-    pa.field("direction", pa.string(), nullable=False),  # "unedited" for the samples as they are
-    pa.field("control", pa.bool_(), nullable=False),  # a random direction
-    pa.field("strength", pa.float32(), nullable=False),
-    pa.field("seed", pa.int32(), nullable=False),
-    pa.field("sample_id", pa.int64(), nullable=False),
-]
+from schemas.columns import column
+from schemas.edits import EDITS
+from schemas.preservation import BACKGROUND_SHIFT, CHANGE_OUTSIDE, CLIPPED, IDENTITY, MS_SSIM
+
+_EDIT = [field for field in EDITS if field.name != "image"]
 
 SCORES = pa.schema(
     [
         *_EDIT,
-        pa.field("judge", pa.string(), nullable=False),
-        pa.field("attribute", pa.string(), nullable=False),
-        pa.field("score", pa.float32()),  # in the judge's own unit; null where there is nothing to measure
+        column("judge", pa.string(), "The network that scored the image.", required=True),
+        column("attribute", pa.string(), "What it scored.", required=True),
+        column(
+            "score",
+            pa.float32(),
+            "How much of the attribute the image shows. Null where there is nothing to measure.",
+            unit="the judge's own",
+        ),
     ]
 )
 
@@ -23,11 +26,15 @@ SCORES = pa.schema(
 CHANGES = pa.schema(
     [
         *_EDIT,
-        pa.field("identity", pa.float32()),  # cosine to the twin in the embedder's features: 1 is the same
-        pa.field("structure", pa.float32()),  # MS-SSIM to the twin: 1 is the same
-        pa.field("outside", pa.float32()),  # root mean squared change outside the head, levels of 0..255
-        pa.field("background", pa.float32()),  # distance of the mean colours outside the head, levels of 0..255
-        pa.field("clipped", pa.float32()),  # share of the values at 0 or 255
-        pa.field("typical", pa.float32()),  # 1 where the features lie on the manifold of unedited samples, else 0
+        IDENTITY,
+        MS_SSIM,
+        CHANGE_OUTSIDE,
+        BACKGROUND_SHIFT,
+        CLIPPED,
+        column(
+            "precision",
+            pa.float32(),
+            "1 where the image's features lie on the manifold of unedited samples, 0 where not; the mean is the precision.",
+        ),
     ]
 )

@@ -2,16 +2,19 @@
 
 import pyarrow as pa
 
+from schemas.columns import column
+from schemas.effects import STD
+
 TRANSFER = pa.schema(
     [
-        pa.field("direction", pa.string(), nullable=False),
-        pa.field("strength", pa.float32(), nullable=False),
-        pa.field("judge", pa.string(), nullable=False),
-        pa.field("attribute", pa.string(), nullable=False),
-        pa.field("sample_id", pa.int64(), nullable=False),  # that it was found on
-        pa.field("own", pa.float32()),  # change of that sample, in standard deviations over samples
-        pa.field("others", pa.float32()),  # mean change of the held-out samples, same unit
-        pa.field("same_way", pa.float32()),  # share of these that change in the direction that it does
-        pa.field("n", pa.int64(), nullable=False),  # held-out samples
+        column("direction", pa.string(), "The direction that was added.", required=True),
+        column("strength", pa.float32(), "What the direction was multiplied by, gamma.", required=True),
+        column("judge", pa.string(), "The network that scored the images before and after.", required=True),
+        column("attribute", pa.string(), "What it scored.", required=True),
+        column("sample_id", pa.int64(), "The sample that the direction was found on.", required=True),
+        column("own", pa.float32(), "Change of that sample.", unit=STD),
+        column("others", pa.float32(), "Mean change of the held-out samples.", unit=STD),
+        column("same_way", pa.float32(), "Share of the held-out samples that change in the direction that it does."),
+        column("n", pa.int64(), "Held-out samples that have a score.", unit="samples", required=True),
     ]
 )

@@ -15,7 +15,7 @@ from pipeline.hspace.edits import Add
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.edit import HELD_OUT
-from pipeline.stages.measures.learning_curve import Convergence
+from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.sources.activations import read_steps
 from pipeline.stages.sources.sample import Sample
 
@@ -29,9 +29,9 @@ def examples(bench: Bench) -> Iterator[Claim]:
     sample = Sample(bench.sample.model, bench.size.deterministic, bench.size.steps, eta=0.0)
     annotate = Annotate(sample, (annotator("portraits"),))
     difference = MeanDifference(annotate, "portraits", ("smile",), bench.size.deterministic // 3)
-    convergence = Convergence(difference)
-    store = bench.made(convergence)
-    curve = store.table(convergence, "convergence.parquet").to_pandas().set_index(["space", "n"])["to_truth"]
+    learning_curve = LearningCurve(difference)
+    store = bench.made(learning_curve)
+    curve = store.table(learning_curve, "learning_curve.parquet").to_pandas().set_index(["space", "n"])["to_truth"]
     to_limit = {space: dict(curve[space][curve[space].index >= 8]) for space in SPACES}
     sizes = list(to_limit["h"])
     shown = [*sizes[:-1:2], sizes[-1]]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._claims.bench import ATTRIBUTES, BATCH, Bench, Claim
-from pipeline.hspace.edits import Add, Take
+from pipeline.hspace.edits import Add, Swap
 from pipeline.stages.measures.edit import HELD_OUT
 
 
@@ -18,9 +18,9 @@ def swapping(bench: Bench) -> Iterator[Claim]:
         here = range(start, min(start + BATCH // 4, pairs))
         batch = [ids[2 * i + j] for i in here for j in (0, 1)]
         partners = [row ^ 1 for row in range(len(batch))]
-        take = Take([*range(len(batch)), *partners])
+        swap = Swap([*range(len(batch)), *partners])
         process, noise = bench.sample.reverse_process, bench.sample.noise(bench.loaded, [*batch, *batch])
-        images = bench.loaded.to_images(process.run(bench.loaded.denoiser, noise, [take]))
+        images = bench.loaded.to_images(process.run(bench.loaded.denoiser, noise, [swap]))
         own.append(images[: len(batch)])
         other.append(images[: len(batch)][partners])
         now.append(images[len(batch) :])

@@ -41,21 +41,21 @@ def offsets(bench: Bench) -> Iterator[Claim]:
     manifold = Manifold.of(embed.reference(bench.made(embed), 512))
     features = annotator(JUDGE).embedder()  # type: ignore[attr-defined]
     directions = random_offsets(bench)
-    similar, typical = {}, {}
+    similar, precision = {}, {}
     for gamma in OFFSETS:
         edited = [bench.images([Add(v, gamma)]) for v in directions]
-        similar[gamma] = np.array([preservation.structure(bench.unedited, images).mean() for images in edited])
-        typical[gamma] = np.array([manifold.contains(features(images)).mean() for images in edited])
+        similar[gamma] = np.array([preservation.ms_ssim(bench.unedited, images).mean() for images in edited])
+        precision[gamma] = np.array([manifold.contains(features(images)).mean() for images in edited])
     unedited = float(manifold.contains(features(bench.unedited)).mean())
-    left = [halved({gamma: float(each[i]) for gamma, each in typical.items()}, unedited) for i in range(DIRECTIONS)]
+    left = [halved({gamma: float(each[i]) for gamma, each in precision.items()}, unedited) for i in range(DIRECTIONS)]
     yield Claim(
         "Random offsets change little where they are small and destroy the image where they are large",
         "shown at growing strength (Fig. 4)",
-        f"{DIRECTIONS} random directions by strength (standard deviations of h), MS-SSIM and typical share: "
-        + "; ".join(f"{gamma}: {span(similar[gamma], '.2f')}, {span(typical[gamma], '.0%')}" for gamma in OFFSETS)
+        f"{DIRECTIONS} random directions by strength (standard deviations of h), MS-SSIM and precision: "
+        + "; ".join(f"{gamma}: {span(similar[gamma], '.2f')}, {span(precision[gamma], '.0%')}" for gamma in OFFSETS)
         + f"; unedited {unedited:.0%}; less than half of that from {', '.join(str(gamma or 'none') for gamma in left)} "
         f"({bench.drawn})",
-        harmless_then_destroyed(similar, typical, unedited),
+        harmless_then_destroyed(similar, precision, unedited),
     )
 
 
@@ -71,24 +71,24 @@ def random_offsets(bench: Bench) -> torch.Tensor:
 
 
 def harmless_then_destroyed(
-    similar: dict[int, np.ndarray], typical: dict[int, np.ndarray], unedited: float, small: int = 2
+    similar: dict[int, np.ndarray], precision: dict[int, np.ndarray], unedited: float, small: int = 2
 ) -> bool:
     """Whether no direction changes anything up to a small strength, and at some strength every one has destroyed the images.
 
-    By strength, for each direction: MS-SSIM to the unedited images, and the share that is typical, as `unedited` of those are.
+    By strength, for each direction: MS-SSIM to the unedited images, and the precision, `unedited` that of these.
     """
     harmless = all(
-        (similar[gamma] > 0.95).all() and (np.abs(typical[gamma] - unedited) <= 0.1).all()
+        (similar[gamma] > 0.95).all() and (np.abs(precision[gamma] - unedited) <= 0.1).all()
         for gamma in similar
         if gamma <= small
     )
-    destroyed = any((similar[gamma] < 0.5).all() and (typical[gamma] < unedited / 2).all() for gamma in similar)
+    destroyed = any((similar[gamma] < 0.5).all() and (precision[gamma] < unedited / 2).all() for gamma in similar)
     return harmless and destroyed
 
 
-def halved(typical: dict[int, float], unedited: float) -> int | None:
-    """The least strength at which less than half as many images are typical as of the unedited ones."""
-    return next((gamma for gamma in sorted(typical) if typical[gamma] < unedited / 2), None)
+def halved(precision: dict[int, float], unedited: float) -> int | None:
+    """The least strength at which the precision is less than half that of the unedited images."""
+    return next((gamma for gamma in sorted(precision) if precision[gamma] < unedited / 2), None)
 
 
 def span(values: np.ndarray, form: str) -> str:

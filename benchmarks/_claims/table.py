@@ -90,7 +90,7 @@ def at_home(bench: Bench) -> dict[str, float]:
 
 
 def away(scores: pd.DataFrame, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Change of each target in each held-out sample, in the judge's unit. scores: of edits and of their unedited twins."""
+    """Change of each target in each held-out sample, in the judge's unit. scores: of edits and of their unedited counterparts."""
     by_sample = scores.set_index(["direction", "attribute", "sample_id"])["score"].sort_index()
     targets = {name: name.split("/")[0] for name in names}
     return {

@@ -12,10 +12,10 @@ import torch
 from diffusers import {classes}
 from safetensors.torch import load_file
 
-folder, name, gamma, unit = {folder!r}, {name!r}, {gamma}, {unit}
+folder, name, gamma, strength_per_sd = {folder!r}, {name!r}, {gamma}, {strength_per_sd}
 unet = {unet}.from_pretrained(folder, subfolder="unet").eval()
 scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler", clip_sample={clip})
-{load}v = unit * load_file("directions.safetensors")[name]  # (T, C, H, W)
+{load}v = strength_per_sd * load_file("directions.safetensors")[name]  # (T, C, H, W)
 
 step = 0
 {hook}
@@ -48,8 +48,8 @@ reverse process changes what the image shows. Method: Haas et al. 2024, arXiv 23
 | `directions.safetensors` | the vectors, by name |
 | `directions.parquet` | one row a direction: how it was made, from what, n, thresholds, norms, parents |
 | `effects.parquet` | what each direction changes on held-out samples, beside random directions of the same norms |
-| `preservation.parquet` | what edits leave alone: identity, structure, background; and how far images stay the model's own |
-| `profiles.parquet` | of each direction its name by what it does, its calibrated unit, its reach; ranks of unsupervised ones |
+| `preservation.parquet` | what edits leave alone: identity, MS-SSIM, background; and how far images stay the model's own |
+| `profiles.parquet` | of each direction what it does in words, its strength per standard deviation, its valid range; ranks |
 {more}| `SHA256SUMS` | `sha256sum -c SHA256SUMS` |
 
 **The model is** {model}, weights SHA-256 `{weights}`. With any other model these vectors mean nothing.
@@ -68,14 +68,15 @@ With plain diffusers; `folder` holds the model's `unet` and `scheduler`, `gamma`
 """
 
 _CALIBRATED = """\
-With `unit` from `catalog.json`, {unit:.3g} for `{name}`, the target {moves} by about one standard deviation at
+With `strength_per_sd` from `catalog.json`, {strength:.3g} for `{name}`, the target {moves} by about one standard deviation at
 gamma = {gamma:g}, whatever method made the direction."""
 
 _EFFECTS = """\
 Mean change of each attribute on n held-out samples, scored by `{judge}`, which {knows}.
 Unit of effects: standard deviations of the attribute over samples. Each direction is shown at the strength with
 its largest clean effect (no other attribute moves by more than a third of the target), or, marked *, at its best ratio where
-no strength is clean; `effects.parquet` has every strength. `unit` times the vector moves the target by one standard deviation.
+no strength is clean; `effects.parquet` has every strength. `strength_per_sd` times the vector moves the target by one standard
+deviation.
 
 {table}
 
@@ -84,13 +85,13 @@ no strength is clean; `effects.parquet` has every strength. `unit` times the vec
 _LABELLED_NOTHING = "labelled nothing that directions are fitted on"
 _ALLOWED = "was allowed to judge directions that are fitted on its own labels"
 _BEYOND = "† Images at about that strength were not measured to be the model's own."
-_UNTRIED = "‡ Not tried on images: read off the effects at the strengths that were measured."
-_FALLS = "§ By the fall of the target at minus the unit: it does not rise so far."
+_UNVERIFIED = "‡ Not verified on images: read off the effects at the strengths that were measured."
+_FALLS = "§ By the fall of the target at minus that strength: it does not rise so far."
 _FACE = "That there is a `face` at all counts as no attribute."
 
 _MORE = {
     "transfer.parquet": "what a direction found on one sample does to that one, and to held-out samples",
-    "convergence.parquet": "how many labelled samples a direction needs, in h and in x_T",
+    "learning_curve.parquet": "how many labelled samples a direction needs, in h and in x_T",
     "locality.parquet": "how much of what a direction changes lies inside a region of the image, such as the mouth",
 }
 
@@ -119,21 +120,24 @@ def card(catalog: Catalog, effects: pd.DataFrame, controls: pd.DataFrame, more: 
 
 
 def _shown(catalog: Catalog) -> Direction:
-    """The first of the directions whose unit has least to be said against it."""
+    """The first of the directions whose strength per standard deviation has least to be said against it."""
     supervised = [direction for direction in catalog.directions if direction.attribute]
-    return min(supervised or catalog.directions, key=lambda each: (not each.unit, len(_unit(each).split()) - 1))
+    return min(
+        supervised or catalog.directions,
+        key=lambda each: (not each.strength_per_sd, len(_strength_per_sd(each).split()) - 1),
+    )
 
 
 def _calibrated(shown: Direction) -> str:
-    if not shown.unit:
+    if not shown.strength_per_sd:
         return ""
-    moves = "falls" if shown.unit_by == "fall" else "rises"
-    return _CALIBRATED.format(name=shown.name, unit=shown.unit, moves=moves, gamma=_one_unit(shown))
+    moves = "falls" if shown.strength_by == "fall" else "rises"
+    return _CALIBRATED.format(name=shown.name, strength=shown.strength_per_sd, moves=moves, gamma=_gamma(shown))
 
 
-def _one_unit(direction: Direction) -> float:
-    """The multiple of its unit at which a direction was measured."""
-    return -1.0 if direction.unit_by == "fall" else 1.0
+def _gamma(direction: Direction) -> float:
+    """The multiple of its strength per standard deviation at which a direction was measured."""
+    return -1.0 if direction.strength_by == "fall" else 1.0
 
 
 def _found_on(catalog: Catalog) -> str:
@@ -151,8 +155,10 @@ def _code(catalog: Catalog, shown: Direction) -> str:
     return _APPLY.format(
         folder="path/to/model",
         name=shown.name,
-        gamma=_one_unit(shown) if shown.unit else max(abs(strength) for strength in catalog.evaluations[0].strengths),
-        unit=shown.unit or 1.0,
+        gamma=_gamma(shown)
+        if shown.strength_per_sd
+        else max(abs(strength) for strength in catalog.evaluations[0].strengths),
+        strength_per_sd=shown.strength_per_sd or 1.0,
         classes=", ".join(sorted({"DDIMScheduler", kind, *autoencoder})),
         unet=kind,
         clip=catalog.sampling.clip,
@@ -202,12 +208,17 @@ def _effects(catalog: Catalog, effects: pd.DataFrame, controls: pd.DataFrame) ->
     unscored = _unscored(judge, [row for name, row in supervised.items() if name not in best.index], attributes)
     if best.empty:
         return "\n\n".join(["Nothing supervised was measured.", *unscored])
-    lines = [f"| direction | unit | n | strength | {' | '.join(attributes)} |", "|" + "---|" * (4 + len(attributes))]
+    lines = [
+        f"| direction | strength per SD | n | strength | {' | '.join(attributes)} |",
+        "|" + "---|" * (4 + len(attributes)),
+    ]
     for name, row in best.iterrows():
         cells = [f"**{_effect(row[each])}**" if each == row["target"] else _effect(row[each]) for each in attributes]
         strength = f"{row['strength']:+g}{'' if row['clean'] else ' *'}"
         n = _n(effects, str(name), row)
-        lines.append(f"| `{name}` | {_unit(supervised[str(name)])} | {n} | {strength} | {' | '.join(cells)} |")
+        lines.append(
+            f"| `{name}` | {_strength_per_sd(supervised[str(name)])} | {n} | {strength} | {' | '.join(cells)} |"
+        )
     notes = [
         _control(controls),
         *unscored,
@@ -247,18 +258,18 @@ def _unscored(judge: str, left_out: list[Direction], scored: list[str]) -> list[
     return [said] if unknown else []
 
 
-def _unit(direction: Direction) -> str:
-    if direction.unit is None:
+def _strength_per_sd(direction: Direction) -> str:
+    if direction.strength_per_sd is None:
         return "–"
     doubts = {
-        "†": direction.unit_in_reach is False,
-        "‡": not direction.tried,
-        "§": direction.unit_by == "fall",
+        "†": direction.strength_in_range is False,
+        "‡": not direction.verified,
+        "§": direction.strength_by == "fall",
     }
-    return " ".join([f"{direction.unit:.3g}", *(mark for mark, doubted in doubts.items() if doubted)])
+    return " ".join([f"{direction.strength_per_sd:.3g}", *(mark for mark, doubted in doubts.items() if doubted)])
 
 
 def _marks(shown: list[Direction]) -> list[str]:
-    """What the marks behind units mean, as far as there are any."""
-    units = "".join(map(_unit, shown))
-    return [note for note in (_BEYOND, _UNTRIED, _FALLS) if note[0] in units]
+    """What the marks behind strengths mean, as far as there are any."""
+    marked = "".join(map(_strength_per_sd, shown))
+    return [note for note in (_BEYOND, _UNVERIFIED, _FALLS) if note[0] in marked]

@@ -1,4 +1,4 @@
-"""Convergence: how many labelled samples a difference of means (Eq. 11 of Haas et al. 2024) needs; their Fig. 8a.
+"""Learning curve: how many labelled samples a difference of means (Eq. 11 of Haas et al. 2024) needs; their Fig. 8a.
 
 Everything goes through inner products, so a direction of any size costs as much as its samples' Gram matrix.
 """

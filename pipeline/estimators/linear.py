@@ -8,8 +8,8 @@ units of h it is
     v * std   where it is a displacement, how h moves with the score: differences, discriminants
     v / std   where it is a normal, along which the score is read off h: classifiers, refit
 
-A missing score (NaN) leaves the sample out: of that attribute, or of what takes all scores jointly. `pipeline.class_sums` makes
-displacements from running sums instead, for as many samples as one likes.
+A missing score (NaN) leaves the sample out: of that attribute, or of what takes all scores jointly.
+`pipeline.estimators.statistics` makes displacements from running sums instead, for as many samples as one likes.
 
 Shapes: n samples, D = C*H*W numbers of one step, A attributes, r coordinates, R resamples.
 """

@@ -14,7 +14,7 @@ first one cut, and these add up, over merges too:
 
     0 <= C - B <= bound_ I                  (in the order of symmetric matrices)
 
-`dropped_` is the trace of C - B, and `trustworthy_` says which components the bound leaves standing. With `shrink` the kept
+`dropped_` is the trace of C - B, and `well_separated_` says which components the bound leaves standing. With `shrink` the kept
 eigenvalues give up as much as the first one cut: frequent directions (Ghashami et al. 2016), whose bound is known beforehand.
 
 **Exact.** The Gram matrix of all samples has the same nonzero eigenvalues as C.
@@ -45,7 +45,7 @@ State = dict[str, np.ndarray]
 
 COLUMNS = 2048  # of the D at a time: what is worked on fits into the processor's cache
 PANEL = 64  # columns of a Gram matrix at a time, so that little above its diagonal is computed
-STANDS_CLEAR = 4  # times the bound: see `trustworthy_`
+SEPARATED = 4  # times the bound: see `well_separated_`
 ROUNDING = 1e-6  # of the largest eigenvalue: what float32 products may move any of them by
 
 
@@ -176,7 +176,7 @@ class StreamingPCA:
         return self._settled._bound
 
     @property
-    def trustworthy_(self) -> AnyArray:
+    def well_separated_(self) -> AnyArray:
         """(n_components,) bool: whether a component is sure to have a cosine of at least 0.989 to that of an exact PCA.
 
         C is B + bound_ / 2 I and an error of norm at most bound_ / 2. By the sin theta theorem (Davis and Kahan 1970) the angle
@@ -184,7 +184,7 @@ class StreamingPCA:
         eigenvalue to the nearest other one of B. A gap above 4 bound_ makes that less than 1/7. (Rounding counts as bound, with
         1e-6 of the largest eigenvalue.)
         """
-        return self._given(torch.from_numpy(self._settled._trustworthy(self.n_components)))
+        return self._given(torch.from_numpy(self._settled._well_separated(self.n_components)))
 
     def transform(self, X: AnyArray) -> AnyArray:
         """Scores of X (rows, D) on the components: (rows, n_components) float64, in the units of X."""
@@ -328,7 +328,7 @@ class StreamingPCA:
         rows = self._kept[:k]
         return rows * signs(rows)[:, None]
 
-    def _trustworthy(self, k: int) -> NDArray[np.bool_]:
+    def _well_separated(self, k: int) -> NDArray[np.bool_]:
         return _stands_clear(self._energies.numpy(), self._bound)[:k]
 
 
@@ -341,7 +341,7 @@ class Components:
 
     vectors: np.ndarray  # (k, D) float32, each as long as one standard deviation of the samples' scores
     explained_variance_ratio: np.ndarray  # (k,)
-    trustworthy: np.ndarray  # (k,) bool: not lost among its neighbours, by what was dropped or by rounding
+    well_separated: np.ndarray  # (k,) bool: not lost among its neighbours, by what was dropped or by rounding
     scores: np.ndarray | None  # (n, k) of the samples, along components of length 1; None where they are not at hand
 
 
@@ -356,7 +356,7 @@ def components_of(pca: StreamingPCA, k: int) -> Components:
     return Components(
         (settled._signed(k) / np.sqrt(settled._n - 1)).cpu().numpy(),
         (settled._energies[:k] / settled._energy).numpy() if settled._energy else np.zeros(k),
-        settled._trustworthy(k),
+        settled._well_separated(k),
         None,
     )
 
@@ -477,7 +477,7 @@ def _stands_clear(values: Array, bound: float = 0.0) -> NDArray[np.bool_]:
     if len(values) == 0:
         return np.zeros(0, bool)
     gaps = -np.diff(values, prepend=np.inf, append=0.0)
-    return np.minimum(gaps[:-1], gaps[1:]) > STANDS_CLEAR * (bound + ROUNDING * values[0])
+    return np.minimum(gaps[:-1], gaps[1:]) > SEPARATED * (bound + ROUNDING * values[0])
 
 
 def _blocks(rows: Tensor) -> Iterator[slice]:

@@ -23,9 +23,9 @@ class Projection:
     kept: float  # share of the norm of v_0 that is left
     kept_by_step: np.ndarray  # (T,), the same of each step
     condition: float  # condition number of the Gram matrix of the unit conditions, the worst step's: 1 is orthogonal
-    taken: (
+    removed_share: (
         np.ndarray
-    )  # (k,) each condition's share of the squared norm removed; negative where correlated ones compensate
+    )  # (k,), of the squared norm removed, by each condition; negative where correlated ones compensate
 
 
 def project(v_0: np.ndarray, others: np.ndarray, by: By = "joint") -> Projection:
@@ -49,7 +49,7 @@ def project(v_0: np.ndarray, others: np.ndarray, by: By = "joint") -> Projection
         kept=float(_share(np.linalg.norm(v), np.linalg.norm(flat))),
         kept_by_step=_share(np.linalg.norm(v, axis=1), np.linalg.norm(flat, axis=1)),
         condition=max(condition for _, _, condition in pieces),
-        taken=removed / total if total > ROUNDING * (flat**2).sum() else np.zeros(len(others)),
+        removed_share=removed / total if total > ROUNDING * (flat**2).sum() else np.zeros(len(others)),
     )
 
 
@@ -90,7 +90,7 @@ Measure = Callable[
 class Trial:
     """A set of attributes projected away, and what was measured of what they left, at the norm of v_0."""
 
-    away: tuple[str, ...]
+    removed: tuple[str, ...]  # attributes
     kept: float
     on_target: float
     off_target: float  # largest absolute effect on anything else
@@ -118,18 +118,18 @@ def search(
     effect on target to the largest off target rises by the factor `better`, and at least the share `least` of v_0 is left. Returns
     the best projection, and all trials in order.
     """
-    away: tuple[str, ...] = ()
-    best, effects = project(v_0, _stack(others, away, v_0), by), measure(v_0)
-    trials = [_trial(away, 1.0, effects, target, True)]
-    while left := [name for name in others if name not in away and name != target]:
-        away = (*away, max(left, key=lambda name: abs(effects.get(name, 0.0))))
-        projection = project(v_0, _stack(others, away, v_0), by)
+    removed: tuple[str, ...] = ()
+    best, effects = project(v_0, _stack(others, removed, v_0), by), measure(v_0)
+    trials = [_trial(removed, 1.0, effects, target, True)]
+    while left := [name for name in others if name not in removed and name != target]:
+        removed = (*removed, max(left, key=lambda name: abs(effects.get(name, 0.0))))
+        projection = project(v_0, _stack(others, removed, v_0), by)
         if projection.kept < least:
-            trials.append(Trial(away, projection.kept, float("nan"), float("nan"), False))
+            trials.append(Trial(removed, projection.kept, float("nan"), float("nan"), False))
             break
         effects = measure(projection.v / projection.kept)
         accepted = [trial for trial in trials if trial.accepted][-1]
-        trial = _trial(away, projection.kept, effects, target, False)
+        trial = _trial(removed, projection.kept, effects, target, False)
         trials.append(replace(trial, accepted=trial.on_target > 0 and trial.ratio >= better * accepted.ratio))
         if not trials[-1].accepted:
             break
@@ -137,10 +137,10 @@ def search(
     return best, trials
 
 
-def _stack(others: dict[str, np.ndarray], away: tuple[str, ...], v_0: np.ndarray) -> np.ndarray:
-    return np.stack([others[name] for name in away]) if away else np.empty((0, *v_0.shape))
+def _stack(others: dict[str, np.ndarray], removed: tuple[str, ...], v_0: np.ndarray) -> np.ndarray:
+    return np.stack([others[name] for name in removed]) if removed else np.empty((0, *v_0.shape))
 
 
-def _trial(away: tuple[str, ...], kept: float, effects: dict[str, float], target: str, accepted: bool) -> Trial:
+def _trial(removed: tuple[str, ...], kept: float, effects: dict[str, float], target: str, accepted: bool) -> Trial:
     off = max((abs(effect) for name, effect in effects.items() if name != target), default=0.0)
-    return Trial(away, kept, effects.get(target, float("nan")), off, accepted)
+    return Trial(removed, kept, effects.get(target, float("nan")), off, accepted)

@@ -10,13 +10,13 @@ from copy import deepcopy
 import numpy as np
 
 from pipeline.estimators.pca import StreamingPCA
-from pipeline.estimators.statistics import ClassSums
+from pipeline.estimators.statistics import SufficientStatistics
 
 State = dict[str, np.ndarray]
 
 
 class Sketch:
-    """Of one step: a streaming PCA, and the sums of the classes that scores make.
+    """Of one step: a streaming PCA, and the sufficient statistics of h and the scores.
 
     Rows wait in a queue until there is a batch of them. So the result depends, to the bit, on the order of the rows and not on how
     they were split into calls, and going on from a saved state gives what going on would have given.
@@ -24,7 +24,7 @@ class Sketch:
 
     def __init__(self, keep: int, thresholds: Sequence[float], batch: int = 256) -> None:
         self.pca = StreamingPCA(keep, keep, batch)
-        self.sums = ClassSums(thresholds)
+        self.sums = SufficientStatistics(thresholds)
         self._queue: list[tuple[np.ndarray, np.ndarray]] = []
 
     def partial_fit(self, h: np.ndarray, scores: np.ndarray) -> "Sketch":
@@ -61,7 +61,7 @@ class Sketch:
     def from_state(cls, state: Mapping[str, np.ndarray]) -> "Sketch":
         pca, sums, queue = (_below(f"{part}.", state) for part in ("pca", "sums", "queue"))
         sketch = cls(int(pca["keep"]), sums["above"].tolist(), int(pca["batch"]))
-        sketch.pca, sketch.sums = StreamingPCA.from_state(pca), ClassSums.from_state(sums)
+        sketch.pca, sketch.sums = StreamingPCA.from_state(pca), SufficientStatistics.from_state(sums)
         if len(queue["h"]):
             sketch._queue = [(queue["h"], queue["scores"])]
         return sketch

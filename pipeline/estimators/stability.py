@@ -1,7 +1,7 @@
-"""The health of a supervised direction: how much it owes to the samples that it happened to be fitted on.
+"""The stability of a supervised direction: how much it owes to the samples that it happened to be fitted on.
 
 The same fit on `resamples` of the samples gives directions to compare it with. A direction is a whole trajectory and its steps are
-fitted apart, so a step leaves `inner_products`, and the sum over the steps makes the cosines of `Health`.
+fitted apart, so a step leaves `inner_products`, and the sum over the steps makes the cosines of `Stability`.
 
 Shapes: n samples, R resamples (all samples, two halves, B bootstraps), A attributes, D = C*H*W numbers of one step.
 """
@@ -44,7 +44,7 @@ def inner_products(vectors: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Health:
+class Stability:
     """Cosines of trajectories, (A,) each; NaN where there were no such resamples, or one had nothing to fit."""
 
     split_half: Array  # of the directions that the two halves give
@@ -52,7 +52,7 @@ class Health:
     bootstrap_high: Array  # 95th
 
     @classmethod
-    def of(cls, products: Array) -> "Health":
+    def of(cls, products: Array) -> "Stability":
         """products (R, A, 3): those of `inner_products`, summed over the steps."""
         R, A, _ = products.shape
         norms = np.sqrt(products[:, :, 0])

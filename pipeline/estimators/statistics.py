@@ -1,7 +1,7 @@
-"""Running sums from which differences of means and discriminants are made, for as many samples as one likes.
+"""Sufficient statistics of differences of means and discriminants: running sums, for as many samples as one likes.
 
-The estimators of `pipeline.linear` have all samples before them. Sums take their rows as they come and stay as large as they are,
-a few vectors of D numbers an attribute; what is made of them is how h moves with a score, in the units of h.
+The estimators of `pipeline.estimators.linear` have all samples before them. Sums take their rows as they come and stay as large as
+they are, a few vectors of D numbers an attribute; what is made of them is how h moves with a score, in the units of h.
 
 Shapes: B samples at a time, D = C*H*W numbers of one step, A attributes, k principal components.
 """
@@ -15,8 +15,8 @@ from pipeline.estimators.dual import AnyArray, Array
 from pipeline.estimators.selection import Thresholds
 
 
-class ClassSums:
-    """Sums over any number of samples, which make differences and discriminants. Sums over other samples merge into them.
+class SufficientStatistics:
+    """Sums over any number of samples, all that differences and discriminants need of them. Those of other samples merge into them.
 
     A score above its threshold makes a sample a positive of that attribute, one at or below it a negative: `above` (A,), and
     `below` (A,) if negatives have a threshold of their own. NaN, of a score that knows no such border, makes neither. A
@@ -35,7 +35,7 @@ class ClassSums:
         )  # (1, y)^T h over samples with all scores; h over positives; over negatives
         self.squares = np.zeros(0)  # h^2 over samples with all scores
 
-    def partial_fit(self, h: AnyArray, scores: Array) -> "ClassSums":
+    def partial_fit(self, h: AnyArray, scores: Array) -> "SufficientStatistics":
         """h (B, D) float16 or float32, NumPy or torch, on any device; scores (B, A), NaN where one is missing."""
         self._check(h, scores)
         complete = ~np.isnan(scores).any(axis=1, keepdims=True)  # (B, 1)
@@ -51,7 +51,7 @@ class ClassSums:
             self.squares[at] += dual.numpy(dual.like(block, rows[:1]) @ block**2)[0]
         return self
 
-    def merge(self, other: "ClassSums") -> "ClassSums":
+    def merge(self, other: "SufficientStatistics") -> "SufficientStatistics":
         """These sums, with the other's samples added. Raises ValueError if the thresholds or the shapes of h differ."""
         same = [np.array_equal(a, b, equal_nan=True) for a, b in [(self.above, other.above), (self.below, other.below)]]
         if not all(same):
@@ -69,7 +69,7 @@ class ClassSums:
         return {name: getattr(self, name) for name in ("above", "below", "products", "counts", "sums", "squares")}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Array]) -> "ClassSums":
+    def from_state(cls, state: Mapping[str, Array]) -> "SufficientStatistics":
         sums = cls(state["above"], state["below"])
         for name in ("products", "counts", "sums", "squares"):
             setattr(sums, name, np.array(state[name], np.float64))

@@ -1,6 +1,6 @@
 """Edits of h: functions (step, h) -> h, what the U-Net goes on with instead of its own h.
 
-`Add`, `AddEach`, `Take` and `Replay` are those that the method needs. Edits are applied one after another, so directions add up.
+`Add`, `AddPerSample`, `Swap` and `Replay` are those that the method needs. Edits are applied one after another, so they add up.
 
 Shapes: B batch, T steps, C H W bottleneck. Step 0 is the noisiest.
 """
@@ -48,7 +48,7 @@ class Add:
 
 
 @dataclass(frozen=True)
-class AddEach:
+class AddPerSample:
     """gamma * v of its own added to the h of each sample: edits by several directions and strengths in one batch.
 
     v is (K, T, C, H, W), gamma (B,), and row i of the batch gets the direction `which[i]`, 0 .. K-1.
@@ -69,7 +69,7 @@ class AddEach:
 
 
 @dataclass(frozen=True)
-class Take:
+class Swap:
     """Row i of the batch gets the h of row `rows[i]` of the same pass.
 
     Fig. 2a swaps h_{T:1} between two samples: run the noise of samples (a, b, a, b) with rows (0, 1, 1, 0). The first two

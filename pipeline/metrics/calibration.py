@@ -11,36 +11,36 @@ import numpy as np
 import pandas as pd
 
 # An edit leaves the model's own images where, beside unedited samples, and by more than chance, ...
-TYPICAL = 0.8  # fewer than this share as many lie on the manifold of unedited samples
+PRECISION = 0.8  # the precision (Kynkäänniemi et al. 2019) is below this share of that of unedited samples
 FACE = 0.9  # the mean probability of a face is below this share of theirs
 CLIPPED = 0.05  # or so many more of the values are at 0 or 255
 
-NEARER = 0.6  # share of a unit on a straight line from 0
+NEARER = 0.6  # share of a calibrated strength on a straight line from 0
 
 
-def on_manifold(preservation: pd.DataFrame) -> np.ndarray:
+def realistic(preservation: pd.DataFrame) -> np.ndarray:
     """Of each row of schemas.preservation, whether its images still look like the model's own, by all that was measured of them."""
     unedited = preservation.loc[preservation["direction"] == "unedited"].iloc[0]
     left = preservation["clipped"] > unedited["clipped"] + CLIPPED
-    for column, share in (("typical", TYPICAL), ("face", FACE)):
+    for column, share in (("precision", PRECISION), ("face", FACE)):
         expected = share * unedited[column]
         chance = 1.645 * np.sqrt(expected * (1 - expected) / preservation["n"])  # 95 % of samples of n stay above it
         left |= preservation[column] < expected - chance  # never where it was not measured
     return ~left.to_numpy(dtype=bool)
 
 
-def reach(strengths: np.ndarray, on_manifold: np.ndarray) -> tuple[float, float]:
-    """(low, high): how far strengths (S,) go to either side of 0 with every one on the manifold; 0 where not even the first is."""
-    return 0.0 - _first_run(-strengths, on_manifold), _first_run(strengths, on_manifold)
+def valid_range(strengths: np.ndarray, realistic: np.ndarray) -> tuple[float, float]:
+    """(low, high): how far strengths (S,) go to either side of 0 with every one realistic; 0 where not even the first is."""
+    return 0.0 - _first_run(-strengths, realistic), _first_run(strengths, realistic)
 
 
-def in_reach(unit: float, strengths: np.ndarray, on_manifold: np.ndarray) -> bool:
-    """Whether the strength (of S) that was measured next to a unit, on its side, is within reach."""
-    side = strengths[strengths * unit > 0]
+def in_valid_range(strength: float, strengths: np.ndarray, realistic: np.ndarray) -> bool:
+    """Whether the strength (of S) that was measured next to this one, on its side, is within the valid range."""
+    side = strengths[strengths * strength > 0]
     if not len(side):
         return False
-    low, high = reach(strengths, on_manifold)
-    return bool(low <= side[np.argmin(np.abs(side - unit))] <= high)
+    low, high = valid_range(strengths, realistic)
+    return bool(low <= side[np.argmin(np.abs(side - strength))] <= high)
 
 
 def _first_run(strengths: np.ndarray, fine: np.ndarray) -> float:
@@ -55,7 +55,7 @@ def _first_run(strengths: np.ndarray, fine: np.ndarray) -> float:
     return farthest
 
 
-def unit_strength(strengths: np.ndarray, effects: np.ndarray, sense: int = 1, beyond: float = 2.0) -> float:
+def strength_of_one_sd(strengths: np.ndarray, effects: np.ndarray, sense: int = 1, beyond: float = 2.0) -> float:
     """The strength at which an attribute has risen by one standard deviation, on the side that raises it (`sense`, 1 or -1).
 
     strengths, effects: (S,). Straight lines between the measured strengths, from 0 at 0, the last of them to `beyond` times the
@@ -74,7 +74,7 @@ def unit_strength(strengths: np.ndarray, effects: np.ndarray, sense: int = 1, be
 
 
 @dataclass(frozen=True)
-class Unit:
+class StrengthPerSD:
     """The strength that moves a target by one standard deviation, > 0 where strengths above 0 raise it."""
 
     strength: float
@@ -85,27 +85,29 @@ class Unit:
         return self.strength if self.by == "rise" else -self.strength
 
 
-def unit_of(strengths: np.ndarray, effects: np.ndarray, sense: int = 1, beyond: float = 2.0) -> Unit | None:
+def strength_per_sd(
+    strengths: np.ndarray, effects: np.ndarray, sense: int = 1, beyond: float = 2.0
+) -> StrengthPerSD | None:
     """By how far an attribute rises, or where that is not far enough, falls on the other side; None where neither is.
 
     What half of the samples have already cannot rise by one standard deviation, but it can fall. The arguments are those of
-    `unit_strength`.
+    `strength_of_one_sd`.
     """
-    if np.isfinite(rise := unit_strength(strengths, effects, sense, beyond)):
-        return Unit(rise, "rise")
-    fall = unit_strength(strengths, -effects, -sense, beyond)
-    return Unit(-fall, "fall") if np.isfinite(fall) else None
+    if np.isfinite(rise := strength_of_one_sd(strengths, effects, sense, beyond)):
+        return StrengthPerSD(rise, "rise")
+    fall = strength_of_one_sd(strengths, -effects, -sense, beyond)
+    return StrengthPerSD(-fall, "fall") if np.isfinite(fall) else None
 
 
-def guess(unit: float | None, strengths: Sequence[float]) -> float:
-    """Where to look for a unit again, from where it was measured, or None.
+def guess(measured_at: float | None, strengths: Sequence[float]) -> float:
+    """Where to verify a strength per standard deviation, from where it was measured, or None.
 
-    A little nearer than a straight line from 0 says, since effects level off; without a unit the farthest measured strength.
+    A little nearer than a straight line from 0 says, since effects level off; without one the farthest measured strength.
     """
-    if unit is None:
+    if measured_at is None:
         return max(strengths, key=abs)
-    least = min((abs(strength) for strength in strengths if strength * unit > 0), default=0.0)
-    return unit * (NEARER if abs(unit) < least else 1.0)
+    least = min((abs(strength) for strength in strengths if strength * measured_at > 0), default=0.0)
+    return measured_at * (NEARER if abs(measured_at) < least else 1.0)
 
 
 def monotonicity(scores: np.ndarray) -> float:

@@ -12,16 +12,17 @@ from scipy.stats import t as student
 
 CLEAN = 1 / 3  # off target as a share of on target, up to which an edit counts as clean
 FACE = "face"  # of a judge's attributes, the probability of a face: what images are, not what they show
-CONFIDENCE = 0.99  # with which an effect is called clear of the control, and of its own sampling error
+CONFIDENCE = 0.99  # with which an effect is called significant: beyond the control, and its own sampling error
 
 READING = ["judge", "attribute"]
 EDIT = ["direction", "control", "strength"]
 
 
 def effects(scores: pd.DataFrame, std: pd.Series) -> pd.DataFrame:
-    """Mean and spread of (edited - unedited), each image against its own unedited twin, in units of `std` by (judge, attribute).
+    """Mean and spread of (edited - unedited), each image against its unedited counterpart, in units of `std` by (judge, attribute).
 
-    scores: of edits and of their unedited twins, joined on sample_id. Returns schemas.effects but for `limit` and `clear`.
+    scores: of edits and of their unedited counterparts, joined on sample_id. Returns schemas.effects but for what
+    `beside_control` adds.
     """
     groups = changes(scores).groupby([*EDIT, *READING], sort=False)
     table = groups["raw"].agg(raw="mean", std="std", n="count").join(_over_seeds(groups)).reset_index()
@@ -33,9 +34,9 @@ def effects(scores: pd.DataFrame, std: pd.Series) -> pd.DataFrame:
 def changes(scores: pd.DataFrame) -> pd.DataFrame:
     """The scores of edited images, with `raw`: edited - unedited."""
     unedited = scores["direction"] == "unedited"
-    twins = scores[unedited].set_index(["sample_id", *READING])["score"]
+    counterparts = scores[unedited].set_index(["sample_id", *READING])["score"]
     edited = scores[~unedited]
-    own = twins.reindex(pd.MultiIndex.from_frame(edited[["sample_id", *READING]]))
+    own = counterparts.reindex(pd.MultiIndex.from_frame(edited[["sample_id", *READING]]))
     return edited.assign(raw=edited["score"].to_numpy() - own.to_numpy())
 
 
@@ -53,33 +54,31 @@ def _unit(table: pd.DataFrame, std: pd.Series) -> np.ndarray:
 
 # The control
 
-BEYOND = (
-    2.0  # power of the norm by which limits grow past the largest norm that was measured: no slower than was ever seen
-)
+BEYOND = 2.0  # power of the norm by which control limits grow past the largest norm that was measured: no slower than was ever seen
 APART = 1.5  # ratio of the largest norm to the smallest from which the power between them can be told
 
 
 def beside_control(table: pd.DataFrame, controls: pd.DataFrame, norms: dict[str, float]) -> pd.DataFrame:
-    """`table` with `limit` and `clear`: whether each effect stands clear of what random directions of its norm do.
+    """`table` with `control_limit` and `significant`: whether each effect is beyond what random directions of its norm do.
 
     controls: effects of random directions, of this evaluation or others; norms: of all directions, over the whole trajectory. The
-    limit is the prediction interval of one more random direction at the effect's own norm (`Limit`). An effect must be beyond it
-    and its own sampling error together.
+    control limit is the prediction interval of one more random direction at the effect's own norm (`ControlLimit`). An effect is
+    significant beyond it and its own sampling error together.
     """
     norm = (table["strength"].abs() * table["direction"].map(norms)).to_numpy(float)
     limit = np.full(len(table), np.nan)
     for judge, own in controls.groupby("judge", sort=False):
-        for attribute, of_attribute in limits(own, norms).items():
+        for attribute, of_attribute in control_limits(own, norms).items():
             rows = np.flatnonzero((table["judge"] == judge) & (table["attribute"] == attribute))
             limit[rows] = of_attribute.at(norm[rows])
     error = student.ppf((1 + CONFIDENCE) / 2, np.maximum(table["n"] - 1, 1)) * table["std"] / np.sqrt(table["n"])
     beyond = table["effect"].abs() > np.hypot(limit, np.where(table["n"] > 1, error, np.inf))
-    clear = beyond.astype(object).where(~(np.isnan(limit) | table["control"] | table["effect"].isna()), None)
-    return table.assign(limit=limit, clear=clear)
+    significant = beyond.astype(object).where(~(np.isnan(limit) | table["control"] | table["effect"].isna()), None)
+    return table.assign(control_limit=limit, significant=significant)
 
 
 @dataclass(frozen=True)
-class Limit:
+class ControlLimit:
     """What one more random direction stays under, by the norm of the offset.
 
     Effects of random directions are taken as normal around 0, with a spread that grows as a power of the norm.
@@ -94,7 +93,7 @@ class Limit:
         return self.there * np.where(share > 1, share ** max(self.power, BEYOND), share**self.power)
 
 
-def limits(controls: pd.DataFrame, norms: dict[str, float]) -> dict[str, Limit]:
+def control_limits(controls: pd.DataFrame, norms: dict[str, float]) -> dict[str, ControlLimit]:
     """By attribute, from the effects of random directions by one judge. The power is one for all attributes."""
     table = controls.assign(
         norm=controls["strength"].abs() * controls["direction"].map(norms), square=controls["effect"] ** 2
@@ -107,7 +106,7 @@ def limits(controls: pd.DataFrame, norms: dict[str, float]) -> dict[str, Limit]:
     found = {}
     for attribute, squares in spread.groupby("attribute", sort=False):
         t = student.ppf((1 + CONFIDENCE) / 2, len(squares))  # their mean is known to be 0
-        found[str(attribute)] = Limit(largest, float(t * np.sqrt(squares.mean())), power)
+        found[str(attribute)] = ControlLimit(largest, float(t * np.sqrt(squares.mean())), power)
     return found
 
 
@@ -183,8 +182,8 @@ def best_strengths(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame
 def transfer(own: pd.DataFrame, others: pd.DataFrame, std: pd.Series) -> pd.DataFrame:
     """What each edit does to the sample that its direction was found on, beside what it does to held-out samples.
 
-    own, others: scores of edits and of their unedited twins, as `effects` takes them; `others` may have more directions. Returns
-    the columns of schemas.transfer.
+    own, others: scores of edits and of their unedited counterparts, as `effects` takes them; `others` may have more directions.
+    Returns the columns of schemas.transfer.
     """
     edit = ["direction", "strength", *READING]
     mine = changes(own).rename(columns={"raw": "own"})[[*edit, "sample_id", "own"]]

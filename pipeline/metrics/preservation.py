@@ -1,4 +1,4 @@
-"""What an edit leaves alone, each image beside its unedited twin, and whether it still looks like the model's own.
+"""What an edit leaves alone, each image beside its unedited counterpart, and whether it still looks like the model's own.
 
 Shapes: n images (n, H, W, 3) uint8, masks (n, H, W), 0 to 1, NaN where an image has no such region, F features.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as ms_ssim
+from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as multiscale
 
 WINDOW = 11  # pixels, of SSIM
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # their weights, finest first (Wang et al. 2003)
@@ -19,7 +19,7 @@ def identity(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return (before * after).sum(axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
 
 
-def structure(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+def ms_ssim(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """MS-SSIM (Wang, Simoncelli, Bovik 2003) of each image and its edit: (n,), 1 where they are equal.
 
     As many of the five scales as the images have room for, their weights brought to 1. NaN for images of less than 11 pixels.
@@ -30,7 +30,7 @@ def structure(before: np.ndarray, after: np.ndarray) -> np.ndarray:
         return np.full(len(before), np.nan)
     betas = tuple(np.array(SCALES[:scales]) / sum(SCALES[:scales]))
     x, y = (torch.from_numpy(images).permute(0, 3, 1, 2).float() for images in (after, before))
-    similar = ms_ssim(x, y, kernel_size=WINDOW, betas=betas, data_range=255.0, reduction="none", normalize="relu")
+    similar = multiscale(x, y, kernel_size=WINDOW, betas=betas, data_range=255.0, reduction="none", normalize="relu")
     return similar.numpy()
 
 
@@ -45,7 +45,7 @@ def change_outside(before: np.ndarray, after: np.ndarray, masks: np.ndarray) -> 
     return np.sqrt(_mean_outside(change[..., None], masks)[:, 0])
 
 
-def background(before: np.ndarray, after: np.ndarray, masks: np.ndarray) -> np.ndarray:
+def background_shift(before: np.ndarray, after: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Distance of the mean colours outside the masks, before and after, in levels of 0..255: (n,). NaN without an outside."""
     return np.linalg.norm(_mean_outside(after, masks) - _mean_outside(before, masks), axis=1)
 

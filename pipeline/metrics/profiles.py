@@ -6,7 +6,7 @@ Tables: effects of schemas.effects by one judge, preservation of schemas.preserv
 import numpy as np
 import pandas as pd
 
-from pipeline.metrics.calibration import in_reach, monotonicity, reach, unit_of
+from pipeline.metrics.calibration import in_valid_range, monotonicity, strength_per_sd, valid_range
 from pipeline.metrics.effects import FACE
 
 NAMED = 3  # attributes, at most, in a label
@@ -24,64 +24,64 @@ def profile(
 ) -> dict:
     """One row of schemas.profiles, but for what compares directions.
 
-    effects, preserved, scores: this direction's, scores with those of the unedited twins; by one judge. The target of an
+    effects, preserved, scores: this direction's, scores with those of the unedited counterparts; by one judge. The target of an
     unsupervised direction is the attribute that it moves most while images are the model's own, and the sense in which that rises
     is the one that is described, where it can be. That there is a face at all is no attribute here.
     """
     effects = effects[effects["attribute"] != FACE]
     wide = effects.pivot(index="strength", columns="attribute", values="effect").sort_index()
     strengths = wide.index.to_numpy(dtype=float)
-    fine = preserved.set_index("strength")["on_manifold"].reindex(wide.index).to_numpy(dtype=bool)
-    low, high = reach(strengths, fine)
+    fine = preserved.set_index("strength")["realistic"].reindex(wide.index).to_numpy(dtype=bool)
+    low, high = valid_range(strengths, fine)
     if target is None:
         target, sense = _moved_most(effects, low, high)
     elif target in wide.columns:
         sense = 1
     else:
         target = None
-    row: dict = {"direction": name, "target": target, "low": low, "high": high}
-    row |= dict.fromkeys(("unit", "unit_by", "unit_in_reach"))
+    row: dict = {"direction": name, "target": target, "valid_low": low, "valid_high": high}
+    row |= dict.fromkeys(("strength_per_sd", "strength_by", "strength_in_range"))
     if target is None:
         return row
-    unit = unit_of(strengths, wide[target].to_numpy(), sense)
-    if unit:
-        at = in_reach(unit.measured_at, strengths, fine)
-        row |= {"unit": unit.strength, "unit_by": unit.by, "unit_in_reach": at}
+    found = strength_per_sd(strengths, wide[target].to_numpy(), sense)
+    if found:
+        at = in_valid_range(found.measured_at, strengths, fine)
+        row |= {"strength_per_sd": found.strength, "strength_by": found.by, "strength_in_range": at}
     rising = monotonicity(_by_strength(scores, target))
     row["monotonicity"] = rising if sense > 0 else 1 - rising
     return row | describe(target, sense, effects, preserved)
 
 
 def describe(target: str, sense: int, effects: pd.DataFrame, preserved: pd.DataFrame) -> dict:
-    """Of a row of schemas.profiles, the reach of a direction and what is to be said of it at the farthest strength within.
+    """Of a row of schemas.profiles, the valid range of a direction and what is to be said of it at the farthest strength within.
 
     sense: 1 or -1, the sign of the strengths that raise the target. effects, preserved: this direction's, at the same strengths.
     """
     effects = effects[effects["attribute"] != FACE]
-    fine = preserved.set_index("strength")["on_manifold"].reindex(effects["strength"].unique())
+    fine = preserved.set_index("strength")["realistic"].reindex(effects["strength"].unique())
     strengths = fine.index.to_numpy(dtype=float)
-    low, high = reach(strengths, fine.to_numpy(dtype=bool))
+    low, high = valid_range(strengths, fine.to_numpy(dtype=bool))
     strength, reached = _where(strengths, low, high, sense)
     at = effects[effects["strength"] == np.float32(strength)]
-    return {"low": low, "high": high} | _at(at, target, strength, sense, reached)
+    return {"valid_low": low, "valid_high": high} | _at(at, target, strength, sense, reached)
 
 
 def _moved_most(effects: pd.DataFrame, low: float, high: float) -> tuple[str | None, int]:
-    """The attribute with the largest effect, and the sign that raises it: clear of the control, between low and high, if any is."""
+    """The attribute with the largest effect, and the sign that raises it: a significant one, between low and high, if any is."""
     known = effects.dropna(subset="effect")
     if known.empty:
         return None, 1
     within = known[(known["strength"] >= np.float32(low)) & (known["strength"] <= np.float32(high))]
-    clear = within[within["clear"].eq(True)]
-    of = next(table for table in (clear, within, known) if len(table))
+    significant = within[within["significant"].eq(True)]
+    of = next(table for table in (significant, within, known) if len(table))
     top = of.loc[of["effect"].abs().idxmax()]
     return str(top["attribute"]), int(np.sign(top["strength"] * top["effect"])) or 1
 
 
 def _where(strengths: np.ndarray, low: float, high: float, sense: int) -> tuple[float, bool]:
-    """The strength to describe a direction at: the farthest within reach, where its target rises if that side has one.
+    """The strength to describe a direction at: the farthest within the valid range, where its target rises if that side has one.
 
-    Where nothing is within reach it is the least on that side, and False.
+    Where nothing is within the valid range it is the least on that side, and False.
     """
     if reached := (high if sense > 0 else low) or (low if sense > 0 else high):
         return reached, True
@@ -95,19 +95,19 @@ def _at(effects: pd.DataFrame, target: str, strength: float, sense: int, reached
     effect = by_attribute["effect"]
     moved = effect[target] * (1 if np.sign(strength) == sense else -1)  # there may be only the side that lowers it
     off = effect.drop(target).abs().max()
-    useful = reached and by_attribute.loc[target, "clear"] is not False
+    useful = reached and by_attribute.loc[target, "significant"] is not False
     return {
         "strength": strength,
-        "label": label(effect, by_attribute["clear"]) + ("" if reached else BEYOND),
+        "label": label(effect, by_attribute["significant"]) + ("" if reached else BEYOND),
         "on_target": effect[target],
         "off_target": off,
         "usefulness": max(0.0, float(moved - np.nan_to_num(off))) if useful else 0.0,
     }
 
 
-def label(effect: pd.Series, clear: pd.Series) -> str:
-    """As in "yaw +1.8, smile +0.2": the largest effects first, of those that stand clear of the control where there is one."""
-    real = effect[clear.ne(False) & (effect.abs() >= SMALLEST)]
+def label(effect: pd.Series, significant: pd.Series) -> str:
+    """As in "yaw +1.8, smile +0.2": the largest effects first, of those that are significant where there is a control."""
+    real = effect[significant.ne(False) & (effect.abs() >= SMALLEST)]
     largest = real.loc[real.abs().sort_values(ascending=False, kind="stable").index][:NAMED]
     said = [f"{str(name).replace('_', ' ')} {value:+.1f}" for name, value in largest.items()]
     return ", ".join(said).replace("-", "\N{MINUS SIGN}") or "nothing that the judge reads"

@@ -43,6 +43,6 @@ def directions(run: Run, model: Model, labels: Annotator) -> tuple[Catalog, Repo
         calibrations=tuple(calibrate(each, run.held_out) for each in (full, components, *alone)),
         transfers=tuple(Transfer(measure.origins(stored, distinct, FAR), each) for each in alone),
         localities=tuple(Locality(each.edit, tuple(filter(None, masks))) for each in alone if any(masks)),
-        convergences=find.learning_curves(difference),
+        learning_curves=find.learning_curves(difference),
     )
     return catalog, Report(catalog)

@@ -17,7 +17,7 @@ from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.finders.principal_components import Across, PrincipalComponents
 from pipeline.stages.finders.sketched_directions import SketchedDirections
 from pipeline.stages.labels.annotate import Annotate
-from pipeline.stages.measures.learning_curve import FEWEST, Convergence
+from pipeline.stages.measures.learning_curve import FEWEST, LearningCurve
 from pipeline.stages.sources.invert import Invert
 from pipeline.stages.sources.sample import Sample
 from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
@@ -86,7 +86,7 @@ def of_single_images(source: Source, n: int, masks: list[Mask | None]) -> tuple[
     return (*distinct, *(JacobianDirections(each, source, 2, "mean") for each in subspaces))
 
 
-def learning_curves(difference: Stage) -> tuple[Convergence, ...]:
+def learning_curves(difference: Stage) -> tuple[LearningCurve, ...]:
     """Where there are enough positives to draw from."""
     enough = isinstance(difference, MeanDifference) and difference.n >= FEWEST
-    return (Convergence(cast(MeanDifference, difference)),) if enough else ()
+    return (LearningCurve(cast(MeanDifference, difference)),) if enough else ()

@@ -22,11 +22,12 @@ from pipeline.metrics.profiles import nearest, ranks
 from pipeline.stages.finders.finder import Row, names_of, read_directions
 from pipeline.stages.measures.calibrate import Calibrate
 from pipeline.stages.measures.evaluate import Evaluate
-from pipeline.stages.measures.learning_curve import Convergence
+from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.sources.source import Source
 from schemas import catalog as schema
+from schemas.columns import table_of
 from schemas.directions import DIRECTIONS
 from schemas.profiles import PROFILES
 
@@ -35,10 +36,10 @@ from schemas.profiles import PROFILES
 class Catalog(Stage):
     """`catalog.json`, `directions.safetensors`, `README.md`, `SHA256SUMS`; tables of directions, effects, preservation, profiles.
 
-    Where they were measured also `transfer.parquet`, `locality.parquet` and `convergence.parquet`.
+    Where they were measured also `transfer.parquet`, `locality.parquet` and `learning_curve.parquet`.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     sample: Source  # what the directions were found in
     finders: tuple[Stage, ...]  # every direction that is published
@@ -46,7 +47,7 @@ class Catalog(Stage):
     calibrations: tuple[Calibrate, ...] = ()  # of these evaluations
     transfers: tuple[Transfer, ...] = ()  # of image-specific directions
     localities: tuple[Locality, ...] = ()
-    convergences: tuple[Convergence, ...] = ()
+    learning_curves: tuple[LearningCurve, ...] = ()
 
     @property
     def applied_to(self) -> Source:
@@ -59,7 +60,7 @@ class Catalog(Stage):
         tables: dict[str, tuple[Stage, ...]] = {
             "transfer.parquet": self.transfers,
             "locality.parquet": self.localities,
-            "convergence.parquet": self.convergences,
+            "learning_curve.parquet": self.learning_curves,
         }
         return {name: stages for name, stages in tables.items() if stages}
 
@@ -83,10 +84,10 @@ class Catalog(Stage):
 
         (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n")
         write_vectors(out / "directions.safetensors", vectors)
-        write_table(out / "directions.parquet", pa.Table.from_pylist(rows, schema=DIRECTIONS))
+        write_table(out / "directions.parquet", table_of(rows, DIRECTIONS))
         write_table(out / "effects.parquet", effects)
         write_table(out / "preservation.parquet", self._together(store, "preservation.parquet", self.evaluations))
-        write_table(out / "profiles.parquet", pa.Table.from_pylist(profiles, schema=PROFILES))
+        write_table(out / "profiles.parquet", table_of(profiles, PROFILES))
         for name, stages in self._more.items():
             write_table(out / name, self._together(store, name, stages))
         (out / "README.md").write_text(
@@ -163,10 +164,12 @@ class Catalog(Stage):
 
 def _direction(row: Row, profile: Row) -> schema.Direction:
     """What is known of a direction, and, where it was measured, what it does and how far it may be followed."""
-    reach = [profile["low"], profile["high"]] if profile else None
-    tried = bool(profile.get("tried")) if profile else None
-    measured = {key: profile.get(key) for key in ("target", "label", "unit", "unit_by", "unit_in_reach")}
-    found = {**row, "reach": reach, "tried": tried, **measured}
+    valid = [profile["valid_low"], profile["valid_high"]] if profile else None
+    verified = bool(profile.get("verified")) if profile else None
+    measured = {
+        key: profile.get(key) for key in ("target", "label", "strength_per_sd", "strength_by", "strength_in_range")
+    }
+    found = {**row, "valid_range": valid, "verified": verified, **measured}
     return schema.Direction(**{key: found[key] for key in schema.Direction.model_fields})
 
 

@@ -32,7 +32,7 @@ SHOWN = 6  # held-out samples of every edit shown
 class Report(Stage):
     """`report.html`: the catalog's directions, their edits and their effects."""
 
-    version: ClassVar[int] = 5  # raised with every change of the markup
+    version: ClassVar[int] = 6  # raised with every change of the markup
 
     catalog: Catalog
 
@@ -50,7 +50,7 @@ class Report(Stage):
             samples=self._samples(store),
             transfer=self._read(store, "transfer.parquet"),
             locality=self._read(store, "locality.parquet"),
-            convergence=self._read(store, "convergence.parquet"),
+            learning_curve=self._read(store, "learning_curve.parquet"),
             profiles={row["direction"]: row for row in store.table(self.catalog, "profiles.parquet").to_pylist()},
             origins={key: png for each in self.catalog.transfers for key, png in self._origins(store, each.edit)},
         )

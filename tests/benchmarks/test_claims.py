@@ -39,9 +39,9 @@ def test_directions_add_when_effects_do_on_every_attribute():
 
 
 def test_images_leave_the_manifold_where_the_first_strength_has_less_than_half():
-    typical = {8: 0.39, 1: 0.8, 4: 0.4, 2: 0.81, 16: 0.0}
-    assert halved(typical, 0.8) == 8  # 0.4 is half, not less
-    assert halved(typical, 0.9) == 4
+    precision = {8: 0.39, 1: 0.8, 4: 0.4, 2: 0.81, 16: 0.0}
+    assert halved(precision, 0.8) == 8  # 0.4 is half, not less
+    assert halved(precision, 0.9) == 4
     assert halved({1: 0.8, 64: 0.5}, 0.8) is None
 
 
@@ -49,18 +49,18 @@ def test_images_leave_the_manifold_where_the_first_strength_has_less_than_half()
     ("which", "strength", "value"),
     [
         ("similar", 2, 0.94),
-        ("typical", 1, 0.6),
-        ("typical", 2, 0.95),  # more typical than unedited images is a change too
+        ("precision", 1, 0.6),
+        ("precision", 2, 0.95),  # a higher precision than unedited images have is a change too
         ("similar", 64, 0.6),
-        ("typical", 64, 0.4),
+        ("precision", 64, 0.4),
     ],
 )
 def test_one_direction_is_enough_to_break_what_is_said_of_all(which, strength, value):
     def curves() -> dict[str, dict[int, np.ndarray]]:
-        similar, typical = {1: 1.0, 2: 0.96, 16: 0.7, 64: 0.2}, {1: 0.8, 2: 0.75, 16: 0.3, 64: 0.0}
+        similar, precision = {1: 1.0, 2: 0.96, 16: 0.7, 64: 0.2}, {1: 0.8, 2: 0.75, 16: 0.3, 64: 0.0}
         return {
             name: {gamma: np.full(4, each) for gamma, each in curve.items()}
-            for name, curve in (("similar", similar), ("typical", typical))
+            for name, curve in (("similar", similar), ("precision", precision))
         }
 
     assert harmless_then_destroyed(**curves(), unedited=0.8)
@@ -110,7 +110,7 @@ def scores(unedited: list[float], smile: list[float]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["direction", "attribute", "sample_id", "score"])
 
 
-def test_changes_are_those_of_a_sample_and_its_own_twin():
+def test_changes_are_those_of_a_sample_and_its_own_counterpart():
     changes = away(scores([0.0, 10.0, 20.0], [1.0, 12.0, 17.0]), ("smile/a",))
     assert list(changes) == ["smile"]
     assert sorted(changes["smile"]) == [-3, 1, 2]

@@ -275,7 +275,7 @@ def test_effects_are_by_every_judge_beside_a_control_and_calibrated(made):
     effects, profiles = (pq.read_table(folder / f"{name}.parquet").to_pandas() for name in ("effects", "profiles"))
     assert set(effects["judge"]) == {"portraits-judge", "mtcnn"}
     compared = effects[~effects["control"] & (effects["judge"] == "portraits-judge")]
-    assert compared["limit"].notna().all() and compared["clear"].notna().all()
+    assert compared["control_limit"].notna().all() and compared["significant"].notna().all()
     catalog = Catalog.model_validate_json((folder / "catalog.json").read_text())
     assert [each.name for each in catalog.directions if each.label] == profiles["direction"].tolist()
     assert len(profiles) == len(catalog.directions)
@@ -287,7 +287,7 @@ def test_effects_are_by_every_judge_beside_a_control_and_calibrated(made):
     assert not tried & {"ridge", "mean-difference/disentangled"}, "those are measured on a few samples only"
     preserved = pq.read_table(folder / "preservation.parquet").to_pandas()
     assert set(profiles["direction"]) < set(preserved["direction"])
-    assert set(pq.read_table(folder / "convergence.parquet").to_pandas()["space"]) == {"h", "x_T"}
+    assert set(pq.read_table(folder / "learning_curve.parquet").to_pandas()["space"]) == {"h", "x_T"}
 
 
 def test_one_setting_measures_as_the_paper_does(tiny_model, root):

@@ -13,7 +13,7 @@ from pipeline.annotators.registry import annotator
 from pipeline.domains import portraits
 from pipeline.estimators.linear import mean_difference
 from pipeline.estimators.selection import select
-from pipeline.hspace.edits import Add, Edit, Take
+from pipeline.hspace.edits import Add, Edit, Swap
 from pipeline.hspace.noise import NoiseStreams
 from pipeline.hspace.reverse_process import ReverseProcess
 from pipeline.models import pretrained
@@ -81,7 +81,7 @@ def test_swapping_h_swaps_what_the_face_shows_and_not_the_background(bench, uned
     rows = list(range(len(HELD_OUT)))
     partners = rows[half:] + rows[:half]
     ids = [*HELD_OUT, *HELD_OUT]
-    swapped = bench.images(ids, [Take(rows + partners)])[len(rows) :]
+    swapped = bench.images(ids, [Swap(rows + partners)])[len(rows) :]
 
     own, now = scores(unedited), scores(swapped)
     assert share(own["gender"], own["gender"][partners], now["gender"]) > 0.5

@@ -19,7 +19,7 @@ _STRIPS = (
 )
 _EFFECTS = (
     f"In each row the largest effect is outlined where it is {LARGE:g} or more: "
-    "such a component has a meaning that the judge can read. What does not stand clear of random directions is pale."
+    "such a component has a meaning that the judge can read. What is not significant beside random directions is pale."
 )
 _VARIANCE = (
     "Share of the variance of h at each step, of the first {n} components. The order of components is each step's own."

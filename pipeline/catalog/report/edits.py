@@ -19,7 +19,7 @@ _STRIPS = (
 _CURVES = (
     "Curves: mean change over the held-out samples, in standard deviations of the attribute over unedited samples; whiskers, two "
     "standard errors. Blue is the target, grey every other attribute. The shaded band is what random directions of the same norm "
-    "stay under: the largest of the attributes' limits, each with 99 % confidence. All charts share one scale."
+    "stay under: the largest of the attributes' control limits, each with 99 % confidence. All charts share one scale."
 )
 _TRIALS = (
     "What was projected away, one more attribute at a time, while the ratio rose: effects in standard deviations, means over both "
@@ -153,13 +153,13 @@ def small_curves(findings: Findings, measured: Measured, row: Row) -> Html | Non
     target = (findings.profiles.get(row["name"]) or {}).get("target")
     if own["effect"].isna().all():
         return None
-    reach = max(1.0, float(own["effect"].abs().max()))
+    top = max(1.0, float(own["effect"].abs().max()))
     lines = [_curve(own, name, "other") for name in findings.attributes if name != target]
     return chart(
         [replace(line, label="") for line in lines] + ([_curve(own, target, "target")] if target else []),
         title=f"Effect of {row['name']} by strength",
         x_ticks=strength_ticks(measured.strengths),
-        y_ticks=number_ticks(-reach, reach, 4),
+        y_ticks=number_ticks(-top, top, 4),
         x_label="strength",
         y_label="standard deviations",
         band=_band(own),
@@ -186,8 +186,8 @@ def _error(std: float, n: int) -> float:
 
 
 def _band(effects: pd.DataFrame) -> list[tuple[float, float, float]]:
-    """At every strength, plus and minus the largest of the attributes' limits for a random direction of the same norm."""
-    limits = effects.groupby("strength")["limit"].max().dropna()
+    """At every strength, plus and minus the largest of the attributes' control limits for a random direction of the same norm."""
+    limits = effects.groupby("strength")["control_limit"].max().dropna()
     if limits.empty:
         return []
     at = {0.0: 0.0, **{float(gamma): float(limit) for gamma, limit in limits.items()}}
@@ -196,8 +196,8 @@ def _band(effects: pd.DataFrame) -> list[tuple[float, float, float]]:
 
 def _effect_ticks(effects: pd.DataFrame) -> list[Tick]:
     """One symmetric scale for all charts."""
-    reach = max(1.0, float(effects["effect"].abs().max())) if len(effects) else 1.0
-    return number_ticks(-reach, reach, 8)
+    top = max(1.0, float(effects["effect"].abs().max())) if len(effects) else 1.0
+    return number_ticks(-top, top, 8)
 
 
 def _calibration(findings: Findings, row: Row) -> list[tuple[str, Child]]:
@@ -206,24 +206,24 @@ def _calibration(findings: Findings, row: Row) -> list[tuple[str, Child]]:
     if profile is None:
         return []
     return [
-        ("Unit", _unit(profile)),
+        ("Strength per SD", _strength_per_sd(profile)),
         (
-            "Reach",
-            f"{signed(profile['low'])} to {signed(profile['high'])}: images are the model's own, as far as measured",
+            "Valid range",
+            f"{signed(profile['valid_low'])} to {signed(profile['valid_high'])}: images are the model's own, as far as measured",
         ),
     ]
 
 
-def _unit(profile: Row) -> str:
-    if profile["unit"] is None:
+def _strength_per_sd(profile: Row) -> str:
+    if profile["strength_per_sd"] is None:
         return "not reached"
-    beyond = ", beyond its reach" if profile["unit_in_reach"] is False else ""
-    untried = "" if profile["tried"] else ", not tried on images"
-    if profile["unit_by"] == "fall":
-        moves = f"{signed(-profile['unit'])} lowers it by one standard deviation; it does not rise so far"
+    beyond = ", beyond its valid range" if profile["strength_in_range"] is False else ""
+    unverified = "" if profile["verified"] else ", not verified on images"
+    if profile["strength_by"] == "fall":
+        moves = f"{signed(-profile['strength_per_sd'])} lowers it by one standard deviation; it does not rise so far"
     else:
-        moves = f"{signed(profile['unit'])} moves it by one standard deviation"
-    return f"{moves}{beyond}{untried}"
+        moves = f"{signed(profile['strength_per_sd'])} moves it by one standard deviation"
+    return f"{moves}{beyond}{unverified}"
 
 
 def _facts(findings: Findings, row: Row) -> Html:
@@ -261,7 +261,7 @@ def _trials(row: Row) -> Html | None:
 def _trial(trial: Row) -> list[Child]:
     on, off = trial["on_target"], trial["off_target"]
     return [
-        ", ".join(map(words, trial["away"])) or "nothing",
+        ", ".join(map(words, trial["removed"])) or "nothing",
         f"{trial['kept']:.0%}",
         signed(on),
         amount(off),

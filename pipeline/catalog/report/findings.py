@@ -89,7 +89,7 @@ class Findings:
     samples: list[bytes]  # PNGs
     transfer: pd.DataFrame | None = None  # of schemas.transfer
     locality: pd.DataFrame | None = None  # of schemas.locality
-    convergence: pd.DataFrame | None = None  # of schemas.convergence
+    learning_curve: pd.DataFrame | None = None  # of schemas.learning_curve
     profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
     origins: dict[tuple[str, float], bytes] = field(default_factory=dict)  # (direction, strength) -> PNG of the sample
     # that it was found on; at 0.0 unedited, with the region outlined
@@ -145,11 +145,13 @@ class Findings:
         return rows.iloc[0] if len(rows) else None
 
     def pale(self, name: str, gamma: float) -> frozenset[int]:
-        """Of `attributes`, those whose effect does not stand clear of the control."""
+        """Of `attributes`, those whose effect is not significant."""
         own = self.effects([name])
         own = own[own["strength"] == gamma]
-        unclear = {a for a, clear in zip(own["attribute"], own["clear"], strict=True) if clear is False}
-        return frozenset(i for i, attribute in enumerate(self.attributes) if attribute in unclear)
+        not_significant = {
+            a for a, significant in zip(own["attribute"], own["significant"], strict=True) if significant is False
+        }
+        return frozenset(i for i, attribute in enumerate(self.attributes) if attribute in not_significant)
 
     @property
     def regions(self) -> list[str]:
@@ -213,7 +215,7 @@ class Findings:
         columns = ["strength", "target", "on_target", "off_target", "ratio", "clean"]
         return Group(method, projected, rows, pd.DataFrame(columns=columns).astype({"clean": bool}))
 
-    def twin(self, group: Group) -> Group | None:
+    def other_side(self, group: Group) -> Group | None:
         """The same estimator on the other side of disentangling."""
         same = [other for other in self.groups if other.method == group.method]
         return next((other for other in same if other.disentangled != group.disentangled), None)

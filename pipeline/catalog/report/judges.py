@@ -7,7 +7,7 @@ from pipeline.metrics.effects import matrix
 
 _NOTE = (
     "The same edits, each direction at the strength that is best by the first judge, scored by further ones. Signs are "
-    "changed where γ is negative. What does not stand clear of random directions is pale."
+    "changed where γ is negative. What is not significant beside random directions is pale."
 )
 
 
@@ -33,7 +33,7 @@ def _panel(findings: Findings, judge: str, group: Group) -> Html | None:
         columns = [str(attribute) for attribute in own["attribute"]]
         wide = matrix(own).iloc[0]
         sense = 1 if best["strength"] > 0 else -1
-        pale = frozenset(i for i, clear in enumerate(own["clear"]) if clear is False)
+        pale = frozenset(i for i, significant in enumerate(own["significant"]) if significant is False)
         values = tuple(sense * float(wide[attribute]) for attribute in columns)
         target = columns.index(best["target"]) if best["target"] in columns else None
         rows.append(HeatRow(words(best["target"]), values, target, (strength(best["strength"]),), pale=pale))

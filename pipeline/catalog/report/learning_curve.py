@@ -18,7 +18,7 @@ COLOURS = 8  # classes c0, c1, ... of the style sheet
 
 
 def section(findings: Findings) -> Html | None:
-    table = findings.convergence
+    table = findings.learning_curve
     if table is None or table.empty:
         return None
     panels = [_panel(table[table["space"] == space], title) for space, title in SPACES.items()]

@@ -10,7 +10,7 @@ _CAPTION = (
     "Rows are directions, columns attributes. Each direction is at its best strength γ; where γ is negative the signs are changed, "
     "so that orange in the outlined cell, the target, means that the direction does what its name says. In a clean row that cell "
     "stands alone. The ratio is on target / largest off target; a star marks rows that are not clean at any strength. "
-    "What does not stand clear of random directions of the same norm, or of its own sampling error, is pale. The last row is the "
+    "What is not significant, beyond random directions of the same norm and its own sampling error, is pale. The last row is the "
     "largest absolute effect of random directions of the same norms, at any strength."
 )
 

@@ -46,9 +46,9 @@ def _tiles(findings: Findings) -> Html | None:
             f"attributes with a clean effect of at least {LARGE:g} std, by the {_title(first)}",
         )
     ]
-    twin = findings.twin(first)
-    if twin and len(twin.best) and _measured_together(findings, first, twin):
-        before, after = (twin, first) if first.disentangled else (first, twin)
+    other_side = findings.other_side(first)
+    if other_side and len(other_side.best) and _measured_together(findings, first, other_side):
+        before, after = (other_side, first) if first.disentangled else (first, other_side)
         tiles.append(
             (
                 f"{times(before.ratio)} → {times(after.ratio)}",

@@ -33,9 +33,9 @@ def page(findings: Findings) -> str:
         ("ranked", "Unsupervised directions, ranked", unsupervised.section(findings)),
         ("components", "Principal components", components.section(findings)),
         ("jacobian", "Directions of single images", jacobian.section(findings)),
-        ("convergence", "How many samples", learning_curve.section(findings)),
+        ("learning-curve", "Learning curves: how many samples", learning_curve.section(findings)),
         ("timesteps", "By timestep", steps.section(findings)),
-        ("health", "Health of the directions", stability.section(findings)),
+        ("stability", "Stability of the directions", stability.section(findings)),
         ("settings", "Settings and files", settings.section(findings)),
     ]
     present = [(anchor, title, body) for anchor, title, body in sections if body]

@@ -1,4 +1,4 @@
-"""What edits leave alone: identity, structure, background, and whether images still are the model's own."""
+"""What edits leave alone: identity, MS-SSIM, the background, and whether images still are the model's own."""
 
 import pandas as pd
 
@@ -7,12 +7,24 @@ from pipeline.catalog.report.findings import Findings, Group
 from pipeline.catalog.report.markup import Child, Html, amount, el, join, strength, words
 
 _NOTE = (
-    "Each direction at its best strength, beside its unedited twins. Identity: cosine in the features of {features}. Structure: "
-    "MS-SSIM. Outside: root mean squared change outside the head, and background: how far its mean colour moves, both in levels of "
-    "0 to 255. Clipped: share of values at 0 or 255. Typical: share of images on the manifold of unedited samples (k-nearest "
-    "neighbours in the same features). Rises: share of pairs of strengths between which the target goes the right way."
+    "Each direction at its best strength, beside its unedited counterparts. Identity: cosine in the features of {features}. "
+    "MS-SSIM: structure at several scales. Change outside: root mean squared change outside the head, and background shift: how "
+    "far its mean colour moves, both in levels of 0 to 255. Clipped: share of values at 0 or 255. Precision: share of images on "
+    "the manifold of unedited samples (k-nearest neighbours in the same features, Kynkäänniemi et al. 2019). Rises: share of "
+    "pairs of strengths between which the target goes the right way."
 )
-_HEADINGS = ("", "γ", "identity", "structure", "outside", "background", "clipped", "typical", "face", "rises")
+_HEADINGS = (
+    "",
+    "γ",
+    "identity",
+    "MS-SSIM",
+    "change outside",
+    "background shift",
+    "clipped",
+    "precision",
+    "face",
+    "rises",
+)
 
 
 def section(findings: Findings) -> Html | None:
@@ -51,9 +63,9 @@ def _line(label: str, gamma: str, row: pd.Series, rises: float | None) -> list[C
     return [
         label,
         gamma,
-        *(amount(row[column]) for column in ("identity", "structure")),
-        *(amount(row[column], 1) for column in ("outside", "background")),
-        *(_percent(row[column]) for column in ("clipped", "typical")),
+        *(amount(row[column]) for column in ("identity", "ms_ssim")),
+        *(amount(row[column], 1) for column in ("change_outside", "background_shift")),
+        *(_percent(row[column]) for column in ("clipped", "precision")),
         amount(row["face"]),
         "–" if rises is None else _percent(rises),
     ]

@@ -14,8 +14,11 @@ _FILES = (
     ("directions.safetensors", "the vectors by name, float32"),
     ("directions.parquet", "one row a direction: how it was made, from what, n, thresholds, norms"),
     ("effects.parquet", "every effect at every strength by every judge, and those of the random directions"),
-    ("preservation.parquet", "what every edit leaves alone: identity, structure, background, the model's own manifold"),
-    ("profiles.parquet", "one row a direction: its name by what it does, calibrated unit, reach, rank"),
+    ("preservation.parquet", "what every edit leaves alone: identity, MS-SSIM, background, the model's own manifold"),
+    (
+        "profiles.parquet",
+        "one row a direction: its name by what it does, strength per standard deviation, valid range, rank",
+    ),
     ("SHA256SUMS", "checked with sha256sum -c SHA256SUMS"),
 )
 

@@ -1,4 +1,4 @@
-"""Health: how much a supervised direction owes to the samples that it happened to be fitted on."""
+"""Stability: how much a supervised direction owes to the samples that it happened to be fitted on."""
 
 from statistics import mean
 
@@ -6,7 +6,7 @@ from pipeline.catalog.report import tables
 from pipeline.catalog.report.findings import Findings, Row
 from pipeline.catalog.report.markup import Child, Html, amount, el, join, words
 
-_HEALTH = (
+_NOTE = (
     "Halves: cosine of the directions that two halves of the samples give. Resampled: cosine of directions from resampled "
     "samples to this one, 5th to 95th percentile. Accuracy is on samples that are neither positives nor negatives, AUC on those "
     "that are, both by classifiers that had not seen them, as means over the steps."
@@ -20,7 +20,7 @@ def section(findings: Findings) -> Html | None:
         return None
     warnings = dict.fromkeys(warning for row in findings.supervised for warning in row["warnings"] or ())
     return join(
-        el("p", _HEALTH, class_="note"),
+        el("p", _NOTE, class_="note"),
         tables.figures(_HEADINGS, [_figures(row) for row in rows]),
         el("ul", *(el("li", warning) for warning in warnings), class_="note") if warnings else None,
     )

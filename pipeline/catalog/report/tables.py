@@ -19,7 +19,7 @@ class HeatRow:
     before: tuple[str, ...] = ()  # plain cells left of the values
     after: tuple[str, ...] = ()  # and right of them
     magnitude: bool = False  # values have no sign
-    pale: frozenset[int] = frozenset()  # values that do not stand clear of the control
+    pale: frozenset[int] = frozenset()  # values that are not significant
 
 
 def heat_map(

@@ -5,14 +5,14 @@ from pipeline.catalog.report.findings import Findings, Row
 from pipeline.catalog.report.markup import Child, Html, amount, el, join, signed, words
 
 _NOTE = (
-    "Each is named by the effects that stand clear of random directions, at the farthest measured strength at which images still "
-    "are the model's own. Useful is the effect on what it moves most less the largest effect on anything else. One unit moves the "
-    "target by one standard deviation. The nearest supervised direction is by the cosine of whole trajectories, and in brackets at "
-    "the step where it is nearest; “same” marks those that are nearly that direction. Of units, † marks those at which images were "
-    "not measured to be the model's own, ‡ those that were not tried on images, and § those by the fall of the target at minus the "
-    "unit: it does not rise so far."
+    "Each is named by its significant effects, beyond those of random directions, at the farthest measured strength at which "
+    "images still are the model's own. Useful is the effect on what it moves most less the largest effect on anything else. The "
+    "strength per SD moves the target by one standard deviation: † marks those at which images were not measured to be the "
+    "model's own, ‡ those that were not verified on images, and § those by the fall of the target at minus the strength: it "
+    "does not rise so far. The nearest supervised direction is by the cosine of whole trajectories, and in brackets at the step "
+    "where it is nearest; “same” marks those that are nearly that direction."
 )
-_HEADINGS = ("", "what it does", "found as", "useful", "unit", "reach", "nearest supervised", "cosine")
+_HEADINGS = ("", "what it does", "found as", "useful", "strength per SD", "valid range", "nearest supervised", "cosine")
 SHOWN = 30
 
 
@@ -34,18 +34,18 @@ def _line(row: Row) -> list[Child]:
         el("strong", row["label"]) if row["label"] else "not measured",
         found if method == "principal-components" else f"{found}, {words(method)}",
         amount(row["usefulness"] or 0.0),
-        _unit(row),
-        f"{signed(row['low'], 1)} to {signed(row['high'], 1)}",
+        _strength_per_sd(row),
+        f"{signed(row['valid_low'], 1)} to {signed(row['valid_high'], 1)}",
         _short(row["nearest"]) if row["nearest"] else "–",
         _cosine(row),
     ]
 
 
-def _unit(row: Row) -> str:
-    if row["unit"] is None:
+def _strength_per_sd(row: Row) -> str:
+    if row["strength_per_sd"] is None:
         return "–"
-    doubts = {"†": row["unit_in_reach"] is False, "‡": not row["tried"], "§": row["unit_by"] == "fall"}
-    return " ".join([signed(row["unit"]), *(mark for mark, doubted in doubts.items() if doubted)])
+    doubts = {"†": row["strength_in_range"] is False, "‡": not row["verified"], "§": row["strength_by"] == "fall"}
+    return " ".join([signed(row["strength_per_sd"]), *(mark for mark, doubted in doubts.items() if doubted)])
 
 
 def _short(name: str) -> str:

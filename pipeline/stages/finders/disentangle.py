@@ -25,7 +25,7 @@ class Disentangle(Stage):
     was left, at each step too, how nearly the conditions depend on each other, and which of them took what.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     finder: Stage  # a supervised finder
     others: tuple[Stage, ...] = ()  # further finders
@@ -55,25 +55,25 @@ class Disentangle(Stage):
 
     def _project(self, row: Row, rows: list[Row], vectors: dict[str, np.ndarray]) -> tuple[Row, np.ndarray]:
         """One direction: its row, and the vector at the norm of v_0."""
-        away = [other["name"] for other in rows if other["name"] != row["name"] and not _same_attribute(row, other)]
-        if not away:
+        removed = [other["name"] for other in rows if other["name"] != row["name"] and not _same_attribute(row, other)]
+        if not removed:
             raise UserError(
                 f"There is nothing to project away from {row['name']}: all others are of its own attribute."
             )
-        projection = project(vectors[row["name"]], np.stack([vectors[name] for name in away]), self.by)
-        return projected_row(row, self._name(row["name"]), away, projection, self.by), projection.v / projection.kept
+        projection = project(vectors[row["name"]], np.stack([vectors[name] for name in removed]), self.by)
+        return projected_row(row, self._name(row["name"]), removed, projection, self.by), projection.v / projection.kept
 
 
 def _same_attribute(row: Row, other: Row) -> bool:
     return row["attribute"] is not None and row["attribute"] == other["attribute"]
 
 
-def projected_row(row: Row, name: str, away: list[str], projection: Projection, by: By) -> Row:
+def projected_row(row: Row, name: str, removed: list[str], projection: Projection, by: By) -> Row:
     """The row of a projected direction. Raises UserError where next to nothing of it is left."""
-    culprits = _culprits(away, projection)
+    culprits = _culprits(removed, projection)
     if projection.kept < LEAST_KEPT:
         raise UserError(
-            f"{row['name']}: only {projection.kept:.1%} is left once the other {len(away)} directions are projected away.\n"
+            f"{row['name']}: only {projection.kept:.1%} is left once the other {len(removed)} directions are projected away.\n"
             f"Most of it went to {culprits}: to this model they are the same. Leave one of them out with --attributes."
         )
     warnings = list(row["warnings"] or [])
@@ -86,17 +86,18 @@ def projected_row(row: Row, name: str, away: list[str], projection: Projection, 
         **row,
         **unknown,
         "name": name,
-        "parents": [row["name"], *away],
+        "parents": [row["name"], *removed],
         "projected_by": by,
         "norm_kept": projection.kept,
         "norm_kept_by_step": projection.kept_by_step.tolist(),
         "condition_number": projection.condition,
-        "taken": projection.taken.tolist(),
+        "removed_share": projection.removed_share.tolist(),
         "warnings": warnings or None,
     }
 
 
-def _culprits(away: list[str], projection: Projection) -> str:
+def _culprits(removed: list[str], projection: Projection) -> str:
     """The conditions that took most, in words."""
-    order = np.argsort(-projection.taken)[:2]
-    return " and ".join(f"{away[i]} ({projection.taken[i]:.0%})" for i in order if projection.taken[i] > 0) or "none"
+    share = projection.removed_share
+    most = [i for i in np.argsort(-share)[:2] if share[i] > 0]
+    return " and ".join(f"{removed[i]} ({share[i]:.0%})" for i in most) or "none"

@@ -7,7 +7,6 @@ from typing import ClassVar, get_args
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import torch
 
 from pipeline.annotators.base import Annotator, Scorer
@@ -24,6 +23,7 @@ from pipeline.stages.measures.edit import Row as Edited
 from pipeline.stages.measures.edit import sample_edited
 from pipeline.stages.measures.evaluate import standard_deviations
 from pipeline.stages.sources.source import Source
+from schemas.columns import table_of
 from schemas.directions import TRIALS
 
 SEARCHED = 2_000_000_000  # ids from here on: neither fitted on, nor what effects are published of
@@ -36,7 +36,7 @@ class Searches(Stage):
     Effects are means over both signs of the strength, on samples that nothing else sees.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     finder: Stage  # a supervised finder
     sample: Source  # whose model, T and eta are used
@@ -67,7 +67,7 @@ class Searches(Stage):
         own = rows[part]
         _, trials = search(vectors[own["name"]], own["attribute"], others, measure, self.by)
         table = [{name: getattr(trial, name) for name in TRIALS.names} for trial in trials]
-        write_table(out / "trials.parquet", pa.Table.from_pylist(table, schema=TRIALS))
+        write_table(out / "trials.parquet", table_of(table, TRIALS))
 
     def _scores(self, v: np.ndarray, strength: float, loaded: tuple[LoadedModel, Scorer]) -> np.ndarray:
         """(n, attributes) of the samples with an edit."""
@@ -86,6 +86,8 @@ class DisentangleByEffects(Stage):
     recorded. Who chooses may be the annotator that labelled the samples, but no judge of these directions: it looks at samples of
     this stage's own, so that what is published is neither by whom nor on what the directions were chosen.
     """
+
+    version: ClassVar[int] = 2
 
     finder: Stage  # a supervised finder
     sample: Source
@@ -143,11 +145,11 @@ class DisentangleByEffects(Stage):
     ) -> tuple[Row, np.ndarray]:
         """One direction by its last accepted trial."""
         trials = store.table(self.searches, "trials.parquet", i).to_pylist()
-        wanted = [trial for trial in trials if trial["accepted"]][-1]["away"]
+        wanted = [trial for trial in trials if trial["accepted"]][-1]["removed"]
         by_attribute = {row["attribute"]: row["name"] for row in rows}
-        away = [by_attribute[attribute] for attribute in wanted]
+        removed = [by_attribute[attribute] for attribute in wanted]
         v_0 = vectors[rows[i]["name"]]
-        projection = project(v_0, np.stack([vectors[name] for name in away]) if away else v_0[None][:0], self.by)
-        return projected_row(rows[i], self.names[i], away, projection, self.by) | {"trials": trials}, (
+        projection = project(v_0, np.stack([vectors[name] for name in removed]) if removed else v_0[None][:0], self.by)
+        return projected_row(rows[i], self.names[i], removed, projection, self.by) | {"trials": trials}, (
             projection.v / projection.kept
         )

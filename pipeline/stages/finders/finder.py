@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import pyarrow as pa
 
 from pipeline.annotators.base import Annotator
 from pipeline.engine.stage import Stage
@@ -13,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.formats.arrays import write_vectors
 from pipeline.formats.parquet import write_table
 from pipeline.signs import signed
+from schemas.columns import table_of
 from schemas.directions import DIRECTIONS
 
 Row = dict[str, Any]
@@ -68,7 +68,7 @@ def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], ro
                 f"{name} came out as no direction: zero, or not finite. Take more samples, or leave it out."
             )
     measured = [{**row, "stage": stage.folder, **_norms(vectors[row["name"]])} for row in rows]
-    write_table(out / "directions.parquet", pa.Table.from_pylist(measured, schema=DIRECTIONS))
+    write_table(out / "directions.parquet", table_of(measured, DIRECTIONS))
     write_vectors(out / "directions.safetensors", vectors)
 
 

@@ -36,7 +36,7 @@ class JacobianDirections(Stage):
     applied at all steps, as the paper does, or at their own. "mean" takes the directions that lie in the most subspaces.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     subspaces: JacobianSubspaces
     scale: Source  # stored samples of the same model, whose h is measured along the directions

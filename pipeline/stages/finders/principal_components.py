@@ -24,7 +24,7 @@ Across = Literal["per-step", "matched", "joint"]
 
 METHODS = {"per-step": "principal-components", "matched": "matched-components", "joint": "joint-components"}
 CANDIDATES = 4  # times k: components of a step among which those of its neighbours are looked for
-BY_STEP = ("explained_variance_ratio", "trustworthy")
+BY_STEP = ("explained_variance_ratio", "well_separated")
 PROBE = 512  # samples, about, by whose scores the steps of sketches are matched
 
 
@@ -36,7 +36,7 @@ class PrincipalComponents(ByStep):
     components of neighbouring steps that give the samples the same scores. "joint" is one PCA of whole trajectories.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     sample: Stage  # a source, or sketches of one
     k: int  # directions

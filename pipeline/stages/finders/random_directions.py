@@ -23,7 +23,7 @@ class RandomDirections(Stage):
     of one of the others each, in turn. Two such stages share no draw.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     sample: Source  # whose T and h they are for
     like: tuple[Stage, ...]  # finders

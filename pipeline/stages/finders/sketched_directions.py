@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from pipeline.engine.stage import Need, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.sketch import Sketch
-from pipeline.estimators.stability import FEWEST, Health, inner_products
+from pipeline.estimators.stability import FEWEST, Stability, inner_products
 from pipeline.stages.finders.by_step import ByStep, Fit, stacked
 from pipeline.stages.finders.finder import Row, write_directions
 from pipeline.stages.finders.linear_discriminant import check_shrinkage
@@ -30,6 +30,8 @@ class SketchedDirections(ByStep):
     Which samples are the most typical is not known while they stream by, so both sides are whole: a mean difference of sketches
     is not that of Eq. 11. At each step a direction has the norm of that mean difference.
     """
+
+    version: ClassVar[int] = 2
 
     sketched: Stage  # SketchActivations or SketchedSample
     attributes: tuple[str, ...]
@@ -115,9 +117,9 @@ class SketchedDirections(ByStep):
 
     def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
         steps = stacked(fits)
-        health = Health.of(steps["products"].sum(axis=0))
+        stability = Stability.of(steps["products"].sum(axis=0))
         shape = (self.source.steps, *self.source.h_shape)
-        rows = [{**self._row(a, steps["counts"][0, :, a]), **health.row(a)} for a in range(len(self.names))]
+        rows = [{**self._row(a, steps["counts"][0, :, a]), **stability.row(a)} for a in range(len(self.names))]
         vectors = {name: steps["vectors"][:, a].reshape(shape) for a, name in enumerate(self.names)}
         write_directions(out, self, vectors, rows)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.linear import mean_difference
 from pipeline.estimators.selection import Selection, select, sides
-from pipeline.estimators.stability import Health, check_enough, inner_products, resamples, warnings_of
+from pipeline.estimators.stability import Stability, check_enough, inner_products, resamples, warnings_of
 from pipeline.stages.finders.by_step import EXACT, ByStep, Fit, stacked
 from pipeline.stages.finders.finder import Row, write_directions
 from pipeline.stages.labels.annotate import Annotate
@@ -44,6 +45,8 @@ class Supervised(ByStep):
 
     At each step a direction has the norm of the mean difference there, so that a strength means about the same for every method.
     """
+
+    version: ClassVar[int] = 2
 
     annotate: Annotate
     annotator: str  # whose scores
@@ -121,14 +124,14 @@ class Supervised(ByStep):
     def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
         steps = stacked(fits)
         labelled = self.label(store)
-        health = Health.of(steps["products"].sum(axis=0))
+        stability = Stability.of(steps["products"].sum(axis=0))
         shape = (self.source.steps, *self.source.h_shape)
         vectors = {name: steps["vectors"][:, a].reshape(shape) for a, name in enumerate(self.names)}
         figures = {f"{name}_by_step": steps[name] for name in BY_STEP if name in steps}
         rows = [
             {
                 **self._row(a, labelled),
-                **health.row(a),
+                **stability.row(a),
                 **{column: figures[column][:, a].tolist() for column in figures},
             }
             for a in range(len(self.attributes))

@@ -1,4 +1,4 @@
-"""Calibrate: follow each direction as far as its target should rise by one standard deviation, and correct the unit by that."""
+"""Calibrate: try each direction at the strength that should move its target by one standard deviation, and correct it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
-from pipeline.metrics.calibration import Unit, guess, unit_of
+from pipeline.metrics.calibration import StrengthPerSD, guess, strength_per_sd
 from pipeline.metrics.effects import effects
 from pipeline.metrics.profiles import describe
 from pipeline.stages.finders.finder import Row
@@ -22,17 +21,20 @@ from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit import Row as Edited
 from pipeline.stages.measures.evaluate import Evaluate, preservation, standard_deviations
 from pipeline.stages.measures.score_edits import ScoreEdits
+from schemas.columns import table_of
 from schemas.profiles import PROFILES
 
-BEYOND = 1.25  # times the farthest strength that was tried, up to which a unit is believed
+BEYOND = (
+    1.25  # times the farthest strength that was verified, up to which a strength per standard deviation is believed
+)
 UNLIKE = 2.0  # times more, or less, that the few samples of a trial may be moved than all samples
 
 
 @dataclass(frozen=True)
-class EditAtUnit(Edit):
+class EditCalibrated(Edit):
     """Edits of a strength of its own for each direction: about where its target has risen by one standard deviation."""
 
-    strengths: tuple[float, ...] = (1.0,)  # in units
+    strengths: tuple[float, ...] = (1.0,)  # in strengths per standard deviation
     n: int = 14
     evaluate: Evaluate | None = None  # that measured these directions
 
@@ -43,7 +45,9 @@ class EditAtUnit(Edit):
 
     def check(self) -> None:
         if self.evaluate is None or not set(self.names) <= set(self.evaluate.edit.names):
-            raise UserError("A unit is known of directions that were measured: give the evaluation of these.")
+            raise UserError(
+                "A strength per standard deviation is known of directions that were measured: give the evaluation of these."
+            )
         super().check()
 
     def _rows(self, part: int, store: Store) -> list[Edited]:
@@ -57,15 +61,15 @@ class EditAtUnit(Edit):
 
 @dataclass(frozen=True)
 class Calibrate(Stage):
-    """`profiles.parquet` of an evaluation, with units that were tried on images, corrected by what these showed.
+    """`profiles.parquet` of an evaluation, its strengths per standard deviation verified on images, and corrected by them.
 
-    Those strengths count for the reach as any other, and for what is said of a direction.
+    Those strengths count for the valid range as any other, and for what is said of a direction.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     evaluate: Evaluate
-    tried: ScoreEdits  # of EditAtUnit
+    verified: ScoreEdits  # of EditCalibrated
 
     @property
     def inputs(self) -> tuple[Stage, ...]:
@@ -74,69 +78,69 @@ class Calibrate(Stage):
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         evaluate, judge = self.evaluate, self.evaluate.judge
         std = standard_deviations(evaluate.unedited, (judge,), store)
-        tried, scores, measured = (
+        verified, scores, measured = (
             store.table(stage, name).to_pandas()
             for stage, name in (
-                (self.tried, "scores.parquet"),
+                (self.verified, "scores.parquet"),
                 (evaluate, "scores.parquet"),
                 (evaluate, "effects.parquet"),
             )
         )
-        changes = store.table(self.tried, "changes.parquet").to_pandas()
-        preserved = [store.table(evaluate, "preservation.parquet").to_pandas(), preservation(changes, tried)]
-        tried, scores, measured = (table[table["judge"] == judge.name] for table in (tried, scores, measured))
+        changes = store.table(self.verified, "changes.parquet").to_pandas()
+        preserved = [store.table(evaluate, "preservation.parquet").to_pandas(), preservation(changes, verified)]
+        verified, scores, measured = (table[table["judge"] == judge.name] for table in (verified, scores, measured))
         # What the same few samples did at the strengths that more were measured at, to tell them from the others.
-        few = effects(scores[scores["sample_id"].isin(set(tried["sample_id"]))], std)
-        fewer = self.tried.edit.samples_each < evaluate.edit.samples_each
-        at_unit = effects(tried, std)
-        curves = Curves(effects(scores, std), few if fewer else None, at_unit)
-        at_unit = evaluate.compared(at_unit, measured[measured["control"]], store)
-        seen = Seen(pd.concat([measured, at_unit]), pd.concat(preserved), preserved[1])
+        few = effects(scores[scores["sample_id"].isin(set(verified["sample_id"]))], std)
+        fewer = self.verified.edit.samples_each < evaluate.edit.samples_each
+        calibrated = effects(verified, std)
+        curves = Curves(effects(scores, std), few if fewer else None, calibrated)
+        calibrated = evaluate.compared(calibrated, measured[measured["control"]], store)
+        seen = Seen(pd.concat([measured, calibrated]), pd.concat(preserved), preserved[1])
         rows = store.table(evaluate, "profiles.parquet").to_pylist()
         corrected = [_corrected(seen.described(row), curves, seen.fine(row)) for row in rows]
-        write_table(out / "profiles.parquet", pa.Table.from_pylist(corrected, schema=PROFILES))
+        write_table(out / "profiles.parquet", table_of(corrected, PROFILES))
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Effects and preservation of all directions, by the evaluation and by the trial of units; and the trial's alone."""
+    """Effects and preservation of all directions, by the evaluation and by the trial; and the trial's alone."""
 
     effects: pd.DataFrame
     preserved: pd.DataFrame
-    tried: pd.DataFrame
+    verified: pd.DataFrame
 
     def described(self, row: Row) -> Row:
         """What is to be said of a direction, by all strengths that it was measured at; where one is there twice, by the trial."""
-        if row["target"] is None or row["unit"] is None:
+        if row["target"] is None or row["strength_per_sd"] is None:
             return row
         own, preserved = (table[table["direction"] == row["direction"]] for table in (self.effects, self.preserved))
         own = own.drop_duplicates(["strength", "attribute"], keep="last")
         preserved = preserved.drop_duplicates("strength", keep="last")
-        return row | describe(row["target"], 1 if row["unit"] > 0 else -1, own, preserved)
+        return row | describe(row["target"], 1 if row["strength_per_sd"] > 0 else -1, own, preserved)
 
     def fine(self, row: Row) -> bool:
-        """Whether images at its tried unit are the model's own."""
-        own = self.tried[self.tried["direction"] == row["direction"]]
-        return bool(own["on_manifold"].all())
+        """Whether images at its verified strength are the model's own."""
+        own = self.verified[self.verified["direction"] == row["direction"]]
+        return bool(own["realistic"].all())
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Effects of all directions: on all samples, on those few that units were tried on, and what was tried on these."""
+    """Effects of all directions: on all samples, on those few that strengths were verified on, and the verified ones on these."""
 
     all: pd.DataFrame
     few: pd.DataFrame | None
-    tried: pd.DataFrame
+    verified: pd.DataFrame
 
     def of(self, direction: str, attribute: str) -> tuple[np.ndarray, np.ndarray]:
         """Strengths (S,) and effects (S,) of a direction on one attribute."""
-        whole, tried = (_curve(table, direction, attribute) for table in (self.all, self.tried))
-        tried = tried * self._unlike(whole, direction, attribute, tried.index)
-        both = pd.concat([whole, tried])
+        whole, verified = (_curve(table, direction, attribute) for table in (self.all, self.verified))
+        verified = verified * self._unlike(whole, direction, attribute, verified.index)
+        both = pd.concat([whole, verified])
         return both.index.to_numpy(float), both.to_numpy(float)
 
     def _unlike(self, whole: pd.Series, direction: str, attribute: str, at: pd.Index) -> float:
-        """By how much all samples are moved more than the few, at the strength nearest to the one that was tried."""
+        """By how much all samples are moved more than the few, at the strength nearest to the one that was verified."""
         if self.few is None or not len(at):
             return 1.0
         few = _curve(self.few, direction, attribute)
@@ -157,25 +161,35 @@ def calibrate(evaluate: Evaluate, n: int = 14) -> Calibrate:
     """The calibration of all directions of an evaluation but the random ones."""
     edit = evaluate.edit
     finders = tuple(finder for finder in edit.finders if not isinstance(finder, RandomDirections))
-    at_unit = EditAtUnit(edit.sample, finders, n=n, evaluate=evaluate)
+    calibrated = EditCalibrated(edit.sample, finders, n=n, evaluate=evaluate)
     scored = evaluate.scored
-    return Calibrate(evaluate, ScoreEdits(at_unit, scored.judges, scored.embed, scored.head))
+    return Calibrate(evaluate, ScoreEdits(calibrated, scored.judges, scored.embed, scored.head))
 
 
 def _corrected(row: Row, curves: Curves, fine: bool) -> Row:
-    """With the unit by all strengths at which the target was measured. `fine`: images of the trial are the model's own."""
-    if row["target"] is None or row["unit"] is None:
+    """By all strengths at which the target was measured. `fine`: images of the trial are the model's own."""
+    if row["target"] is None or row["strength_per_sd"] is None:
         return row
     strengths, effect = curves.of(row["direction"], row["target"])
-    sense = 1 if row["unit"] > 0 else -1
-    unit = unit_of(strengths, effect, sense, beyond=BEYOND)
-    if unit is None:
-        return {**row, "unit": None, "unit_by": None, "unit_in_reach": None, "tried": True}
-    tried = unit.by == row["unit_by"]
-    in_reach = fine if tried else row["low"] <= unit.measured_at <= row["high"]
-    return {**row, "unit": unit.strength, "unit_by": unit.by, "unit_in_reach": in_reach, "tried": tried}
+    sense = 1 if row["strength_per_sd"] > 0 else -1
+    found = strength_per_sd(strengths, effect, sense, beyond=BEYOND)
+    if found is None:
+        return {**row, "strength_per_sd": None, "strength_by": None, "strength_in_range": None, "verified": True}
+    verified = found.by == row["strength_by"]
+    in_valid_range = fine if verified else row["valid_low"] <= found.measured_at <= row["valid_high"]
+    return {
+        **row,
+        "strength_per_sd": found.strength,
+        "strength_by": found.by,
+        "strength_in_range": in_valid_range,
+        "verified": verified,
+    }
 
 
 def _measured_at(row: Row) -> float | None:
-    """The strength that the unit of a profile was measured at."""
-    return None if row["unit"] is None else Unit(row["unit"], row["unit_by"]).measured_at
+    """The strength at which the strength per standard deviation of a profile was measured: its own, or its opposite."""
+    return (
+        None
+        if row["strength_per_sd"] is None
+        else StrengthPerSD(row["strength_per_sd"], row["strength_by"]).measured_at
+    )

@@ -2,7 +2,7 @@
 
 A row is one image: (direction, strength, sample). Rows are sampled in full batches, whatever directions and strengths they have,
 and a part is a few batches. The unedited samples come first, in parts of their own. A held-out sample has the same noise in every
-row, so an edited image and its unedited twin differ by the edit alone.
+row, so an edited image and its unedited counterpart differ by the edit alone.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.images import png
 from pipeline.formats.parquet import write_table
-from pipeline.hspace.edits import AddEach
+from pipeline.hspace.edits import AddPerSample
 from pipeline.models.pretrained import LoadedModel
 from pipeline.stages.finders.finder import names_of, read_rows
 from pipeline.stages.finders.random_directions import RandomDirections
@@ -131,8 +131,8 @@ class Edit(Stage):
         )
         write_table(out / "edits.parquet", table)
 
-    def twins_of(self, part: int) -> list[int]:
-        """The parts that hold the unedited twins of a part's rows."""
+    def counterparts_of(self, part: int) -> list[int]:
+        """The parts that hold the unedited counterparts of a part's rows."""
         return sorted({(seed * self.n + i) // self._part_rows for _, _, seed, i in self._places(part)})
 
     def unedited(self, store: Store) -> pa.Table:
@@ -193,7 +193,7 @@ def sample_edited(
         which = torch.tensor([names.index(row.name) if row.name in vectors else 0 for row in rows])
         gamma = torch.tensor([row.strength if row.name in vectors else 0.0 for row in rows])
         v = torch.stack([vectors[name] for name in names]).to(loaded.denoiser.device)
-        edits = [AddEach(v, which.to(v.device), gamma)]
+        edits = [AddPerSample(v, which.to(v.device), gamma)]
     return loaded.to_images(source.reverse_process.run(loaded.denoiser, noise, edits))
 
 
@@ -211,7 +211,7 @@ class EditOrigins(Edit):
     def unedited_parts(self) -> range:
         return range(1)
 
-    def twins_of(self, part: int) -> list[int]:
+    def counterparts_of(self, part: int) -> list[int]:
         return [0]
 
     def needs(self, part: int) -> Iterator[Need]:

@@ -5,25 +5,26 @@ from pathlib import Path
 from typing import ClassVar
 
 import pandas as pd
-import pyarrow as pa
 
 from pipeline.annotators.base import Annotator
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
-from pipeline.metrics.calibration import on_manifold
+from pipeline.metrics.calibration import realistic
 from pipeline.metrics.effects import beside_control, effects
 from pipeline.metrics.profiles import profile
 from pipeline.stages.finders.finder import Row, check_independent, read_rows
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.score_edits import ScoreEdits
+from schemas.columns import table_of, table_of_frame
 from schemas.effects import EFFECTS
 from schemas.preservation import PRESERVATION
 from schemas.profiles import PROFILES
+from schemas.scores import SCORES
 
-MEASURED = ("identity", "structure", "outside", "background", "clipped", "typical")
+MEASURED = ("identity", "ms_ssim", "change_outside", "background_shift", "clipped", "precision")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Evaluate(Stage):
     was fitted on may not judge it, unless named in `allowed`. Profiles are by the first judge.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     scored: ScoreEdits
     unedited: Annotate  # of samples, by the judges: the unit of effects
@@ -78,14 +79,10 @@ class Evaluate(Stage):
         preserved = preservation(changes, scores)
         profiles = [self._profile(row, table, preserved, scores) for row in rows if row["method"] != "random"]
 
-        self._write(out / "scores.parquet", scores, None)
-        self._write(out / "effects.parquet", table, EFFECTS)
-        self._write(out / "preservation.parquet", preserved, PRESERVATION)
-        write_table(out / "profiles.parquet", pa.Table.from_pylist(profiles, schema=PROFILES))
-
-    @staticmethod
-    def _write(path: Path, table: pd.DataFrame, schema: pa.Schema | None) -> None:
-        write_table(path, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
+        write_table(out / "scores.parquet", table_of_frame(scores, SCORES))
+        write_table(out / "effects.parquet", table_of_frame(table, EFFECTS))
+        write_table(out / "preservation.parquet", table_of_frame(preserved, PRESERVATION))
+        write_table(out / "profiles.parquet", table_of(profiles, PROFILES))
 
     def compared(self, table: pd.DataFrame, controls: pd.DataFrame, store: Store) -> pd.DataFrame:
         """Effects of these directions, beside the random ones of this evaluation, `controls`, and of `control`."""
@@ -117,4 +114,4 @@ def preservation(changes: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     groups = changes.groupby(edit, sort=False)
     faces = scores[scores["attribute"] == "face"].groupby(edit, sort=False)["score"].mean().rename("face")
     table = groups[list(MEASURED)].mean().join(groups.size().rename("n")).join(faces).reset_index()
-    return table.assign(on_manifold=on_manifold(table))
+    return table.assign(realistic=realistic(table))

@@ -1,11 +1,10 @@
-"""Convergence: how many labelled samples the direction of an attribute needs, in h and in the noise that samples begin with."""
+"""Learning curve: how many labelled samples the direction of an attribute needs, in h and in the noise that samples begin with."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
@@ -16,14 +15,15 @@ from pipeline.formats.parquet import write_table
 from pipeline.models.pretrained import LoadedModel
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.sources.activations import read_steps
-from schemas.convergence import CONVERGENCE
+from schemas.columns import table_of
+from schemas.learning_curve import LEARNING_CURVE
 
 FEWEST = 4  # positives that two draws of two can be taken from
 
 
 @dataclass(frozen=True)
-class Convergence(Stage):
-    """`convergence.parquet`: for each attribute of a difference of means and each n, cosines of directions from disjoint draws.
+class LearningCurve(Stage):
+    """`learning_curve.parquet`: for each attribute of a difference of means and each n, cosines of directions from disjoint draws.
 
     The draws are out of the positives and negatives that the direction itself is made of.
     """
@@ -56,7 +56,7 @@ class Convergence(Stage):
             for space, gram in grams.items()
             for row in self._curve(gram, used, selection)
         ]
-        write_table(out / "convergence.parquet", pa.Table.from_pylist(rows, schema=CONVERGENCE))
+        write_table(out / "learning_curve.parquet", table_of(rows, LEARNING_CURVE))
 
     def _x_T(self, loaded: LoadedModel, ids: np.ndarray) -> np.ndarray:
         """The noise (m, D) that these samples begin with, drawn again."""

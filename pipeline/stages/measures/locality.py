@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from pipeline.annotators.regions import Mask, Masker
 from pipeline.engine.stage import Stage
@@ -15,6 +14,7 @@ from pipeline.formats.images import decode
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.preservation import inside_and_outside
 from pipeline.stages.measures.edit import Edit
+from schemas.columns import table_of
 from schemas.locality import LOCALITY
 
 
@@ -35,20 +35,20 @@ class Locality(Stage):
         return [mask.load() for mask in self.masks]
 
     def process(self, part: int, store: Store, maskers: list[Masker], out: Path) -> None:
-        twins = decode(self.edit.unedited(store))
-        regions = {mask.name: masker(twins) for mask, masker in zip(self.masks, maskers, strict=True)}
+        counterparts = decode(self.edit.unedited(store))
+        regions = {mask.name: masker(counterparts) for mask, masker in zip(self.masks, maskers, strict=True)}
         rows = [
             {"direction": direction, "strength": strength, **row}
             for direction, strength, table in self.edit.edited(store)
-            for row in _rows(twins, decode(table), regions)
+            for row in _rows(counterparts, decode(table), regions)
         ]
-        write_table(out / "locality.parquet", pa.Table.from_pylist(rows, schema=LOCALITY))
+        write_table(out / "locality.parquet", table_of(rows, LOCALITY))
 
 
-def _rows(twins: np.ndarray, edits: np.ndarray, regions: dict[str, np.ndarray]) -> Iterator[dict]:
+def _rows(counterparts: np.ndarray, edits: np.ndarray, regions: dict[str, np.ndarray]) -> Iterator[dict]:
     """One direction at one strength, in each region."""
     for region, masks in regions.items():
-        inside, outside = inside_and_outside(twins, edits, masks)
+        inside, outside = inside_and_outside(counterparts, edits, masks)
         n = int((~np.isnan(masks).any(axis=(1, 2))).sum())
         found = {"inside": inside, "outside": outside, "ratio": inside / outside} if n else {}
         yield {"region": region, "n": n, **found}

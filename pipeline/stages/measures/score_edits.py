@@ -1,8 +1,9 @@
-"""ScoreEdits: what judges say of every edited image, and how much of its unedited twin is left in it."""
+"""ScoreEdits: what judges say of every edited image, and how much of its unedited counterpart is left in it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from pipeline.metrics import preservation
 from pipeline.metrics.preservation import Manifold
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.edit import Edit
+from schemas.columns import table_of_frame
 from schemas.scores import CHANGES, SCORES
 
 REFERENCE = 1024  # unedited samples, at most, that say what the model's images look like
@@ -37,6 +39,8 @@ class Loaded:
 class ScoreEdits(Stage):
     """`scores.parquet`, a row a (image, judge, attribute); `changes.parquet`, a row an image. Part i reads part i of the edits."""
 
+    version: ClassVar[int] = 2
+
     edit: Edit
     judges: tuple[Annotator, ...]
     embed: Embed | None = None  # of unedited samples; what identity and the manifold are measured by
@@ -47,7 +51,7 @@ class ScoreEdits(Stage):
         return self.edit.n_parts
 
     def needs(self, part: int) -> Iterator[Need]:
-        for i in {*self.edit.twins_of(part), part}:
+        for i in {*self.edit.counterparts_of(part), part}:
             yield one(self.edit, i)
         if self.embed:
             yield self.embed, self.embed.first_parts(REFERENCE)
@@ -64,12 +68,8 @@ class ScoreEdits(Stage):
     def process(self, part: int, store: Store, loaded: Loaded, out: Path) -> None:
         table = store.table(self.edit, "edits.parquet", part)
         edits, images = table.select(EDIT).to_pandas(), decode(table)
-        self._write(out / "scores.parquet", self._scores(edits, images, loaded), SCORES)
-        self._write(out / "changes.parquet", self._changes(part, edits, images, store, loaded), CHANGES)
-
-    @staticmethod
-    def _write(path: Path, table: pd.DataFrame, schema: pa.Schema) -> None:
-        write_table(path, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
+        write_table(out / "scores.parquet", table_of_frame(self._scores(edits, images, loaded), SCORES))
+        write_table(out / "changes.parquet", table_of_frame(self._changes(part, edits, images, store, loaded), CHANGES))
 
     def _scores(self, edits: pd.DataFrame, images: np.ndarray, loaded: Loaded) -> pd.DataFrame:
         """In batches, a judge after the other."""
@@ -84,26 +84,28 @@ class ScoreEdits(Stage):
     def _changes(
         self, part: int, edits: pd.DataFrame, images: np.ndarray, store: Store, loaded: Loaded
     ) -> pd.DataFrame:
-        """Each image beside its unedited twin, and beside the model's other images."""
-        ids, twins = self._twins(store, part, set(edits["sample_id"]))
+        """Each image beside its unedited counterpart, and beside the model's other images."""
+        ids, counterparts = self._counterparts(store, part, set(edits["sample_id"]))
         own = pd.Index(ids).get_indexer(edits["sample_id"])
         found = {
-            "structure": preservation.structure(twins[own], images),
+            "ms_ssim": preservation.ms_ssim(counterparts[own], images),
             "clipped": preservation.clipped(images),
         }
         if loaded.head:
-            masks = loaded.head(twins)[own]
-            found["outside"] = preservation.change_outside(twins[own], images, masks)
-            found["background"] = preservation.background(twins[own], images, masks)
+            masks = loaded.head(counterparts)[own]
+            found["change_outside"] = preservation.change_outside(counterparts[own], images, masks)
+            found["background_shift"] = preservation.background_shift(counterparts[own], images, masks)
         if self.embed and loaded.embed:
             features = loaded.embed(images)
-            found["identity"] = preservation.identity(loaded.embed(twins)[own], features)
-            found["typical"] = Manifold.of(self.embed.reference(store, REFERENCE)).contains(features).astype(np.float32)
+            found["identity"] = preservation.identity(loaded.embed(counterparts)[own], features)
+            found["precision"] = (
+                Manifold.of(self.embed.reference(store, REFERENCE)).contains(features).astype(np.float32)
+            )
         return edits.assign(**{name: found.get(name) for name in CHANGES.names if name not in EDIT})
 
-    def _twins(self, store: Store, part: int, wanted: set[int]) -> tuple[np.ndarray, np.ndarray]:
+    def _counterparts(self, store: Store, part: int, wanted: set[int]) -> tuple[np.ndarray, np.ndarray]:
         """The unedited samples among these: sample_id (m,), images (m, H, W, 3)."""
-        tables = pa.concat_tables([store.table(self.edit, "edits.parquet", i) for i in self.edit.twins_of(part)])
+        tables = pa.concat_tables([store.table(self.edit, "edits.parquet", i) for i in self.edit.counterparts_of(part)])
         ids = tables["sample_id"].to_numpy()
         there = np.isin(ids, list(wanted))
         return ids[there], decode(tables.filter(pa.array(there)))

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.formats.parquet import write_table
@@ -12,6 +10,7 @@ from pipeline.metrics.effects import transfer
 from pipeline.stages.measures.edit import EditOrigins
 from pipeline.stages.measures.evaluate import Evaluate, standard_deviations
 from pipeline.stages.measures.score_edits import ScoreEdits
+from schemas.columns import table_of_frame
 from schemas.transfer import TRANSFER
 
 
@@ -36,4 +35,4 @@ class Transfer(Stage):
         own = store.table(self.origins, "scores.parquet").to_pandas()
         others = store.table(self.evaluate, "scores.parquet").to_pandas()
         table = transfer(own, others, std)
-        write_table(out / "transfer.parquet", pa.Table.from_pandas(table, schema=TRANSFER, preserve_index=False))
+        write_table(out / "transfer.parquet", table_of_frame(table, TRANSFER))

@@ -108,7 +108,7 @@ def test_fewer_samples_than_components_are_kept_whole(h):
 def test_samples_that_are_all_alike_have_no_components(rows):
     ours = fitted(np.full((rows, D), 2.5, np.float32), 2, batch=3)
     np.testing.assert_array_equal(ours.mean_, np.full(D, 2.5))
-    assert not ours.components_.any() and not ours.explained_variance_ratio_.any() and not ours.trustworthy_.any()
+    assert not ours.components_.any() and not ours.explained_variance_ratio_.any() and not ours.well_separated_.any()
 
 
 # The same to the bit
@@ -172,7 +172,7 @@ def test_floats_of_any_width_count_as_float32(h, dtype):
 def test_torch_in_torch_out_numpy_in_numpy_out(h):
     from_numpy, from_torch = fitted(h, batch=64), fitted(torch.from_numpy(h), batch=64)
     assert same_bytes(from_numpy, from_torch)
-    for name in ("mean_", "components_", "explained_variance_ratio_", "trustworthy_"):
+    for name in ("mean_", "components_", "explained_variance_ratio_", "well_separated_"):
         ours, theirs = getattr(from_numpy, name), getattr(from_torch, name)
         assert isinstance(ours, np.ndarray) and isinstance(theirs, torch.Tensor)
         np.testing.assert_array_equal(ours, theirs.numpy())
@@ -320,18 +320,18 @@ def test_nothing_is_dropped_where_everything_is_kept(flat):
     pca = fitted(flat, keep=D, batch=50)
     total = np.sum(exact(flat)[0] ** 2)
     assert pca.bound_ == 0 and pca.dropped_ < 1e-5 * total
-    assert pca.trustworthy_[:2].all()
+    assert pca.well_separated_[:2].all()
 
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("floor", [0.03, 0.1, 0.3, 1.0])
-def test_trustworthy_components_are_those_of_the_exact_pca(floor, seed):
+def test_well_separated_components_are_those_of_the_exact_pca(floor, seed):
     h = planted([6, 4.5, 3.3, 2.5, 1.9], floor, n=500, d=80, seed=seed)
     pca = fitted(h, keep=10, batch=40)
     _, vt = exact(h)
-    assert cosines(pca.components_, vt[:K])[pca.trustworthy_].min(initial=1) > 0.989
+    assert cosines(pca.components_, vt[:K])[pca.well_separated_].min(initial=1) > 0.989
     if floor == 0.03:
-        assert pca.trustworthy_.all()
+        assert pca.well_separated_.all()
 
 
 def test_of_a_flat_spectrum_few_components_are_trusted(flat):
@@ -339,8 +339,8 @@ def test_of_a_flat_spectrum_few_components_are_trusted(flat):
     _, vt = exact(flat)
     lost = cosines(pca.components_, vt[:K]) < 0.9
     assert lost.sum() >= 2
-    assert not pca.trustworthy_[lost].any()
-    assert not pca.trustworthy_[2:].any()
+    assert not pca.well_separated_[lost].any()
+    assert not pca.well_separated_[2:].any()
 
 
 def test_components_of_equal_variance_are_not_trusted():
@@ -349,8 +349,8 @@ def test_components_of_equal_variance_are_not_trusted():
     )  # exactly uncorrelated, the last two as large
     h = np.zeros((64, D), np.float32)
     h[:, :3] = scores
-    assert fitted(h, 3).trustworthy_.tolist() == [True, False, False]
-    assert exact_pca(h, 3).trustworthy.tolist() == [True, False, False]
+    assert fitted(h, 3).well_separated_.tolist() == [True, False, False]
+    assert exact_pca(h, 3).well_separated.tolist() == [True, False, False]
 
 
 # Exactly, and for the stages
@@ -364,7 +364,7 @@ def test_the_exact_components_are_those_of_the_svd(h, dtype):
     assert cosines(found.vectors, vt[:K]).min() > 0.999999
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), s[:K] / np.sqrt(N - 1), rtol=1e-5)
     np.testing.assert_allclose(found.explained_variance_ratio, s[:K] ** 2 / np.sum(s**2), rtol=1e-5)
-    assert found.vectors.dtype == np.float32 and found.trustworthy.all()
+    assert found.vectors.dtype == np.float32 and found.well_separated.all()
     assert (found.vectors[np.arange(K), np.abs(found.vectors).argmax(axis=1)] > 0).all()
 
     unit = found.vectors / np.linalg.norm(found.vectors, axis=1, keepdims=True)

@@ -71,7 +71,7 @@ def test_order_and_repetition_do_not_matter(by):
     repeated = project(v_0, np.stack([b, a, b, 3 * a]), by)
     np.testing.assert_allclose(repeated.v, expected.v, atol=1e-8)
     assert repeated.condition == np.inf
-    assert repeated.kept == pytest.approx(expected.kept) and repeated.taken.sum() == pytest.approx(1)
+    assert repeated.kept == pytest.approx(expected.kept) and repeated.removed_share.sum() == pytest.approx(1)
 
 
 @BOTH
@@ -99,7 +99,7 @@ def test_scale_does_not_matter(by):
     v_0, a, b = directions(3, 0.5, 4)
     expected, scaled = project(v_0, np.stack([a, b]), by), project(v_0, np.stack([1e-6 * a, -1e6 * b]), by)
     np.testing.assert_allclose(scaled.v, expected.v, atol=1e-10)
-    np.testing.assert_allclose(scaled.taken, expected.taken, atol=1e-10)
+    np.testing.assert_allclose(scaled.removed_share, expected.removed_share, atol=1e-10)
     assert scaled.condition == pytest.approx(expected.condition)
 
 
@@ -117,7 +117,7 @@ def test_nothing_and_zeros_take_nothing_away(k, by):
     [v_0] = directions(1, 0, 3)
     projection = project(v_0, np.zeros((k, *SHAPE)), by)
     np.testing.assert_array_equal(projection.v, v_0)
-    np.testing.assert_array_equal(projection.taken, np.zeros(k))
+    np.testing.assert_array_equal(projection.removed_share, np.zeros(k))
     np.testing.assert_array_equal(projection.kept_by_step, np.ones(len(v_0)))
     assert projection.kept == projection.condition == 1
 
@@ -127,7 +127,7 @@ def test_zeros_beside_another_change_nothing(by):
     v_0, a = directions(2, 0.5, 3)
     alone, beside = project(v_0, a[None], by), project(v_0, np.stack([np.zeros(SHAPE), a]), by)
     np.testing.assert_allclose(beside.v, alone.v, atol=1e-12)
-    np.testing.assert_allclose(beside.taken, [0, 1])
+    np.testing.assert_allclose(beside.removed_share, [0, 1])
     assert beside.condition == 1
 
 
@@ -165,7 +165,7 @@ def test_the_condition_number_by_step_is_the_worst_steps():
 def test_orthogonal_conditions_took_their_squared_cosines(by):
     clean, a, b, c = axes(4)
     projection = project(clean + 3 * a - 4 * b, np.stack([a, 7 * b, c]), by)
-    np.testing.assert_allclose(projection.taken, [9 / 25, 16 / 25, 0], atol=1e-12)
+    np.testing.assert_allclose(projection.removed_share, [9 / 25, 16 / 25, 0], atol=1e-12)
     assert projection.kept == pytest.approx(1 / np.sqrt(1 + 9 + 16))
     assert projection.condition == pytest.approx(1)
 
@@ -175,7 +175,7 @@ def test_orthogonal_conditions_took_their_squared_cosines(by):
 def test_shares_add_up(k, correlation, seed, by):
     v_0, *others = directions(k + 1, correlation, seed)
     projection = project(v_0, np.stack(others), by)
-    assert projection.taken.sum() == pytest.approx(1)
+    assert projection.removed_share.sum() == pytest.approx(1)
     left, whole = (np.linalg.norm(x.reshape(len(x), -1), axis=1) for x in (projection.v, v_0))
     np.testing.assert_allclose(projection.kept_by_step, left / whole)
     assert projection.kept == pytest.approx(np.linalg.norm(left) / np.linalg.norm(whole))
@@ -186,7 +186,7 @@ def test_a_condition_that_compensates_another_took_a_negative_share():
     _, a, b = axes(3) / np.sqrt(SHAPE[0])
     b = 0.8 * a + 0.6 * b
     projection = project(2 * a - b, np.stack([a, b]))
-    np.testing.assert_allclose(projection.taken, [2.4 / 1.8, -0.6 / 1.8])
+    np.testing.assert_allclose(projection.removed_share, [2.4 / 1.8, -0.6 / 1.8])
     assert projection.kept < 1e-12
 
 
@@ -222,13 +222,13 @@ def test_the_condition_number_is_that_of_two_correlated_directions():
 
 def test_what_was_removed_is_shared_out():
     found = project(unit(3, 2, 1), np.stack([unit(0, 1), unit(0, 0, 5), unit(0, 0, 0, 1)]))
-    np.testing.assert_allclose(found.taken, [4 / 5, 1 / 5, 0], atol=1e-12)
+    np.testing.assert_allclose(found.removed_share, [4 / 5, 1 / 5, 0], atol=1e-12)
     assert found.kept == pytest.approx(np.sqrt(9 / 14))
     np.testing.assert_allclose(found.kept_by_step, found.kept)
     nothing = project(unit(1), unit(0, 1)[None])
-    assert nothing.kept == 1 and nothing.taken == 0
+    assert nothing.kept == 1 and nothing.removed_share == 0
     with_none = project(unit(1), np.empty((0, *SHAPE)))
-    assert with_none.kept == 1 and len(with_none.taken) == 0 and with_none.condition == 1
+    assert with_none.kept == 1 and len(with_none.removed_share) == 0 and with_none.condition == 1
 
 
 def test_by_step_nothing_of_the_others_is_left_at_any_step():
@@ -257,7 +257,7 @@ OTHERS = {"alpha": unit(1), "beta": unit(0, 1), "gamma": unit(0, 0, 1)}
 
 def test_the_search_takes_away_what_is_moved_most_first_and_stops_when_that_helps_no_more():
     best, trials = search(unit(1, 0.3, -0.6, 0.2), "alpha", OTHERS, measured)
-    assert [trial.away for trial in trials] == [(), ("gamma",), ("gamma", "beta")]
+    assert [trial.removed for trial in trials] == [(), ("gamma",), ("gamma", "beta")]
     assert [trial.accepted for trial in trials] == [True] * 3
     np.testing.assert_allclose(best.v, unit(1, 0, 0, 0.2), atol=1e-10)
     assert trials[0].ratio == pytest.approx(1 / 0.6) and trials[-1].ratio == pytest.approx(5)

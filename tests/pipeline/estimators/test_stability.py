@@ -1,11 +1,11 @@
-"""Health: directions that are planted, with samples few or many, strong or drowned in noise."""
+"""Stability: directions that are planted, with samples few or many, strong or drowned in noise."""
 
 import numpy as np
 import pytest
 
 from pipeline.estimators.linear import difference_weights
 from pipeline.estimators.selection import select
-from pipeline.estimators.stability import FEWEST, Health, check_enough, inner_products, resamples, warnings_of
+from pipeline.estimators.stability import FEWEST, Stability, check_enough, inner_products, resamples, warnings_of
 
 
 def test_resamples_are_all_two_halves_and_bootstraps():
@@ -45,17 +45,17 @@ def directions(n: int, noise: float, seed: int = 0, steps: int = 3) -> list[np.n
 
 def test_cosines_are_those_of_whole_trajectories():
     steps = directions(n=100, noise=3)
-    health = Health.of(sum(inner_products(vectors) for vectors in steps))
+    stability = Stability.of(sum(inner_products(vectors) for vectors in steps))
     v = np.concatenate(steps, axis=2)[:, 0]  # (R, steps * D)
     unit = v / np.linalg.norm(v, axis=1, keepdims=True)
-    assert health.split_half[0] == pytest.approx(unit[1] @ unit[2])
+    assert stability.split_half[0] == pytest.approx(unit[1] @ unit[2])
     low, high = np.percentile(unit[3:] @ unit[0], [5, 95])
-    assert (health.bootstrap_low[0], health.bootstrap_high[0]) == (pytest.approx(low), pytest.approx(high))
+    assert (stability.bootstrap_low[0], stability.bootstrap_high[0]) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_a_direction_is_healthier_with_more_samples_and_less_noise():
     few, many, clean = (
-        Health.of(sum(map(inner_products, directions(n, noise)))) for n, noise in ((60, 4), (2000, 4), (2000, 0.1))
+        Stability.of(sum(map(inner_products, directions(n, noise)))) for n, noise in ((60, 4), (2000, 4), (2000, 0.1))
     )
     assert few.split_half[0] < 0.7 < 0.9 < many.split_half[0] < 0.999 < clean.split_half[0]
     assert few.bootstrap_low[0] < 0.9 < many.bootstrap_low[0] < 0.999 < clean.bootstrap_low[0]
@@ -74,11 +74,11 @@ def test_bootstraps_vary_as_new_samples_would():
 
 def test_what_is_not_known_is_none():
     vectors = directions(n=40, noise=1, steps=1)[0]
-    assert set(Health.of(inner_products(vectors[:1])).row(0).values()) == {None}
-    halves = Health.of(inner_products(vectors[:3])).row(0)
+    assert set(Stability.of(inner_products(vectors[:1])).row(0).values()) == {None}
+    halves = Stability.of(inner_products(vectors[:3])).row(0)
     assert halves["split_half_cosine"] > 0 and halves["bootstrap_cosine_low"] is None
     vectors[1] = np.nan  # a half without a positive
-    row = Health.of(inner_products(vectors)).row(0)
+    row = Stability.of(inner_products(vectors)).row(0)
     assert row["split_half_cosine"] is None and 0 < row["bootstrap_cosine_low"] <= row["bootstrap_cosine_high"] <= 1
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from pipeline.estimators.linear import discriminants
-from pipeline.estimators.statistics import ClassSums
+from pipeline.estimators.statistics import SufficientStatistics
 from tests.pipeline.planted_h import Span, cosine, relative_error, small
 
 
-def summed(h: np.ndarray, scores: np.ndarray, batch: int = 32) -> ClassSums:
-    sums = ClassSums(np.zeros(scores.shape[1]))
+def summed(h: np.ndarray, scores: np.ndarray, batch: int = 32) -> SufficientStatistics:
+    sums = SufficientStatistics(np.zeros(scores.shape[1]))
     for start in range(0, len(h), batch):
         sums.partial_fit(h[start : start + batch], scores[start : start + batch])
     return sums
@@ -53,19 +53,19 @@ def test_what_the_kept_components_leave_out_counts_as_even():
 def test_merged_sums_are_those_of_all_samples():
     of_h, scores = small()
     whole, parts = summed(of_h.h, scores), [summed(of_h.h[rows], scores[rows]) for rows in (slice(50), slice(50, None))]
-    merged = ClassSums(np.zeros(3)).merge(ClassSums(np.zeros(3))).merge(parts[0]).merge(parts[1])
-    again = ClassSums.from_state(merged.state())
+    merged = SufficientStatistics(np.zeros(3)).merge(SufficientStatistics(np.zeros(3))).merge(parts[0]).merge(parts[1])
+    again = SufficientStatistics.from_state(merged.state())
     assert again.n == 120
     for name, array in whole.state().items():
         np.testing.assert_allclose(again.state()[name], array, rtol=1e-12, atol=1e-10)
-    empty = ClassSums.from_state(ClassSums(np.zeros(3)).state())
+    empty = SufficientStatistics.from_state(SufficientStatistics(np.zeros(3)).state())
     assert empty.merge(again).n == 120
 
 
 def test_a_copy_of_the_state_is_not_the_state():
     of_h, scores = small()
     sums = summed(of_h.h[:60], scores[:60])
-    restored = ClassSums.from_state(sums.state()).partial_fit(of_h.h[60:], scores[60:])
+    restored = SufficientStatistics.from_state(sums.state()).partial_fit(of_h.h[60:], scores[60:])
     assert (restored.n, sums.n) == (120, 60)
 
 
@@ -84,7 +84,7 @@ def test_a_missing_score_counts_where_the_sample_still_has_a_side():
 
 def test_thresholds_may_leave_a_gap_or_not_be_there():
     of_h, scores = small()
-    sums = ClassSums([1.0, 0.5, np.nan], [-1.0, -0.5, np.nan]).partial_fit(of_h.h, scores)
+    sums = SufficientStatistics([1.0, 0.5, np.nan], [-1.0, -0.5, np.nan]).partial_fit(of_h.h, scores)
     expected = of_h.h[scores[:, 0] > 1].mean(0, np.float64) - of_h.h[scores[:, 0] <= -1].mean(0, np.float64)
     np.testing.assert_allclose(sums.mean_differences()[0], expected, atol=1e-10)
     assert np.isnan(sums.mean_differences()[2]).all()
@@ -108,4 +108,4 @@ def test_sums_that_do_not_fit_together_are_refused():
     with pytest.raises(ValueError, match="100 numbers a sample cannot be added to sums of 200"):
         sums.partial_fit(of_h.h[:, :100], scores)
     with pytest.raises(ValueError, match="other classes"):
-        sums.merge(ClassSums([0.0, 0.0, 1.0]))
+        sums.merge(SufficientStatistics([0.0, 0.0, 1.0]))

@@ -8,7 +8,7 @@ from torch import nn
 from pipeline.errors import UserError
 from pipeline.hspace.bottleneck import bottleneck, computed_once, h_shape
 from pipeline.hspace.denoiser import Denoiser
-from pipeline.hspace.edits import Add, AddEach, at_timesteps, in_turn
+from pipeline.hspace.edits import Add, AddPerSample, at_timesteps, in_turn
 
 H = (16, 8, 8)
 POINTS = ("after", "before", "middle")
@@ -216,7 +216,7 @@ def test_each_sample_gets_a_direction_and_a_strength_of_its_own():
     v = torch.randn(3, 5, *H, generator=torch.Generator().manual_seed(0))
     h = torch.randn(4, *H, generator=torch.Generator().manual_seed(1))
     which, gamma = torch.tensor([2, 0, 2, 1]), torch.tensor([1.0, -0.5, 0.0, 3.0])
-    edited = AddEach(v, which, gamma)(3, h)
+    edited = AddPerSample(v, which, gamma)(3, h)
     for row in range(4):
         alone = Add(v[which[row]], float(gamma[row]))(3, h[row : row + 1])
         torch.testing.assert_close(edited[row : row + 1], alone)
@@ -225,9 +225,9 @@ def test_each_sample_gets_a_direction_and_a_strength_of_its_own():
 def test_directions_for_each_sample_must_fit_too():
     v, one = torch.zeros(2, 5, *H), torch.zeros(1, dtype=torch.int64)
     with pytest.raises(UserError, match="cannot be added at step 5 to h"):
-        AddEach(v, one, torch.ones(1))(5, torch.zeros(1, *H))
+        AddPerSample(v, one, torch.ones(1))(5, torch.zeros(1, *H))
     with pytest.raises(UserError, match="to h of shape"):
-        AddEach(v, one, torch.ones(1))(0, torch.zeros(1, 16, 4, 4))
+        AddPerSample(v, one, torch.ones(1))(0, torch.zeros(1, 16, 4, 4))
 
 
 def test_edits_come_in_turn():

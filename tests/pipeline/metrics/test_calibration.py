@@ -1,74 +1,90 @@
-"""Planted effects, scores and shares: units, reach and order come out as they were put in."""
+"""Planted effects, scores and shares: strengths, valid ranges and order come out as they were put in."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.metrics.calibration import guess, in_reach, monotonicity, on_manifold, reach, unit_of, unit_strength
+from pipeline.metrics.calibration import (
+    guess,
+    in_valid_range,
+    monotonicity,
+    realistic,
+    strength_of_one_sd,
+    strength_per_sd,
+    valid_range,
+)
 
 STRENGTHS = np.array([-2.0, -1.0, 1.0, 2.0])
 
 
-def test_the_unit_of_a_straight_line():
-    assert unit_strength(STRENGTHS, 0.8 * STRENGTHS) == pytest.approx(1.25)
-    assert unit_strength(STRENGTHS, -0.8 * STRENGTHS, sense=-1) == pytest.approx(-1.25), "it falls along the direction"
-    assert unit_strength(STRENGTHS, 4 * STRENGTHS) == pytest.approx(0.25), "from 0 at 0"
+def test_the_strength_per_sd_of_a_straight_line():
+    assert strength_of_one_sd(STRENGTHS, 0.8 * STRENGTHS) == pytest.approx(1.25)
+    assert strength_of_one_sd(STRENGTHS, -0.8 * STRENGTHS, sense=-1) == pytest.approx(-1.25), (
+        "it falls along the direction"
+    )
+    assert strength_of_one_sd(STRENGTHS, 4 * STRENGTHS) == pytest.approx(0.25), "from 0 at 0"
 
 
 def test_only_the_side_that_raises_the_target_counts():
-    assert unit_strength(STRENGTHS, np.array([-9, -0.1, 0.6, 1.4])) == pytest.approx(1.5)
-    assert unit_strength(STRENGTHS, np.array([2.0, 0.5, 3.0, 3.0]), sense=-1) == pytest.approx(-4 / 3)
-    assert np.isnan(unit_strength(STRENGTHS, -STRENGTHS)), "it never rises"
-    assert np.isnan(unit_strength(np.array([-1.0]), np.array([-2.0]))), "nothing was measured there"
+    assert strength_of_one_sd(STRENGTHS, np.array([-9, -0.1, 0.6, 1.4])) == pytest.approx(1.5)
+    assert strength_of_one_sd(STRENGTHS, np.array([2.0, 0.5, 3.0, 3.0]), sense=-1) == pytest.approx(-4 / 3)
+    assert np.isnan(strength_of_one_sd(STRENGTHS, -STRENGTHS)), "it never rises"
+    assert np.isnan(strength_of_one_sd(np.array([-1.0]), np.array([-2.0]))), "nothing was measured there"
 
 
 def test_it_goes_on_beyond_the_measured_strengths_by_as_much_again():
-    assert unit_strength(STRENGTHS, 0.3 * STRENGTHS) == pytest.approx(1 / 0.3)
-    assert np.isnan(unit_strength(STRENGTHS, 0.2 * STRENGTHS))
-    assert unit_strength(np.array([1.0]), np.array([0.8])) == pytest.approx(1.25)
-    assert np.isnan(unit_strength(np.array([1.0]), np.array([0.8]), beyond=1.2))
+    assert strength_of_one_sd(STRENGTHS, 0.3 * STRENGTHS) == pytest.approx(1 / 0.3)
+    assert np.isnan(strength_of_one_sd(STRENGTHS, 0.2 * STRENGTHS))
+    assert strength_of_one_sd(np.array([1.0]), np.array([0.8])) == pytest.approx(1.25)
+    assert np.isnan(strength_of_one_sd(np.array([1.0]), np.array([0.8]), beyond=1.2))
 
 
 def test_what_levels_off_or_turns_is_not_taken_to_go_on():
     strengths = np.array([0.75, 1.25])
-    assert np.isnan(unit_strength(strengths, np.array([0.79, 0.83])))
-    assert np.isnan(unit_strength(strengths, np.array([0.97, 0.85])))
-    assert unit_strength(strengths, np.array([0.6, 0.9])) == pytest.approx(1.25 + 0.5 / 3)
+    assert np.isnan(strength_of_one_sd(strengths, np.array([0.79, 0.83])))
+    assert np.isnan(strength_of_one_sd(strengths, np.array([0.97, 0.85])))
+    assert strength_of_one_sd(strengths, np.array([0.6, 0.9])) == pytest.approx(1.25 + 0.5 / 3)
 
 
 def test_what_cannot_rise_by_one_standard_deviation_is_measured_by_its_fall():
     limited = np.array([-2.0, -1.0, 0.6, 0.7])
-    unit = unit_of(STRENGTHS, limited)
-    assert unit is not None and (unit.strength, unit.by, unit.measured_at) == (1, "fall", -1)
-    lowering = unit_of(STRENGTHS, np.array([0.7, 0.6, -1.0, -2.0]), sense=-1)
+    found = strength_per_sd(STRENGTHS, limited)
+    assert found is not None and (found.strength, found.by, found.measured_at) == (1, "fall", -1)
+    lowering = strength_per_sd(STRENGTHS, np.array([0.7, 0.6, -1.0, -2.0]), sense=-1)
     assert lowering is not None and (lowering.strength, lowering.by, lowering.measured_at) == (-1, "fall", 1)
-    assert unit_of(STRENGTHS, 0.2 * STRENGTHS) is None
+    assert strength_per_sd(STRENGTHS, 0.2 * STRENGTHS) is None
 
 
 def test_missing_effects_and_the_order_of_strengths_do_not_matter():
     effects = np.array([np.nan, -0.5, 0.5, np.nan])
-    assert unit_strength(STRENGTHS, effects) == pytest.approx(2)
-    assert unit_strength(STRENGTHS[::-1], 0.8 * STRENGTHS[::-1]) == pytest.approx(1.25)
+    assert strength_of_one_sd(STRENGTHS, effects) == pytest.approx(2)
+    assert strength_of_one_sd(STRENGTHS[::-1], 0.8 * STRENGTHS[::-1]) == pytest.approx(1.25)
 
 
-def test_a_unit_before_the_first_measured_strength_is_looked_for_nearer():
+def test_a_strength_before_the_first_measured_strength_is_looked_for_nearer():
     assert guess(1.5, STRENGTHS) == 1.5 and guess(0.5, STRENGTHS) == pytest.approx(0.3)
     assert guess(-0.5, STRENGTHS) == pytest.approx(-0.3) and abs(guess(None, STRENGTHS)) == 2
 
 
-def test_reach_ends_before_the_first_strength_that_is_not_fine():
+def test_the_valid_range_ends_before_the_first_strength_that_is_not_fine():
     strengths = np.array([-3, -2, -1, 1, 2, 3.0])
-    assert reach(strengths, np.array([True, False, True, True, True, False])) == (-1, 2)
-    assert reach(strengths, np.array([True, True, False, True, False, True])) == (0, 1)
-    assert reach(strengths, np.ones(6, bool)) == (-3, 3)
-    assert reach(np.array([1.0, 2.0]), np.ones(2, bool)) == (0, 2)
+    assert valid_range(strengths, np.array([True, False, True, True, True, False])) == (-1, 2)
+    assert valid_range(strengths, np.array([True, True, False, True, False, True])) == (0, 1)
+    assert valid_range(strengths, np.ones(6, bool)) == (-3, 3)
+    assert valid_range(np.array([1.0, 2.0]), np.ones(2, bool)) == (0, 2)
 
 
-def test_a_unit_is_in_reach_where_the_strength_measured_next_to_it_is():
+def test_a_strength_is_in_the_valid_range_where_the_strength_measured_next_to_it_is():
     strengths, fine = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([False, True, True, True])
-    assert [in_reach(unit, strengths, fine) for unit in (1.0, 1.6, 2.4, -1.1, -1.9)] == [True, True, True, True, False]
-    assert not in_reach(0.3, strengths, np.array([True, True, False, True])), "the first is not fine"
-    assert not in_reach(-0.3, np.array([1.0, 2.0]), np.ones(2, bool)), "nothing was measured on that side"
+    assert [in_valid_range(strength, strengths, fine) for strength in (1.0, 1.6, 2.4, -1.1, -1.9)] == [
+        True,
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert not in_valid_range(0.3, strengths, np.array([True, True, False, True])), "the first is not fine"
+    assert not in_valid_range(-0.3, np.array([1.0, 2.0]), np.ones(2, bool)), "nothing was measured on that side"
 
 
 def test_order_along_the_strength():
@@ -81,7 +97,7 @@ def test_order_along_the_strength():
 
 
 def preserved(**edit: float) -> pd.DataFrame:
-    unedited = {"direction": "unedited", "typical": 0.9, "face": 0.98, "clipped": 0.01, "n": 100}
+    unedited = {"direction": "unedited", "precision": 0.9, "face": 0.98, "clipped": 0.01, "n": 100}
     return pd.DataFrame([unedited, {**unedited, "direction": "v", **edit}])
 
 
@@ -89,16 +105,16 @@ def preserved(**edit: float) -> pd.DataFrame:
     ("edit", "fine"),
     [
         ({}, True),
-        ({"typical": 0.7}, True),
-        ({"typical": 0.4}, False),
-        ({"typical": 0.6, "n": 10}, True),  # may be chance
+        ({"precision": 0.7}, True),
+        ({"precision": 0.4}, False),
+        ({"precision": 0.6, "n": 10}, True),  # may be chance
         ({"face": 0.8}, False),
         ({"face": 0.8, "n": 7}, True),  # one of seven may be chance
         ({"face": 0.5, "n": 7}, False),
         ({"clipped": 0.05}, True),
         ({"clipped": 0.2}, False),
-        ({"typical": np.nan, "face": np.nan}, True),  # not measured
+        ({"precision": np.nan, "face": np.nan}, True),  # not measured
     ],
 )
-def test_an_edit_is_on_the_manifold_by_all_that_was_measured(edit, fine):
-    assert on_manifold(preserved(**edit)).tolist() == [True, fine]
+def test_an_edit_is_realistic_by_all_that_was_measured(edit, fine):
+    assert realistic(preserved(**edit)).tolist() == [True, fine]

@@ -7,9 +7,9 @@ import pytest
 from pipeline.metrics.effects import (
     beside_control,
     best_strengths,
+    control_limits,
     effects,
     largest_control,
-    limits,
     on_and_off_target,
     transfer,
 )
@@ -26,12 +26,12 @@ def long(rows: list[tuple]) -> pd.DataFrame:
 
 
 def edits() -> pd.DataFrame:
-    """Twins with different scores; direction a moves smile by 2 and age by 0.5 per unit of strength, the control nothing."""
-    twins = {7: (0.0, 10.0), 3: (1.0, 20.0), 5: (-1.0, 30.0)}
+    """Counterparts with different scores; direction a moves smile by 2 and age by 0.5 per unit of strength, the control nothing."""
+    counterparts = {7: (0.0, 10.0), 3: (1.0, 20.0), 5: (-1.0, 30.0)}
     seeds = {7: 0, 3: 1, 5: 1}
-    rows = [("unedited", False, 0.0, seeds[i], i, *scores) for i, scores in twins.items()]
+    rows = [("unedited", False, 0.0, seeds[i], i, *scores) for i, scores in counterparts.items()]
     for strength in (-1.0, 1.0):
-        for i, (smile, age) in reversed(twins.items()):
+        for i, (smile, age) in reversed(counterparts.items()):
             rows.append(("a", False, strength, seeds[i], i, smile + 2 * strength, age + 0.5 * strength + (i == 7)))
             rows.append(("control-0", True, strength, seeds[i], i, smile, age + 0.1))
     return long(rows)
@@ -93,14 +93,15 @@ def test_the_limit_is_the_prediction_interval_of_one_more_random_direction():
         0
     ]  # strength .5 of norm 2: as long as a control
     rms = np.sqrt((0.1**2 + 0.3**2) / 2)
-    assert found["limit"] == pytest.approx(9.925 * rms, rel=1e-3)  # t of 2 degrees of freedom at 99.5 %
-    assert found["clear"] is False
-    assert beside_control(measured(5.0), controls(0.1, 0.3), NORMS).iloc[0]["clear"] is True
+    assert found["control_limit"] == pytest.approx(9.925 * rms, rel=1e-3)  # t of 2 degrees of freedom at 99.5 %
+    assert found["significant"] is False
+    assert beside_control(measured(5.0), controls(0.1, 0.3), NORMS).iloc[0]["significant"] is True
 
 
 def test_the_limit_grows_with_the_norm_and_faster_where_nothing_was_measured():
     limits = [
-        beside_control(measured(0.5, strength=s), controls(0.1, 0.3), NORMS)["limit"].iloc[0] for s in (0.25, 0.5, 2)
+        beside_control(measured(0.5, strength=s), controls(0.1, 0.3), NORMS)["control_limit"].iloc[0]
+        for s in (0.25, 0.5, 2)
     ]
     assert limits[0] == pytest.approx(limits[1] / 2) and limits[2] == pytest.approx(16 * limits[1])
 
@@ -128,7 +129,7 @@ def test_one_in_a_hundred_random_directions_passes_the_limit_whatever_its_norm(p
     passed = []
     for _ in range(400):
         norms = np.concatenate([np.ones(5), np.full(2, 2.0), np.full(3, 4.0)])
-        found = limits(random_effects(norms, power, rng), {f"control-{i}": x for i, x in enumerate(norms)})
+        found = control_limits(random_effects(norms, power, rng), {f"control-{i}": x for i, x in enumerate(norms)})
         for x in (1.0, 2.0, 4.0):
             effect = 0.1 * x**power * rng.standard_normal()
             passed.append(abs(effect) > found["smile"].at(np.array([x]))[0])
@@ -138,7 +139,7 @@ def test_one_in_a_hundred_random_directions_passes_the_limit_whatever_its_norm(p
 def test_the_power_of_the_norm_is_found():
     norms = np.repeat([1.0, 2.0, 4.0], 20)
     table = random_effects(norms, 1.7, np.random.default_rng(1))
-    found = limits(table, {f"control-{i}": x for i, x in enumerate(norms)})
+    found = control_limits(table, {f"control-{i}": x for i, x in enumerate(norms)})
     assert {limit.power for limit in found.values()} == {found["smile"].power}
     assert found["smile"].power == pytest.approx(1.7, abs=0.2) and found["smile"].largest == 4
     assert found["yaw"].there > found["smile"].there > found["age"].there
@@ -146,14 +147,14 @@ def test_the_power_of_the_norm_is_found():
 
 def test_an_effect_that_may_be_chance_is_not_clear():
     tiny = controls(0.001, 0.001)
-    assert beside_control(measured(0.5, std=0.1), tiny, NORMS)["clear"].iloc[0] is True
-    assert beside_control(measured(0.5, std=1.0), tiny, NORMS)["clear"].iloc[0] is False
-    assert beside_control(measured(0.5, std=np.nan, n=1), tiny, NORMS)["clear"].iloc[0] is False
+    assert beside_control(measured(0.5, std=0.1), tiny, NORMS)["significant"].iloc[0] is True
+    assert beside_control(measured(0.5, std=1.0), tiny, NORMS)["significant"].iloc[0] is False
+    assert beside_control(measured(0.5, std=np.nan, n=1), tiny, NORMS)["significant"].iloc[0] is False
 
 
 def test_without_a_control_nothing_is_said():
     found = beside_control(measured(0.5), controls(), NORMS).iloc[0]
-    assert np.isnan(found["limit"]) and found["clear"] is None
+    assert np.isnan(found["control_limit"]) and found["significant"] is None
 
 
 def test_on_target_counts_in_the_direction_of_the_strength(table):

@@ -7,12 +7,12 @@ import pytest
 
 from pipeline.metrics.preservation import (
     Manifold,
-    background,
+    background_shift,
     change_outside,
     clipped,
     identity,
     inside_and_outside,
-    structure,
+    ms_ssim,
 )
 
 
@@ -53,7 +53,7 @@ def test_images_without_the_region_are_left_out():
     assert all(map(math.isnan, inside_and_outside(images(1, 1), images(1, 2), np.full((1, 4, 6), np.nan))))
 
 
-# Each image beside its twin
+# Each image beside its counterpart
 
 
 def noisy(n: int, size: int, seed: int = 0) -> np.ndarray:
@@ -72,16 +72,16 @@ def test_structure_is_one_for_equal_images_and_falls_with_noise(size):
     little = np.clip(before.astype(int) + np.random.default_rng(1).integers(-9, 10, before.shape), 0, 255).astype(
         np.uint8
     )
-    np.testing.assert_allclose(structure(before, before), 1, atol=1e-3)
-    assert (structure(before, little) > structure(before, noisy(2, size, 2))).all()
+    np.testing.assert_allclose(ms_ssim(before, before), 1, atol=1e-3)
+    assert (ms_ssim(before, little) > ms_ssim(before, noisy(2, size, 2))).all()
 
 
 def test_structure_of_an_image_is_its_own():
     before, after = noisy(3, 48), noisy(3, 48, 1) // 2 + noisy(3, 48) // 2
-    together = structure(before, after)
-    alone = [structure(before[i : i + 1], after[i : i + 1])[0] for i in range(3)]
+    together = ms_ssim(before, after)
+    alone = [ms_ssim(before[i : i + 1], after[i : i + 1])[0] for i in range(3)]
     np.testing.assert_allclose(together, alone, atol=1e-5)
-    assert np.isnan(structure(noisy(2, 10), noisy(2, 10))).all(), "no room for one window"
+    assert np.isnan(ms_ssim(noisy(2, 10), noisy(2, 10))).all(), "no room for one window"
 
 
 def test_change_and_colour_outside_the_region():
@@ -92,7 +92,7 @@ def test_change_and_colour_outside_the_region():
     masks[2] = np.nan
     outside = change_outside(before, after, masks)
     np.testing.assert_allclose(outside[:2], [0, np.sqrt(16 * 12 / 18)])
-    colour = background(before, after, masks)
+    colour = background_shift(before, after, masks)
     np.testing.assert_allclose(colour[:2], [0, np.sqrt(3) * 4 * 12 / 18])
     assert np.isnan(outside[2]) and np.isnan(colour[2])
     assert np.isnan(change_outside(before, after, np.ones_like(masks))).all()

@@ -10,16 +10,16 @@ STRENGTHS = (-2.0, -1.0, 1.0, 2.0)
 
 
 def effects(**slopes: float) -> pd.DataFrame:
-    """Straight lines; what is under .3 at strength 2 does not stand clear."""
+    """Straight lines; what is under .3 at strength 2 is not significant."""
     rows = [
         (gamma, name, gamma * slope, abs(2 * slope) >= 0.3) for gamma in STRENGTHS for name, slope in slopes.items()
     ]
-    table = pd.DataFrame(rows, columns=["strength", "attribute", "effect", "clear"])
-    return table.assign(strength=table["strength"].astype(np.float32), clear=table["clear"].astype(object))
+    table = pd.DataFrame(rows, columns=["strength", "attribute", "effect", "significant"])
+    return table.assign(strength=table["strength"].astype(np.float32), significant=table["significant"].astype(object))
 
 
 def preserved(fine: tuple[bool, ...] = (True,) * 4) -> pd.DataFrame:
-    return pd.DataFrame({"strength": np.array(STRENGTHS, np.float32), "on_manifold": fine})
+    return pd.DataFrame({"strength": np.array(STRENGTHS, np.float32), "realistic": fine})
 
 
 def scores(**slopes: float) -> pd.DataFrame:
@@ -35,14 +35,14 @@ def test_an_unsupervised_direction_is_named_in_the_sense_that_raises_what_it_mov
     row = of(None, smile=0.2, yaw=-0.9, age=0.1)
     assert (row["target"], row["strength"]) == ("yaw", -2)
     assert row["label"] == "yaw +1.8, smile \N{MINUS SIGN}0.4"
-    assert row["unit"] == pytest.approx(-1 / 0.9) and row["monotonicity"] == 1
+    assert row["strength_per_sd"] == pytest.approx(-1 / 0.9) and row["monotonicity"] == 1
     assert (row["on_target"], row["off_target"]) == pytest.approx((1.8, 0.4))
     assert row["usefulness"] == pytest.approx(1.4)
 
 
 def test_a_supervised_direction_keeps_its_target_even_where_it_fails():
     row = of("smile", smile=-0.5, yaw=0.9)
-    assert row["target"] == "smile" and row["unit"] is None and row["monotonicity"] == 0
+    assert row["target"] == "smile" and row["strength_per_sd"] is None and row["monotonicity"] == 0
     assert row["label"].startswith("yaw +1.8") and row["usefulness"] == 0
     unknown = of("beard", smile=0.5)
     assert unknown["target"] is None and "label" not in unknown
@@ -54,7 +54,11 @@ def test_it_is_described_at_the_farthest_strength_within_reach():
     assert (other_side["strength"], other_side["label"]) == (-2, "yaw \N{MINUS SIGN}1.8"), "what it does there"
     assert (other_side["on_target"], other_side["usefulness"]) == pytest.approx((-1.8, 1.8))
     row = of(None, (False,) * 4, yaw=0.9)
-    assert row["label"] == f"yaw +0.9{BEYOND}" and row["usefulness"] == 0 and (row["low"], row["high"]) == (0, 0)
+    assert (
+        row["label"] == f"yaw +0.9{BEYOND}"
+        and row["usefulness"] == 0
+        and (row["valid_low"], row["valid_high"]) == (0, 0)
+    )
 
 
 def test_what_does_not_stand_clear_is_not_named():
@@ -66,14 +70,14 @@ def test_what_does_not_stand_clear_is_not_named():
 
 def test_the_target_is_what_is_clear_rather_than_what_is_largest():
     table = effects(yaw=0.9, skin=0.4)
-    table.loc[table["attribute"] == "yaw", "clear"] = False
+    table.loc[table["attribute"] == "yaw", "significant"] = False
     assert profile("v", None, table, preserved(), scores(yaw=0.9, skin=0.4))["target"] == "skin"
 
 
 def test_a_unit_that_lies_where_images_are_no_longer_the_models_own_says_so():
-    assert of(None, yaw=0.9)["unit_in_reach"] is True
-    assert of(None, (True, True, False, False), yaw=0.9)["unit_in_reach"] is False
-    assert of("smile", smile=-0.5)["unit_in_reach"] is None
+    assert of(None, yaw=0.9)["strength_in_range"] is True
+    assert of(None, (True, True, False, False), yaw=0.9)["strength_in_range"] is False
+    assert of("smile", smile=-0.5)["strength_in_range"] is None
 
 
 def test_that_there_is_a_face_is_no_attribute():

@@ -31,7 +31,7 @@ from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.calibrate import calibrate
 from pipeline.stages.measures.edit import Edit, EditOrigins
 from pipeline.stages.measures.evaluate import Evaluate
-from pipeline.stages.measures.learning_curve import Convergence
+from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.measures.transfer import Transfer
@@ -82,7 +82,7 @@ def make_flow(model: pretrained.Model, real: ImageSet) -> Report:
             (calibrate(evaluation, 2),),
             transfers,
             (Locality(edit, (region,)),),
-            (Convergence(difference, 4),),
+            (LearningCurve(difference, 4),),
         )
     )
 

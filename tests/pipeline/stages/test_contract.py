@@ -20,10 +20,10 @@ from pipeline.stages.finders.supervised import Supervised
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.by_part import ByPart
 from pipeline.stages.labels.embed import Embed
-from pipeline.stages.measures.calibrate import Calibrate, EditAtUnit
+from pipeline.stages.measures.calibrate import Calibrate, EditCalibrated
 from pipeline.stages.measures.edit import Edit, EditOrigins
 from pipeline.stages.measures.evaluate import Evaluate
-from pipeline.stages.measures.learning_curve import Convergence
+from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.measures.transfer import Transfer
@@ -52,10 +52,10 @@ STAGES = [
     Disentangle,
     Searches,
     DisentangleByEffects,
-    Convergence,
+    LearningCurve,
     Edit,
     EditOrigins,
-    EditAtUnit,
+    EditCalibrated,
     Calibrate,
     Embed,
     ScoreEdits,
@@ -121,10 +121,10 @@ def test_a_finder_makes_the_directions_that_it_names(flow, store):
         assert {vector.shape for vector in vectors.values()} == {(3, 16, 8, 8)}
 
 
-def test_every_edit_of_a_held_out_sample_has_its_unedited_twin(flow, store):
+def test_every_edit_of_a_held_out_sample_has_its_unedited_counterpart(flow, store):
     [evaluation] = flow.catalog.evaluations
     edits = store.table(evaluation.edit, "edits.parquet").to_pandas()
-    twins = set(edits[edits["direction"] == "unedited"]["sample_id"])
+    counterparts = set(edits[edits["direction"] == "unedited"]["sample_id"])
     fitted = set(store.table(flow.catalog.sample, "samples.parquet")["sample_id"].to_pylist())
-    assert set(edits["sample_id"]) == twins and len(twins) == 4
-    assert not twins & fitted
+    assert set(edits["sample_id"]) == counterparts and len(counterparts) == 4
+    assert not counterparts & fitted

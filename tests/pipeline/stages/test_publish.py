@@ -45,7 +45,7 @@ def test_projected_directions_name_their_parents(folder):
         v_0, *others = row["parents"]
         by_effects = "" if row["trials"] is None else "-by-effects"
         assert name == f"{v_0}/disentangled{by_effects}" and 0 < row["norm_kept"] <= 1
-        assert len(row["taken"]) == len(others) and row["condition_number"] >= 1
+        assert len(row["removed_share"]) == len(others) and row["condition_number"] >= 1
         assert row["norm"] == pytest.approx(table.loc[v_0, "norm"], rel=1e-5)
         for other in others:
             product = np.vdot(vectors[name].astype(float), vectors[other].astype(float))
@@ -71,7 +71,7 @@ def test_the_lines_on_the_card_apply_a_direction(folder, flow, monkeypatch):
     code = code.replace("path/to/model", flow.catalog.sample.model.folder)
     edited, plain = {}, {}
     exec(code, edited)
-    exec(re.sub(r"unit = (.*), [-\d.]+, ([-\d.]+)\n", r"unit = \1, 0.0, \2\n", code), plain)
+    exec(re.sub(r"strength_per_sd = (.*), [-\d.]+, ([-\d.]+)\n", r"strength_per_sd = \1, 0.0, \2\n", code), plain)
     assert edited["images"].shape == plain["images"].shape == (4, 3, 16, 16)
     assert edited["gamma"] != plain["gamma"] == 0
     assert (edited["x_t"] - plain["x_t"]).abs().max() > 1e-4
@@ -212,7 +212,7 @@ def test_the_card_compares_with_the_random_directions_of_what_it_shows(folder):
 
 def test_the_card_says_on_how_many_samples_each_effect_was_measured(folder):
     text = planted_card(folder)
-    assert "| direction | unit | n | strength | age | smile |" in text
+    assert "| direction | strength per SD | n | strength | age | smile |" in text
     assert "| `smile/ridge` | – | 28 | +1 | +0.20 | **+1.50** |" in text
     assert "| `age/ridge` | – | 7 | +1 | **+1.50** | +0.20 |" in text
 
@@ -237,18 +237,18 @@ def test_the_card_says_whether_its_judge_labelled_what_directions_are_fitted_on(
 @pytest.mark.parametrize(
     "known, cell, notes",
     [
-        ({"unit": 0.5, "unit_in_reach": True, "tried": True}, "0.5", ""),
-        ({"unit": 0.5, "unit_in_reach": False, "tried": True}, "0.5 †", "†"),
-        ({"unit": 0.5, "unit_in_reach": True, "tried": False}, "0.5 ‡", "‡"),
-        ({"unit": 0.5, "unit_in_reach": False, "tried": False}, "0.5 † ‡", "†‡"),
-        ({"unit": 0.5, "unit_in_reach": True, "tried": True, "unit_by": "fall"}, "0.5 §", "§"),
-        ({"unit": None, "unit_in_reach": None, "tried": True}, "–", ""),
+        ({"strength_per_sd": 0.5, "strength_in_range": True, "verified": True}, "0.5", ""),
+        ({"strength_per_sd": 0.5, "strength_in_range": False, "verified": True}, "0.5 †", "†"),
+        ({"strength_per_sd": 0.5, "strength_in_range": True, "verified": False}, "0.5 ‡", "‡"),
+        ({"strength_per_sd": 0.5, "strength_in_range": False, "verified": False}, "0.5 † ‡", "†‡"),
+        ({"strength_per_sd": 0.5, "strength_in_range": True, "verified": True, "strength_by": "fall"}, "0.5 §", "§"),
+        ({"strength_per_sd": None, "strength_in_range": None, "verified": True}, "–", ""),
     ],
 )
-def test_the_card_marks_units_that_are_beyond_reach_or_untried(folder, known, cell, notes):
+def test_the_card_marks_strengths_that_are_beyond_the_valid_range_or_unverified(folder, known, cell, notes):
     text = planted_card(folder, **known)
     assert f"| `smile/ridge` | {cell} | 28 |" in text
-    said = [note in text for note in ("\n† Images", "\n‡ Not tried", "\n§ By the fall")]
+    said = [note in text for note in ("\n† Images", "\n‡ Not verified", "\n§ By the fall")]
     assert said == [mark in notes for mark in "†‡§"]
     falls = "the target falls by about one standard deviation at\ngamma = -1" in text
     assert falls == ("§" in notes)
@@ -263,16 +263,28 @@ def test_who_was_allowed_to_judge_is_recorded(flow):
     assert allowed._catalog([], []).evaluations[0].allowed == [names[1]]
 
 
-def test_a_direction_says_whether_its_unit_was_tried_and_is_in_reach(folder):
+def test_a_direction_says_whether_its_strength_was_verified_and_is_in_the_valid_range(folder):
     row = {"name": "smile/ridge", "method": "ridge", "attribute": "smile", "norm": 1.0, "parents": None}
-    profile = {"low": -1.0, "high": 1.0, "unit": 0.5, "unit_by": "fall", "unit_in_reach": False, "tried": None}
+    profile = {
+        "valid_low": -1.0,
+        "valid_high": 1.0,
+        "strength_per_sd": 0.5,
+        "strength_by": "fall",
+        "strength_in_range": False,
+        "verified": None,
+    }
     found = _direction(row, profile)
-    assert found.unit_by == "fall"
-    assert (found.unit, found.unit_in_reach, found.tried, found.reach) == (0.5, False, False, [-1.0, 1.0])
-    assert _direction(row, {**profile, "tried": True}).tried is True
-    assert _direction(row, {}).tried is None
+    assert found.strength_by == "fall"
+    assert (found.strength_per_sd, found.strength_in_range, found.verified, found.valid_range) == (
+        0.5,
+        False,
+        False,
+        [-1.0, 1.0],
+    )
+    assert _direction(row, {**profile, "verified": True}).verified is True
+    assert _direction(row, {}).verified is None
     table = pq.read_table(folder / "profiles.parquet").to_pylist()
     profiles = {row["direction"]: row for row in table}
     for each in Catalog.model_validate_json((folder / "catalog.json").read_text()).directions:
-        assert each.tried is bool(profiles[each.name]["tried"])
-        assert each.unit_in_reach is profiles[each.name]["unit_in_reach"]
+        assert each.verified is bool(profiles[each.name]["verified"])
+        assert each.strength_in_range is profiles[each.name]["strength_in_range"]

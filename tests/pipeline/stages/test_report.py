@@ -68,8 +68,8 @@ def measured(
             table += [(row["name"], False, gamma, attribute, effect(row, gamma, attribute)) for row in rows]
             table.append((f"control-{control}", True, gamma, attribute, control))
     frame = pd.DataFrame(table, columns=["direction", "control", "strength", "attribute", "effect"])
-    clear = (frame["effect"].abs() > 0.35).astype(object).where(~frame["control"], None)
-    frame = frame.assign(judge="judge", std=0.4, n=n, raw=frame["effect"], limit=0.35, clear=clear)
+    significant = (frame["effect"].abs() > 0.35).astype(object).where(~frame["control"], None)
+    frame = frame.assign(judge="judge", std=0.4, n=n, raw=frame["effect"], control_limit=0.35, significant=significant)
     other = (
         frame[frame["attribute"] == attributes[0]].assign(judge="second", attribute="mouth_width")
         if attributes
@@ -85,11 +85,11 @@ def profile(row: dict, rank: int | None) -> dict:
     known = {"label": f"{row['attribute'] or 'age'} +1.4", "target": row["attribute"] or "age", "rank": rank}
     near = {"nearest": "smile/ridge", "nearest_cosine": -0.7, "nearest_cosine_by_step": [-0.9] * T, "duplicate": True}
     numbers = {
-        "unit": 0.71,
-        "tried": True,
-        "unit_in_reach": True,
-        "low": -2.0,
-        "high": 1.0,
+        "strength_per_sd": 0.71,
+        "verified": True,
+        "strength_in_range": True,
+        "valid_low": -2.0,
+        "valid_high": 1.0,
         "usefulness": 1.3,
         "on_target": 1.4,
         "monotonicity": 0.9,
@@ -105,12 +105,12 @@ def preserved(rows: list[dict], strengths: tuple[float, ...], control: float) ->
         *((row["name"], False, g) for row in rows for g in strengths),
     ]
     table = pd.DataFrame(edits, columns=["direction", "control", "strength"])
-    figures = {"identity": 0.87, "structure": 0.93, "outside": 4.2, "background": 3.1, "typical": 0.64}
+    figures = {"identity": 0.87, "ms_ssim": 0.93, "change_outside": 4.2, "background_shift": 3.1, "precision": 0.64}
     clipped = control * table["control"]
-    return table.assign(n=2, face=np.nan, on_manifold=True, clipped=clipped, **figures)
+    return table.assign(n=2, face=np.nan, realistic=True, clipped=clipped, **figures)
 
 
-CONVERGENCE = pd.DataFrame(
+LEARNING_CURVE = pd.DataFrame(
     [(name, space, n, n / 32) for name in ("smile", "age") for space in ("h", "x_T") for n in (2, 4, 8)],
     columns=["attribute", "space", "n", "to_truth"],
 )
@@ -145,7 +145,7 @@ def planted(
         directions=rows + unsupervised,
         measured=[measured(each, list(judged), at, effect, image, n, x) for each, at, x in evaluations if each],
         samples=[image("unedited", 0.0, i) for i in range(8)],
-        convergence=CONVERGENCE,
+        learning_curve=LEARNING_CURVE,
         profiles={row["name"]: profile(row, rank) for row, rank in ranked(rows, unsupervised)},
     )
 
@@ -290,7 +290,7 @@ def test_further_judges_are_heard():
 
 
 def test_the_curves_over_n_are_of_both_spaces():
-    said = part(page(planted()), "convergence")
+    said = part(page(planted()), "learning-curve")
     assert "In h-space" in said and "In the noise x_T" in said and "η above 0" in said
 
 
@@ -356,7 +356,7 @@ def test_ways_to_disentangle_are_groups_of_their_own(way, known):
     titles = ["Ridge, disentangled", f"Ridge, disentangled {way}", "Ridge, before disentangling"]
     assert [group.title for group in ridge] == titles
     assert [(len(group.rows), group.clean) for group in ridge] == [(2, 2), (2, 2), (2, 0)]
-    assert [findings.twin(group) for group in ridge] == [ridge[2], ridge[2], ridge[0]]
+    assert [findings.other_side(group) for group in ridge] == [ridge[2], ridge[2], ridge[0]]
     text = page(findings)
     said = Balanced(text).text
     assert "2 of 2attributes with a clean effect of at least 1 std, by the ridge directions, disentangled" in said
@@ -369,7 +369,7 @@ def test_what_was_tried_before_it_was_projected_away_is_shown():
         (("skin",), 0.91, 1.1, 0.2, True),
         (("skin", "age"), 0.1, np.nan, np.nan, False),
     ]
-    names = ("away", "kept", "on_target", "off_target", "accepted")
+    names = ("removed", "kept", "on_target", "off_target", "accepted")
     trials = [dict(zip(names, trial, strict=True)) for trial in tried]
     said = part(page(another_way("disentangled-by-effects", trials=trials)), "directions")
     for row in ("nothing100%+1.200.801.5×yes", "skin91%+1.100.205.5×yes", "skin, age10%–––no"):
@@ -382,15 +382,15 @@ def with_profiles(**known: object) -> Findings:
     return replace(found, profiles={name: {**row, **known} for name, row in found.profiles.items()})
 
 
-def test_units_say_what_is_not_known_of_them():
+def test_strengths_say_what_is_not_known_of_them():
     sure = part(page(planted()), "directions")
-    assert "beyond its reach" not in sure and "not tried" not in sure
-    text = page(with_profiles(unit_in_reach=False, tried=None))
+    assert "beyond its valid range" not in sure and "not verified" not in sure
+    text = page(with_profiles(strength_in_range=False, verified=None))
     told = part(text, "directions")
-    assert told.count("+0.71 moves it by one standard deviation, beyond its reach, not tried on images") == 8
+    assert told.count("+0.71 moves it by one standard deviation, beyond its valid range, not verified on images") == 8
     assert part(text, "ranked").count("+0.71 † ‡") == 2 and "+0.71 †" not in part(page(planted()), "ranked")
-    assert part(page(with_profiles(unit=None)), "directions").count("Unitnot reached") == 8
-    falls = page(with_profiles(unit_by="fall"))
+    assert part(page(with_profiles(strength_per_sd=None)), "directions").count("Strength per SDnot reached") == 8
+    falls = page(with_profiles(strength_by="fall"))
     said = "−0.71 lowers it by one standard deviation; it does not rise so far"
     assert part(falls, "directions").count(said) == 8 and part(falls, "ranked").count("+0.71 §") == 2
 
@@ -405,7 +405,9 @@ def test_a_strength_without_scores_has_no_whisker():
 
 
 def test_the_band_is_said_to_be_the_largest_limit():
-    assert "the largest of the attributes' limits, each with 99 % confidence" in part(page(planted()), "directions")
+    assert "the largest of the attributes' control limits, each with 99 % confidence" in part(
+        page(planted()), "directions"
+    )
 
 
 def test_judges_know_nothing_unless_they_were_allowed_to():

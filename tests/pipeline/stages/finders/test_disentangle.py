@@ -34,7 +34,7 @@ def test_what_two_share_is_gone_and_said(made):
     assert np.linalg.norm(v) == pytest.approx(np.linalg.norm(v_0), rel=1e-5), "at the norm of v_0"
     cosine = np.vdot(v_0, other) / np.linalg.norm(v_0) / np.linalg.norm(other)
     assert row["norm_kept"] == pytest.approx(np.sqrt(1 - cosine**2), rel=1e-5)
-    assert row["parents"] == ["alpha/planted", "beta/planted"] and row["taken"] == [1]
+    assert row["parents"] == ["alpha/planted", "beta/planted"] and row["removed_share"] == [1]
     assert (row["projected_by"], row["condition_number"], row["warnings"]) == ("joint", 1, None)
     assert row["norm_kept_by_step"] == pytest.approx([row["norm_kept"]])
 

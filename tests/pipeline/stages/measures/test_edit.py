@@ -63,13 +63,13 @@ def test_a_part_needs_only_the_directions_that_it_applies(edit):
     assert list(edit.needs(4)) == list(edit.needs(6)) == [one(edit.finders[1])]
 
 
-def test_twins_are_looked_for_where_they_are(edit):
+def test_counterparts_are_looked_for_where_they_are(edit):
     """70 samples of 3 seeds, 210 in all, in parts of 16: part 14 holds the edits of samples 0 to 15, part 15 those after them."""
     large = dataclasses.replace(edit, n=70, seeds=3)
     assert list(large.unedited_parts) == list(range(14))
-    assert large.twins_of(14) == [0] and large.twins_of(15) == [1]
-    assert large.twins_of(27) == [0, 13], "the end of one edit and the beginning of the next"
-    assert large.twins_of(3) == [3], "unedited samples are their own"
+    assert large.counterparts_of(14) == [0] and large.counterparts_of(15) == [1]
+    assert large.counterparts_of(27) == [0, 13], "the end of one edit and the beginning of the next"
+    assert large.counterparts_of(3) == [3], "unedited samples are their own"
 
 
 def test_two_directions_of_one_name_are_refused(edit):

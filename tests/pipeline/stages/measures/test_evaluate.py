@@ -139,21 +139,23 @@ def test_every_sample_of_every_seed_counts_and_none_is_fitted_on(effects, store,
 
 def test_an_effect_is_clear_when_random_directions_of_its_norm_stay_below_it(effects):
     at_1 = effects[(effects["strength"] == 1) & ~effects["control"]].set_index(["direction", "attribute"])
-    assert at_1.loc[("beta/planted", "beta"), "clear"] is True
-    assert at_1.loc[("beta/planted", "epsilon"), "clear"] is False
+    assert at_1.loc[("beta/planted", "beta"), "significant"] is True
+    assert at_1.loc[("beta/planted", "epsilon"), "significant"] is False
     controls = effects[effects["control"]]
-    assert controls["clear"].isna().all()
-    limits = effects[~effects["control"]].groupby(["direction", "attribute", "strength"])["limit"].first().unstack()
+    assert controls["significant"].isna().all()
+    limits = (
+        effects[~effects["control"]].groupby(["direction", "attribute", "strength"])["control_limit"].first().unstack()
+    )
     assert (limits[2.0] > limits[1.0]).all() and (limits[1.0] > limits[0.5]).all()
 
 
 def test_a_unit_raises_the_target_by_one_standard_deviation(profiles, spread):
-    assert profiles.loc["alpha/planted", "unit"] == pytest.approx(spread["alpha"] / 0.8, rel=0.03)
-    assert profiles.loc["beta/planted", "unit"] == pytest.approx(spread["beta"] / 1.6, rel=0.03)
-    assert pd.isna(profiles.loc["gamma/planted", "unit"]), "it lowers its own attribute"
+    assert profiles.loc["alpha/planted", "strength_per_sd"] == pytest.approx(spread["alpha"] / 0.8, rel=0.03)
+    assert profiles.loc["beta/planted", "strength_per_sd"] == pytest.approx(spread["beta"] / 1.6, rel=0.03)
+    assert pd.isna(profiles.loc["gamma/planted", "strength_per_sd"]), "it lowers its own attribute"
 
 
-def test_a_unit_is_tried_and_corrected_where_effects_level_off(sample, supervised, tmp_path):
+def test_a_strength_is_verified_and_corrected_where_effects_level_off(sample, supervised, tmp_path):
     judge = LevellingJudge()
     unedited = Annotate(sample, (judge,))
     edit = Edit(sample, (supervised, RandomDirections(sample, (supervised,), 2)), (-3.0, 3.0), 40)
@@ -163,20 +165,20 @@ def test_a_unit_is_tried_and_corrected_where_effects_level_off(sample, supervise
     store.prepare()
     run(plan([calibrated], store), store, InProcess, Silent())
     before, after = (
-        {row["direction"]: row["unit"] for row in store.table(stage, "profiles.parquet").to_pylist()}
+        {row["direction"]: row["strength_per_sd"] for row in store.table(stage, "profiles.parquet").to_pylist()}
         for stage in (far, calibrated)
     )
     assert set(before) == set(after) and before["gamma/planted"] is after["gamma/planted"] is None
 
     std = unedited.scores(store, judge.name).std(ddof=0)
-    twins = np.concatenate([judge.load()(decode(edit.unedited(store)))])
+    counterparts = np.concatenate([judge.load()(decode(edit.unedited(store)))])
     for attribute in ("alpha", "beta"):
         k = ATTRIBUTES.index(attribute)
 
         def effect(unit: float, attribute: str = attribute, k: int = k) -> float:
             """By the generator itself."""
-            shade = np.arctanh(twins[:, k]) / 5 + unit * TRUTH[attribute][k] * SPREAD[k]
-            return float((np.tanh(5 * shade) - twins[:, k]).mean() / std[attribute])
+            shade = np.arctanh(counterparts[:, k]) / 5 + unit * TRUTH[attribute][k] * SPREAD[k]
+            return float((np.tanh(5 * shade) - counterparts[:, k]).mean() / std[attribute])
 
         name = f"{attribute}/planted"
         assert abs(effect(after[name]) - 1) < 0.15 < abs(effect(before[name]) - 1)
@@ -198,7 +200,10 @@ def test_components_are_named_by_what_they_move(profiles, store, components, spr
         assert all(float(value) == pytest.approx(truth[name], abs=0.06) for name, value in said.items())
         assert row.on_target == pytest.approx(truth[row.target], abs=0.02)
         assert abs(row.on_target) == pytest.approx(2, rel=0.1)  # a component is one standard deviation long
-        assert abs(row.unit) == pytest.approx(1, rel=0.1) and row.unit * truth[row.target] / row.strength > 0
+        assert (
+            abs(row.strength_per_sd) == pytest.approx(1, rel=0.1)
+            and row.strength_per_sd * truth[row.target] / row.strength > 0
+        )
     assert sorted(own["rank"]) == [1, 2, 3, 4, 5]
     by_rank = own.sort_values("rank")["usefulness"]
     assert by_rank.is_monotonic_decreasing
@@ -214,10 +219,12 @@ def test_duplicates_of_supervised_directions_are_pointed_out(profiles):
 
 def test_preservation_sees_the_change_and_where_it_is(store, evaluation):
     table = store.table(evaluation, "preservation.parquet").to_pandas().set_index(["direction", "strength"])
-    assert table.loc[("unedited", 0.0), ["identity", "structure"]].to_list() == pytest.approx([1, 1], abs=1e-3)
+    assert table.loc[("unedited", 0.0), ["identity", "ms_ssim"]].to_list() == pytest.approx([1, 1], abs=1e-3)
     inside = table.loc[("alpha/planted", 1.0)]  # the stripes of alpha, beta and gamma are the "head"
-    assert inside["outside"] == pytest.approx(0, abs=0.3) and inside["background"] == pytest.approx(0, abs=0.3)
-    assert table.loc[("beta/planted", 2.0), "outside"] > 1  # delta lies outside
+    assert inside["change_outside"] == pytest.approx(0, abs=0.3) and inside["background_shift"] == pytest.approx(
+        0, abs=0.3
+    )
+    assert table.loc[("beta/planted", 2.0), "change_outside"] > 1  # delta lies outside
     assert inside["identity"] < 1 and inside["n"] == N * SEEDS
 
 
@@ -227,7 +234,7 @@ def test_a_range_ends_where_images_are_the_models_own_no_longer(sample, unedited
     store.prepare()
     run(plan([far], store), store, InProcess, Silent())
     [profile] = store.table(far, "profiles.parquet").to_pylist()
-    assert profile["low"] == -1 and 1 <= profile["high"] < 20
+    assert profile["valid_low"] == -1 and 1 <= profile["valid_high"] < 20
     assert profile["label"].startswith("alpha +")
 
 
@@ -238,9 +245,13 @@ def test_what_was_measured_too_far_away_is_described_where_its_unit_was_tried(sa
     store.prepare()
     run(plan([calibrated], store), store, InProcess, Silent())
     [before], [after] = (store.table(stage, "profiles.parquet").to_pylist() for stage in (far, calibrated))
-    assert (before["low"], before["high"]) == (0, 0) and before["label"].endswith("(no longer the model's images)")
-    assert after["unit"] == pytest.approx(1, abs=0.1) and after["unit_in_reach"] and after["tried"]
-    assert after["low"] == 0 and 0 < after["high"] == after["strength"] < 8, "at the strength that was tried"
+    assert (before["valid_low"], before["valid_high"]) == (0, 0) and before["label"].endswith(
+        "(no longer the model's images)"
+    )
+    assert after["strength_per_sd"] == pytest.approx(1, abs=0.1) and after["strength_in_range"] and after["verified"]
+    assert after["valid_low"] == 0 and 0 < after["valid_high"] == after["strength"] < 8, (
+        "at the strength that was verified"
+    )
     assert after["label"] == f"alpha {after['on_target']:+.1f}" and after["usefulness"] > 0
     assert after["on_target"] == pytest.approx(after["strength"], rel=0.1)
 
@@ -252,7 +263,7 @@ def test_the_automatic_projection_finds_what_is_entangled_and_leaves_the_rest(st
     planted = direction(1, 0, 0, 0, 0).ravel()
     assert alpha @ planted / np.linalg.norm(alpha) / np.linalg.norm(planted) > 0.999
     trials = rows["alpha"]["trials"]
-    assert [trial["away"] for trial in trials[:3]] == [[], ["beta"], ["beta", "gamma"]]
+    assert [trial["removed"] for trial in trials[:3]] == [[], ["beta"], ["beta", "gamma"]]
     assert [trial["accepted"] for trial in trials[:3]] == [True] * 3
     assert trials[0]["on_target"] / trials[0]["off_target"] == pytest.approx(1 / 0.7, rel=0.1)
     assert rows["alpha"]["parents"][:3] == ["alpha/planted", "beta/planted", "gamma/planted"]
@@ -310,11 +321,13 @@ def test_a_control_elsewhere_gives_limits_by_the_norm(sample, unedited, supervis
     store.prepare()
     run(plan([beside, alone], store), store, InProcess, Silent())
     limits = (
-        store.table(beside, "effects.parquet").to_pandas().set_index(["direction", "attribute", "strength"])["limit"]
+        store.table(beside, "effects.parquet")
+        .to_pandas()
+        .set_index(["direction", "attribute", "strength"])["control_limit"]
     )
     for name in ("alpha", "gamma"):
         one, two = (limits[(f"{name}/planted", "alpha", gamma)] for gamma in (1.0, 2.0))
         assert one > 0 and 1.99 * one <= two <= 4.01 * one, (
             "in proportion within what was measured, by its square beyond"
         )
-    assert store.table(alone, "effects.parquet").to_pandas()["clear"].isna().all()
+    assert store.table(alone, "effects.parquet").to_pandas()["significant"].isna().all()

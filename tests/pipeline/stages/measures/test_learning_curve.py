@@ -7,18 +7,18 @@ from pipeline.errors import UserError
 from pipeline.estimators.learning_curve import split_cosines
 from pipeline.hspace.noise import NoiseStreams
 from pipeline.stages.finders.mean_difference import MeanDifference
-from pipeline.stages.measures.learning_curve import Convergence
+from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.sources.activations import read_steps
 
 
 @pytest.fixture(scope="module")
-def stage(flow) -> Convergence:
-    return flow.catalog.convergences[0]
+def stage(flow) -> LearningCurve:
+    return flow.catalog.learning_curves[0]
 
 
 @pytest.fixture(scope="module")
 def table(stage, store):
-    return store.table(stage, "convergence.parquet").to_pandas()
+    return store.table(stage, "learning_curve.parquet").to_pandas()
 
 
 def test_every_attribute_in_both_spaces_by_n(table):
@@ -44,6 +44,6 @@ def test_it_is_of_the_samples_own_h_and_noise(stage, store, table):
 
 
 def test_too_few_positives_are_refused(flow):
-    annotate = flow.catalog.convergences[0].difference.annotate
+    annotate = flow.catalog.learning_curves[0].difference.annotate
     with pytest.raises(UserError, match="of 4 or more"):
-        Convergence(MeanDifference(annotate, "portraits", ("smile",), 3)).check()
+        LearningCurve(MeanDifference(annotate, "portraits", ("smile",), 3)).check()

@@ -1,0 +1,68 @@
+"""What every table's schema is written with: columns that say what they mean, and tables that are checked against them.
+
+The meaning and the unit of a column are in its field's own metadata, so that a Parquet file explains itself:
+`pyarrow.parquet.read_schema("effects.parquet").field("effect").metadata`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+MEANING, UNIT = b"meaning", b"unit"
+
+
+def column(name: str, type: pa.DataType, meaning: str, unit: str = "", required: bool = False) -> pa.Field:
+    """Return a field that says what it holds and in what unit. Unless it is required, it may be null, or missing from a row."""
+    metadata = {MEANING: meaning, UNIT: unit} if unit else {MEANING: meaning}
+    return pa.field(name, type, nullable=not required, metadata=metadata)
+
+
+def meaning_of(field: pa.Field) -> str:
+    """Return what a column holds, in words."""
+    return _said(field, MEANING)
+
+
+def unit_of(field: pa.Field) -> str:
+    """Return the unit of a column; "" where it has none."""
+    return _said(field, UNIT)
+
+
+def table_of(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Return a table of these rows.
+
+    Raises ValueError with the names for a row that has a column that the schema does not have, as a misspelt one is, or that has
+    no value in a required one. A column that may be null may also be missing.
+    """
+    rows = list(rows)
+    for i, row in enumerate(rows):
+        _check(f"Row {i}", row.keys(), {name for name, value in row.items() if value is None}, schema)
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def table_of_frame(frame: Any, schema: pa.Schema) -> pa.Table:
+    """Return a pandas DataFrame as a table, without its index; NaN becomes null. Raises ValueError as `table_of` does."""
+    _check("The table", frame.columns, {name for name in frame.columns if frame[name].isna().any()}, schema)
+    columns = [
+        pa.array(frame[field.name], field.type, from_pandas=True)
+        if field.name in frame.columns
+        else pa.nulls(len(frame), field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _check(what: str, found: Iterable[str], null: set[str], schema: pa.Schema) -> None:
+    """`found`: the columns that are there; `null`: those of them without a value somewhere."""
+    found = set(found)
+    if unknown := sorted(found - set(schema.names)):
+        raise ValueError(
+            f"{what} has {', '.join(unknown)}, which the schema does not have. Its columns: {', '.join(schema.names)}."
+        )
+    required = [field.name for field in schema if not field.nullable]
+    if lacking := [name for name in required if name not in found or name in null]:
+        raise ValueError(f"{what} has no value of {', '.join(lacking)}. Required are {', '.join(required)}.")
+
+
+def _said(field: pa.Field, key: bytes) -> str:
+    return (field.metadata or {}).get(key, b"").decode()
