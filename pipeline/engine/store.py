@@ -192,22 +192,22 @@ class Store:
     def part(self, stage: Stage, part: int, made: dict[str, Any] | None = None) -> Iterator[Path]:
         """An empty folder to write a part into. It becomes the part when the block ends well, and vanishes otherwise."""
         self.check_shared()
-        with self._full_disk_explained(), self._desk() as desk:
-            out = desk / "part"
+        with self._full_disk_explained(), self._staging() as staging:
+            out = staging / "part"
             out.mkdir()
             yield out
             self._commit(stage, part, out, made if made is not None else {})
 
     @contextmanager
-    def _desk(self) -> Iterator[Path]:
+    def _staging(self) -> Iterator[Path]:
         """An empty folder of this process in the scratch, removed at the end."""
         scratch = self.root / ".scratch"
         scratch.mkdir(parents=True, exist_ok=True)
-        desk = Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}.{os.getpid()}.", dir=scratch))
+        staging = Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}.{os.getpid()}.", dir=scratch))
         try:
-            yield desk
+            yield staging
         finally:
-            shutil.rmtree(desk, ignore_errors=True)
+            shutil.rmtree(staging, ignore_errors=True)
 
     def _commit(self, stage: Stage, part: int, out: Path, made: dict[str, Any]) -> None:
         """Make `out` the part: check what was written, rename it into place, then write the record."""
@@ -218,14 +218,14 @@ class Store:
         home = self.root / stage.folder
         if not (home / _DESCRIPTION).exists():
             home.mkdir(parents=True, exist_ok=True)
-            _write_by_rename(home / _DESCRIPTION, describe(stage), desk=out.parent)
+            _write_by_rename(home / _DESCRIPTION, describe(stage), staging=out.parent)
         if self.exists(stage, part):
             return  # another worker was faster; the bytes are the same
         _rename_unless_there(out, self.folder(stage, part), files)
         whose = {"stage": stage.name, "fingerprint": stage.fingerprint, "part": part, "name": stage.part_name(part)}
         record = {**whose, "files": files, "made": made}
         sealed = {**record, "sha256_of_this": _seal(record)}
-        _write_by_rename(self._record_path(stage, part), sealed, desk=out.parent)
+        _write_by_rename(self._record_path(stage, part), sealed, staging=out.parent)
 
     @contextmanager
     def _full_disk_explained(self) -> Iterator[None]:
@@ -254,16 +254,16 @@ class Store:
             raise UserError(
                 f"Cannot write to {self.root} ({error.strerror}).\nGive another folder with --root, or make this one writable."
             ) from error
-        for desk in (self.root / ".scratch").iterdir():
-            host, _, pid = desk.name.rpartition(".")[0].rpartition(".")
+        for staging in (self.root / ".scratch").iterdir():
+            host, _, pid = staging.name.rpartition(".")[0].rpartition(".")
             if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
-                shutil.rmtree(desk, ignore_errors=True)
+                shutil.rmtree(staging, ignore_errors=True)
 
     @contextmanager
     def marked(self) -> Iterator["Store"]:
         """This store with a mark in its root, by which workers know it: another machine may have a folder of the same name."""
-        with self._full_disk_explained(), self._desk() as desk:
-            yield replace(self, mark=desk.name)
+        with self._full_disk_explained(), self._staging() as staging:
+            yield replace(self, mark=staging.name)
 
     def check_shared(self) -> None:
         """Raise UserError where this process does not see the mark that was left in the root."""
@@ -292,13 +292,13 @@ def describe(stage: Stage, extents: bool = False) -> dict[str, Any]:
     }
 
 
-def _write_by_rename(path: Path, content: dict[str, Any], desk: Path) -> None:
-    """Write JSON on the desk, flush it to the disk, and rename it into place."""
-    with open(desk / path.name, "w") as file:
+def _write_by_rename(path: Path, content: dict[str, Any], staging: Path) -> None:
+    """Write JSON in the staging folder, flush it to the disk, and rename it into place."""
+    with open(staging / path.name, "w") as file:
         file.write(json.dumps(content, indent=2) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    os.rename(desk / path.name, path)
+    os.rename(staging / path.name, path)
 
 
 def _rename_unless_there(out: Path, folder: Path, files: dict[str, Any]) -> None:
