@@ -113,11 +113,14 @@ def test_the_tree_of_the_readme_is_the_tree():
     assert folders | stages <= set(listed) and len(stages) == 4
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_what_a_document_links_to_and_imports_exists(document):
     text = (ROOT / document).read_text()
     links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("http")}
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert [link for link in links if not (ROOT / document).parent.joinpath(link).exists()] == []
     for module, names in re.findall(r"^from (pipeline[\w.]*) import ([\w, ]+)", text, re.MULTILINE):
         found = import_module(module)
         for name in names.split(","):
