@@ -143,3 +143,19 @@ def test_the_tests_mirror_the_tree():
         "ray_start",
     }  # of several modules, or of a whole flow of stages
     assert {Path(stray).stem.removeprefix("test_") for stray in strays} <= whole_flow
+
+
+def test_what_docstrings_refer_to_exists():
+    """`pipeline.estimators.linear`, or something in it."""
+    named = {
+        name
+        for folder in ("pipeline", "jobs", "schemas", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        for name in re.findall(r"`((?:pipeline|schemas|jobs)\.[a-z_.]+[a-z_])`", path.read_text())
+    }
+    assert len(named) > 3
+    for name in named:
+        module, _, last = name.rpartition(".")
+        path = ROOT / name.replace(".", "/")
+        if not (path.is_dir() or path.with_suffix(".py").exists()):
+            assert hasattr(import_module(module), last), name

@@ -2,7 +2,7 @@
 
 Every L2-regularised linear fit has its solution in the span of the samples. So one Gram matrix of the standardised h, and one
 eigendecomposition of it, serve all attributes, folds, regularisers and resamples: `gram`, then `coordinates`, then any number of
-fits (`pipeline.linear`), then `combine` brings their vectors back to D. A trajectory is flattened by adding up the Gram
+fits (`pipeline.estimators.linear`), then `combine` brings their vectors back to D. A trajectory is flattened by adding up the Gram
 matrices of its steps. Where n x n is too much (beyond about 20,000 samples), principal components take the place of the span:
 `standardised_basis`, then `projected` for as many rows at a time as one likes, and the way back is `w @ basis`.
 
