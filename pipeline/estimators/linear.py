@@ -1,9 +1,9 @@
 """Supervised directions: Eq. 11's difference of means, discriminants, and linear classifiers, of many attributes at once.
 
-An estimator takes z, coordinates of the span of standardised h (`pipeline.estimators.dual`), the scores of all attributes, and weights of
-the samples, one column a resample: all ones, the 0/1 of a half, a bootstrap's. It returns vectors in these coordinates, one a
-resample and attribute, and `v = dual.combine(w @ weights, h, mean, std)` is a vector w among the D standardised features. In the
-units of h it is
+An estimator takes z, coordinates of the span of standardised h (`pipeline.estimators.dual`), the scores of all attributes, and
+weights of the samples, one column a resample: all ones, the 0/1 of a half, a bootstrap's. It returns vectors in these
+coordinates, one a resample and attribute, and `v = dual.combine(w @ weights, h, mean, std)` is a vector w among the D
+standardised features. In the units of h it is
 
     v * std   where it is a displacement, how h moves with the score: differences, discriminants
     v / std   where it is a normal, along which the score is read off h: classifiers, refit

@@ -99,7 +99,7 @@ class SufficientStatistics:
         return np.linalg.pinv(self._covariance() * self.n, hermitian=True) @ cross
 
     def discriminants(self, shrinkage: float, V: Array, variances: Array) -> Array:
-        """`pipeline.estimators.linear.discriminants`, in the units of h, with the covariance of h from principal components: (A, D).
+        """`pipeline.estimators.linear.discriminants` in the units of h, with h's covariance from principal components: (A, D).
 
         V (k, D) are orthonormal components of raw h of the same samples, and variances (k,) theirs, with the divisor n - 1. What
         variance they leave out counts as spread evenly over the features. With all components the result is that of all samples.
