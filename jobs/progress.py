@@ -43,8 +43,8 @@ class Lines:
         }
 
     def label(self, stage: Stage) -> str:
-        twins = [other for other in self.total if other.name == stage.name]
-        return stage.name if len(twins) == 1 else f"{stage.name} {twins.index(stage) + 1}"
+        alike = [other for other in self.total if other.title == stage.title]
+        return stage.title if len(alike) == 1 else f"{stage.title} {alike.index(stage) + 1}"
 
     def __enter__(self) -> "Lines":
         if self.live and self.total:

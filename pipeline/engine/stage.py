@@ -10,7 +10,7 @@ parts of a smaller one. Stages that read an input `PART_BY_PART` have its extent
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,6 +26,8 @@ class Stage:
     """What every stage offers. `process` is pure: the same part makes the same bytes, on any worker."""
 
     version: ClassVar[int] = 1  # raised by hand when the results of a stage change
+
+    purpose: str = field(default="", kw_only=True, metadata={"hashed": False})  # what it is for in this run, for people
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Stages are compared by what they make, and not field by field through all that they read."""
@@ -43,6 +45,11 @@ class Stage:
         """`PrincipalComponents` -> `principal-components`."""
         letters = (f"-{letter.lower()}" if letter.isupper() else letter for letter in type(self).__name__)
         return "".join(letters).lstrip("-")
+
+    @property
+    def title(self) -> str:
+        """What it is called in progress: its name, and what it is for."""
+        return f"{self.name}: {self.purpose}" if self.purpose else self.name
 
     @cached_property
     def inputs(self) -> tuple["Stage", ...]:

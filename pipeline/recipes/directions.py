@@ -30,8 +30,8 @@ def directions(run: Run, model: Model, labels: Annotator) -> tuple[Catalog, Repo
     measure = Measurement.by(run.judge, sample, tuple(run.allow_judge), run.facenet_weights, run.protocol)
     full, *others = measure.supervised(difference, better, run.held_out, run.by_effects)
     few = max(2, run.held_out // 4)
-    components = measure.unsupervised((unsupervised,), NEAR, few)
-    alone = [measure.unsupervised(single, FAR, few)] if single else []
+    components = measure.unsupervised((unsupervised,), NEAR, few, "components")
+    alone = [measure.unsupervised(single, FAR, few, "directions of single images")] if single else []
     evaluations = (full, *others, components, *alone)
 
     published = [finder for each in evaluations for finder in each.edit.finders]

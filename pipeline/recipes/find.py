@@ -66,7 +66,7 @@ def finders(run: Run, source: Source, labels: Annotator) -> Found:
     """Exact fits up to some thousands of samples, and fits of sketches beyond."""
     wanted = tuple(name.strip() for name in run.attributes.split(",") if name.strip())
     across = cast(Across, run.across)  # the stage checks it
-    annotate = Annotate(source, (labels,))
+    annotate = Annotate(source, (labels,), purpose=f"by {labels.name}")
     if run.activations and source.n <= EXACT:
         by = (annotate, labels.name, wanted, run.top)
         better = (LinearClassifier(*by), LinearDiscriminant(*by))
@@ -81,9 +81,14 @@ def finders(run: Run, source: Source, labels: Annotator) -> Found:
 def of_single_images(source: Source, n: int, masks: list[Mask | None]) -> tuple[JacobianDirections, ...]:
     """Of the first n samples, in each region: what singular vectors at three steps have in common, and their mean subspaces."""
     at = tuple(sorted({source.steps * quarter // 4 for quarter in (1, 2, 3)}))
-    subspaces = [JacobianSubspaces(source, tuple(range(n)), at, VECTORS, mask) for mask in masks if n]
-    distinct = (JacobianDirections(each, source, 3) for each in subspaces)
-    return (*distinct, *(JacobianDirections(each, source, 2, "mean") for each in subspaces))
+    subspaces = [
+        JacobianSubspaces(source, tuple(range(n)), at, VECTORS, mask, purpose=mask.name if mask else "whole images")
+        for mask in masks
+        if n
+    ]
+    distinct = (JacobianDirections(each, source, 3, purpose=f"{each.purpose}, distinct") for each in subspaces)
+    mean = (JacobianDirections(each, source, 2, "mean", purpose=f"{each.purpose}, mean") for each in subspaces)
+    return (*distinct, *mean)
 
 
 def learning_curves(difference: Stage) -> tuple[LearningCurve, ...]:

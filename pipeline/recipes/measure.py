@@ -69,35 +69,40 @@ class Measurement:
         control = self._control(recommended, 2 * held_out)
         if self.protocol == "paper":
             before_and_after = (difference, projected, *better, *recommended, *chosen)
-            return self.evaluate(before_and_after, PAPER, control), control
+            return self.evaluate(before_and_after, PAPER, "supervised directions, as in Table I", control), control
         full = (*recommended, *chosen, difference)
         return (
-            self.evaluate(full, Edits(STRENGTHS, held_out), control),
+            self.evaluate(full, Edits(STRENGTHS, held_out), "recommended directions", control),
             control,
-            self.evaluate((*better, projected), Edits((-0.5, 0.5), max(2, held_out // 4)), control),
+            self.evaluate((*better, projected), Edits((-0.5, 0.5), max(2, held_out // 4)), "other directions", control),
         )
 
     def _control(self, recommended: tuple[Stage, ...], n: int) -> Evaluate:
         """Random directions of two norms, from which it is told how their effects grow with the norm."""
-        median = RandomDirections(self.sample, recommended, MEDIAN)
-        largest = RandomDirections(self.sample, recommended, LARGEST, norms="largest")
-        return self.evaluate((median, largest), Edits((-1.0, 1.0), n))
+        median = RandomDirections(self.sample, recommended, MEDIAN, purpose="control of median norms")
+        largest = RandomDirections(self.sample, recommended, LARGEST, norms="largest", purpose="control of large norms")
+        return self.evaluate((median, largest), Edits((-1.0, 1.0), n), "control")
 
-    def unsupervised(self, finders: tuple[Stage, ...], strengths: tuple[float, ...], n: int) -> Evaluate:
+    def unsupervised(self, finders: tuple[Stage, ...], strengths: tuple[float, ...], n: int, purpose: str) -> Evaluate:
         """With random directions of their own, since their norms are others."""
         k = min(MOST, sum(len(names_of(finder)) for finder in finders))
-        random = RandomDirections(self.sample, finders, k, norms="each")
-        return self.evaluate((*finders, random), Edits(strengths, n))
+        random = RandomDirections(self.sample, finders, k, norms="each", purpose=f"control of {purpose}")
+        return self.evaluate((*finders, random), Edits(strengths, n), purpose)
 
     def origins(self, source: Source, finders: tuple[Stage, ...], strengths: tuple[float, ...]) -> ScoreEdits:
         """Edits of the samples that directions were found on."""
-        return ScoreEdits(EditOrigins(source, finders, strengths), self.judges[:1])
+        edit = EditOrigins(source, finders, strengths, purpose="directions of single images")
+        return ScoreEdits(edit, self.judges[:1], purpose="their own images")
 
-    def evaluate(self, finders: tuple[Stage, ...], edits: Edits, control: Evaluate | None = None) -> Evaluate:
-        edit = Edit(self.sample, finders, *edits)
+    def evaluate(
+        self, finders: tuple[Stage, ...], edits: Edits, purpose: str, control: Evaluate | None = None
+    ) -> Evaluate:
+        """Edits by these finders' directions, scored by the judges; `purpose` says what they are, for people."""
+        edit = Edit(self.sample, finders, *edits, purpose=purpose)
         embed = Embed(self.sample, self.embedder) if self.embedder else None
-        scored = ScoreEdits(edit, self.judges, embed, Landmarks("head"))
-        return Evaluate(scored, Annotate(self.sample, self.judges), control, self.allowed)
+        scored = ScoreEdits(edit, self.judges, embed, Landmarks("head"), purpose=purpose)
+        unedited = Annotate(self.sample, self.judges, purpose="by the judges")
+        return Evaluate(scored, unedited, control, self.allowed, purpose=purpose)
 
     def _by_effects(self, finder: Stage) -> Stage:
         """Chosen by who labelled, so that the judges have had no part in it."""

@@ -161,9 +161,11 @@ def calibrate(evaluate: Evaluate, n: int = 14) -> Calibrate:
     """The calibration of all directions of an evaluation but the random ones."""
     edit = evaluate.edit
     finders = tuple(finder for finder in edit.finders if not isinstance(finder, RandomDirections))
-    calibrated = EditCalibrated(edit.sample, finders, n=n, evaluate=evaluate)
+    calibrated = EditCalibrated(edit.sample, finders, n=n, evaluate=evaluate, purpose=evaluate.purpose)
+    purpose = f"{evaluate.purpose}, calibrated".removeprefix(", ")
     scored = evaluate.scored
-    return Calibrate(evaluate, ScoreEdits(calibrated, scored.judges, scored.embed, scored.head))
+    again = ScoreEdits(calibrated, scored.judges, scored.embed, scored.head, purpose=purpose)
+    return Calibrate(evaluate, again, purpose=evaluate.purpose)
 
 
 def _corrected(row: Row, curves: Curves, fine: bool) -> Row:
