@@ -25,17 +25,10 @@ def explain(failed: RunFailed) -> int:
 
 
 def show_plan(plans: Sequence[StagePlan], store: Store) -> None:
-    table = Table("stage", "parts", "there", "to make", "GB to write", "for", box=None, header_style="bold")
+    table = Table("stage", "parts", "there", "to make", "GB to write", box=None, header_style="bold")
     for each in plans:
         todo, there = len(each.todo), each.done
-        table.add_row(
-            each.stage.folder,
-            str(each.stage.n_parts),
-            str(there),
-            str(todo),
-            f"{each.bytes / GIGABYTE:.3f}",
-            each.stage.purpose,
-        )
+        table.add_row(each.stage.folder, str(each.stage.n_parts), str(there), str(todo), f"{each.bytes / GIGABYTE:.3f}")
     total = sum(each.bytes for each in plans)
     table.add_row("total", "", "", str(sum(len(each.todo) for each in plans)), f"{total / GIGABYTE:.3f}", style="bold")
     console.print(table)

@@ -54,7 +54,7 @@ class Stage:
     @cached_property
     def inputs(self) -> tuple["Stage", ...]:
         """The stages among the fields, in order, also inside tuples."""
-        return tuple(_stages(getattr(self, field.name) for field in fields(self)))
+        return tuple(_stages(getattr(self, each.name) for each in fields(self)))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -69,10 +69,10 @@ class Stage:
     @cached_property
     def extent(self) -> int | tuple[int, ...] | None:
         """How far it goes (how many, or which), where the fingerprint leaves that out."""
-        for field in fields(self):
-            if field.metadata.get("extent"):
-                return getattr(self, field.name)
-            if field.metadata.get("part by part") and (of_input := getattr(self, field.name).extent) is not None:
+        for each in fields(self):
+            if each.metadata.get("extent"):
+                return getattr(self, each.name)
+            if each.metadata.get("part by part") and (of_input := getattr(self, each.name).extent) is not None:
                 return of_input
         return None
 

@@ -191,7 +191,7 @@ def test_the_plan_says_what_would_be_made_and_writes_nothing(tiny_model, root):
     result = job("--model", tiny_model, "--root", root, "--plan")
     assert result.exit_code == 0
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line.strip()}
-    assert rows["stage"] == ["parts", "there", "to", "make", "GB", "to", "write", "for"]
+    assert rows["stage"] == ["parts", "there", "to", "make", "GB", "to", "write"]
     by_name = {stage.rpartition("-")[0]: figures for stage, figures in rows.items()}
     assert by_name["sample"][:3] == ["1", "0", "1"]
     assert by_name["catalog"][:3] == ["1", "0", "1"]

@@ -58,6 +58,16 @@ def test_order_puts_every_stage_after_its_inputs_once():
     assert in_order((second, first)) == [shared, Source(4), second, first]
 
 
+def test_what_a_stage_is_for_is_told_to_people_and_changes_nothing():
+    told = Source(3, purpose="the control")
+    assert told.title == "source: the control" and Source(3).title == "source"
+    assert (
+        told == Source(3)
+        and told.fingerprint == Source(3).fingerprint
+        and "purpose" not in settings(told, extents=True)
+    )
+
+
 def test_a_setting_that_json_cannot_hold_is_refused():
     with pytest.raises(TypeError, match="set"):
         settings({1, 2})
