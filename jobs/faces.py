@@ -14,13 +14,13 @@ from schemas.run import Run
 @options(Run, root="runs/faces")
 def faces(run: Run, where: Where) -> None:
     """Make a measured direction catalog of the bundled portraits, and a report to look at."""
-    labels = annotator("portraits")
-    if run.images is not None:
-        console.print(
-            f"Labels: by {labels.name!r}, which knows the bundled drawings; of photographs they mean nothing."
-        )
 
     def goals() -> tuple[Catalog, Report]:
+        labels = annotator("portraits")
+        if run.images is not None:
+            console.print(
+                f"Labels: by {labels.name!r}, which knows the bundled drawings; of photographs they mean nothing."
+            )
         return directions(run, bundled(run.model or str(portraits.MODEL)), labels)
 
     store, [catalog, report] = carry_out(goals, where)

@@ -26,7 +26,7 @@ def options(of: type[BaseModel], root: str) -> Callable[[Callable[[Any, Where], 
         name: inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=field.get_default(),
+            default=field.get_default(call_default_factory=True),
             annotation=Annotated[field.rebuild_annotation(), Option(help=field.description)],
         )
         for name, field in of.model_fields.items()

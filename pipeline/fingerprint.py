@@ -44,7 +44,7 @@ def settings(value: Any, extents: bool = False) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {**identity(type(value)), **_said(value), **_fields(value, extents)}
     if inspect.isfunction(value):
-        return identity(value)
+        return _function(value)
     if isinstance(value, dict):
         return {str(key): _setting(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
@@ -57,21 +57,43 @@ def settings(value: Any, extents: bool = False) -> Any:
 
 
 @cache
-def identity(plug: type | Callable[..., Any]) -> dict[str, str]:
-    """What a class or function is: its name. Outside this project also its module, and its source unless it has a version."""
+def identity(plug: type | Callable[..., Any]) -> dict[str, Any]:
+    """What a class or function is: its name. Outside this project also its module, and its source unless it has a version.
+
+    Of a class the source is its own and that of the classes of the same package that it is derived from; what these call is not
+    looked at.
+    """
     if plug.__module__.startswith(OWN):
         return {"is": plug.__qualname__}
     named = {"is": f"{plug.__module__}:{plug.__qualname__}"}
-    if hasattr(plug, "version"):
+    home = plug.__module__.partition(".")[0]
+    brought = [each for each in getattr(plug, "__mro__", (plug,)) if each.__module__.partition(".")[0] == home]
+    if any("version" in vars(each) for each in brought) or hasattr(plug, "as_input"):
         return named
+    if plug.__module__ == "__main__":
+        raise UserError(
+            f"{named['is']} stands in the file that is run, where workers do not find its source.\n"
+            "Put it into a module of its own, or give it a version = 1, which you raise when its results change."
+        )
     try:
-        source = inspect.getsource(plug)
+        source = "".join(inspect.getsource(each) for each in brought)
     except (OSError, TypeError) as error:
         raise UserError(
             f"The source of {named['is']} cannot be read ({error}), so a change of it would go unseen.\n"
             "Put it into a file, or give it a version = 1, which you raise when its results change."
         ) from error
     return {**named, "source": hashlib.sha256(source.encode()).hexdigest()}
+
+
+def _function(function: Callable[..., Any]) -> dict[str, Any]:
+    """A function with its defaults. Raises UserError for one that its source does not tell from others."""
+    if function.__closure__ or "<lambda>" in function.__qualname__:  # type: ignore[attr-defined]
+        raise UserError(
+            f"{function.__module__}:{function.__qualname__} depends on more than its source says (a closure, or a lambda).\n"
+            "Make it a function of a module, or a frozen dataclass with fields."
+        )
+    defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items()]  # type: ignore[attr-defined]
+    return {**identity(function), **({"defaults": settings(defaults)} if defaults else {})}
 
 
 def _said(value: Any) -> dict[str, Any]:

@@ -32,11 +32,11 @@ def table_of(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     """Return a table of these rows.
 
     Raises ValueError with the names for a row that has a column that the schema does not have, as a misspelt one is, or that has
-    no value in a required one. A column that may be null may also be missing.
+    no value in a required one; so for what is inside structs, and lists of them. A column that may be null may also be missing.
     """
     rows = list(rows)
     for i, row in enumerate(rows):
-        _check(f"Row {i}", row.keys(), {name for name, value in row.items() if value is None}, schema)
+        _check_row(f"Row {i}", row, list(schema))
     return pa.Table.from_pylist(rows, schema=schema)
 
 
@@ -50,6 +50,19 @@ def table_of_frame(frame: Any, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _check_row(what: str, row: Mapping[str, Any], fields: list[pa.Field]) -> None:
+    """A row, or a struct in one, and what is inside it."""
+    _check(what, row.keys(), {name for name, value in row.items() if value is None}, pa.schema(fields))
+    for field in fields:
+        value, kind = row.get(field.name), field.type
+        inner = value if pa.types.is_list(kind) else [value]
+        kind = kind.value_type if pa.types.is_list(kind) else kind
+        if pa.types.is_struct(kind):
+            for each in inner or ():
+                if each is not None:
+                    _check_row(f"{what}, {field.name}", each, [kind.field(k) for k in range(kind.num_fields)])
 
 
 def _check(what: str, found: Iterable[str], null: set[str], schema: pa.Schema) -> None:

@@ -1,4 +1,4 @@
-"""A run: every setting of a direction catalog, in one object. Command line, file and Python are spellings of it."""
+"""A run: every setting of a direction catalog, in one object. Command line and Python are spellings of it."""
 
 from pathlib import Path
 
@@ -28,9 +28,7 @@ class Run(BaseModel):
         default=True,
         description="Store h of every sample. Without, sampling workers keep sketches of it: megabytes, but fewer estimators.",
     )
-    block: int = Field(
-        default=2048, description="Samples that a worker sketches at a time, where activations are not stored."
-    )
+    block: int = Field(default=2048, description="Samples that a worker sketches at a time.")
     components: int = Field(default=10, description="Principal components.")
     across: str = Field(
         default="per-step",

@@ -70,7 +70,7 @@ class Store:
         try:
             record = json.loads(path.read_bytes())
             seal = record.pop("sha256_of_this", None)
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError) as error:
             raise self._damaged(stage, part, path, f"{type(error).__name__}: {error}") from error
         if seal is None:
             raise UserError(
@@ -152,7 +152,7 @@ class Store:
         expected = self._expected(stage, part, name)
         try:
             yield read_group(path, expected["sha256"], schema, group, last)
-        except (OSError, KeyError, pa.ArrowException) as error:
+        except (OSError, KeyError, IndexError, pa.ArrowException) as error:
             raise self._damaged(stage, part, path, str(error)) from error
 
     def finished(self, stage: Stage, beginning: str = "") -> list[str]:

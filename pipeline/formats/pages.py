@@ -48,6 +48,8 @@ class PageWriter:
         """Append a row group. Raises ValueError for a table of another schema."""
         if not table.schema.equals(self.schema):
             raise ValueError(f"Found a table of {table.schema}; expected {self.schema}.")
+        if not len(table) or any(column.null_count for column in table.columns):
+            raise ValueError(f"Found {len(table)} rows, or nulls among them; expected at least one row, and no nulls.")
         [batch] = table.combine_chunks().to_batches()
         self._checksums.append([])
         columns = [self._write_column(name, batch[name]) for name in table.column_names]

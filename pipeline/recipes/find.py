@@ -71,7 +71,7 @@ def finders(run: Run, source: Source, labels: Annotator) -> Found:
         by = (annotate, labels.name, wanted, run.top)
         better = (LinearClassifier(*by), LinearDiscriminant(*by))
         return Found(PrincipalComponents(source, run.components, across), MeanDifference(*by), better)
-    sketched = SketchActivations(annotate, labels.name) if run.activations else source
+    sketched = SketchActivations(annotate, labels.name, block=run.block) if run.activations else source
     difference = SketchedDirections(sketched, wanted, "mean-difference")
     return Found(
         PrincipalComponents(sketched, run.components, across), difference, (SketchedDirections(sketched, wanted),)

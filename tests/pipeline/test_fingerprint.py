@@ -99,6 +99,49 @@ def test_a_function_is_its_module_name_and_source(plugged):
     assert changed["is"] == "one:score" and changed["source"] != described["source"]
 
 
+FUNCTIONS = """
+def plain(images, k=1):
+    return k
+
+def make(k):
+    def closed(images):
+        return k
+    return closed
+
+anonymous = lambda images: 1
+"""
+
+
+def test_a_functions_defaults_count_and_what_depends_on_more_is_refused(plugged):
+    module = plugged("one", FUNCTIONS)
+    before = recognised(module.plain)
+    module.plain.__defaults__ = (2,)
+    assert recognised(module.plain) != before
+    for function in (module.make(1), module.anonymous):
+        with pytest.raises(UserError, match="depends on more than its source says"):
+            settings(function)
+
+
+def test_the_class_that_a_plug_is_derived_from_is_part_of_it(plugged):
+    derived = ANNOTATOR.replace("class Mine:", "class Mine(Base):").replace(
+        "@dataclass", "class Base:\n    def helper(self):\n        return 1\n\n@dataclass", 1
+    )
+    before = recognised(plugged("one", derived).Mine())
+    assert recognised(plugged("one", derived.replace("return 1", "return 2")).Mine()) != before
+
+
+def test_a_plug_in_the_file_that_is_run_is_refused_unless_it_has_a_version(plugged):
+    """Workers find no source of it there."""
+    mine = plugged("one", ANNOTATOR).Mine
+    mine.__module__ = "__main__"
+    identity.cache_clear()
+    with pytest.raises(UserError, match="__main__:Mine stands in the file that is run.*\nPut it into a module"):
+        settings(mine())
+    mine.version = 1
+    identity.cache_clear()
+    assert settings(mine())["is"] == "__main__:Mine"
+
+
 def test_a_plug_without_readable_source_is_refused_unless_it_has_a_version():
     made = {}
     exec("class Made:\n    pass\nclass Versioned:\n    version = 1", made)

@@ -74,3 +74,13 @@ def test_what_does_not_fit_is_refused_by_name(row, said):
         table_of([{"name": "moss"}, row], PLANTS)
     with pytest.raises(ValueError, match=f"The table has {said}"):
         table_of_frame(pd.DataFrame([row]), PLANTS)
+
+
+def test_what_is_inside_a_row_is_checked_too():
+    inner = pa.struct([pa.field("q", pa.int32(), nullable=False), pa.field("r", pa.int32())])
+    schema = pa.schema([column("one", inner, "One."), column("many", pa.list_(inner), "Many.")])
+    assert table_of([{"one": {"q": 1}, "many": [{"q": 2, "r": 3}]}, {}], schema).num_rows == 2
+    with pytest.raises(ValueError, match="Row 0, many has Q, which the schema does not have"):
+        table_of([{"many": [{"q": 1}, {"Q": 1}]}], schema)
+    with pytest.raises(ValueError, match="Row 0, one has no value of q"):
+        table_of([{"one": {"r": 1}}], schema)

@@ -281,6 +281,15 @@ def test_no_flipped_bit_of_a_record_is_read(store):
         path.write_bytes(whole)
 
 
+@pytest.mark.parametrize("text", ["[]", "3", "null", "{}", ""])
+def test_what_is_no_record_is_refused(store, text):
+    make(store)
+    (store.root / STAGE.folder / "00000.json").write_text(text)
+    with pytest.raises(UserError, match="00000.json "):
+        store.record(STAGE, 0)
+    assert not store.unchanged(STAGE, 0)
+
+
 def test_a_record_without_a_seal_is_refused(store):
     make(store)
     path = store.root / STAGE.folder / "00000.json"

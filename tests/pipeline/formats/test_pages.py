@@ -134,6 +134,14 @@ def test_a_file_that_was_not_closed_is_no_parquet(tmp_path):
         pq.read_metadata(tmp_path / "h.parquet")
 
 
+def test_no_rows_and_nulls_are_refused(tmp_path):
+    schema = pa.schema([pa.field("n", pa.int64())])
+    with open(tmp_path / "n.parquet", "wb") as file:
+        for numbers in ([], [1, None]):
+            with pytest.raises(ValueError, match="expected at least one row, and no nulls"):
+                PageWriter(file, schema).write_table(pa.table({"n": pa.array(numbers, pa.int64())}, schema=schema))
+
+
 def test_what_does_not_fit_is_refused(path, tmp_path):
     other = activations_schema((3, 4, 6))
     with open(tmp_path / "other.parquet", "wb") as file, pytest.raises(ValueError, match="expected"):
