@@ -87,12 +87,12 @@ def identity(plug: type | Callable[..., Any]) -> dict[str, Any]:
 
 def _function(function: Callable[..., Any]) -> dict[str, Any]:
     """A function with its defaults. Raises UserError for one that its source does not tell from others."""
-    if function.__closure__ or "<lambda>" in function.__qualname__:  # type: ignore[attr-defined]
+    if function.__closure__ or "<lambda>" in function.__qualname__:
         raise UserError(
             f"{function.__module__}:{function.__qualname__} depends on more than its source says (a closure, or a lambda).\n"
             "Make it a function of a module, or a frozen dataclass with fields."
         )
-    defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items()]  # type: ignore[attr-defined]
+    defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items()]
     return {**identity(function), **({"defaults": settings(defaults)} if defaults else {})}
 
 

@@ -11,11 +11,13 @@ class Run(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str | None = Field(
-        default=None, description="Folder or hub id of a diffusers U-Net; without, the bundled one."
+        default=None,
+        description="Folder of the bundled model, or of a copy of it; others are refused: the annotator knows its drawings only.",
     )
     samples: int = Field(default=896, description="Samples to find directions in.")
     images: Path | None = Field(
-        default=None, description="Folder or Parquet of real images to find directions in, instead of in samples."
+        default=None,
+        description="Folder or Parquet of portraits, drawn as the bundled ones, to find directions in, instead of in samples.",
     )
     steps: int = Field(default=16, description="T, steps of the reverse process.")
     eta: float = Field(default=1.0, description="0 = DDIM, 1 = DDPM.")
