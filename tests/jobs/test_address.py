@@ -106,3 +106,4 @@ def test_a_root_that_is_another_folder_for_the_workers_is_refused_and_nothing_is
 def test_a_cluster_and_this_process_cannot_both_do_the_work(cluster, gate, tmp_path):
     done = job(cluster, tmp_path / "root", gate, "--workers", "0")
     refused(done, "--workers 0 works in this process, and --address", "Leave one of them out")
+    assert not (tmp_path / "root").exists()

@@ -131,6 +131,7 @@ def test_the_bundled_weights_in_another_model_are_another_model(file, setting, m
     config = model / file
     config.write_text(json.dumps({**json.loads(config.read_text()), **setting}))
     refused(job("--model", model, "--root", root), f"{model} is not the bundled model")
+    assert not root.exists()
 
 
 def test_a_relative_root_on_a_cluster(tmp_path, monkeypatch):
