@@ -27,6 +27,7 @@ from pipeline.metrics.effects import best_strengths, largest_control, on_and_off
 from pipeline.models import pretrained
 from pipeline.stages.measures.edit import Row, sample_edited
 from pipeline.stages.sources.sample import Sample
+from pipeline.stages.sources.sample_ids import FRESH
 
 # The project's own bar for the demo: time on two cores, and effects in standard deviations of each attribute.
 TARGETS = {
@@ -55,7 +56,6 @@ TARGETS = {
     "calibrated_lowest": (">=", 0.7),  # standard deviations, of all that were measured
     "calibrated_highest": ("<=", 1.3),
 }
-FRESH = 1_500_000_000  # ids of samples that nothing else sees
 UNSUPERVISED = 5  # directions whose calibration is checked, beside the recommended ones
 QUICK = ["--samples", "128", "--steps", "8", "--top", "24", "--held-out", "4"]
 RECOMMENDED = ("/ridge/disentangled", "/linear-discriminant/disentangled")  # the better one of an attribute
@@ -152,10 +152,10 @@ def measure_calibrated(
     steps = len(next(iter(vectors.values())))
     sample = Sample(pretrained.find(str(portraits.MODEL)), 1, steps)
     loaded, score = sample.load(), annotator(JUDGE).load()
-    ids = range(FRESH, FRESH + (4 if quick else 56))
+    ids = FRESH[: 4 if quick else 56]
 
     def scores(name: str, strength: float) -> pd.DataFrame:
-        rows = [Row(name, strength, 0, i) for i in ids]
+        rows = [Row(name, 0, strength, 0, i) for i in ids]
         v = {name: torch.from_numpy(vectors[name])} if strength else {}
         batches = [rows[start : start + sample.batch] for start in range(0, len(rows), sample.batch)]
         images = np.concatenate([sample_edited(sample, loaded, batch, v) for batch in batches])

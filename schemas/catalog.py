@@ -96,7 +96,7 @@ class Direction(_Strict):
 
 
 class Evaluation(_Strict):
-    """How effects.parquet was measured."""
+    """How the rows of effects.parquet and preservation.parquet with this index in `evaluation` were measured."""
 
     judges: list[str] = Field(
         description="the networks that scored; they labelled nothing that these directions are fitted on, unless allowed to"
@@ -105,16 +105,27 @@ class Evaluation(_Strict):
         default=[],
         description="of the judges, those that were allowed to judge directions that are fitted on their labels",
     )
-    strengths: list[float] = Field(description="what the directions were multiplied by")
+    directions: list[str] = Field(description="what was measured, without the random ones")
+    strengths: list[float] = Field(description="what the directions were multiplied by; `strength_index` counts these")
     n: int = Field(description="held-out samples an edit and seed")
     seeds: int = Field(default=1, description="draws of n held-out samples")
     controls: int = Field(description="random directions among those measured")
+    control: int | None = Field(
+        default=None,
+        description="index of the evaluation whose random directions these are compared with, too; null where there is none",
+    )
+    embedder: str | None = Field(
+        default=None, description="in whose features identity and precision were measured; null where they were not"
+    )
+    foreground: str | None = Field(
+        default=None, description="the region outside which changes were measured; null where none was"
+    )
 
 
 class Catalog(_Strict):
     """The whole file."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     model: ModelCard
     sampling: Sampling
     capture: Literal["after", "before", "middle"] = Field(

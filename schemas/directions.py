@@ -27,11 +27,9 @@ TRIALS = pa.schema(
     ]
 )
 
-_COSINES = pa.list_(pa.struct([("direction", pa.string()), ("cosine", pa.float32())]))
-
 DIRECTIONS = pa.schema(
     [
-        column("name", pa.string(), 'Its name, unique in a catalog, as in "smile/mean-difference".', required=True),
+        column("name", pa.string(), 'Its name, unique in a catalog, as in "age/mean-difference".', required=True),
         column(
             "method",
             pa.string(),
@@ -108,11 +106,6 @@ DIRECTIONS = pa.schema(
         ),
         column("bootstrap_cosine_high", pa.float32(), "The same: 95th percentile."),
         column("warnings", pa.list_(pa.string()), "What a user of the direction should know, in sentences."),
-        column(
-            "cosines",
-            _COSINES,
-            "Cosines over the whole trajectory to the catalog's other directions of the same attribute.",
-        ),
         column(
             "parents",
             pa.list_(pa.string()),

@@ -3,19 +3,13 @@
 import pyarrow as pa
 
 from schemas.columns import column
+from schemas.edits import EDIT
 
 STD = "standard deviations of the attribute"  # over unedited samples
 
 EFFECTS = pa.schema(
     [
-        column("direction", pa.string(), "The direction that was added.", required=True),
-        column(
-            "control",
-            pa.bool_(),
-            "Whether it is a random direction with the norms of a real one, for comparison.",
-            required=True,
-        ),
-        column("strength", pa.float32(), "What the direction was multiplied by, gamma.", required=True),
+        *EDIT,
         column("judge", pa.string(), "The network that scored the images before and after.", required=True),
         column("attribute", pa.string(), "What it scored.", required=True),
         column(

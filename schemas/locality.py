@@ -3,13 +3,15 @@
 import pyarrow as pa
 
 from schemas.columns import column
+from schemas.edits import DIRECTION, STRENGTH, STRENGTH_INDEX
 
 SQUARED_LEVELS = "levels of 0 to 255, squared"
 
 LOCALITY = pa.schema(
     [
-        column("direction", pa.string(), "The direction that was added.", required=True),
-        column("strength", pa.float32(), "What the direction was multiplied by, gamma.", required=True),
+        DIRECTION,
+        STRENGTH_INDEX,
+        STRENGTH,
         column("region", pa.string(), "The region of the image, by the name of its mask.", required=True),
         column(
             "inside",

@@ -12,7 +12,7 @@ from schemas.effects import STD
 PROFILES = pa.schema(
     [
         column("direction", pa.string(), "The direction.", required=True),
-        column("judge", pa.string(), "The network that measured it.", required=True),
+        column("judge", pa.string(), "The network that measured it: the first of its evaluation.", required=True),
         column(
             "target",
             pa.string(),
@@ -21,7 +21,7 @@ PROFILES = pa.schema(
         column(
             "strength", pa.float32(), "The farthest measured strength at which images still look like the model's own."
         ),
-        column("label", pa.string(), 'What it moves at that strength, as in "yaw +1.8, smile +0.2".', unit=STD),
+        column("label", pa.string(), 'What it moves at that strength, as in "age +1.8, pose +0.2".', unit=STD),
         column("on_target", pa.float32(), "Effect on the target at that strength.", unit=STD),
         column("off_target", pa.float32(), "Largest absolute effect on anything else at that strength.", unit=STD),
         column(

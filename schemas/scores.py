@@ -3,14 +3,13 @@
 import pyarrow as pa
 
 from schemas.columns import column
-from schemas.edits import EDITS
-from schemas.preservation import BACKGROUND_SHIFT, CHANGE_OUTSIDE, CLIPPED, IDENTITY, MS_SSIM
-
-_EDIT = [field for field in EDITS if field.name != "image"]
+from schemas.edits import EDIT, SAMPLE
+from schemas.preservation import MEASURES
 
 SCORES = pa.schema(
     [
-        *_EDIT,
+        *EDIT,
+        *SAMPLE,
         column("judge", pa.string(), "The network that scored the image.", required=True),
         column("attribute", pa.string(), "What it scored.", required=True),
         column(
@@ -23,18 +22,4 @@ SCORES = pa.schema(
 )
 
 # A row an image; of an unedited one the changes are none. Null where nothing measures it.
-CHANGES = pa.schema(
-    [
-        *_EDIT,
-        IDENTITY,
-        MS_SSIM,
-        CHANGE_OUTSIDE,
-        BACKGROUND_SHIFT,
-        CLIPPED,
-        column(
-            "precision",
-            pa.float32(),
-            "1 where the image's features lie on the manifold of unedited samples, 0 where not; the mean is the precision.",
-        ),
-    ]
-)
+CHANGES = pa.schema([*EDIT, *SAMPLE, *MEASURES])

@@ -3,12 +3,14 @@
 import pyarrow as pa
 
 from schemas.columns import column
+from schemas.edits import DIRECTION, STRENGTH, STRENGTH_INDEX
 from schemas.effects import STD
 
 TRANSFER = pa.schema(
     [
-        column("direction", pa.string(), "The direction that was added.", required=True),
-        column("strength", pa.float32(), "What the direction was multiplied by, gamma.", required=True),
+        DIRECTION,
+        STRENGTH_INDEX,
+        STRENGTH,
         column("judge", pa.string(), "The network that scored the images before and after.", required=True),
         column("attribute", pa.string(), "What it scored.", required=True),
         column("sample_id", pa.int64(), "The sample that the direction was found on.", required=True),

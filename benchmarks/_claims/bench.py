@@ -21,8 +21,8 @@ from pipeline.hspace.noise import NoiseStreams
 from pipeline.models import pretrained
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.labels.annotate import Annotate
-from pipeline.stages.measures.edit import HELD_OUT
 from pipeline.stages.sources.sample import Sample
+from pipeline.stages.sources.sample_ids import HELD_OUT
 
 ATTRIBUTES = ("smile", "glasses", "age", "gender", "yaw")
 BATCH = 32
@@ -106,7 +106,7 @@ class Bench:
         asyrp: bool = False,
     ) -> np.ndarray:
         """Held-out samples, edited."""
-        ids = range(HELD_OUT, HELD_OUT + self.size.few) if ids is None else ids
+        ids = HELD_OUT[: self.size.few] if ids is None else ids
         process = self.sample.reverse_process
         edits = edit if isinstance(edit, list) else edit(len(ids))
         return self.loaded.to_images(process.run(self.loaded.denoiser, self.noise(ids), edits, asyrp=asyrp))

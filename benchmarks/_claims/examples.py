@@ -14,10 +14,10 @@ from pipeline.estimators.selection import select
 from pipeline.hspace.edits import Add
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.labels.annotate import Annotate
-from pipeline.stages.measures.edit import HELD_OUT
 from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.sources.activations import read_steps
 from pipeline.stages.sources.sample import Sample
+from pipeline.stages.sources.sample_ids import HELD_OUT
 
 SPACES = ("h", "x_T")
 DOZENS = 32  # positives, and as many negatives: a few dozen
@@ -68,7 +68,7 @@ def effects_by_n(
     of x_T at `norm` times the norm of the noise, to which the sum is brought back."""
     scores = annotate.scores(store, "portraits").reindex(range(sample.n))["smile"].to_numpy()
     shuffled = np.random.default_rng(0).permutation(sample.n)
-    ids = range(HELD_OUT, HELD_OUT + 2 * bench.size.few)
+    ids = HELD_OUT[: 2 * bench.size.few]
     noise = sample.noise(bench.loaded, ids).x_T()
     found = {}
     if space == "h":

@@ -7,12 +7,12 @@ import pandas as pd
 
 from benchmarks._claims.bench import ATTRIBUTES, BATCH, Bench, Claim
 from pipeline.hspace.edits import Add, Swap
-from pipeline.stages.measures.edit import HELD_OUT
+from pipeline.stages.sources.sample_ids import HELD_OUT
 
 
 def swapping(bench: Bench) -> Iterator[Claim]:
     pairs = bench.size.pairs
-    ids = range(HELD_OUT, HELD_OUT + 2 * pairs)
+    ids = HELD_OUT[: 2 * pairs]
     own, other, now = [], [], []
     for start in range(0, pairs, BATCH // 4):
         here = range(start, min(start + BATCH // 4, pairs))

@@ -9,8 +9,7 @@ from benchmarks._claims.bench import Bench, Claim
 from benchmarks._measured import JUDGE, measured
 from pipeline.annotators.registry import annotator
 from pipeline.hspace.edits import Add
-from pipeline.metrics import preservation
-from pipeline.metrics.preservation import Manifold
+from pipeline.metrics.preservation import Manifold, Pairs, ms_ssim
 from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.labels.embed import Embed
@@ -44,7 +43,7 @@ def offsets(bench: Bench) -> Iterator[Claim]:
     similar, precision = {}, {}
     for gamma in OFFSETS:
         edited = [bench.images([Add(v, gamma)]) for v in directions]
-        similar[gamma] = np.array([preservation.ms_ssim(bench.unedited, images).mean() for images in edited])
+        similar[gamma] = np.array([ms_ssim(Pairs(bench.unedited, images)).mean() for images in edited])
         precision[gamma] = np.array([manifold.contains(features(images)).mean() for images in edited])
     unedited = float(manifold.contains(features(bench.unedited)).mean())
     left = [halved({gamma: float(each[i]) for gamma, each in precision.items()}, unedited) for i in range(DIRECTIONS)]

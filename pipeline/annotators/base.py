@@ -42,6 +42,15 @@ class Annotator(Protocol):
         ...
 
 
+def presence_of(annotator: Annotator) -> str | None:
+    """Return which of an annotator's attributes says how likely an image shows what the model is of at all; None where none does.
+
+    An annotator that has one says so: `presence: ClassVar[str] = "church"`. It counts among what edits preserve, and not among
+    what they do.
+    """
+    return getattr(annotator, "presence", None)
+
+
 @runtime_checkable
 class Embedder(Protocol):
     """What images are compared by. A frozen dataclass, as an annotator is; an annotator may be one too."""

@@ -37,6 +37,7 @@ class Mtcnn:
     name: ClassVar[str] = "mtcnn"
     attributes: ClassVar[tuple[str, ...]] = ("face", "yaw", "pitch", "roll", "mouth_width")
     thresholds: ClassVar[tuple[float, ...]] = (0.5, 0.0, math.nan, 0.0, math.nan)
+    presence: ClassVar[str] = "face"
 
     size: int = 160  # pixels: the shorter side is brought to this ...
     border: int = 40  # ... and this much added around it, or faces that fill their image are missed

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pipeline.metrics.effects import FACE, best_strengths, largest_control
+from pipeline.metrics.effects import best_strengths, largest_control
 from schemas.catalog import CAPTURES, Catalog, Direction
 
 _APPLY = """\
@@ -87,12 +87,11 @@ _ALLOWED = "was allowed to judge directions that are fitted on its own labels"
 _BEYOND = "† Images at about that strength were not measured to be the model's own."
 _UNVERIFIED = "‡ Not verified on images: read off the effects at the strengths that were measured."
 _FALLS = "§ By the fall of the target at minus that strength: it does not rise so far."
-_FACE = "That there is a `face` at all counts as no attribute."
 
 _MORE = {
     "transfer.parquet": "what a direction found on one sample does to that one, and to held-out samples",
     "learning_curve.parquet": "how many labelled samples a direction needs, in h and in x_T",
-    "locality.parquet": "how much of what a direction changes lies inside a region of the image, such as the mouth",
+    "locality.parquet": "how much of what a direction changes lies inside a region of the image",
 }
 
 
@@ -223,7 +222,6 @@ def _effects(catalog: Catalog, effects: pd.DataFrame, controls: pd.DataFrame) ->
         _control(controls),
         *unscored,
         *_marks([supervised[str(name)] for name in best.index]),
-        *([_FACE] if FACE in attributes else []),
     ]
     allowed = any(judge in each.allowed for each in catalog.evaluations)
     return _EFFECTS.format(

@@ -14,6 +14,15 @@ def png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def thumbnail(image: np.ndarray, largest: int = 128) -> bytes:
+    """Return a JPEG of an image (H, W, 3) uint8, at most so many pixels a side, with its colours at full resolution."""
+    small = Image.fromarray(image)
+    small.thumbnail((largest, largest), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "jpeg", quality=90, subsampling=0, optimize=True)
+    return buffer.getvalue()
+
+
 def decode(table: pa.Table) -> np.ndarray:
     """The images of a table of samples: (B, H, W, 3) uint8."""
     cells = table["image"].to_pylist()

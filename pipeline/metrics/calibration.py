@@ -10,19 +10,25 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from pipeline.metrics.response import Response
+
 # An edit leaves the model's own images where, beside unedited samples, and by more than chance, ...
 PRECISION = 0.8  # the precision (Kynkäänniemi et al. 2019) is below this share of that of unedited samples
-FACE = 0.9  # the mean probability of a face is below this share of theirs
+PRESENCE = 0.9  # the mean probability that images show what the model is of is below this share of theirs
 CLIPPED = 0.05  # or so many more of the values are at 0 or 255
 
 NEARER = 0.6  # share of a calibrated strength on a straight line from 0
+BEYOND = (
+    1.25  # times the farthest strength that was verified, up to which a strength per standard deviation is believed
+)
+UNLIKE = 2.0  # times more, or less, that the few samples of a trial may be moved than all samples
 
 
 def realistic(preservation: pd.DataFrame) -> np.ndarray:
     """Of each row of schemas.preservation, whether its images still look like the model's own, by all that was measured of them."""
     unedited = preservation.loc[preservation["direction"] == "unedited"].iloc[0]
     left = preservation["clipped"] > unedited["clipped"] + CLIPPED
-    for column, share in (("precision", PRECISION), ("face", FACE)):
+    for column, share in (("precision", PRECISION), ("presence", PRESENCE)):
         expected = share * unedited[column]
         chance = 1.645 * np.sqrt(expected * (1 - expected) / preservation["n"])  # 95 % of samples of n stay above it
         left |= preservation[column] < expected - chance  # never where it was not measured
@@ -99,15 +105,46 @@ def strength_per_sd(
     return StrengthPerSD(-fall, "fall") if np.isfinite(fall) else None
 
 
-def guess(measured_at: float | None, strengths: Sequence[float]) -> float:
-    """Where to verify a strength per standard deviation, from where it was measured, or None.
+def guess(found: StrengthPerSD | None, strengths: Sequence[float]) -> float:
+    """Return where to verify a strength per standard deviation that was read off measurements at `strengths`.
 
     A little nearer than a straight line from 0 says, since effects level off; without one the farthest measured strength.
     """
-    if measured_at is None:
+    if found is None:
         return max(strengths, key=abs)
+    measured_at = found.measured_at
     least = min((abs(strength) for strength in strengths if strength * measured_at > 0), default=0.0)
     return measured_at * (NEARER if abs(measured_at) < least else 1.0)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a direction did on a few samples at the strength that should move its target by one standard deviation."""
+
+    response: Response
+    few: pd.DataFrame | None = (
+        None  # (S, A) effects on the same few samples at the strengths that all samples were measured at
+    )
+
+    def verify(self, found: StrengthPerSD, target: str, measured: Response) -> StrengthPerSD | None:
+        """Return the strength per standard deviation by this trial and all that was measured before; None where there is none."""
+        on_all = self.response.effect[target] * self._unlike(target, measured)
+        strengths = np.concatenate([measured.strengths, self.response.strengths])
+        effects = np.concatenate([measured.effect[target], on_all])
+        return strength_per_sd(strengths, effects, 1 if found.strength > 0 else -1, beyond=BEYOND)
+
+    def _unlike(self, target: str, measured: Response) -> float:
+        """By how much all samples are moved more than the few, at the strength nearest to the one that was verified."""
+        if self.few is None or not len(self.response.strengths):
+            return 1.0
+        at = self.response.strengths[0]
+        side = np.flatnonzero(measured.strengths * at > 0)
+        if not len(side):
+            return 1.0
+        near = side[np.argmin(np.abs(measured.strengths[side] - at))]
+        few = self.few[target].loc[measured.effect.index[near]]
+        ratio = measured.effect[target].iloc[near] / few if few else 0.0
+        return float(ratio) if 1 / UNLIKE < ratio < UNLIKE else 1.0
 
 
 def monotonicity(scores: np.ndarray) -> float:

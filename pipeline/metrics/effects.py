@@ -11,11 +11,10 @@ import pandas as pd
 from scipy.stats import t as student
 
 CLEAN = 1 / 3  # off target as a share of on target, up to which an edit counts as clean
-FACE = "face"  # of a judge's attributes, the probability of a face: what images are, not what they show
 CONFIDENCE = 0.99  # with which an effect is called significant: beyond the control, and its own sampling error
 
 READING = ["judge", "attribute"]
-EDIT = ["direction", "control", "strength"]
+EDIT = ["direction", "control", "strength_index", "strength"]
 
 
 def effects(scores: pd.DataFrame, std: pd.Series) -> pd.DataFrame:
@@ -134,27 +133,26 @@ def largest_control(table: pd.DataFrame) -> pd.Series:
 
 
 def matrix(table: pd.DataFrame) -> pd.DataFrame:
-    """Effects as a row a (direction, strength), a column an attribute."""
-    return table.pivot(index=["direction", "strength"], columns="attribute", values="effect")
+    """Return effects as a row a (direction, strength_index, strength), a column an attribute."""
+    return table.pivot(index=["direction", "strength_index", "strength"], columns="attribute", values="effect")
 
 
 def on_and_off_target(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame:
     """For every direction in `targets` (name -> attribute) and strength: on_target, off_target, their ratio, and all effects.
 
     on_target has the sign of the strength taken out: > 0 means that the direction does what its name says, both ways. Directions
-    whose target was not judged are left out; whether there is a face (FACE) is not something that a direction is to leave alone.
+    whose target was not judged are left out.
     """
     judged = set(table.loc[table["effect"].notna(), "attribute"])
     known = [name for name, target in targets.items() if target in judged]
     wide = matrix(table[table["direction"].isin(known)]).reset_index()
-    attributes = [column for column in wide.columns if column not in ("direction", "strength")]
+    attributes = [column for column in wide.columns if column not in EDIT]
     values = wide[attributes].to_numpy()
     target = np.array([attributes.index(targets[name]) for name in wide["direction"]], dtype=int)
     rows = np.arange(len(wide))
     on = values[rows, target] * np.sign(wide["strength"].to_numpy())
     others = np.abs(values)
     others[rows, target] = 0
-    others[:, [i for i, name in enumerate(attributes) if name == FACE]] = 0
     off = np.nanmax(others, axis=1) if len(wide) else on
     ratio = np.divide(on, off, out=np.where(on > 0, np.inf, 0.0), where=off > 0)
     return wide.assign(target=wide["direction"].map(targets), on_target=on, off_target=off, ratio=ratio)
@@ -182,15 +180,15 @@ def best_strengths(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame
 def transfer(own: pd.DataFrame, others: pd.DataFrame, std: pd.Series) -> pd.DataFrame:
     """What each edit does to the sample that its direction was found on, beside what it does to held-out samples.
 
-    own, others: scores of edits and of their unedited counterparts, as `effects` takes them; `others` may have more directions.
-    Returns the columns of schemas.transfer.
+    own, others: scores of edits and of their unedited counterparts, as `effects` takes them, at the same strengths; `others` may
+    have more directions. Returns the columns of schemas.transfer.
     """
-    edit = ["direction", "strength", *READING]
+    edit = ["direction", "strength_index", *READING]
     mine = changes(own).rename(columns={"raw": "own"})[[*edit, "sample_id", "own"]]
     both = changes(others).drop(columns="sample_id").merge(mine, on=edit)
     product = both["raw"] * both["own"]
     both["same_way"] = (product > 0).astype(float).where(product.notna())
-    groups = both.groupby([*edit, "sample_id", "own"], sort=False, dropna=False)
+    groups = both.groupby([*edit, "strength", "sample_id", "own"], sort=False, dropna=False)
     table = groups.agg(others=("raw", "mean"), same_way=("same_way", "mean"), n=("raw", "count")).reset_index()
     unit = _unit(table, std)
     return table.assign(own=table["own"] / unit, others=table["others"] / unit)

@@ -1,9 +1,13 @@
 """What an edit leaves alone, each image beside its unedited counterpart, and whether it still looks like the model's own.
 
+A measure is a function of `Pairs` that gives a number an image, under the name of its column in schemas.preservation.
+
 Shapes: n images (n, H, W, 3) uint8, masks (n, H, W), 0 to 1, NaN where an image has no such region, F features.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,45 +17,104 @@ WINDOW = 11  # pixels, of SSIM
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # their weights, finest first (Wang et al. 2003)
 
 
-def identity(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Cosine of the features (n, F) of each image and its edit: (n,)."""
+@dataclass(frozen=True)
+class Pairs:
+    """Edited images beside their unedited counterparts, and what else is known of them; None is not known."""
+
+    before: np.ndarray
+    after: np.ndarray
+    foreground: np.ndarray | None = None  # masks of what an edit may change in the unedited images
+    features: tuple[np.ndarray, np.ndarray] | None = None  # (n, F) before and after
+    manifold: "Manifold | None" = None  # of unedited samples, in these features
+    shown: np.ndarray | None = None  # (n,) probability that an edited image shows what the model is of
+
+
+Measure = TypeVar("Measure", bound=Callable[[Pairs], np.ndarray | None])
+MEASURES: dict[str, Callable[[Pairs], np.ndarray | None]] = {}  # by the names of their columns
+
+
+def measure(function: Measure) -> Measure:
+    """List a function among the measures."""
+    MEASURES[function.__name__] = function
+    return function
+
+
+@measure
+def identity(pairs: Pairs) -> np.ndarray | None:
+    """Return the cosine of the features of each image and its edit: (n,)."""
+    if pairs.features is None:
+        return None
+    before, after = pairs.features
     norms = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
     return (before * after).sum(axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
 
 
-def ms_ssim(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """MS-SSIM (Wang, Simoncelli, Bovik 2003) of each image and its edit: (n,), 1 where they are equal.
+@measure
+def ms_ssim(pairs: Pairs) -> np.ndarray:
+    """Return MS-SSIM (Wang, Simoncelli, Bovik 2003) of each image and its edit: (n,), 1 where they are equal.
 
     As many of the five scales as the images have room for, their weights brought to 1. NaN for images of less than 11 pixels.
     """
-    side = min(before.shape[1:3])
+    side = min(pairs.before.shape[1:3])
     scales = sum(side // max(2**i, i**2) >= WINDOW for i in range(len(SCALES)))  # i**2: as torchmetrics asks
     if not scales:
-        return np.full(len(before), np.nan)
+        return np.full(len(pairs.before), np.nan)
     betas = tuple(np.array(SCALES[:scales]) / sum(SCALES[:scales]))
-    x, y = (torch.from_numpy(images).permute(0, 3, 1, 2).float() for images in (after, before))
+    x, y = (torch.from_numpy(images).permute(0, 3, 1, 2).float() for images in (pairs.after, pairs.before))
     similar = multiscale(x, y, kernel_size=WINDOW, betas=betas, data_range=255.0, reduction="none", normalize="relu")
     return similar.numpy()
 
 
-def clipped(images: np.ndarray) -> np.ndarray:
-    """Share of the values that are 0 or 255: (n,)."""
-    return ((images == 0) | (images == 255)).reshape(len(images), -1).mean(axis=1)
+@measure
+def change_outside(pairs: Pairs) -> np.ndarray | None:
+    """Return the root mean squared change per pixel and channel outside the foreground, in levels of 0 to 255: (n,).
+
+    NaN without an outside.
+    """
+    if pairs.foreground is None:
+        return None
+    change = np.square(pairs.after.astype(np.float64) - pairs.before).mean(axis=-1)
+    return np.sqrt(_mean_outside(change[..., None], pairs.foreground)[:, 0])
 
 
-def change_outside(before: np.ndarray, after: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Root mean squared change per pixel and channel outside the masks, in levels of 0..255: (n,). NaN without an outside."""
-    change = np.square(after.astype(np.float64) - before).mean(axis=-1)
-    return np.sqrt(_mean_outside(change[..., None], masks)[:, 0])
+@measure
+def background_shift(pairs: Pairs) -> np.ndarray | None:
+    """Return the distance of the mean colours outside the foreground, before and after, in levels of 0 to 255: (n,).
+
+    NaN without an outside.
+    """
+    if pairs.foreground is None:
+        return None
+    before, after = (_mean_outside(images, pairs.foreground) for images in (pairs.before, pairs.after))
+    return np.linalg.norm(after - before, axis=1)
 
 
-def background_shift(before: np.ndarray, after: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Distance of the mean colours outside the masks, before and after, in levels of 0..255: (n,). NaN without an outside."""
-    return np.linalg.norm(_mean_outside(after, masks) - _mean_outside(before, masks), axis=1)
+@measure
+def clipped(pairs: Pairs) -> np.ndarray:
+    """Return the share of the values of each edited image that are 0 or 255: (n,)."""
+    at_an_end = (pairs.after == 0) | (pairs.after == 255)
+    return at_an_end.reshape(len(pairs.after), -1).mean(axis=1)
+
+
+@measure
+def precision(pairs: Pairs) -> np.ndarray | None:
+    """Return 1 for each edited image whose features lie on the manifold of unedited samples, else 0: (n,).
+
+    The mean is the precision of Kynkäänniemi et al. 2019, Sec. 3.
+    """
+    if pairs.features is None or pairs.manifold is None:
+        return None
+    return pairs.manifold.contains(pairs.features[1]).astype(np.float32)
+
+
+@measure
+def presence(pairs: Pairs) -> np.ndarray | None:
+    """Return the probability that each edited image shows what the model is of, as a judge says: (n,)."""
+    return pairs.shown
 
 
 def _mean_outside(values: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """(n, H, W, channels) -> (n, channels)."""
+    """Return means (n, channels) of values (n, H, W, channels) outside masks."""
     outside = 1.0 - masks.astype(np.float64)
     area = outside.sum(axis=(1, 2))[:, None]
     sums = np.einsum("nhwc,nhw->nc", values.astype(np.float64), outside)

@@ -9,8 +9,9 @@ from pipeline.models.pretrained import Model
 from pipeline.recipes import find
 from pipeline.recipes.measure import Measurement
 from pipeline.stages.finders.random_directions import RandomDirections
-from pipeline.stages.measures.calibrate import calibrate
+from pipeline.stages.measures.edit_calibrated import trial
 from pipeline.stages.measures.locality import Locality
+from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.publish import Catalog
 from pipeline.stages.report import Report
@@ -36,11 +37,14 @@ def directions(run: Run, model: Model, labels: Annotator) -> tuple[Catalog, Repo
 
     published = [finder for each in evaluations for finder in each.edit.finders]
     distinct = tuple(each for each in single if each.kind == "distinct")
-    catalog = Catalog(
-        found_in,
+    profiles = Profiles(
         tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
         evaluations,
-        calibrations=tuple(calibrate(each, run.held_out) for each in (full, components, *alone)),
+        trials=tuple(trial(each, run.held_out) for each in (full, components, *alone)),
+    )
+    catalog = Catalog(
+        found_in,
+        profiles,
         transfers=tuple(Transfer(measure.origins(stored, distinct, FAR), each) for each in alone),
         localities=tuple(Locality(each.edit, tuple(filter(None, masks))) for each in alone if any(masks)),
         learning_curves=find.learning_curves(difference),

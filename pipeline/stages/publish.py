@@ -3,51 +3,59 @@
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from pipeline.catalog.card import card
+from pipeline.catalog.direction_catalog import SUMS, DirectionCatalog
 from pipeline.engine.stage import Stage, in_order
 from pipeline.engine.store import Store, describe
 from pipeline.errors import UserError
 from pipeline.formats.arrays import write_vectors
 from pipeline.formats.hashes import sha256
 from pipeline.formats.parquet import write_table
-from pipeline.metrics.profiles import nearest, ranks
+from pipeline.metrics.profiles import cosines_by_step
 from pipeline.stages.finders.finder import Row, names_of, read_directions
-from pipeline.stages.measures.calibrate import Calibrate
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
+from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.sources.source import Source
+from pipeline.stages.thumbnails import thumbnails
 from schemas import catalog as schema
 from schemas.columns import table_of
+from schemas.cosines import COSINES
 from schemas.directions import DIRECTIONS
-from schemas.profiles import PROFILES
+from schemas.published import EVALUATION
 
 
 @dataclass(frozen=True)
 class Catalog(Stage):
-    """`catalog.json`, `directions.safetensors`, `README.md`, `SHA256SUMS`; tables of directions, effects, preservation, profiles.
+    """A catalog: the files that schemas.published lists."""
 
-    Where they were measured also `transfer.parquet`, `locality.parquet` and `learning_curve.parquet`.
-    """
-
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     sample: Source  # what the directions were found in
-    finders: tuple[Stage, ...]  # every direction that is published
-    evaluations: tuple[Evaluate, ...]
-    calibrations: tuple[Calibrate, ...] = ()  # of these evaluations
+    profiles: Profiles  # of every direction that is published, and how they were measured
     transfers: tuple[Transfer, ...] = ()  # of image-specific directions
     localities: tuple[Locality, ...] = ()
     learning_curves: tuple[LearningCurve, ...] = ()
+
+    @property
+    def finders(self) -> tuple[Stage, ...]:
+        """Every direction that is published."""
+        return self.profiles.finders
+
+    @property
+    def evaluations(self) -> tuple[Evaluate, ...]:
+        """How they were measured."""
+        return self.profiles.evaluations
 
     @property
     def applied_to(self) -> Source:
@@ -55,14 +63,10 @@ class Catalog(Stage):
         return self.evaluations[0].edit.sample
 
     @property
-    def _more(self) -> dict[str, tuple[Stage, ...]]:
-        """The tables that not every catalog has, by name, and the stages that make them."""
-        tables: dict[str, tuple[Stage, ...]] = {
-            "transfer.parquet": self.transfers,
-            "locality.parquet": self.localities,
-            "learning_curve.parquet": self.learning_curves,
-        }
-        return {name: stages for name, stages in tables.items() if stages}
+    def inputs(self) -> tuple[Stage, ...]:
+        edits = (*(each.edit for each in self.evaluations), *(each.edit for each in self.transfers))
+        subspaces = [stage for each in self.transfers for finder in each.edit.finders for stage in finder.inputs]
+        return tuple(dict.fromkeys((*super().inputs, *self.finders, *self.evaluations, *edits, *subspaces)))
 
     def check(self) -> None:
         if not self.evaluations:
@@ -70,55 +74,56 @@ class Catalog(Stage):
         names = Counter(name for finder in self.finders for name in names_of(finder))
         if twice := [name for name, count in names.items() if count > 1]:
             raise UserError(f"Two finders of one catalog both make {', '.join(twice)}: publish one of them.")
+        behind = [each.control for each in self.evaluations if each.control] + [
+            each.evaluate for each in self.transfers
+        ]
+        if any(each not in self.evaluations for each in behind):
+            raise UserError("A catalog publishes what its figures are compared with: give those evaluations, too.")
 
     def part_bytes(self) -> int:
         n = sum(len(names_of(finder)) for finder in self.finders)
-        return n * self.sample.steps * 4 * math.prod(self.sample.h_shape) + 1_000_000
+        images = sum(len(each.edit.names) * len(each.edit.strengths) for each in self.evaluations) * 40_000
+        return n * self.sample.steps * 4 * math.prod(self.sample.h_shape) + images + 1_000_000
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         rows, vectors = read_directions(store, self.finders)
-        rows = [{**row, "cosines": cosines(row, rows, vectors)} for row in rows]
-        profiles = self._profiles(store, rows, vectors)
-        effects = self._together(store, "effects.parquet", self.evaluations)
-        catalog = self._catalog(rows, profiles)
+        profiles = store.table(self.profiles, "profiles.parquet")
+        catalog = self._catalog(rows, profiles.to_pylist())
 
         (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n")
         write_vectors(out / "directions.safetensors", vectors)
-        write_table(out / "directions.parquet", table_of(rows, DIRECTIONS))
-        write_table(out / "effects.parquet", effects)
-        write_table(out / "preservation.parquet", self._together(store, "preservation.parquet", self.evaluations))
-        write_table(out / "profiles.parquet", table_of(profiles, PROFILES))
-        for name, stages in self._more.items():
-            write_table(out / name, self._together(store, name, stages))
-        (out / "README.md").write_text(
-            card(catalog, effects.to_pandas(), self._controls(store, rows), list(self._more))
-        )
+        for name, table in self._tables(rows, vectors, profiles, store):
+            write_table(out / name, table)
+        files = frozenset(path.name for path in out.iterdir())
+        published = DirectionCatalog(lambda name: (out / name).read_bytes(), files)
+        (out / "README.md").write_text(_card(published))
         sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(out.iterdir())]
-        (out / "SHA256SUMS").write_text("".join(sums))
+        (out / SUMS).write_text("".join(sums))
 
-    @staticmethod
-    def _together(store: Store, name: str, stages: tuple[Stage, ...]) -> pa.Table:
-        return pa.concat_tables([store.table(each, name) for each in stages])
+    def _tables(
+        self, rows: list[Row], vectors: dict[str, np.ndarray], profiles: pa.Table, store: Store
+    ) -> Iterator[tuple[str, pa.Table]]:
+        """Every table by the name of its file."""
+        yield "directions.parquet", table_of(rows, DIRECTIONS)
+        yield "profiles.parquet", profiles
+        for name in ("effects.parquet", "preservation.parquet"):
+            yield name, pa.concat_tables(self._numbered(name, store))
+        yield "cosines.parquet", table_of(cosines(rows, vectors), COSINES)
+        yield "thumbnails.parquet", thumbnails(self.sample, self.evaluations, self.transfers, store)
+        more: dict[str, Sequence[Stage]] = {
+            "learning_curve.parquet": self.learning_curves,
+            "transfer.parquet": self.transfers,
+            "locality.parquet": self.localities,
+        }
+        for name, stages in more.items():
+            if stages:
+                yield name, pa.concat_tables([store.table(each, name) for each in stages])
 
-    def _controls(self, store: Store, rows: list[Row]) -> pd.DataFrame:
-        """Effects of the random directions that the supervised ones were compared with."""
-        supervised = {row["name"] for row in rows if row["attribute"] is not None}
-        measured = [each for each in self.evaluations if supervised & set(each.edit.names)] or self.evaluations
-        return pd.concat([of_controls(store, each, "effects.parquet") for each in measured])
-
-    def _profiles(self, store: Store, rows: list[Row], vectors: dict[str, np.ndarray]) -> list[Row]:
-        """Of the measured directions, each by the first that has it: unsupervised ones ranked, and compared."""
-        published = {row["name"]: row["attribute"] for row in rows}
-        measured = reversed(
-            self._together(store, "profiles.parquet", (*self.calibrations, *self.evaluations)).to_pylist()
-        )
-        by_name = {row["direction"]: row for row in measured}
-        profiles = [by_name[name] for name in published if name in by_name]
-        supervised = {name: vectors[name] for name, attribute in published.items() if attribute is not None}
-        unsupervised = [row for row in profiles if row["direction"] not in supervised]
-        places = ranks(unsupervised)
-        compared = {name: {"rank": rank, **nearest(vectors[name], supervised)} for name, rank in places.items()}
-        return [row | compared.get(row["direction"], {}) for row in profiles]
+    def _numbered(self, name: str, store: Store) -> Iterator[pa.Table]:
+        """A table of each evaluation, with its index."""
+        for index, each in enumerate(self.evaluations):
+            table = store.table(each, name)
+            yield table.add_column(0, EVALUATION, pa.array([index] * len(table), EVALUATION.type))
 
     def _catalog(self, rows: list[Row], profiles: list[Row]) -> schema.Catalog:
         profiled = {row["direction"]: row for row in profiles}
@@ -147,18 +152,24 @@ class Catalog(Stage):
             capture=sample.point,
             h_shape=sample.h_shape,
             directions=[_direction(row, profiled.get(row["name"], {})) for row in rows],
-            evaluations=[
-                schema.Evaluation(
-                    judges=[judge.name for judge in each.judges],
-                    allowed=[judge.name for judge in each.judges if judge.name in each.allowed],
-                    strengths=list(each.edit.strengths),
-                    n=each.edit.n,
-                    seeds=each.edit.seeds,
-                    controls=each.edit.controls,
-                )
-                for each in self.evaluations
-            ],
+            evaluations=[self._evaluation(each) for each in self.evaluations],
             stages=[describe(stage, extents=True) for stage in in_order((self,))],
+        )
+
+    def _evaluation(self, evaluate: Evaluate) -> schema.Evaluation:
+        """How an evaluation measured."""
+        edit, scored = evaluate.edit, evaluate.scored
+        return schema.Evaluation(
+            judges=[judge.name for judge in evaluate.judges],
+            allowed=[judge.name for judge in evaluate.judges if judge.name in evaluate.allowed],
+            directions=[name for name in edit.names if name not in edit.random],
+            strengths=list(edit.strengths),
+            n=edit.n,
+            seeds=edit.seeds,
+            controls=len(edit.random),
+            control=self.evaluations.index(evaluate.control) if evaluate.control else None,
+            embedder=scored.embed.embedder.name if scored.embed else None,
+            foreground=scored.foreground.name if scored.foreground else None,
         )
 
 
@@ -173,20 +184,22 @@ def _direction(row: Row, profile: Row) -> schema.Direction:
     return schema.Direction(**{key: found[key] for key in schema.Direction.model_fields})
 
 
-def of_controls(store: Store, evaluate: Evaluate, name: str) -> pd.DataFrame:
-    """Of a table, the rows of the random directions that an evaluation compares with: its own, and those of its control."""
-    tables = [store.table(each, name).to_pandas() for each in (evaluate, evaluate.control) if each]
-    return pd.concat([table[table["control"]] for table in tables], ignore_index=True)
+def cosines(rows: list[Row], vectors: dict[str, np.ndarray]) -> Iterator[Row]:
+    """Yield the rows of schemas.cosines: each supervised direction beside the others of its attribute."""
+    for row in rows:
+        for other in rows if row["attribute"] is not None else ():
+            if other["attribute"] == row["attribute"] and other is not row:
+                cosine, _ = cosines_by_step(vectors[row["name"]], vectors[other["name"]])
+                yield {"direction": row["name"], "other": other["name"], "cosine": cosine}
 
 
-def cosines(row: Row, rows: list[Row], vectors: dict[str, np.ndarray]) -> list[Row] | None:
-    """Of a direction to the others of its attribute, as whole trajectories; None for an unsupervised direction."""
-    if row["attribute"] is None:
-        return None
-    others = [other["name"] for other in rows if other["attribute"] == row["attribute"] and other is not row]
-    return [{"direction": name, "cosine": _cosine(vectors[row["name"]], vectors[name])} for name in others]
-
-
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = a.ravel().astype(np.float64), b.ravel().astype(np.float64)
-    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+def _card(published: DirectionCatalog) -> str:
+    effects, about = published.table("effects.parquet"), published.about
+    supervised = {direction.name for direction in about.directions if direction.attribute}
+    measured = [i for i, each in enumerate(about.evaluations) if supervised & set(each.directions)] or [0]
+    beside = [about.evaluations[i].control for i in measured if about.evaluations[i].control is not None]
+    controls = effects[effects["control"] & effects["evaluation"].isin([*measured, *beside])]
+    more = [
+        name for name in ("transfer.parquet", "locality.parquet", "learning_curve.parquet") if name in published.files
+    ]
+    return card(about, effects, controls, more)

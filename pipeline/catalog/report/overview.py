@@ -5,7 +5,6 @@ from pathlib import PurePath
 from pipeline.catalog.report import tables
 from pipeline.catalog.report.findings import LARGE, Findings, Group
 from pipeline.catalog.report.markup import Child, Html, amount, el, join, picture, signed, times, words
-from pipeline.metrics.effects import FACE
 
 _LEAD = (
     "Each direction is an offset that, added to the bottleneck of the U-Net at every step of the reverse process, "
@@ -17,7 +16,6 @@ _GROUPS = (
     f"or the best ratio where no strength is that clean. “Clean” counts directions that are, with an effect of {LARGE:g} or more. "
     "Effects are in standard deviations of the attribute over unedited samples."
 )
-_FACE = "That there is a face at all counts as no attribute."
 
 
 def header(findings: Findings) -> Html:
@@ -135,7 +133,7 @@ def _groups(findings: Findings) -> Html | None:
         shares = (f"{group.clean} of {n}", f"{group.largest_is_target} of {n}")
         effects = signed(group.on_target), amount(group.off_target), times(group.ratio)
         rows.append((group.title, " and ".join(map(str, findings.held_out(group))), *shares, *effects))
-    caption = f"{_GROUPS} {_FACE}" if FACE in findings.attributes else _GROUPS
+    caption = _GROUPS
     return el("figure", tables.figures(headings, rows, led=True), el("figcaption", caption))
 
 

@@ -8,8 +8,8 @@ from pipeline.catalog.report.markup import Child, Html, amount, el, join, streng
 
 _NOTE = (
     "Each direction at its best strength, beside its unedited counterparts. Identity: cosine in the features of {features}. "
-    "MS-SSIM: structure at several scales. Change outside: root mean squared change outside the head, and background shift: how "
-    "far its mean colour moves, both in levels of 0 to 255. Clipped: share of values at 0 or 255. Precision: share of images on "
+    "MS-SSIM: structure at several scales. Change outside: root mean squared change outside the foreground, and background "
+    "shift: how far its mean colour moves, both in levels of 0 to 255. Clipped: share of values at 0 or 255. Precision: share of images on "
     "the manifold of unedited samples (k-nearest neighbours in the same features, Kynkäänniemi et al. 2019). Rises: share of "
     "pairs of strengths between which the target goes the right way."
 )
@@ -22,7 +22,7 @@ _HEADINGS = (
     "background shift",
     "clipped",
     "precision",
-    "face",
+    "presence",
     "rises",
 )
 
@@ -66,7 +66,7 @@ def _line(label: str, gamma: str, row: pd.Series, rises: float | None) -> list[C
         *(amount(row[column]) for column in ("identity", "ms_ssim")),
         *(amount(row[column], 1) for column in ("change_outside", "background_shift")),
         *(_percent(row[column]) for column in ("clipped", "precision")),
-        amount(row["face"]),
+        amount(row["presence"]),
         "–" if rises is None else _percent(rises),
     ]
 

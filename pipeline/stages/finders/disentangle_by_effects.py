@@ -22,11 +22,10 @@ from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.edit import Row as Edited
 from pipeline.stages.measures.edit import sample_edited
 from pipeline.stages.measures.evaluate import standard_deviations
+from pipeline.stages.sources.sample_ids import SEARCHED
 from pipeline.stages.sources.source import Source
 from schemas.columns import table_of
 from schemas.directions import TRIALS
-
-SEARCHED = 2_000_000_000  # ids from here on: neither fitted on, nor what effects are published of
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Searches(Stage):
     def _scores(self, v: np.ndarray, strength: float, loaded: tuple[LoadedModel, Scorer]) -> np.ndarray:
         """(n, attributes) of the samples with an edit."""
         model, score = loaded
-        rows = [Edited("v", strength, 0, SEARCHED + i) for i in range(self.n)]
+        rows = [Edited("v", 0, strength, 0, SEARCHED[i]) for i in range(self.n)]
         vectors = {"v": torch.from_numpy(v.astype(np.float32))}
         batches = [rows[start : start + self.sample.batch] for start in range(0, self.n, self.sample.batch)]
         return np.concatenate([score(sample_edited(self.sample, model, batch, vectors)) for batch in batches])

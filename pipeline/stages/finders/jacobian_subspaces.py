@@ -65,7 +65,7 @@ class JacobianSubspaces(Stage):
 
     def needs(self, part: int) -> Iterator[Need]:
         if self.mask:
-            for held_by in sorted({i // self.sample.batch for i in self.ids(part)}):
+            for held_by in sorted({self.sample.part_holding(i) for i in self.ids(part)}):
                 yield one(self.sample, held_by)
 
     def check(self) -> None:
@@ -145,7 +145,7 @@ def _eps(process: ReverseProcess, step: int, x_t: Tensor, decoder: Function) -> 
 def images_of(source: Source, ids: np.ndarray, store: Store) -> np.ndarray:
     """Images (n, H, W, 3) uint8 of some samples, in the order of their ids."""
     seen: dict[int, np.ndarray] = {}
-    for part in sorted({int(i) // source.batch for i in ids}):
+    for part in sorted({source.part_holding(int(i)) for i in ids}):
         table = store.table(source, "samples.parquet", part)
         wanted = table.filter(np.isin(table["sample_id"].to_numpy(), ids))
         seen |= dict(zip(wanted["sample_id"].to_pylist(), decode(wanted), strict=True))

@@ -25,22 +25,33 @@ from pipeline.hspace.edits import AddPerSample
 from pipeline.models.pretrained import LoadedModel
 from pipeline.stages.finders.finder import names_of, read_rows
 from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.sources.sample_ids import MOST_HELD_OUT, SEEDS, held_out
 from pipeline.stages.sources.source import Source
 from schemas.edits import EDITS
 from schemas.samples import IMAGE
 
-HELD_OUT = 1_000_000_000  # ids from here on are never sampled for fitting
-SEED_APART = 1_000_000  # between the first ids of two seeds
 BATCHES = 2  # in a part
+UNEDITED = -1  # the strength_index of what is not edited
 
 
 class Row(NamedTuple):
     """One image to be sampled."""
 
     name: str  # of the direction, or "unedited"
+    strength_index: int  # which of the strengths; UNEDITED
     strength: float
     seed: int
     sample_id: int
+
+
+class Place(NamedTuple):
+    """Which image of an evaluation that is."""
+
+    name: str
+    strength_index: int
+    strength: float
+    seed: int
+    i: int  # which sample of the seed
 
 
 @dataclass(frozen=True)
@@ -58,10 +69,12 @@ class Edit(Stage):
         """The directions, in order."""
         return tuple(name for finder in self.finders for name in names_of(finder))
 
-    @property
-    def controls(self) -> int:
-        """How many of the directions are random."""
-        return sum(len(names_of(finder)) for finder in self.finders if isinstance(finder, RandomDirections))
+    @cached_property
+    def random(self) -> frozenset[str]:
+        """Those of the directions that are random."""
+        return frozenset(
+            name for finder in self.finders if isinstance(finder, RandomDirections) for name in finder.names
+        )
 
     @property
     def samples_each(self) -> int:
@@ -86,7 +99,7 @@ class Edit(Stage):
         return len(self.unedited_parts) - (-self._edits // self._part_rows)
 
     def needs(self, part: int) -> Iterator[Need]:
-        used = {name for name, _, _, _ in self._places(part)}
+        used = {place.name for place in self._places(part)}
         for finder in self.finders:
             if used & set(names_of(finder)):
                 yield one(finder)
@@ -97,9 +110,9 @@ class Edit(Stage):
     def check(self) -> None:
         if self.n < 2:
             raise UserError(f"{self.n} held-out samples: expected at least 2.")
-        if not 1 <= self.seeds <= 1_000 or self.n > SEED_APART:
+        if not 1 <= self.seeds <= SEEDS or self.n > MOST_HELD_OUT:
             raise UserError(
-                f"{self.seeds} seeds of {self.n} held-out samples: expected 1 to 1000 of at most {SEED_APART}."
+                f"{self.seeds} seeds of {self.n} held-out samples: expected 1 to {SEEDS} of at most {MOST_HELD_OUT}."
             )
         if twice := [name for name, count in Counter(self.names).items() if count > 1]:
             raise UserError(f"Two finders both make {', '.join(twice)}: give one of them.")
@@ -116,12 +129,12 @@ class Edit(Stage):
 
     def process(self, part: int, store: Store, loaded: LoadedModel, out: Path) -> None:
         rows = self._rows(part, store)
-        random = {name for finder in self.finders if isinstance(finder, RandomDirections) for name in finder.names}
         images = self._sample(loaded, rows, self._vectors(rows, store))
         table = pa.table(
             [
                 [row.name for row in rows],
-                [row.name in random for row in rows],
+                [row.name in self.random for row in rows],
+                np.array([row.strength_index for row in rows], np.int32),
                 np.array([row.strength for row in rows], np.float32),
                 np.array([row.seed for row in rows], np.int32),
                 np.array([row.sample_id for row in rows]),
@@ -133,37 +146,36 @@ class Edit(Stage):
 
     def counterparts_of(self, part: int) -> list[int]:
         """The parts that hold the unedited counterparts of a part's rows."""
-        return sorted({(seed * self.n + i) // self._part_rows for _, _, seed, i in self._places(part)})
+        return sorted({(place.seed * self.n + place.i) // self._part_rows for place in self._places(part)})
 
     def unedited(self, store: Store) -> pa.Table:
         """The unedited samples, in the order that every edit has them in."""
         return pa.concat_tables([store.table(self, "edits.parquet", part) for part in self.unedited_parts])
 
-    def edited(self, store: Store) -> Iterator[tuple[str, float, pa.Table]]:
-        """(direction, strength, its images), in order: memory holds a part, and the rest of the one before."""
+    def edited(self, store: Store) -> Iterator[pa.Table]:
+        """The images of each direction at each strength, in order: memory holds a part, and the rest of the one before."""
         rest = EDITS.empty_table()
         for part in range(len(self.unedited_parts), self.n_parts):
             rest = pa.concat_tables([rest, store.table(self, "edits.parquet", part)])
             while len(rest) >= self.samples_each:
                 edit, rest = rest.slice(0, self.samples_each), rest.slice(self.samples_each)
-                yield edit["direction"][0].as_py(), edit["strength"][0].as_py(), edit
+                yield edit
 
-    def _places(self, part: int) -> Iterator[tuple[str, float, int, int]]:
-        """(direction, strength, seed, which sample of the seed) of each row of a part."""
+    def _places(self, part: int) -> Iterator[Place]:
+        """What each row of a part is of."""
         unedited = part in self.unedited_parts
         names, strengths = (("unedited",), (0.0,)) if unedited else (self.names, self.strengths)
         first = (part if unedited else part - len(self.unedited_parts)) * self._part_rows
         last = min(first + self._part_rows, len(names) * len(strengths) * self.samples_each)
         for row in range(first, last):
             edit, place = divmod(row, self.samples_each)
-            direction, strength = divmod(edit, len(strengths))
-            yield names[direction], strengths[strength], *divmod(place, self.n)
+            direction, index = divmod(edit, len(strengths))
+            yield Place(names[direction], UNEDITED if unedited else index, strengths[index], *divmod(place, self.n))
 
     def _rows(self, part: int, store: Store) -> list[Row]:
         """What a part samples."""
         return [
-            Row(name, strength, seed, HELD_OUT + seed * SEED_APART + i)
-            for name, strength, seed, i in self._places(part)
+            Row(name, index, strength, seed, held_out(seed, i)) for name, index, strength, seed, i in self._places(part)
         ]
 
     def _vectors(self, rows: Sequence[Row], store: Store) -> dict[str, torch.Tensor]:
@@ -225,11 +237,11 @@ class EditOrigins(Edit):
         self._check_strengths()
 
     def _rows(self, part: int, store: Store) -> list[Row]:
-        wanted = {name for name, _, _, _ in self._places(part)} if part else set(self.names)
+        wanted = {place.name for place in self._places(part)} if part else set(self.names)
         found = read_rows(store, tuple(f for f in self.finders if wanted & set(names_of(f))))
         origins = {row["name"]: row["sample_id"] for row in found if row["name"] in wanted}
         if lost := [name for name, origin in origins.items() if origin is None]:
             raise UserError(f"{lost[0]} was found on no sample of its own: leave its finder out.")
         if part == 0:
-            return [Row("unedited", 0.0, 0, origin) for origin in sorted(set(origins.values()))]
-        return [Row(name, strength, 0, origins[name]) for name, strength, _, _ in self._places(part)]
+            return [Row("unedited", UNEDITED, 0.0, 0, origin) for origin in sorted(set(origins.values()))]
+        return [Row(name, index, strength, 0, origins[name]) for name, index, strength, _, _ in self._places(part)]

@@ -1,4 +1,4 @@
-"""Evaluate: how much each edit changes each attribute, what it leaves alone, and how far a direction may be followed."""
+"""Evaluate: how much each edit changes each attribute, and what it leaves alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,29 +13,26 @@ from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.calibration import realistic
 from pipeline.metrics.effects import beside_control, effects
-from pipeline.metrics.profiles import profile
-from pipeline.stages.finders.finder import Row, check_independent, read_rows
+from pipeline.metrics.response import Response
+from pipeline.stages.finders.finder import check_independent, read_rows
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.score_edits import ScoreEdits
-from schemas.columns import table_of, table_of_frame
+from schemas.columns import table_of_frame
+from schemas.edits import EDIT
 from schemas.effects import EFFECTS
-from schemas.preservation import PRESERVATION
-from schemas.profiles import PROFILES
-from schemas.scores import SCORES
-
-MEASURED = ("identity", "ms_ssim", "change_outside", "background_shift", "clipped", "precision")
+from schemas.preservation import MEASURES, PRESERVATION
 
 
 @dataclass(frozen=True)
 class Evaluate(Stage):
-    """`effects.parquet`, `preservation.parquet`, `profiles.parquet`, and the scores behind them, `scores.parquet`.
+    """`effects.parquet` and `preservation.parquet`.
 
     Effects are in standard deviations of each attribute over the unedited samples. Whoever scored the attribute that a direction
-    was fitted on may not judge it, unless named in `allowed`. Profiles are by the first judge.
+    was fitted on may not judge it, unless named in `allowed`.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     scored: ScoreEdits
     unedited: Annotate  # of samples, by the judges: the unit of effects
@@ -57,7 +54,7 @@ class Evaluate(Stage):
 
     @property
     def judge(self) -> Annotator:
-        """The one that profiles are by."""
+        """The one that directions are named, calibrated and ranked by."""
         return self.judges[0]
 
     def check(self) -> None:
@@ -71,18 +68,12 @@ class Evaluate(Stage):
             check_independent(self.judges, finder, self.allowed)
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
-        rows = read_rows(store, self.edit.finders)
         scores = store.table(self.scored, "scores.parquet").to_pandas()
         changes = store.table(self.scored, "changes.parquet").to_pandas()
         table = effects(scores, standard_deviations(self.unedited, self.judges, store))
         table = self.compared(table, table[table["control"]], store)
-        preserved = preservation(changes, scores)
-        profiles = [self._profile(row, table, preserved, scores) for row in rows if row["method"] != "random"]
-
-        write_table(out / "scores.parquet", table_of_frame(scores, SCORES))
         write_table(out / "effects.parquet", table_of_frame(table, EFFECTS))
-        write_table(out / "preservation.parquet", table_of_frame(preserved, PRESERVATION))
-        write_table(out / "profiles.parquet", table_of(profiles, PROFILES))
+        write_table(out / "preservation.parquet", table_of_frame(preservation(changes), PRESERVATION))
 
     def compared(self, table: pd.DataFrame, controls: pd.DataFrame, store: Store) -> pd.DataFrame:
         """Effects of these directions, beside the random ones of this evaluation, `controls`, and of `control`."""
@@ -94,12 +85,10 @@ class Evaluate(Stage):
         norms = {row["name"]: row["norm"] for row in read_rows(store, finders)}
         return beside_control(table, controls, norms)
 
-    def _profile(self, row: Row, table: pd.DataFrame, preserved: pd.DataFrame, scores: pd.DataFrame) -> Row:
-        name, judge = row["name"], self.judge.name
-        own = table[(table["direction"] == name) & (table["judge"] == judge)]
-        seen = scores[scores["direction"].isin([name, "unedited"]) & (scores["judge"] == judge)]
-        found = profile(name, row["attribute"], own, preserved[preserved["direction"] == name], seen)
-        return {"judge": judge, **found}
+    def responses(self, store: Store) -> dict[str, Response]:
+        """What each direction does at each strength, by the first judge; without the random ones."""
+        table, preserved = (store.table(self, name).to_pandas() for name in ("effects.parquet", "preservation.parquet"))
+        return responses(table[table["judge"] == self.judge.name], preserved)
 
 
 def standard_deviations(annotate: Annotate, judges: tuple[Annotator, ...], store: Store) -> pd.Series:
@@ -108,10 +97,15 @@ def standard_deviations(annotate: Annotate, judges: tuple[Annotator, ...], store
     return pd.concat(by_judge, names=["judge", "attribute"])
 
 
-def preservation(changes: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+def responses(effects: pd.DataFrame, preserved: pd.DataFrame) -> dict[str, Response]:
+    """By direction, from effects by one judge; without the random ones."""
+    of_directions = effects[~effects["control"]].groupby("direction", sort=False)
+    by_direction = dict(list(preserved.groupby("direction", sort=False)))
+    return {str(name): Response.of(own, by_direction[name]) for name, own in of_directions}
+
+
+def preservation(changes: pd.DataFrame) -> pd.DataFrame:
     """Means over the held-out samples of schemas.scores.CHANGES, and whether the images still are the model's own."""
-    edit = ["direction", "control", "strength"]
-    groups = changes.groupby(edit, sort=False)
-    faces = scores[scores["attribute"] == "face"].groupby(edit, sort=False)["score"].mean().rename("face")
-    table = groups[list(MEASURED)].mean().join(groups.size().rename("n")).join(faces).reset_index()
+    groups = changes.groupby([field.name for field in EDIT], sort=False)
+    table = groups[[field.name for field in MEASURES]].mean().join(groups.size().rename("n")).reset_index()
     return table.assign(realistic=realistic(table))

@@ -17,6 +17,8 @@ from pipeline.stages.measures.edit import Edit
 from schemas.columns import table_of
 from schemas.locality import LOCALITY
 
+EDIT = ("direction", "strength_index", "strength")
+
 
 @dataclass(frozen=True)
 class Locality(Stage):
@@ -38,8 +40,8 @@ class Locality(Stage):
         counterparts = decode(self.edit.unedited(store))
         regions = {mask.name: masker(counterparts) for mask, masker in zip(self.masks, maskers, strict=True)}
         rows = [
-            {"direction": direction, "strength": strength, **row}
-            for direction, strength, table in self.edit.edited(store)
+            {**{name: table[name][0].as_py() for name in EDIT}, **row}
+            for table in self.edit.edited(store)
             for row in _rows(counterparts, decode(table), regions)
         ]
         write_table(out / "locality.parquet", table_of(rows, LOCALITY))

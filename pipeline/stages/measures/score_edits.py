@@ -9,21 +9,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.annotators.base import Annotator, Scorer
+from pipeline.annotators.base import Annotator, Scorer, presence_of
 from pipeline.annotators.regions import Mask, Masker, remembered
 from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.formats.images import decode
 from pipeline.formats.parquet import write_table
-from pipeline.metrics import preservation
-from pipeline.metrics.preservation import Manifold
+from pipeline.metrics.preservation import MEASURES, Manifold, Pairs
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.edit import Edit
 from schemas.columns import table_of_frame
+from schemas.edits import EDIT, SAMPLE
 from schemas.scores import CHANGES, SCORES
 
 REFERENCE = 1024  # unedited samples, at most, that say what the model's images look like
-EDIT = ("direction", "control", "strength", "seed", "sample_id")
+IMAGE = [field.name for field in (*EDIT, *SAMPLE)]  # which image a row is of
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,19 @@ class Loaded:
 
     judges: list[Scorer]
     embed: Callable[[np.ndarray], np.ndarray] | None
-    head: Masker | None
+    foreground: Masker | None
 
 
 @dataclass(frozen=True)
 class ScoreEdits(Stage):
     """`scores.parquet`, a row a (image, judge, attribute); `changes.parquet`, a row an image. Part i reads part i of the edits."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     edit: Edit
     judges: tuple[Annotator, ...]
     embed: Embed | None = None  # of unedited samples; what identity and the manifold are measured by
-    head: Mask | None = None  # what an edit may change; the rest of the image is background
+    foreground: Mask | None = None  # what an edit may change; the rest of the image is background
 
     @property
     def n_parts(self) -> int:
@@ -57,51 +57,53 @@ class ScoreEdits(Stage):
             yield self.embed, self.embed.first_parts(REFERENCE)
 
     def check(self) -> None:
-        if self.head:
-            self.head.check(*self.edit.sample.model.image_shape[1:])
+        if self.foreground:
+            self.foreground.check(*self.edit.sample.model.image_shape[1:])
 
     def setup(self) -> Loaded:
         embed = self.embed.embedder.embedder() if self.embed else None
-        head = remembered(self.head.load()) if self.head else None
-        return Loaded([judge.load() for judge in self.judges], embed, head)
+        foreground = remembered(self.foreground.load()) if self.foreground else None
+        return Loaded([judge.load() for judge in self.judges], embed, foreground)
 
     def process(self, part: int, store: Store, loaded: Loaded, out: Path) -> None:
         table = store.table(self.edit, "edits.parquet", part)
-        edits, images = table.select(EDIT).to_pandas(), decode(table)
-        write_table(out / "scores.parquet", table_of_frame(self._scores(edits, images, loaded), SCORES))
-        write_table(out / "changes.parquet", table_of_frame(self._changes(part, edits, images, store, loaded), CHANGES))
+        rows, images = table.select(IMAGE).to_pandas(), decode(table)
+        by_judge = [self._scores(judge, score, images) for judge, score in zip(self.judges, loaded.judges, strict=True)]
+        scores = pd.concat([self._attributes(rows, *each) for each in zip(self.judges, by_judge, strict=True)])
+        pairs = self._pairs(part, rows, images, self._shown(by_judge), store, loaded)
+        changes = rows.assign(**{name: measure(pairs) for name, measure in MEASURES.items()})
+        write_table(out / "scores.parquet", table_of_frame(scores, SCORES))
+        write_table(out / "changes.parquet", table_of_frame(changes, CHANGES))
 
-    def _scores(self, edits: pd.DataFrame, images: np.ndarray, loaded: Loaded) -> pd.DataFrame:
-        """In batches, a judge after the other."""
+    def _scores(self, judge: Annotator, score: Scorer, images: np.ndarray) -> pd.DataFrame:
+        """A row an image, a column an attribute."""
         step = self.edit.sample.batch
-        tables = []
-        for judge, score in zip(self.judges, loaded.judges, strict=True):
-            values = np.concatenate([score(images[start : start + step]) for start in range(0, len(images), step)])
-            wide = edits.join(pd.DataFrame(values, columns=list(judge.attributes)))
-            tables.append(wide.melt(list(EDIT), var_name="attribute", value_name="score").assign(judge=judge.name))
-        return pd.concat(tables, ignore_index=True)
+        values = [score(images[start : start + step]) for start in range(0, len(images), step)]
+        return pd.DataFrame(np.concatenate(values), columns=list(judge.attributes))
 
-    def _changes(
-        self, part: int, edits: pd.DataFrame, images: np.ndarray, store: Store, loaded: Loaded
-    ) -> pd.DataFrame:
+    @staticmethod
+    def _attributes(rows: pd.DataFrame, judge: Annotator, scores: pd.DataFrame) -> pd.DataFrame:
+        """The scores in the long form, without the one that says whether there is anything to score."""
+        wide = rows.join(scores.drop(columns=presence_of(judge) or []))
+        return wide.melt(IMAGE, var_name="attribute", value_name="score").assign(judge=judge.name)
+
+    def _shown(self, by_judge: list[pd.DataFrame]) -> np.ndarray | None:
+        """How likely each image shows what the model is of, by the first judge that looks for it."""
+        looking = ((presence_of(judge), scores) for judge, scores in zip(self.judges, by_judge, strict=True))
+        return next((scores[presence].to_numpy() for presence, scores in looking if presence), None)
+
+    def _pairs(
+        self, part: int, rows: pd.DataFrame, images: np.ndarray, shown: np.ndarray | None, store: Store, loaded: Loaded
+    ) -> Pairs:
         """Each image beside its unedited counterpart, and beside the model's other images."""
-        ids, counterparts = self._counterparts(store, part, set(edits["sample_id"]))
-        own = pd.Index(ids).get_indexer(edits["sample_id"])
-        found = {
-            "ms_ssim": preservation.ms_ssim(counterparts[own], images),
-            "clipped": preservation.clipped(images),
-        }
-        if loaded.head:
-            masks = loaded.head(counterparts)[own]
-            found["change_outside"] = preservation.change_outside(counterparts[own], images, masks)
-            found["background_shift"] = preservation.background_shift(counterparts[own], images, masks)
-        if self.embed and loaded.embed:
-            features = loaded.embed(images)
-            found["identity"] = preservation.identity(loaded.embed(counterparts)[own], features)
-            found["precision"] = (
-                Manifold.of(self.embed.reference(store, REFERENCE)).contains(features).astype(np.float32)
-            )
-        return edits.assign(**{name: found.get(name) for name in CHANGES.names if name not in EDIT})
+        ids, counterparts = self._counterparts(store, part, set(rows["sample_id"]))
+        own = pd.Index(ids).get_indexer(rows["sample_id"])
+        foreground = loaded.foreground(counterparts)[own] if loaded.foreground else None
+        if self.embed is None or loaded.embed is None:
+            return Pairs(counterparts[own], images, foreground, shown=shown)
+        features = loaded.embed(counterparts)[own], loaded.embed(images)
+        manifold = Manifold.of(self.embed.reference(store, REFERENCE))
+        return Pairs(counterparts[own], images, foreground, features, manifold, shown)
 
     def _counterparts(self, store: Store, part: int, wanted: set[int]) -> tuple[np.ndarray, np.ndarray]:
         """The unedited samples among these: sample_id (m,), images (m, H, W, 3)."""

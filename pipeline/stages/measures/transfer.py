@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
+from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.effects import transfer
 from pipeline.stages.measures.edit import EditOrigins
@@ -23,16 +24,23 @@ class Transfer(Stage):
 
     @property
     def inputs(self) -> tuple[Stage, ...]:
-        return (*super().inputs, self.evaluate.unedited)
+        return (*super().inputs, self.evaluate.unedited, self.evaluate.scored)
 
     @property
     def edit(self) -> EditOrigins:
         assert isinstance(self.origins.edit, EditOrigins)
         return self.origins.edit
 
+    def check(self) -> None:
+        if self.edit.strengths != self.evaluate.edit.strengths:
+            raise UserError(
+                f"Samples of their own are edited at strengths {self.edit.strengths}, and held-out ones at "
+                f"{self.evaluate.edit.strengths}: expected the same."
+            )
+
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         std = standard_deviations(self.evaluate.unedited, self.evaluate.judges, store)
         own = store.table(self.origins, "scores.parquet").to_pandas()
-        others = store.table(self.evaluate, "scores.parquet").to_pandas()
+        others = store.table(self.evaluate.scored, "scores.parquet").to_pandas()
         table = transfer(own, others, std)
         write_table(out / "transfer.parquet", table_of_frame(table, TRANSFER))

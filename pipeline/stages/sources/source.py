@@ -80,6 +80,10 @@ class Source(Stage):
     def sample_ids(self, part: int) -> range:
         return range(part * self.batch, min(self.n, (part + 1) * self.batch))
 
+    def part_holding(self, sample_id: int) -> int:
+        """Return the part that holds a sample."""
+        return sample_id // len(self.sample_ids(0))
+
     def check_stored(self) -> None:
         """Raise UserError unless h itself can be read."""
         if not self.stores_h:

@@ -1,0 +1,38 @@
+"""Response: what one direction does at each strength that it was measured at, by one judge."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Response:
+    """S strengths, rising, and A attributes."""
+
+    strengths: np.ndarray  # (S,)
+    effect: pd.DataFrame  # (S, A) standard deviations; a row a strength_index, a column an attribute
+    significant: pd.DataFrame  # (S, A) True or False, None without a control
+    realistic: np.ndarray  # (S,) whether images still look like the model's own
+
+    @classmethod
+    def of(cls, effects: pd.DataFrame, preserved: pd.DataFrame) -> "Response":
+        """From the rows of schemas.effects of one direction by one judge, and its rows of schemas.preservation."""
+        own = preserved.set_index("strength_index").sort_values("strength")
+        effect, significant = (
+            effects.pivot(index="strength_index", columns="attribute", values=values).reindex(own.index)
+            for values in ("effect", "significant")
+        )
+        return cls(own["strength"].to_numpy(float), effect, significant, own["realistic"].to_numpy(bool))
+
+    def beside(self, later: "Response") -> "Response":
+        """Return these strengths and those of a later measurement; where one is in both, the later counts."""
+        left = ~np.isin(self.strengths, later.strengths)
+        strengths = np.concatenate([self.strengths[left], later.strengths])
+        order = np.argsort(strengths, kind="stable")
+        return Response(
+            strengths[order],
+            pd.concat([self.effect[left], later.effect]).iloc[order],
+            pd.concat([self.significant[left], later.significant]).iloc[order],
+            np.concatenate([self.realistic[left], later.realistic])[order],
+        )

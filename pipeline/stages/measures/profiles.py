@@ -1,0 +1,108 @@
+"""Profiles: of every direction that was measured what it does, how far it may be followed, and what it is nearest to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.formats.parquet import write_table
+from pipeline.metrics.calibration import Trial
+from pipeline.metrics.effects import effects
+from pipeline.metrics.profiles import nearest, profile, ranks, verified
+from pipeline.stages.finders.finder import Row, read_directions
+from pipeline.stages.measures.edit_calibrated import EditCalibrated
+from pipeline.stages.measures.evaluate import Evaluate, preservation, responses, standard_deviations
+from pipeline.stages.measures.score_edits import ScoreEdits
+from schemas.columns import table_of
+from schemas.profiles import PROFILES
+
+
+@dataclass(frozen=True)
+class Profiles(Stage):
+    """`profiles.parquet`: one row a measured direction, by the first judge of its evaluation.
+
+    Where there are trials, strengths per standard deviation are verified on their images, and corrected by them; the strengths of
+    trials count for the valid range as any other. Unsupervised directions are ranked, and compared with the supervised ones.
+    """
+
+    finders: tuple[Stage, ...]  # whose directions are profiled, where they were measured
+    evaluations: tuple[Evaluate, ...]
+    trials: tuple[ScoreEdits, ...] = ()  # of EditCalibrated, of directions of these evaluations
+
+    @property
+    def inputs(self) -> tuple[Stage, ...]:
+        behind = (stage for each in self.evaluations for stage in (each.scored, *each.inputs))
+        return tuple(dict.fromkeys((*super().inputs, *behind)))
+
+    def check(self) -> None:
+        if twice := [
+            name for each in self.evaluations for name in each.edit.names if self._measured_by(name) is not each
+        ]:
+            raise UserError(f"Two evaluations both measure {twice[0]}: leave it out of one of them.")
+        if any(_evaluated(trial) not in self.evaluations for trial in self.trials):
+            raise UserError("A trial is of another evaluation than these: give that one, too.")
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        rows, vectors = read_directions(store, self.finders)
+        published = {row["name"]: row["attribute"] for row in rows}
+        by_name = {row["direction"]: row for each in self.evaluations for row in self._of(each, published, store)}
+        profiles = [by_name[name] for name in published if name in by_name]
+        supervised = {name: vectors[name] for name, attribute in published.items() if attribute is not None}
+        places = ranks([row for row in profiles if row["direction"] not in supervised])
+        compared = {name: {"rank": rank, **nearest(vectors[name], supervised)} for name, rank in places.items()}
+        table = [row | compared.get(row["direction"], {}) for row in profiles]
+        write_table(out / "profiles.parquet", table_of(table, PROFILES))
+
+    def _measured_by(self, name: str) -> Evaluate:
+        return next(each for each in self.evaluations if name in each.edit.names)
+
+    def _of(self, evaluate: Evaluate, published: dict[str, str | None], store: Store) -> Iterator[Row]:
+        """The profiles of an evaluation's directions, before they are compared with one another."""
+        scores = store.table(evaluate.scored, "scores.parquet").to_pandas()
+        scores = scores[scores["judge"] == evaluate.judge.name]
+        by_direction = dict(list(scores.groupby("direction", sort=False)))
+        trials = self._trials(evaluate, scores, store)
+        for name, measured in evaluate.responses(store).items():
+            if name in published:
+                own = pd.concat([by_direction["unedited"], by_direction[name]])
+                row = profile(published[name], measured, own)
+                if name in trials:
+                    row = verified(row, measured, trials[name])
+                yield {"direction": name, "judge": evaluate.judge.name, **row}
+
+    def _trials(self, evaluate: Evaluate, scores: pd.DataFrame, store: Store) -> dict[str, Trial]:
+        """What the trials of an evaluation's directions showed, by direction. scores: the evaluation's, by its first judge."""
+        return {
+            name: trial
+            for scored in self.trials
+            if _evaluated(scored) == evaluate
+            for name, trial in _read(scored, evaluate, scores, store)
+        }
+
+
+def _evaluated(trial: ScoreEdits) -> Evaluate | None:
+    """The evaluation that measured the directions of a trial."""
+    return trial.edit.evaluate if isinstance(trial.edit, EditCalibrated) else None
+
+
+def _read(scored: ScoreEdits, evaluate: Evaluate, measured: pd.DataFrame, store: Store) -> Iterator[tuple[str, Trial]]:
+    """What a trial showed of each of its directions, beside what the same few samples did in the evaluation."""
+    std = standard_deviations(evaluate.unedited, (evaluate.judge,), store)
+    scores = store.table(scored, "scores.parquet").to_pandas()
+    scores = scores[scores["judge"] == evaluate.judge.name]
+    preserved = preservation(store.table(scored, "changes.parquet").to_pandas())
+    table = store.table(evaluate, "effects.parquet").to_pandas()
+    tried = responses(evaluate.compared(effects(scores, std), table[table["control"]], store), preserved)
+    few: dict[str, pd.DataFrame] = {}
+    if scored.edit.samples_each < evaluate.edit.samples_each:
+        same = effects(measured[measured["sample_id"].isin(set(scores["sample_id"]))], std)
+        few = {
+            str(name): own.pivot(index="strength_index", columns="attribute", values="effect")
+            for name, own in same.groupby("direction", sort=False)
+        }
+    for name, response in tried.items():
+        yield name, Trial(response, few.get(name))

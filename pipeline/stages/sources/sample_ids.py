@@ -1,0 +1,14 @@
+"""Which sample ids are for what: a sample's noise depends on the seed of a run and its id alone, and no id serves two purposes."""
+
+FITTED = range(0, 1_000_000_000)  # directions are found in these
+HELD_OUT = range(1_000_000_000, 1_500_000_000)  # effects are measured on these
+FRESH = range(1_500_000_000, 2_000_000_000)  # nothing that the pipeline makes looks at these: to check what it says
+SEARCHED = range(2_000_000_000, 3_000_000_000)  # effects that choose what to project away are measured on these
+
+SEEDS = 500  # draws of held-out samples, at most
+MOST_HELD_OUT = len(HELD_OUT) // SEEDS  # samples of a draw, at most
+
+
+def held_out(seed: int, i: int) -> int:
+    """Return the id of sample i of a draw of held-out samples; both count from 0."""
+    return HELD_OUT.start + seed * MOST_HELD_OUT + i
