@@ -16,15 +16,16 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks._report import verdict
-from pipeline.annotators.registry import annotator
 from pipeline.domains import portraits
 from pipeline.domains.portraits.model import bundled
+from pipeline.domains.portraits.run import PORTRAITS
 from pipeline.engine.plan import StagePlan, check_space, plan
 from pipeline.engine.runner import Agenda
 from pipeline.engine.stage import Stage, in_order
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.recipes.directions import directions
+from pipeline.recipes.domain import Domain
 from schemas.run import Run
 
 # The project's own bars, in seconds after imports, on two cores.
@@ -35,7 +36,7 @@ TARGETS = {
     "refused_seconds": ("<=", 1.0),  # a billion samples
     "lookups_over_plan": (">=", 10.0),  # the opponent's time over ours, of the large run
 }
-LARGE = Run(samples=20_000, steps=50)
+LARGE = PORTRAITS.model_copy(update={"samples": 20_000, "steps": 50})
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,9 @@ def main() -> int:
     many = 10_000 if quick else 100_000
     with tempfile.TemporaryDirectory(prefix="hspace-") as folder:
         store = Store(Path(folder) / "root")
-        goals(Run())  # the shape of h, which is found once a process, and what is imported on the way
-        plan(goals(Run()), store)
-        demo = timed(lambda: plan(goals(Run()), store), rounds)
+        goals(PORTRAITS)  # the shape of h, which is found once a process, and what is imported on the way
+        plan(goals(PORTRAITS), store)
+        demo = timed(lambda: plan(goals(PORTRAITS), store), rounds)
         ours, theirs = [], []
         for _ in range(rounds):
             ours.append(once(lambda: plan(goals(LARGE), store)))
@@ -101,7 +102,7 @@ def main() -> int:
 
 
 def goals(run: Run) -> tuple[Stage, ...]:
-    return directions(run, bundled(str(portraits.MODEL)), annotator("portraits"))
+    return directions(run, Domain.of(run, bundled(str(portraits.MODEL))))
 
 
 def looked_up(wanted: tuple[Stage, ...], store: Store) -> int:
@@ -125,7 +126,7 @@ def agenda(n: int, store: Store) -> tuple[list[StagePlan], Agenda]:
 def refusal(store: Store) -> None:
     """A request that nobody can mean."""
     try:
-        check_space(plan(goals(Run(samples=10**9)), store), store)
+        check_space(plan(goals(PORTRAITS.model_copy(update={"samples": 10**9})), store), store)
     except UserError:
         return
     raise AssertionError("a billion samples were planned")

@@ -2,26 +2,26 @@
 
 from jobs.command_line import carry_out, console, main
 from jobs.options import Where, options
-from pipeline.annotators.registry import annotator
 from pipeline.domains import portraits
 from pipeline.domains.portraits.model import bundled
+from pipeline.domains.portraits.run import PORTRAITS
 from pipeline.recipes.directions import directions
+from pipeline.recipes.domain import Domain
 from pipeline.stages.publish import Catalog
 from pipeline.stages.report import Report
 from schemas.run import Run
 
 
-@options(Run, root="runs/faces")
+@options(PORTRAITS, root="runs/faces")
 def faces(run: Run, where: Where) -> None:
     """Make a measured direction catalog of the bundled portraits, and a report to look at."""
 
     def goals() -> tuple[Catalog, Report]:
-        labels = annotator("portraits")
-        if run.images is not None:
+        if run.images is not None and run.annotator == PORTRAITS.annotator:
             console.print(
-                f"Labels: by {labels.name!r}, which knows the bundled drawings; of photographs they mean nothing."
+                f"Labels: by {run.annotator!r}, which knows the bundled drawings; of photographs they mean nothing."
             )
-        return directions(run, bundled(run.model or str(portraits.MODEL)), labels)
+        return directions(run, Domain.of(run, bundled(run.model or str(portraits.MODEL))))
 
     store, [catalog, report] = carry_out(goals, where)
     console.print(f"Catalog: {store.folder(catalog)}")

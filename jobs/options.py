@@ -20,27 +20,30 @@ class Where(NamedTuple):
     plan: Annotated[bool, Option("--plan", help="Print what would be made, and stop.")] = False
 
 
-def options(of: type[BaseModel], root: str) -> Callable[[Callable[[Any, Where], None]], Callable[..., None]]:
-    """A decorator: from a function of a run and where to work, to a typer command with an option for each field of both."""
+def options(defaults: BaseModel, root: str) -> Callable[[Callable[[Any, Where], None]], Callable[..., None]]:
+    """A decorator: from a function of a run and where to work, to a typer command with an option for each field of both.
+
+    defaults: a run, whose settings hold where none is given.
+    """
     runs = {
         name: inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=field.get_default(call_default_factory=True),
+            default=getattr(defaults, name),
             annotation=Annotated[field.rebuild_annotation(), Option(help=field.description)],
         )
-        for name, field in of.model_fields.items()
+        for name, field in type(defaults).model_fields.items()
     }
     hints = inspect.get_annotations(Where)
-    defaults = {"root": Path(root), **Where._field_defaults}
+    roots = {"root": Path(root), **Where._field_defaults}
     where = {
-        name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=hints[name])
+        name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=roots[name], annotation=hints[name])
         for name in Where._fields
     }
 
     def decorate(job: Callable[[Any, Where], None]) -> Callable[..., None]:
         def command(**given: Any) -> None:
-            job(of(**{name: given[name] for name in runs}), Where(**{name: given[name] for name in where}))
+            job(type(defaults)(**{name: given[name] for name in runs}), Where(**{name: given[name] for name in where}))
 
         parameters = {**where, **runs}
         command.__doc__, command.__name__ = job.__doc__, job.__name__

@@ -1,9 +1,9 @@
 """What decides a result, as JSON that is hashed.
 
 A setting is a number, a string, a tuple, a dict, a function or a dataclass. A dataclass is described by what it is, by its fields
-but for those that are `not_hashed`, and by what else it says of itself (`SAID`): its name, version, attributes, thresholds, presence.
-A plug that is brought along, a class or function outside this project, is told from others by its module too, and by its source where
-it has no version: change its code, and what it made is made again.
+but for those that are `not_hashed`, and by what else it says of itself (`SAID`): its name, version, attributes, thresholds ...
+A plug that is brought along, a class or function outside this project, is told from others by its module, too, and by its source
+where it has no version: change its code, and what it made is made again.
 """
 
 import dataclasses

@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -16,29 +17,18 @@ from schemas import (
     catalog,
     directions,
     edits,
-    effects,
-    learning_curve,
-    locality,
-    preservation,
-    profiles,
     run,
     samples,
     scores,
-    transfer,
 )
 from schemas.columns import meaning_of, unit_of
+from schemas.published import TABLES
 
 FILE = Path(__file__).parents[1] / "docs" / "formats.md"
 
 # Title, the module that says what it is, and its columns.
-PUBLISHED: tuple[tuple[str, ModuleType, pa.Schema], ...] = (
-    ("directions.parquet", directions, directions.DIRECTIONS),
-    ("effects.parquet", effects, effects.EFFECTS),
-    ("profiles.parquet", profiles, profiles.PROFILES),
-    ("preservation.parquet", preservation, preservation.PRESERVATION),
-    ("learning_curve.parquet", learning_curve, learning_curve.LEARNING_CURVE),
-    ("transfer.parquet", transfer, transfer.TRANSFER),
-    ("locality.parquet", locality, locality.LOCALITY),
+PUBLISHED: tuple[tuple[str, ModuleType, pa.Schema], ...] = tuple(
+    (name, import_module(f"schemas.{name.removesuffix('.parquet')}"), table) for name, table in TABLES.items()
 )
 INTERMEDIATE: tuple[tuple[str, ModuleType, pa.Schema], ...] = (
     ("samples.parquet", samples, samples.SAMPLES),

@@ -11,19 +11,19 @@ class Run(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str | None = Field(
-        default=None,
-        description="Folder of the bundled model, or of a copy of it; others are refused: the annotator knows its drawings only.",
+        default=None, description="Folder of a diffusers model, or its repository on the model hub."
     )
+    annotator: str | None = Field(default=None, description="Who labels the samples that directions are fitted on.")
     samples: int = Field(default=896, description="Samples to find directions in.")
     images: Path | None = Field(
         default=None,
-        description="Folder or Parquet of portraits, drawn as the bundled ones, to find directions in, instead of in samples.",
+        description="Folder or Parquet of real images to find directions in, instead of in samples.",
     )
     steps: int = Field(default=16, description="T, steps of the reverse process.")
     eta: float = Field(default=1.0, description="0 = DDIM, 1 = DDPM.")
     seed: int = Field(default=0, description="Of the samples' noise.")
     attributes: str = Field(
-        default="smile,glasses,age,gender,yaw", description="What to find directions for, by commas."
+        default="", description="What to find directions for, by commas; without, all that the annotator scores."
     )
     top: int = Field(default=128, description="Positives, and as many negatives, of an attribute (Eq. 11).")
     activations: bool = Field(
@@ -40,8 +40,12 @@ class Run(BaseModel):
         default=8, description="Samples whose Jacobians give directions of single images; 0 leaves them out."
     )
     region: list[str] = Field(
-        default=["image", "eyes", "mouth"],
-        description="Where to look for what changes: image, eyes, nose, mouth, head, box:LEFT,TOP,RIGHT,BOTTOM, or an image file.",
+        default=["image"],
+        description="Where to look for what changes: image, box:LEFT,TOP,RIGHT,BOTTOM, an image file, or a region by name.",
+    )
+    foreground: str | None = Field(
+        default=None,
+        description="What an edit may change, as --region takes it: the change of the rest is measured.",
     )
     held_out: int = Field(
         default=28,
@@ -52,14 +56,13 @@ class Run(BaseModel):
         description="What the supervised directions are measured on: demo, or paper: 100 samples of each of 10 seeds.",
     )
     judge: list[str] = Field(
-        default=["portraits-judge", "mtcnn"],
-        description="Who measures. Directions are named, calibrated and ranked by the first.",
+        default=[], description="Who measures. Directions are named, calibrated and ranked by the first."
     )
     allow_judge: list[str] = Field(
         default=[], description="A judge that may measure directions fitted on its own scores."
     )
     facenet_weights: Path | None = Field(
-        default=None, description="FaceNet weights, to measure identity by; without, the first judge's features."
+        default=None, description="Weights of FaceNet, to measure identity by; without, features of a judge."
     )
     by_effects: bool = Field(
         default=False, description="Also project away only what each direction is measured to move beside its target."

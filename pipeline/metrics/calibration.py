@@ -118,7 +118,7 @@ def guess(found: StrengthPerSD | None, strengths: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Verification:
     """What a direction did on a few samples at the strength that should move its target by one standard deviation."""
 
     response: Response

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.metrics.calibration import (
     StrengthPerSD,
-    Trial,
+    Verification,
     in_valid_range,
     monotonicity,
     strength_per_sd,
@@ -56,16 +56,16 @@ def calibrated(row: dict[str, Any]) -> StrengthPerSD | None:
     return None if row["strength_per_sd"] is None else StrengthPerSD(row["strength_per_sd"], row["strength_by"])
 
 
-def verified(row: dict[str, Any], measured: Response, trial: Trial) -> dict[str, Any]:
-    """Return a profile by all that it was made of, and a trial of its strength per standard deviation.
+def verified(row: dict[str, Any], measured: Response, verification: Verification) -> dict[str, Any]:
+    """Return a profile by all that it was made of, and a verification of its strength per standard deviation.
 
     Without a target or such a strength there is nothing to verify.
     """
     target, found = row["target"], calibrated(row)
     if target is None or found is None:
         return row
-    row = row | describe(target, 1 if found.strength > 0 else -1, measured.beside(trial.response))
-    corrected = trial.verify(found, target, measured)
+    row = row | describe(target, 1 if found.strength > 0 else -1, measured.beside(verification.response))
+    corrected = verification.verify(found, target, measured)
     if corrected is None:
         return row | {"strength_per_sd": None, "strength_by": None, "strength_in_range": None, "verified": True}
     same = corrected.by == found.by
@@ -73,7 +73,7 @@ def verified(row: dict[str, Any], measured: Response, trial: Trial) -> dict[str,
     return row | {
         "strength_per_sd": corrected.strength,
         "strength_by": corrected.by,
-        "strength_in_range": bool(trial.response.realistic.all()) if same else in_range,
+        "strength_in_range": bool(verification.response.realistic.all()) if same else in_range,
         "verified": same,
     }
 

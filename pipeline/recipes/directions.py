@@ -3,13 +3,11 @@
 Every stage is a description of what to make; nothing runs here.
 """
 
-from pipeline.annotators.base import Annotator
-from pipeline.annotators.registry import mask
-from pipeline.models.pretrained import Model
 from pipeline.recipes import find
+from pipeline.recipes.domain import Domain
 from pipeline.recipes.measure import Measurement
 from pipeline.stages.finders.random_directions import RandomDirections
-from pipeline.stages.measures.edit_calibrated import trial
+from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.transfer import Transfer
@@ -21,14 +19,13 @@ NEAR = (-2.0, 2.0)  # strengths of principal components, in standard deviations 
 FAR = (-4.0, 4.0)  # and of directions of single images
 
 
-def directions(run: Run, model: Model, labels: Annotator) -> tuple[Catalog, Report]:
-    """The catalog of a run and its report, of a model whose images `labels` knows."""
-    found_in, sample, stored = find.sources(run, model, labels)
-    unsupervised, difference, better = find.finders(run, found_in, labels)
-    masks = [None if name == "image" else mask(name) for name in dict.fromkeys(run.region)]
-    single = find.of_single_images(stored, min(run.jacobians, stored.n), masks)
+def directions(run: Run, domain: Domain) -> tuple[Catalog, Report]:
+    """The catalog of a run and its report."""
+    found_in, sample, stored = find.sources(run, domain)
+    unsupervised, difference, better = find.finders(run, found_in, domain)
+    single = find.of_single_images(stored, min(run.jacobians, stored.n), domain.regions)
 
-    measure = Measurement.by(run.judge, sample, tuple(run.allow_judge), run.facenet_weights, run.protocol)
+    measure = Measurement(sample, domain, tuple(run.allow_judge), run.protocol)
     full, *others = measure.supervised(difference, better, run.held_out, run.by_effects)
     few = max(2, run.held_out // 4)
     components = measure.unsupervised((unsupervised,), NEAR, few, "components")
@@ -40,13 +37,15 @@ def directions(run: Run, model: Model, labels: Annotator) -> tuple[Catalog, Repo
     profiles = Profiles(
         tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
         evaluations,
-        trials=tuple(trial(each, run.held_out) for each in (full, components, *alone)),
+        verified_by=tuple(verification(each, run.held_out) for each in (full, components, *alone)),
     )
     catalog = Catalog(
         found_in,
         profiles,
         transfers=tuple(Transfer(measure.origins(stored, distinct, FAR), each) for each in alone),
-        localities=tuple(Locality(each.edit, tuple(filter(None, masks))) for each in alone if any(masks)),
+        localities=tuple(
+            Locality(each.edit, regions) for each in alone if (regions := tuple(filter(None, domain.regions)))
+        ),
         learning_curves=find.learning_curves(difference),
     )
     return catalog, Report(catalog)

@@ -2,12 +2,11 @@
 
 from typing import NamedTuple, cast
 
-from pipeline.annotators.base import Annotator
 from pipeline.annotators.regions import Mask
 from pipeline.engine.stage import Stage
 from pipeline.errors import UserError
 from pipeline.imagesets import image_set
-from pipeline.models.pretrained import Model
+from pipeline.recipes.domain import WHOLE, Domain
 from pipeline.stages.finders.by_step import EXACT
 from pipeline.stages.finders.jacobian_directions import JacobianDirections
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
@@ -47,10 +46,11 @@ class Found(NamedTuple):
     better: tuple[Stage, ...]  # what separates better; which of these is best differs by attribute
 
 
-def sources(run: Run, model: Model, labels: Annotator) -> Sources:
+def sources(run: Run, domain: Domain) -> Sources:
     """Samples with their activations or sketches of them, or real images, inverted."""
     if run.images is not None and not run.activations:
         raise UserError("Real images are inverted with their activations stored: leave --no-activations out.")
+    model = domain.model
     sample = Sample(model, run.samples, run.steps, run.eta, seed=run.seed)
     fewer = Sample(model, min(run.samples, YARDSTICK), run.steps, run.eta, seed=run.seed)
     if run.images is not None:
@@ -58,13 +58,15 @@ def sources(run: Run, model: Model, labels: Annotator) -> Sources:
         return Sources(inverted, fewer, inverted)
     if run.activations:
         return Sources(sample, sample, sample)
-    sketched = SketchedSample(model, run.samples, run.steps, run.eta, seed=run.seed, annotator=labels, block=run.block)
+    sketched = SketchedSample(
+        model, run.samples, run.steps, run.eta, seed=run.seed, annotator=domain.annotator, block=run.block
+    )
     return Sources(sketched, sketched, fewer)
 
 
-def finders(run: Run, source: Source, labels: Annotator) -> Found:
+def finders(run: Run, source: Source, domain: Domain) -> Found:
     """Exact fits up to some thousands of samples, and fits of sketches beyond."""
-    wanted = tuple(name.strip() for name in run.attributes.split(",") if name.strip())
+    labels, wanted = domain.annotator, domain.attributes
     across = cast(Across, run.across)  # the stage checks it
     annotate = Annotate(source, (labels,), purpose=f"by {labels.name}")
     if run.activations and source.n <= EXACT:
@@ -78,12 +80,14 @@ def finders(run: Run, source: Source, labels: Annotator) -> Found:
     )
 
 
-def of_single_images(source: Source, n: int, masks: list[Mask | None]) -> tuple[JacobianDirections, ...]:
+def of_single_images(source: Source, n: int, regions: tuple[Mask | None, ...]) -> tuple[JacobianDirections, ...]:
     """Of the first n samples, in each region: what singular vectors at three steps have in common, and their mean subspaces."""
     at = tuple(sorted({source.steps * quarter // 4 for quarter in (1, 2, 3)}))
     subspaces = [
-        JacobianSubspaces(source, tuple(range(n)), at, VECTORS, mask, purpose=mask.name if mask else "whole images")
-        for mask in masks
+        JacobianSubspaces(
+            source, tuple(range(n)), at, VECTORS, region, purpose=region.name if region else f"whole {WHOLE}s"
+        )
+        for region in regions
         if n
     ]
     distinct = (JacobianDirections(each, source, 3, purpose=f"{each.purpose}, distinct") for each in subspaces)

@@ -1,16 +1,11 @@
 """How the directions of a job are measured: by whom, on how many held-out samples, beside which control."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.annotators.base import Annotator, Embedder
-from pipeline.annotators.facenet import facenet
-from pipeline.annotators.landmarks import Landmarks
-from pipeline.annotators.registry import annotator
 from pipeline.engine.stage import Stage
 from pipeline.errors import UserError
+from pipeline.recipes.domain import Domain
 from pipeline.stages.finders.disentangle import Disentangle
 from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects
 from pipeline.stages.finders.finder import fitted_with, names_of
@@ -37,6 +32,7 @@ class Edits(NamedTuple):
 
 # Table I of Haas et al. 2024: 100 samples of each of 10 seeds. Its strength is not given.
 PAPER = Edits((1.0,), 100, 10)
+PROTOCOLS = ("demo", "paper")
 
 
 @dataclass(frozen=True)
@@ -44,21 +40,13 @@ class Measurement:
     """Who measures, and what edits are compared with. Its methods wire evaluations."""
 
     sample: Source  # whose model makes the held-out samples
-    judges: tuple[Annotator, ...]
-    embedder: Embedder | None
-    allowed: tuple[str, ...]
+    domain: Domain
+    allowed: tuple[str, ...]  # judges that may judge directions of their own
     protocol: str
 
-    @classmethod
-    def by(
-        cls, judges: Sequence[str], sample: Source, allowed: tuple[str, ...], weights: Path | None, protocol: str
-    ) -> "Measurement":
-        """The judges by name. Identity is measured by FaceNet where its weights are given, else by the first judge's features."""
-        if protocol not in ("demo", "paper"):
-            raise UserError(f"There is no protocol {protocol!r}; expected demo or paper.")
-        named = tuple(annotator(name) for name in dict.fromkeys(judges))
-        own = next((judge for judge in named[:1] if isinstance(judge, Embedder)), None)
-        return cls(sample, named, facenet(weights) if weights else own, allowed, protocol)
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise UserError(f"There is no protocol {self.protocol!r}; expected {' or '.join(PROTOCOLS)}.")
 
     def supervised(
         self, difference: Stage, better: tuple[Stage, ...], held_out: int, by_effects: bool
@@ -92,16 +80,16 @@ class Measurement:
     def origins(self, source: Source, finders: tuple[Stage, ...], strengths: tuple[float, ...]) -> ScoreEdits:
         """Edits of the samples that directions were found on."""
         edit = EditOrigins(source, finders, strengths, purpose="directions of single images")
-        return ScoreEdits(edit, self.judges[:1], purpose="their own images")
+        return ScoreEdits(edit, self.domain.judges[:1], purpose="their own images")
 
     def evaluate(
         self, finders: tuple[Stage, ...], edits: Edits, purpose: str, control: Evaluate | None = None
     ) -> Evaluate:
         """Edits by these finders' directions, scored by the judges; `purpose` says what they are, for people."""
         edit = Edit(self.sample, finders, *edits, purpose=purpose)
-        embed = Embed(self.sample, self.embedder) if self.embedder else None
-        scored = ScoreEdits(edit, self.judges, embed, Landmarks("head"), purpose=purpose)
-        unedited = Annotate(self.sample, self.judges, purpose="by the judges")
+        embed = Embed(self.sample, self.domain.embedder) if self.domain.embedder else None
+        scored = ScoreEdits(edit, self.domain.judges, embed, self.domain.foreground, purpose=purpose)
+        unedited = Annotate(self.sample, self.domain.judges, purpose="by the judges")
         return Evaluate(scored, unedited, control, self.allowed, purpose=purpose)
 
     def _by_effects(self, finder: Stage) -> Stage:

@@ -280,10 +280,17 @@ def test_effects_are_by_every_judge_beside_a_control_and_calibrated(made):
     catalog = Catalog.model_validate_json((folder / "catalog.json").read_text())
     assert [each.name for each in catalog.directions if each.label] == profiles["direction"].tolist()
     assert len(profiles) == len(catalog.directions)
+    directions = pq.read_table(folder / "directions.parquet").to_pandas().set_index("name")
     calibrated = [
-        pq.read_table(path).to_pandas()["direction"] for path in root.glob("calibrate-*/00000/profiles.parquet")
+        pq.read_table(path).to_pandas()["direction"] for path in root.glob("edit-calibrated-*/*/edits.parquet")
     ]
-    tried = set(pd.concat(calibrated).str.split("/").str[1:].str.join("/"))
+    names = set(pd.concat(calibrated)) - {"unedited"}
+    tried = {
+        name.removeprefix(f"{directions.loc[name, 'attribute']}/")
+        for name in names
+        if directions.loc[name, "attribute"]
+    }
+    tried |= {directions.loc[name, "method"] for name in names}
     assert {"ridge/disentangled", "mean-difference", "principal-components"} <= tried
     assert not tried & {"ridge", "mean-difference/disentangled"}, "those are measured on a few samples only"
     preserved = pq.read_table(folder / "preservation.parquet").to_pandas()

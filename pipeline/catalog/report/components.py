@@ -56,7 +56,7 @@ def _heat_maps(findings: Findings, measured: Measured, rows: list[Row]) -> Html:
     names = [row["name"] for row in rows]
     effects = findings.effects(names)
     limit = limit_for(list(effects["effect"]))
-    wide = matrix(effects).reindex(columns=findings.attributes)
+    wide = matrix(effects).droplevel("strength_index").reindex(columns=findings.attributes)
     panels = []
     for gamma in dict.fromkeys((min(measured.strengths), max(measured.strengths))):
         lines = [

@@ -9,9 +9,9 @@ from pipeline.catalog.report.markup import Child, Html, amount, el, join, streng
 _NOTE = (
     "Each direction at its best strength, beside its unedited counterparts. Identity: cosine in the features of {features}. "
     "MS-SSIM: structure at several scales. Change outside: root mean squared change outside the foreground, and background "
-    "shift: how far its mean colour moves, both in levels of 0 to 255. Clipped: share of values at 0 or 255. Precision: share of images on "
-    "the manifold of unedited samples (k-nearest neighbours in the same features, Kynkäänniemi et al. 2019). Rises: share of "
-    "pairs of strengths between which the target goes the right way."
+    "shift: how far its mean colour moves, both in levels of 0 to 255. Clipped: share of values at 0 or 255. Precision: share of "
+    "images on the manifold of unedited samples (k-nearest neighbours in the same features, Kynkäänniemi et al. 2019). Rises: "
+    "share of pairs of strengths between which the target goes the right way."
 )
 _HEADINGS = (
     "",

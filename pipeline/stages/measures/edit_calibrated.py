@@ -1,4 +1,4 @@
-"""EditCalibrated: trials of each direction at the strength that should move its target by one standard deviation."""
+"""EditCalibrated: edits along each direction at the strength that should move its target by one standard deviation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,8 +48,8 @@ class EditCalibrated(Edit):
         return [row._replace(strength=row.strength * guess(calibrated(profiles[row.name]), strengths)) for row in rows]
 
 
-def trial(evaluate: Evaluate, n: int = 14) -> ScoreEdits:
-    """The trials of all directions of an evaluation but the random ones, scored by the same judges."""
+def verification(evaluate: Evaluate, n: int = 14) -> ScoreEdits:
+    """Edits along the directions of an evaluation, but for the random ones, at their strengths per SD, scored by its judges."""
     edit, scored = evaluate.edit, evaluate.scored
     finders = tuple(finder for finder in edit.finders if not isinstance(finder, RandomDirections))
     edits = EditCalibrated(edit.sample, finders, n=n, evaluate=evaluate, purpose=evaluate.purpose)

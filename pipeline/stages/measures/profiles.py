@@ -10,7 +10,7 @@ from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
-from pipeline.metrics.calibration import Trial
+from pipeline.metrics.calibration import Verification
 from pipeline.metrics.effects import effects
 from pipeline.metrics.profiles import nearest, profile, ranks, verified
 from pipeline.stages.finders.finder import Row, read_directions
@@ -25,13 +25,13 @@ from schemas.profiles import PROFILES
 class Profiles(Stage):
     """`profiles.parquet`: one row a measured direction, by the first judge of its evaluation.
 
-    Where there are trials, strengths per standard deviation are verified on their images, and corrected by them; the strengths of
-    trials count for the valid range as any other. Unsupervised directions are ranked, and compared with the supervised ones.
+    Where there are images at the strengths per standard deviation, these are verified on them, and corrected by them; they count
+    for the valid range as any other strength. Unsupervised directions are ranked, and compared with the supervised ones.
     """
 
     finders: tuple[Stage, ...]  # whose directions are profiled, where they were measured
     evaluations: tuple[Evaluate, ...]
-    trials: tuple[ScoreEdits, ...] = ()  # of EditCalibrated, of directions of these evaluations
+    verified_by: tuple[ScoreEdits, ...] = ()  # edits of EditCalibrated, of directions of these evaluations
 
     @property
     def inputs(self) -> tuple[Stage, ...]:
@@ -43,8 +43,8 @@ class Profiles(Stage):
             name for each in self.evaluations for name in each.edit.names if self._measured_by(name) is not each
         ]:
             raise UserError(f"Two evaluations both measure {twice[0]}: leave it out of one of them.")
-        if any(_evaluated(trial) not in self.evaluations for trial in self.trials):
-            raise UserError("A trial is of another evaluation than these: give that one, too.")
+        if any(_evaluated(scored) not in self.evaluations for scored in self.verified_by):
+            raise UserError("Strengths are verified of another evaluation than these: give that one, too.")
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         rows, vectors = read_directions(store, self.finders)
@@ -65,32 +65,34 @@ class Profiles(Stage):
         scores = store.table(evaluate.scored, "scores.parquet").to_pandas()
         scores = scores[scores["judge"] == evaluate.judge.name]
         by_direction = dict(list(scores.groupby("direction", sort=False)))
-        trials = self._trials(evaluate, scores, store)
+        verifications = self._verifications(evaluate, scores, store)
         for name, measured in evaluate.responses(store).items():
             if name in published:
                 own = pd.concat([by_direction["unedited"], by_direction[name]])
                 row = profile(published[name], measured, own)
-                if name in trials:
-                    row = verified(row, measured, trials[name])
+                if name in verifications:
+                    row = verified(row, measured, verifications[name])
                 yield {"direction": name, "judge": evaluate.judge.name, **row}
 
-    def _trials(self, evaluate: Evaluate, scores: pd.DataFrame, store: Store) -> dict[str, Trial]:
-        """What the trials of an evaluation's directions showed, by direction. scores: the evaluation's, by its first judge."""
+    def _verifications(self, evaluate: Evaluate, scores: pd.DataFrame, store: Store) -> dict[str, Verification]:
+        """What images at strengths per standard deviation showed, by direction. scores: the evaluation's, by its first judge."""
         return {
-            name: trial
-            for scored in self.trials
+            name: found
+            for scored in self.verified_by
             if _evaluated(scored) == evaluate
-            for name, trial in _read(scored, evaluate, scores, store)
+            for name, found in _read(scored, evaluate, scores, store)
         }
 
 
-def _evaluated(trial: ScoreEdits) -> Evaluate | None:
-    """The evaluation that measured the directions of a trial."""
-    return trial.edit.evaluate if isinstance(trial.edit, EditCalibrated) else None
+def _evaluated(scored: ScoreEdits) -> Evaluate | None:
+    """The evaluation whose strengths per standard deviation these edits verify."""
+    return scored.edit.evaluate if isinstance(scored.edit, EditCalibrated) else None
 
 
-def _read(scored: ScoreEdits, evaluate: Evaluate, measured: pd.DataFrame, store: Store) -> Iterator[tuple[str, Trial]]:
-    """What a trial showed of each of its directions, beside what the same few samples did in the evaluation."""
+def _read(
+    scored: ScoreEdits, evaluate: Evaluate, measured: pd.DataFrame, store: Store
+) -> Iterator[tuple[str, Verification]]:
+    """What these edits showed of each of their directions, beside what the same few samples did in the evaluation."""
     std = standard_deviations(evaluate.unedited, (evaluate.judge,), store)
     scores = store.table(scored, "scores.parquet").to_pandas()
     scores = scores[scores["judge"] == evaluate.judge.name]
@@ -105,4 +107,4 @@ def _read(scored: ScoreEdits, evaluate: Evaluate, measured: pd.DataFrame, store:
             for name, own in same.groupby("direction", sort=False)
         }
     for name, response in tried.items():
-        yield name, Trial(response, few.get(name))
+        yield name, Verification(response, few.get(name))

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from pipeline.metrics.calibration import (
+    StrengthPerSD,
     guess,
     in_valid_range,
     monotonicity,
@@ -62,8 +63,10 @@ def test_missing_effects_and_the_order_of_strengths_do_not_matter():
 
 
 def test_a_strength_before_the_first_measured_strength_is_looked_for_nearer():
-    assert guess(1.5, STRENGTHS) == 1.5 and guess(0.5, STRENGTHS) == pytest.approx(0.3)
-    assert guess(-0.5, STRENGTHS) == pytest.approx(-0.3) and abs(guess(None, STRENGTHS)) == 2
+    assert guess(StrengthPerSD(1.5, "rise"), STRENGTHS) == 1.5
+    assert guess(StrengthPerSD(0.5, "rise"), STRENGTHS) == pytest.approx(0.3)
+    assert guess(StrengthPerSD(0.5, "fall"), STRENGTHS) == pytest.approx(-0.3)
+    assert abs(guess(None, STRENGTHS)) == 2
 
 
 def test_the_valid_range_ends_before_the_first_strength_that_is_not_fine():
@@ -97,7 +100,7 @@ def test_order_along_the_strength():
 
 
 def preserved(**edit: float) -> pd.DataFrame:
-    unedited = {"direction": "unedited", "precision": 0.9, "face": 0.98, "clipped": 0.01, "n": 100}
+    unedited = {"direction": "unedited", "precision": 0.9, "presence": 0.98, "clipped": 0.01, "n": 100}
     return pd.DataFrame([unedited, {**unedited, "direction": "v", **edit}])
 
 
@@ -108,12 +111,12 @@ def preserved(**edit: float) -> pd.DataFrame:
         ({"precision": 0.7}, True),
         ({"precision": 0.4}, False),
         ({"precision": 0.6, "n": 10}, True),  # may be chance
-        ({"face": 0.8}, False),
-        ({"face": 0.8, "n": 7}, True),  # one of seven may be chance
-        ({"face": 0.5, "n": 7}, False),
+        ({"presence": 0.8}, False),
+        ({"presence": 0.8, "n": 7}, True),  # one of seven may be chance
+        ({"presence": 0.5, "n": 7}, False),
         ({"clipped": 0.05}, True),
         ({"clipped": 0.2}, False),
-        ({"precision": np.nan, "face": np.nan}, True),  # not measured
+        ({"precision": np.nan, "presence": np.nan}, True),  # not measured
     ],
 )
 def test_an_edit_is_realistic_by_all_that_was_measured(edit, fine):

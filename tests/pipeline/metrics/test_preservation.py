@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 
 from pipeline.metrics.preservation import (
+    MEASURES,
     Manifold,
+    Pairs,
     background_shift,
     change_outside,
     clipped,
     identity,
     inside_and_outside,
     ms_ssim,
+    precision,
 )
+from schemas.preservation import MEASURES as COLUMNS
 
 
 def images(n: int, shade: int) -> np.ndarray:
@@ -63,7 +67,7 @@ def noisy(n: int, size: int, seed: int = 0) -> np.ndarray:
 def test_identity_is_the_cosine_of_features():
     a = np.array([[3.0, 4.0], [1.0, 0.0], [1.0, 0.0]], np.float32)
     b = np.array([[6.0, 8.0], [0.0, 2.0], [-1.0, 0.0]], np.float32)
-    np.testing.assert_allclose(identity(a, b), [1, 0, -1], atol=1e-6)
+    np.testing.assert_allclose(identity(Pairs(noisy(3, 4), noisy(3, 4), features=(a, b))), [1, 0, -1], atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [11, 21, 22, 43, 44, 81, 98, 99, 161, 175, 176])
@@ -72,16 +76,16 @@ def test_structure_is_one_for_equal_images_and_falls_with_noise(size):
     little = np.clip(before.astype(int) + np.random.default_rng(1).integers(-9, 10, before.shape), 0, 255).astype(
         np.uint8
     )
-    np.testing.assert_allclose(ms_ssim(before, before), 1, atol=1e-3)
-    assert (ms_ssim(before, little) > ms_ssim(before, noisy(2, size, 2))).all()
+    np.testing.assert_allclose(ms_ssim(Pairs(before, before)), 1, atol=1e-3)
+    assert (ms_ssim(Pairs(before, little)) > ms_ssim(Pairs(before, noisy(2, size, 2)))).all()
 
 
 def test_structure_of_an_image_is_its_own():
     before, after = noisy(3, 48), noisy(3, 48, 1) // 2 + noisy(3, 48) // 2
-    together = ms_ssim(before, after)
-    alone = [ms_ssim(before[i : i + 1], after[i : i + 1])[0] for i in range(3)]
+    together = ms_ssim(Pairs(before, after))
+    alone = [ms_ssim(Pairs(before[i : i + 1], after[i : i + 1]))[0] for i in range(3)]
     np.testing.assert_allclose(together, alone, atol=1e-5)
-    assert np.isnan(ms_ssim(noisy(2, 10), noisy(2, 10))).all(), "no room for one window"
+    assert np.isnan(ms_ssim(Pairs(noisy(2, 10), noisy(2, 10)))).all(), "no room for one window"
 
 
 def test_change_and_colour_outside_the_region():
@@ -90,19 +94,19 @@ def test_change_and_colour_outside_the_region():
     after[1, :, 3:] = 14  # half of each row, and nothing of the lower left
     masks = region(3)
     masks[2] = np.nan
-    outside = change_outside(before, after, masks)
+    outside = change_outside(Pairs(before, after, masks))
     np.testing.assert_allclose(outside[:2], [0, np.sqrt(16 * 12 / 18)])
-    colour = background_shift(before, after, masks)
+    colour = background_shift(Pairs(before, after, masks))
     np.testing.assert_allclose(colour[:2], [0, np.sqrt(3) * 4 * 12 / 18])
     assert np.isnan(outside[2]) and np.isnan(colour[2])
-    assert np.isnan(change_outside(before, after, np.ones_like(masks))).all()
+    assert np.isnan(change_outside(Pairs(before, after, np.ones_like(masks)))).all()
 
 
 def test_clipped_counts_both_ends():
     shades = images(2, 10)
     shades[1, :2] = 0
     shades[1, 2] = 255
-    np.testing.assert_allclose(clipped(shades), [0, 0.75])
+    np.testing.assert_allclose(clipped(Pairs(images(2, 10), shades)), [0, 0.75])
 
 
 def test_the_manifold_is_within_the_balls_around_its_features():
@@ -115,3 +119,17 @@ def test_the_manifold_is_within_the_balls_around_its_features():
     radii = np.sort(np.linalg.norm(reference[:, None] - reference, axis=2), axis=1)[:, 3]
     np.testing.assert_array_equal(manifold.contains(near), (distance <= radii).any(axis=1))
     assert Manifold.of(reference[:3]).contains(near + 20).all(), "of too few nothing can be told"
+
+
+def test_precision_is_one_for_images_on_the_manifold():
+    rng = np.random.default_rng(0)
+    reference = rng.standard_normal((50, 4))
+    features = np.concatenate([reference[:2], reference[:2] + 20])
+    pairs = Pairs(noisy(4, 4), noisy(4, 4), features=(features, features), manifold=Manifold.of(reference))
+    assert precision(pairs).tolist() == [1, 1, 0, 0]
+
+
+def test_there_is_a_function_for_every_column_and_it_says_nothing_where_nothing_is_known():
+    assert list(MEASURES) == [field.name for field in COLUMNS]
+    found = {name for name, measure in MEASURES.items() if measure(Pairs(noisy(2, 4), noisy(2, 4))) is not None}
+    assert found == {"ms_ssim", "clipped"}

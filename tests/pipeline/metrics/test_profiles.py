@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.metrics.profiles import BEYOND, label, nearest, profile, ranks
+from pipeline.metrics.calibration import Verification
+from pipeline.metrics.profiles import BEYOND, label, nearest, profile, ranks, verified
+from pipeline.metrics.response import Response
+from tests.pipeline.planted_effects import indexed
 
 STRENGTHS = (-2.0, -1.0, 1.0, 2.0)
 
@@ -14,21 +17,21 @@ def effects(**slopes: float) -> pd.DataFrame:
     rows = [
         (gamma, name, gamma * slope, abs(2 * slope) >= 0.3) for gamma in STRENGTHS for name, slope in slopes.items()
     ]
-    table = pd.DataFrame(rows, columns=["strength", "attribute", "effect", "significant"])
+    table = indexed(pd.DataFrame(rows, columns=["strength", "attribute", "effect", "significant"]))
     return table.assign(strength=table["strength"].astype(np.float32), significant=table["significant"].astype(object))
 
 
 def preserved(fine: tuple[bool, ...] = (True,) * 4) -> pd.DataFrame:
-    return pd.DataFrame({"strength": np.array(STRENGTHS, np.float32), "realistic": fine})
+    return indexed(pd.DataFrame({"strength": np.array(STRENGTHS, np.float32), "realistic": fine}))
 
 
 def scores(**slopes: float) -> pd.DataFrame:
     rows = [(i, g, name, i + g * slope) for i in range(3) for g in (0.0, *STRENGTHS) for name, slope in slopes.items()]
-    return pd.DataFrame(rows, columns=["sample_id", "strength", "attribute", "score"])
+    return indexed(pd.DataFrame(rows, columns=["sample_id", "strength", "attribute", "score"]))
 
 
 def of(target: str | None, fine: tuple[bool, ...] = (True,) * 4, **slopes: float) -> dict:
-    return profile("v", target, effects(**slopes), preserved(fine), scores(**slopes))
+    return profile(target, Response.of(effects(**slopes), preserved(fine)), scores(**slopes))
 
 
 def test_an_unsupervised_direction_is_named_in_the_sense_that_raises_what_it_moves_most():
@@ -71,7 +74,7 @@ def test_what_does_not_stand_clear_is_not_named():
 def test_the_target_is_what_is_clear_rather_than_what_is_largest():
     table = effects(yaw=0.9, skin=0.4)
     table.loc[table["attribute"] == "yaw", "significant"] = False
-    assert profile("v", None, table, preserved(), scores(yaw=0.9, skin=0.4))["target"] == "skin"
+    assert profile(None, Response.of(table, preserved()))["target"] == "skin"
 
 
 def test_a_unit_that_lies_where_images_are_no_longer_the_models_own_says_so():
@@ -80,15 +83,88 @@ def test_a_unit_that_lies_where_images_are_no_longer_the_models_own_says_so():
     assert of("smile", smile=-0.5)["strength_in_range"] is None
 
 
-def test_that_there_is_a_face_is_no_attribute():
-    row = of(None, yaw=0.9, smile=0.2, face=-2.0)
-    assert (row["target"], row["label"], row["off_target"]) == ("yaw", "yaw +1.8, smile +0.4", 0.4)
-
-
 def test_missing_effects_are_no_names():
     table = effects(yaw=0.9, roll=0.1)
     table.loc[table["attribute"] == "roll", "effect"] = np.nan
-    assert profile("v", None, table, preserved(), scores(yaw=0.9, roll=0.1))["label"] == "yaw +1.8"
+    assert profile(None, Response.of(table, preserved()))["label"] == "yaw +1.8"
+
+
+# Verified on images
+
+
+def response(*points: tuple[float, float], realistic: bool = True) -> Response:
+    """(strength, effect on smile)"""
+    table = indexed(pd.DataFrame(points, columns=["strength", "effect"])).assign(attribute="smile", significant=True)
+    return Response.of(table, table.assign(realistic=realistic))
+
+
+def row(strength: float | None, target: str | None = "smile", by: str = "rise") -> dict:
+    return {"target": target, "strength_per_sd": strength, "strength_by": by}
+
+
+def tried(
+    per_sd: float, measured: Response, trial: Response, few: tuple[float, ...] | None = None, by: str = "rise"
+) -> dict:
+    on_few = None if few is None else pd.DataFrame({"smile": few}, index=measured.effect.index)
+    return verified(row(per_sd, by=by), measured, Verification(trial, on_few))
+
+
+def test_a_trial_is_one_more_point_of_the_curve():
+    measured, trial = response((-2.0, -3.0), (2.0, 2.0)), response((0.6, 1.2))
+    found = tried(1.0, measured, trial)
+    assert found["strength_per_sd"] == pytest.approx(0.5) and found["verified"] is True
+    assert tried(-1.0, measured, trial)["strength_per_sd"] is None, "on the other side nothing rises"
+
+
+def test_samples_that_are_moved_more_than_others_are_brought_back():
+    """The few are moved by 2.4 where all are by 2, so the 1.2 that they did at .6 is 1 of all."""
+    found = tried(1.0, response((2.0, 2.0)), response((0.6, 1.2)), (2.4,))
+    assert found["strength_per_sd"] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("few", [9.0, 0.1, 0.0, -2.0])
+def test_samples_that_have_nothing_in_common_with_the_others_say_nothing_of_them(few):
+    found = tried(1.0, response((2.0, 2.0)), response((0.6, 1.2)), (few,))
+    assert found["strength_per_sd"] == pytest.approx(0.5)
+
+
+def test_a_trial_that_does_not_get_there_takes_the_strength_away():
+    assert tried(1.67, response((1.0, 0.6)), response((1.6, 0.62)))["strength_per_sd"] is None
+    nearly = tried(1.4, response((1.0, 0.7)), response((1.4, 0.9)))
+    assert nearly["strength_per_sd"] == pytest.approx(1.6), "a little farther may be believed"
+
+
+def test_a_target_that_cannot_rise_so_far_is_calibrated_by_its_fall():
+    """Up it levels off at .8, as the trial at 1.7 shows; down it goes to -1.5 at -2."""
+    measured = response((-2.0, -1.5), (-1.0, -0.9), (1.0, 0.7))
+    found = tried(1.4, measured, response((1.7, 0.8)))
+    assert found["strength_per_sd"] == pytest.approx(1 + 0.1 / 0.6) and found["strength_by"] == "fall"
+    assert found["verified"] is False and found["strength_in_range"] is True
+    found = tried(1.1, measured, response((-1.1, -0.98), realistic=False), by="fall")
+    assert found["strength_per_sd"] == pytest.approx(1.1 + 0.9 * 0.02 / 0.52)
+    assert (found["verified"], found["strength_in_range"]) == (True, False)
+
+
+def test_whether_images_there_are_the_models_own_is_what_the_trial_showed():
+    measured = response((2.0, 2.0))
+    found = [tried(1.0, measured, response((0.9, 0.9), realistic=fine))["strength_in_range"] for fine in (True, False)]
+    assert found == [True, False]
+    assert tried(1.67, response((1.0, 0.6)), response((1.6, 0.62)))["strength_in_range"] is None
+
+
+def test_a_strength_verified_where_it_was_measured_already_is_described_by_the_trial():
+    measured = response((1.0, 1.0), (2.0, 2.0), realistic=False)
+    described = tried(1.0, measured, response((1.0, 1.2)))
+    assert (described["valid_low"], described["valid_high"], described["label"]) == (0, 1, "smile +1.2")
+
+
+def test_without_a_strength_or_a_target_there_is_nothing_to_verify():
+    measured, trial = response((1.0, 0.6)), Verification(response((1.6, 5.0)))
+    for untouched in (row(None), row(1.0, None)):
+        assert verified(untouched, measured, trial) == untouched
+
+
+# Beside one another
 
 
 def test_ranks_are_by_usefulness_then_by_effect():

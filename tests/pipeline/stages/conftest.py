@@ -28,11 +28,12 @@ from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.finders.sketched_directions import SketchedDirections
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
-from pipeline.stages.measures.calibrate import calibrate
 from pipeline.stages.measures.edit import Edit, EditOrigins
+from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
+from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.publish import Catalog
@@ -77,9 +78,7 @@ def make_flow(model: pretrained.Model, real: ImageSet) -> Report:
     return Report(
         Catalog(
             sample,
-            finders,
-            (evaluation,),
-            (calibrate(evaluation, 2),),
+            Profiles(finders, (evaluation,), (verification(evaluation, 2),)),
             transfers,
             (Locality(edit, (region,)),),
             (LearningCurve(difference, 4),),

@@ -20,11 +20,12 @@ from pipeline.stages.finders.supervised import Supervised
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.by_part import ByPart
 from pipeline.stages.labels.embed import Embed
-from pipeline.stages.measures.calibrate import Calibrate, EditCalibrated
 from pipeline.stages.measures.edit import Edit, EditOrigins
+from pipeline.stages.measures.edit_calibrated import EditCalibrated
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
+from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.publish import Catalog
@@ -56,10 +57,10 @@ STAGES = [
     Edit,
     EditOrigins,
     EditCalibrated,
-    Calibrate,
     Embed,
     ScoreEdits,
     Evaluate,
+    Profiles,
     Transfer,
     Locality,
     Catalog,

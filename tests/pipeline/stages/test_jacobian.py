@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from pipeline.annotators.base import presence_of
 from pipeline.annotators.landmarks import Landmarks
 from pipeline.annotators.regions import Box
 from pipeline.engine.stage import in_order
@@ -202,19 +203,23 @@ def test_the_origin_of_a_direction_is_the_sample_itself(flow, store):
         stored = decode(store.table(origins.sample, "samples.parquet", row["sample_id"] // 8))
         assert np.abs(image.astype(int) - stored[row["sample_id"] % 8]).max() <= 1  # another batch, so rounding
     assert len(samples) == 20
-    edits = [(name, gamma, table["sample_id"].to_pylist()) for name, gamma, table in origins.edited(store)]
-    assert edits == [(name, gamma, [found_on[name]]) for name in origins.names for gamma in (-1, 1)]
+    edits = [table.select(["direction", "strength", "sample_id"]).to_pylist() for table in origins.edited(store)]
+    assert edits == [
+        [{"direction": name, "strength": gamma, "sample_id": found_on[name]}]
+        for name in origins.names
+        for gamma in (-1, 1)
+    ]
 
 
 def test_transfer_and_locality_cover_every_direction_and_strength(flow, store):
     [transfer], [locality], evaluation = of(flow, Transfer), of(flow, Locality), of(flow, Evaluate)[0]
     table = store.table(transfer, "transfer.parquet").to_pandas()
     assert set(table["direction"]) == set(transfer.edit.names)
-    assert len(table) == 2 * 2 * sum(len(judge.attributes) for judge in evaluation.judges)
+    assert len(table) == 2 * 2 * sum(len(judge.attributes) - bool(presence_of(judge)) for judge in evaluation.judges)
     table = table[table["judge"] == evaluation.judge.name]
     assert table["same_way"].between(0, 1).all() and (table["n"] == 4).all()
     held_out = store.table(evaluation, "effects.parquet").to_pandas()
-    both = table.merge(held_out, on=["direction", "strength", "judge", "attribute"])
+    both = table.merge(held_out, on=["direction", "strength_index", "judge", "attribute"])
     assert len(both) == len(table) and both["others"].to_numpy() == pytest.approx(both["effect"].to_numpy(), abs=1e-5)
 
     local = store.table(locality, "locality.parquet").to_pandas()

@@ -1,22 +1,23 @@
 """A catalog explains itself: its files agree, its sums hold, and the lines on its card apply a direction with plain diffusers."""
 
 import hashlib
+import io
 import json
 import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel, VQModel
+from PIL import Image
 from safetensors.numpy import load_file
 
 from pipeline.catalog.card import card
 from pipeline.errors import UserError
 from pipeline.stages.finders.principal_components import PrincipalComponents
-from pipeline.stages.publish import _direction, of_controls
+from pipeline.stages.publish import _direction
 from schemas.catalog import SCHEMA_FILE, Catalog, Direction, Evaluation
 
 
@@ -125,59 +126,61 @@ def test_the_committed_schema_is_the_one_of_the_code():
 def test_two_directions_of_one_name_are_refused(flow):
     catalog = flow.catalog
     with pytest.raises(UserError, match="both make component-0/principal-components, component-1"):
-        replace(catalog, finders=(*catalog.finders, PrincipalComponents(catalog.sample, 2))).check()
+        more = replace(catalog.profiles, finders=(*catalog.finders, PrincipalComponents(catalog.sample, 2)))
+        replace(catalog, profiles=more).check()
 
 
 def test_cosines_are_to_the_other_directions_of_the_attribute(folder):
     table = pd.read_parquet(folder / "directions.parquet").set_index("name")
+    cosines = pd.read_parquet(folder / "cosines.parquet").set_index(["direction", "other"])["cosine"]
     vectors = load_file(folder / "directions.safetensors")
-    for name, row in table.iterrows():
-        others = table.index[(table["attribute"] == row["attribute"]) & (table.index != name)]
-        found = {} if row["cosines"] is None else {each["direction"]: each["cosine"] for each in row["cosines"]}
-        assert set(found) == set(others)
-        for other, cosine in found.items():
-            a, b = vectors[name].ravel(), vectors[other].ravel()
-            assert cosine == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-5)
+    supervised = table[table["attribute"].notna()]["attribute"]
+    pairs = [(a, b) for a in supervised.index for b in supervised.index if a != b and supervised[a] == supervised[b]]
+    assert sorted(cosines.index) == sorted(pairs) and len(pairs) > 10
+    for a, b in pairs:
+        product = vectors[a].ravel() @ vectors[b].ravel() / np.linalg.norm(vectors[a]) / np.linalg.norm(vectors[b])
+        assert cosines[a, b] == pytest.approx(product, abs=1e-5)
 
 
-# The control
-
-
-class Planted:
-    """A store that holds one table of each evaluation: a direction, and a random one with an effect of its own."""
-
-    def __init__(self, controls):
-        self.controls = controls
-
-    def table(self, evaluate, name):
-        [effect] = [effect for each, effect in self.controls if each is evaluate]
-        rows = [("smile/ridge", False, 2.0), ("random", True, effect)]
-        return pa.Table.from_pandas(pd.DataFrame(rows, columns=["direction", "control", "effect"]))
-
-
-def test_the_control_is_that_of_the_evaluations_of_supervised_directions(flow):
-    """Principal components have random directions of their own, of other norms."""
+def test_what_figures_are_compared_with_is_published_too(flow):
     [evaluation] = flow.catalog.evaluations
-    finders = evaluation.edit.finders
-    supervised, unsupervised = (
-        [finder for finder in finders if all(name.startswith("component-") for name in finder.names) is alone]
-        for alone in (False, True)
-    )
-    assert supervised and unsupervised
+    control = replace(evaluation, scored=replace(evaluation.scored, edit=replace(evaluation.edit, n=3)))
+    beside = replace(evaluation, control=control)
+    alone = replace(flow.catalog, profiles=replace(flow.catalog.profiles, evaluations=(beside,)), transfers=())
+    with pytest.raises(UserError, match="publishes what its figures are compared with"):
+        alone.check()
 
-    def of(*some):
-        edit = replace(evaluation.edit, finders=some)
-        return replace(evaluation, scored=replace(evaluation.scored, edit=edit))
 
-    control, components = of(finders[-1]), of(*unsupervised)
-    compared = replace(of(*supervised), control=control)
-    store = Planted([(compared, 0.1), (control, 0.2), (components, 0.9)])
-    assert of_controls(store, compared, "effects.parquet")["effect"].tolist() == [0.1, 0.2]
-    assert of_controls(store, components, "effects.parquet")["effect"].tolist() == [0.9]
+def test_a_row_says_of_which_evaluation_it_is(folder):
+    catalog = Catalog.model_validate_json((folder / "catalog.json").read_text())
+    [evaluation] = catalog.evaluations
+    for name in ("effects.parquet", "preservation.parquet"):
+        table = pd.read_parquet(folder / name)
+        assert set(table["evaluation"]) == {0}
+        assert set(table.loc[~table["control"], "direction"]) - {"unedited"} == set(evaluation.directions)
+    assert evaluation.controls == 2 and evaluation.control is None
+    assert (evaluation.embedder, evaluation.foreground) == ("portraits-judge", "box-4-4-12-12")
 
-    catalog = replace(flow.catalog, evaluations=(components, compared, control))
-    rows = [{"name": name, "attribute": name.split("/")[0]} for name in supervised[0].names]
-    assert catalog._controls(store, rows)["effect"].tolist() == [0.1, 0.2]
+
+def test_thumbnails_are_what_was_edited(folder, flow, store):
+    [evaluation] = flow.catalog.evaluations
+    shown = pd.read_parquet(folder / "thumbnails.parquet")
+    held_out = shown[shown["of"] == "held-out"]
+    edits = store.table(evaluation.edit, "edits.parquet").to_pandas()
+    edits = edits[~edits["control"]]
+    key = ["direction", "strength_index", "sample_id"]
+    assert sorted(map(tuple, held_out[key].to_numpy())) == sorted(map(tuple, edits[key].to_numpy()))
+    both = held_out.merge(edits, on=key, suffixes=("", "_edited"))
+    for row in both.itertuples():
+        small, large = (
+            np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB")).astype(int)
+            for cell in (row.image, row.image_edited)
+        )
+        assert small.shape == large.shape and np.abs(small - large).mean() < 12, "a JPEG of the same image"
+    assert shown["of"].value_counts()["sample"] == flow.catalog.sample.n
+    own = shown[shown["of"] == "own"]
+    assert set(own["direction"]) == set(flow.catalog.transfers[0].edit.names)
+    assert sorted(set(own["strength_index"])) == [-1, 0, 1]
 
 
 # The card's table
@@ -190,7 +193,9 @@ def planted_card(folder, judged=("smile", "age"), controls=(0.1,), n=(28, 7), al
     found = Catalog.model_validate_json((folder / "catalog.json").read_text())
     about = {"method": "ridge", "norm": 1.0, "parents": None, **known}
     directions = [Direction(name=name, attribute=attribute, **about) for name, attribute in NAMES.items()]
-    evaluation = Evaluation(judges=["judge"], allowed=list(allowed), strengths=[1.0], n=28, controls=1)
+    evaluation = Evaluation(
+        judges=["judge"], allowed=list(allowed), directions=list(NAMES), strengths=[1.0], n=28, controls=1
+    )
     rows = [
         (name, False, each, 1.5 if each == own else 0.2, count)
         for (name, own), count in zip(NAMES.items(), n, strict=True)
@@ -199,7 +204,7 @@ def planted_card(folder, judged=("smile", "age"), controls=(0.1,), n=(28, 7), al
     rows += [(f"random-{i}", True, each, effect, 56) for i, effect in enumerate(controls) for each in judged]
     rows += [("elsewhere", True, each, 0.9, 7) for each in judged]
     table = pd.DataFrame(rows, columns=["direction", "control", "attribute", "effect", "n"])
-    effects = table.assign(judge="judge", strength=1.0)
+    effects = table.assign(judge="judge", strength_index=0, strength=1.0)
     changed = found.model_copy(update={"directions": directions, "evaluations": [evaluation]})
     return card(changed, effects, effects[effects["direction"].str.startswith("random")])
 
@@ -218,12 +223,11 @@ def test_the_card_says_on_how_many_samples_each_effect_was_measured(folder):
 
 
 def test_the_card_leaves_out_what_its_judge_does_not_score_and_says_so(folder):
-    text = planted_card(folder, judged=("smile", "face"))
+    text = planted_card(folder, judged=("smile", "hat"))
     assert "`smile/ridge`" in text and "| `age/ridge`" not in text
     assert "what `judge` does not score were measured on other attributes only: age." in text
-    assert "a `face` at all counts as no attribute" in text
-    assert "does not score" not in planted_card(folder) and "`face`" not in planted_card(folder)
-    nothing = planted_card(folder, judged=("face",))
+    assert "does not score" not in planted_card(folder)
+    nothing = planted_card(folder, judged=("hat",))
     assert "Nothing supervised was measured." in nothing and "attributes only: smile, age." in nothing
 
 
@@ -259,7 +263,8 @@ def test_who_was_allowed_to_judge_is_recorded(flow):
     [evaluation] = catalog.evaluations
     names = [judge.name for judge in evaluation.judges]
     assert catalog._catalog([], []).evaluations[0].allowed == []
-    allowed = replace(catalog, evaluations=(replace(evaluation, allowed=(names[1], "elsewhere")),))
+    changed = replace(evaluation, allowed=(names[1], "elsewhere"))
+    allowed = replace(catalog, profiles=replace(catalog.profiles, evaluations=(changed,)))
     assert allowed._catalog([], []).evaluations[0].allowed == [names[1]]
 
 

@@ -15,7 +15,8 @@ from pipeline.errors import UserError
 from pipeline.formats.images import decode
 from pipeline.hspace.edits import Add
 from pipeline.stages.finders.random_directions import RandomDirections
-from pipeline.stages.measures.edit import HELD_OUT, SEED_APART, Edit
+from pipeline.stages.measures.edit import Edit
+from pipeline.stages.sources.sample_ids import MOST_HELD_OUT, held_out
 from tests.pipeline.stages.conftest import Silent
 
 
@@ -38,9 +39,13 @@ def test_parts_hold_all_rows_in_order(edit, edits):
     assert (edit.n_parts, list(edit.unedited_parts)) == (1 + 6, [0])
     tables = [edits.table(edit, "edits.parquet", part).to_pandas() for part in range(7)]
     assert [len(table) for table in tables] == [4, 16, 16, 16, 16, 16, 4]
-    found = [(name, gamma, table["sample_id"].to_pylist()) for name, gamma, table in edit.edited(edits)]
-    ids = [HELD_OUT + seed * SEED_APART + i for seed in (0, 1) for i in (0, 1)]
-    assert found == [(name, gamma, ids) for name in edit.names for gamma in edit.strengths]
+    ids = [held_out(seed, i) for seed in (0, 1) for i in (0, 1)]
+    expected = [(name, i, gamma) for name in edit.names for i, gamma in enumerate(edit.strengths)]
+    for table, of_edit in zip(edit.edited(edits), expected, strict=True):
+        rows = table.to_pandas()
+        assert set(rows[["direction", "strength_index", "strength"]].itertuples(index=False, name=None)) == {of_edit}
+        assert rows["sample_id"].tolist() == ids
+    assert set(edit.unedited(edits)["strength_index"].to_pylist()) == {-1}
     assert edit.unedited(edits)["sample_id"].to_pylist() == ids
     assert edit.unedited(edits)["seed"].to_pylist() == [0, 0, 1, 1]
 
@@ -48,9 +53,10 @@ def test_parts_hold_all_rows_in_order(edit, edits):
 def test_a_row_is_what_it_is_alone(edit, edits):
     loaded, source = edit.setup(), edit.sample
     vectors = {name: v for finder in edit.finders for name, v in edits.vectors(finder).items()}
-    for i, (name, gamma, table) in enumerate(edit.edited(edits)):
+    for i, table in enumerate(edit.edited(edits)):
         if i % 5:
             continue
+        name, gamma = (table[column][0].as_py() for column in ("direction", "strength"))
         noise = source.noise(loaded, table["sample_id"].to_pylist())
         alone = source.reverse_process.run(loaded.denoiser, noise, [Add(torch.from_numpy(vectors[name]), gamma)])
         assert np.abs(decode(table).astype(int) - loaded.to_images(alone)).max() <= 1  # another batch, so rounding
@@ -78,9 +84,9 @@ def test_two_directions_of_one_name_are_refused(edit):
 
 
 def test_controls_are_marked(edit, edits):
-    for name, _, table in edit.edited(edits):
-        assert set(table["control"].to_pylist()) == {name.startswith("random")}
-    assert edit.controls == 4
+    for table in edit.edited(edits):
+        assert set(table["control"].to_pylist()) == {table["direction"][0].as_py().startswith("random")}
+    assert len(edit.random) == 4
 
 
 @pytest.mark.parametrize(
@@ -90,7 +96,7 @@ def test_controls_are_marked(edit, edits):
         ({"strengths": (1.0, 0.0)}, "other than 0"),
         ({"strengths": (1.0, 1.0)}, "Each strength is measured once"),
         ({"seeds": 0}, "0 seeds of 2 held-out samples"),
-        ({"n": SEED_APART + 1}, "expected 1 to 1000 of at most"),
+        ({"n": MOST_HELD_OUT + 1}, "expected 1 to 500 of at most"),
     ],
 )
 def test_what_cannot_work_is_refused(edit, change, message):

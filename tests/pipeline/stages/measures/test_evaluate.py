@@ -19,9 +19,10 @@ from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
-from pipeline.stages.measures.calibrate import calibrate
 from pipeline.stages.measures.edit import Edit
+from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.publish import Catalog
 from pipeline.stages.sources.sample import Sample
@@ -90,7 +91,8 @@ def by_effects(sample) -> DisentangleByEffects:
 
 @pytest.fixture(scope="module")
 def catalog(sample, evaluation, components) -> Catalog:
-    return Catalog(sample, (evaluation.edit.finders[0], components.edit.finders[0]), (evaluation, components))
+    finders = (evaluation.edit.finders[0], components.edit.finders[0])
+    return Catalog(sample, Profiles(finders, (evaluation, components)))
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +132,7 @@ def test_effects_are_the_planted_ones_at_every_strength(effects, spread):
 def test_every_sample_of_every_seed_counts_and_none_is_fitted_on(effects, store, evaluation, sample):
     assert set(effects["n"]) == {N * SEEDS}
     assert (effects["std_over_seeds"] < 0.05).all()  # additive: all samples change alike
-    scores = store.table(evaluation, "scores.parquet").to_pandas()
+    scores = store.table(evaluation.scored, "scores.parquet").to_pandas()
     unedited = scores[(scores["direction"] == "unedited") & (scores["attribute"] == "alpha")]
     assert unedited.groupby("seed").size().to_dict() == {0: N, 1: N, 2: N}
     assert unedited["score"].nunique() == N * SEEDS, "seeds are other samples"
@@ -160,13 +162,13 @@ def test_a_strength_is_verified_and_corrected_where_effects_level_off(sample, su
     unedited = Annotate(sample, (judge,))
     edit = Edit(sample, (supervised, RandomDirections(sample, (supervised,), 2)), (-3.0, 3.0), 40)
     far = Evaluate(ScoreEdits(edit, (judge,)), unedited)
-    calibrated = calibrate(far, 40)
+    rough, calibrated = Profiles((supervised,), (far,)), Profiles((supervised,), (far,), (verification(far, 40),))
     store = Store(tmp_path)
     store.prepare()
-    run(plan([calibrated], store), store, InProcess, Silent())
+    run(plan([rough, calibrated], store), store, InProcess, Silent())
     before, after = (
         {row["direction"]: row["strength_per_sd"] for row in store.table(stage, "profiles.parquet").to_pylist()}
-        for stage in (far, calibrated)
+        for stage in (rough, calibrated)
     )
     assert set(before) == set(after) and before["gamma/planted"] is after["gamma/planted"] is None
 
@@ -220,7 +222,7 @@ def test_duplicates_of_supervised_directions_are_pointed_out(profiles):
 def test_preservation_sees_the_change_and_where_it_is(store, evaluation):
     table = store.table(evaluation, "preservation.parquet").to_pandas().set_index(["direction", "strength"])
     assert table.loc[("unedited", 0.0), ["identity", "ms_ssim"]].to_list() == pytest.approx([1, 1], abs=1e-3)
-    inside = table.loc[("alpha/planted", 1.0)]  # the stripes of alpha, beta and gamma are the "head"
+    inside = table.loc[("alpha/planted", 1.0)]  # the stripes of alpha, beta and gamma are the foreground
     assert inside["change_outside"] == pytest.approx(0, abs=0.3) and inside["background_shift"] == pytest.approx(
         0, abs=0.3
     )
@@ -229,22 +231,24 @@ def test_preservation_sees_the_change_and_where_it_is(store, evaluation):
 
 
 def test_a_range_ends_where_images_are_the_models_own_no_longer(sample, unedited, tmp_path):
-    far = evaluate(sample, unedited, (PlantedFinder(((1.0, 0, 0, 0, 0),)),), (-20.0, -1.0, 1.0, 3.0, 20.0), 32)
+    finders = (PlantedFinder(((1.0, 0, 0, 0, 0),)),)
+    profiles = Profiles(finders, (evaluate(sample, unedited, finders, (-20.0, -1.0, 1.0, 3.0, 20.0), 32),))
     store = Store(tmp_path)
     store.prepare()
-    run(plan([far], store), store, InProcess, Silent())
-    [profile] = store.table(far, "profiles.parquet").to_pylist()
+    run(plan([profiles], store), store, InProcess, Silent())
+    [profile] = store.table(profiles, "profiles.parquet").to_pylist()
     assert profile["valid_low"] == -1 and 1 <= profile["valid_high"] < 20
     assert profile["label"].startswith("alpha +")
 
 
 def test_what_was_measured_too_far_away_is_described_where_its_unit_was_tried(sample, unedited, tmp_path):
-    far = evaluate(sample, unedited, (PlantedFinder(((1.0, 0, 0, 0, 0),)),), (-8.0, 8.0), 32)
-    calibrated = calibrate(far, 32)
+    finders = (PlantedFinder(((1.0, 0, 0, 0, 0),)),)
+    far = evaluate(sample, unedited, finders, (-8.0, 8.0), 32)
+    rough, calibrated = Profiles(finders, (far,)), Profiles(finders, (far,), (verification(far, 32),))
     store = Store(tmp_path)
     store.prepare()
-    run(plan([calibrated], store), store, InProcess, Silent())
-    [before], [after] = (store.table(stage, "profiles.parquet").to_pylist() for stage in (far, calibrated))
+    run(plan([rough, calibrated], store), store, InProcess, Silent())
+    [before], [after] = (store.table(stage, "profiles.parquet").to_pylist() for stage in (rough, calibrated))
     assert (before["valid_low"], before["valid_high"]) == (0, 0) and before["label"].endswith(
         "(no longer the model's images)"
     )

@@ -268,7 +268,7 @@ def test_too_few_images_for_a_direction(invert):
 
 def test_a_catalog_of_real_images_says_so_and_how_its_directions_are_applied(flow, invert):
     made = flow.catalog
-    catalog = Catalog(invert, made.finders, made.evaluations)._catalog([], [])
+    catalog = Catalog(invert, made.profiles)._catalog([], [])
     assert (catalog.sampling.found_in, catalog.sampling.n) == ("real images", 10)
     assert catalog.sampling.eta == made.evaluations[0].edit.sample.eta == 1.0
 

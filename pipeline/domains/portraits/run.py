@@ -1,0 +1,11 @@
+"""The bundled portraits as a run: what `make demo` makes, and the defaults of its job."""
+
+from schemas.run import Run
+
+PORTRAITS = Run(
+    annotator="portraits",
+    judge=["portraits-judge", "mtcnn"],
+    attributes="smile,glasses,age,gender,yaw",
+    region=["image", "eyes", "mouth"],
+    foreground="head",
+)
