@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipeline.annotators.base import Annotator
+from pipeline.annotators.base import Annotator, Embedder
 from pipeline.annotators.regions import Box, Mask, mask_file
 from pipeline.errors import UserError
 
@@ -38,6 +38,11 @@ def mask(text: str) -> Mask:
             f"There is no mask {text!r}; expected {', '.join(REGIONS)}, box:LEFT,TOP,RIGHT,BOTTOM, or the path of an image."
         )
     return mask_file(text)
+
+
+def facenet(weights: Path) -> Embedder:
+    """FaceNet with the weights in a file. Raises UserError for what holds none."""
+    return imported("pipeline.annotators.facenet:facenet")(weights)
 
 
 def imported(path: str) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from pipeline.errors import UserError
 from schemas.catalog import Catalog
@@ -54,8 +55,18 @@ class DirectionCatalog:
 
     @cached_property
     def about(self) -> Catalog:
-        """catalog.json: the model, the sampling, the directions, and how they were measured."""
-        return Catalog.model_validate_json(self.read("catalog.json"))
+        """catalog.json: the model, the sampling, the directions, and how they were measured.
+
+        Raises UserError for that of another release.
+        """
+        try:
+            return Catalog.model_validate_json(self.read("catalog.json"))
+        except ValidationError as error:
+            version = Catalog.model_fields["schema_version"].default
+            raise UserError(
+                f"catalog.json is damaged, or of another release: expected version {version} ({error.errors()[0]['msg']}).\n"
+                "Publish the catalog again, or read it with the release that made it."
+            ) from error
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table by the name of its file."""

@@ -1,11 +1,11 @@
 """A domain: what a run is about, as plugs. Generic code knows no other."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TypeGuard
 
 from pipeline.annotators.base import Annotator, Embedder
 from pipeline.annotators.regions import Mask
-from pipeline.annotators.registry import annotator, mask
+from pipeline.annotators.registry import annotator, facenet, mask
 from pipeline.errors import UserError
 from pipeline.models.pretrained import Model, find
 from schemas.run import Run
@@ -46,13 +46,9 @@ class Domain:
             wanted if run.attributes else labels.attributes,
             tuple(None if name == WHOLE else mask(name) for name in dict.fromkeys(run.region)),
             mask(run.foreground) if run.foreground else None,
-            _embedder(run.facenet_weights, judges),
+            facenet(run.facenet_weights) if run.facenet_weights else next(filter(_embeds, judges), None),
         )
 
 
-def _embedder(weights: Path | None, judges: tuple[Annotator, ...]) -> Embedder | None:
-    if weights is None:
-        return next((judge for judge in judges if isinstance(judge, Embedder)), None)
-    from pipeline.annotators.facenet import facenet  # needs what others do not
-
-    return facenet(weights)
+def _embeds(judge: Annotator) -> TypeGuard[Embedder]:
+    return isinstance(judge, Embedder)
