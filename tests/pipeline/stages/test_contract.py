@@ -101,9 +101,10 @@ def test_a_stage_keeps_its_promises(kind, flow, store):
     for stage in (each for each in in_order((flow,)) if type(each) is kind):
         assert stage.fingerprint == stage.fingerprint and hash(stage) is not None
         assert not store.missing(stage)
+        before = in_order(stage.inputs)
         for part in range(stage.n_parts):
             assert not store.verify(stage, part)
-            assert all(needed in stage.inputs for needed, _ in stage.needs(part))
+            assert all(needed in before for needed, _ in stage.needs(part))
             record = store.record(stage, part)
             assert record["files"] and record["made"]["seconds"] >= 0 and record["made"]["torch"]
 
