@@ -15,7 +15,13 @@ class Where(NamedTuple):
     """Where the work is done, which changes nothing of what is made."""
 
     root: Annotated[Path, Option(help="Folder for everything that is made.")]
-    workers: Annotated[int | None, Option(help="Worker processes; 0 works in this process, without Ray.")] = None
+    workers: Annotated[
+        int | None,
+        Option(
+            help="Worker processes; 0 works in this process, without Ray. "
+            "Where there are GPUs, at most so many with a GPU each, and as many without."
+        ),
+    ] = None
     address: Annotated[str | None, Option(help="Ray cluster; without it, Ray starts on this machine.")] = None
     plan: Annotated[bool, Option("--plan", help="Print what would be made, and stop.")] = False
 

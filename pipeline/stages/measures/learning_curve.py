@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Resources, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.learning_curve import doubled, split_cosines, to_truth
@@ -34,6 +34,10 @@ class LearningCurve(Stage):
     @property
     def inputs(self) -> tuple[Stage, ...]:
         return self.difference.read
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus=1, memory=self.difference.step_resources().memory)
 
     def check(self) -> None:
         self.difference.check()
