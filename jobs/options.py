@@ -3,46 +3,17 @@
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import BaseModel
 from typer import Option
 
-from pipeline.errors import UserError
-
-
-class Where(NamedTuple):
-    """Where the work is done, which changes nothing of what is made."""
-
-    root: Annotated[Path, Option(help="Folder for everything that is made.")]
-    workers: Annotated[
-        int | None,
-        Option(
-            help="Worker processes; 0 works in this process, without Ray. "
-            "Where there are GPUs, at most so many with a GPU each, and as many without."
-        ),
-    ] = None
-    address: Annotated[str | None, Option(help="Ray cluster; without it, Ray starts on this machine.")] = None
-    plan: Annotated[bool, Option("--plan", help="Print what would be made, and stop.")] = False
+from jobs.where import Where
 
 
 def options(of: type[BaseModel], root: str) -> Callable[[Callable[[Any, Where], None]], Callable[..., None]]:
     """A decorator: from a function of a run and where to work, to a typer command with an option for each field of both."""
-    runs = {
-        name: inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.get_default(call_default_factory=True),
-            annotation=Annotated[field.rebuild_annotation(), Option(help=field.description)],
-        )
-        for name, field in of.model_fields.items()
-    }
-    hints = inspect.get_annotations(Where)
-    defaults = {"root": Path(root), **Where._field_defaults}
-    where = {
-        name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=hints[name])
-        for name in Where._fields
-    }
+    where, runs = _of_where(root), _of_run(of)
 
     def decorate(job: Callable[[Any, Where], None]) -> Callable[..., None]:
         def command(**given: Any) -> None:
@@ -57,17 +28,21 @@ def options(of: type[BaseModel], root: str) -> Callable[[Callable[[Any, Where], 
     return decorate
 
 
-def check_where(where: Where) -> None:
-    """Raise UserError where the work cannot be done as asked."""
-    root, workers, address, _ = where
-    if workers is not None and workers < 0:
-        raise UserError(f"{workers} workers: expected at least 1, or 0 to work in this process.")
-    if address is not None and workers == 0:
-        raise UserError(
-            f"--workers 0 works in this process, and --address {address} on a cluster.\nLeave one of them out."
+def _of_where(root: str) -> dict[str, inspect.Parameter]:
+    defaults = {"root": Path(root), **Where._field_defaults}
+    return {name: _option(name, defaults[name], hint) for name, hint in inspect.get_annotations(Where).items()}
+
+
+def _of_run(of: type[BaseModel]) -> dict[str, inspect.Parameter]:
+    return {
+        name: _option(
+            name,
+            field.get_default(call_default_factory=True),
+            Annotated[field.rebuild_annotation(), Option(help=field.description)],
         )
-    if address is not None and not root.is_absolute():
-        raise UserError(
-            f"--root {root} is relative, and workers of the cluster at {address} would each find it in a folder of their own.\n"
-            "Give --root as the absolute path of a folder that this machine and all workers share, such as a network disk."
-        )
+        for name, field in of.model_fields.items()
+    }
+
+
+def _option(name: str, default: Any, hint: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
