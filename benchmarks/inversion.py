@@ -35,7 +35,7 @@ from torch import Tensor
 
 from benchmarks._measured import measured
 from benchmarks._report import verdict
-from jobs.command_line import Lines
+from jobs.progress import Lines
 from pipeline.annotators.registry import annotator
 from pipeline.domains.portraits import MODEL
 from pipeline.domains.portraits.data import draw

@@ -10,13 +10,11 @@ from typing import TypeVar
 import typer
 from rich.text import Text
 
-from jobs.options import Where, check_where
-from jobs.printing import console, errors, explain, show_plan
-from jobs.progress import Lines
-from pipeline.engine.plan import StagePlan, check_space, plan
-from pipeline.engine.pool import InProcess, Pool
-from pipeline.engine.ray_pool import RayPool
-from pipeline.engine.runner import RunFailed, run
+from jobs.making import make
+from jobs.printing import errors, explain, show_plan
+from jobs.where import Where, check_where
+from pipeline.engine.plan import check_space, plan
+from pipeline.engine.runner import RunFailed
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -48,27 +46,6 @@ def carry_out(describe: Callable[[], Goals], where: Where) -> tuple[Store, Goals
     except RunFailed as failed:
         raise typer.Exit(explain(failed)) from None
     return store, goals
-
-
-def make(plans: Sequence[StagePlan], store: Store, workers: int | None, address: str | None) -> None:
-    """Carry the plans out, with progress; Ctrl-C ends it cleanly."""
-    store.prepare()
-    try:
-        with Lines(plans) as progress:
-            run(plans, store, lambda: open_pool(workers, address), progress)
-    except KeyboardInterrupt:
-        done = sum(each.stage.n_parts - len(store.missing(each.stage)) for each in plans)
-        errors.print(
-            f"\nStopped. {done} finished parts are kept in {store.root}; run the same command to go on from there."
-        )
-        raise typer.Exit(130) from None
-
-
-def open_pool(workers: int | None, address: str | None) -> Pool:
-    if workers == 0:
-        return InProcess()
-    console.print("Starting Ray ...")
-    return RayPool(workers, address)
 
 
 def main(command: Callable[..., None]) -> None:

@@ -1,7 +1,9 @@
 """The bundled portraits, from noise to a published catalog: `make demo`, or `python -m jobs.faces`."""
 
-from jobs.command_line import carry_out, console, main
-from jobs.options import Where, options
+from jobs.command_line import carry_out, main
+from jobs.options import options
+from jobs.printing import console
+from jobs.where import Where
 from pipeline.domains import portraits
 from pipeline.domains.portraits.model import bundled
 from pipeline.domains.portraits.run import PORTRAITS

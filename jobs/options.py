@@ -3,21 +3,12 @@
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import BaseModel
 from typer import Option
 
-from pipeline.errors import UserError
-
-
-class Where(NamedTuple):
-    """Where the work is done, which changes nothing of what is made."""
-
-    root: Annotated[Path, Option(help="Folder for everything that is made.")]
-    workers: Annotated[int | None, Option(help="Worker processes; 0 works in this process, without Ray.")] = None
-    address: Annotated[str | None, Option(help="Ray cluster; without it, Ray starts on this machine.")] = None
-    plan: Annotated[bool, Option("--plan", help="Print what would be made, and stop.")] = False
+from jobs.where import Where
 
 
 def options(defaults: BaseModel, root: str) -> Callable[[Callable[[Any, Where], None]], Callable[..., None]]:
@@ -25,21 +16,7 @@ def options(defaults: BaseModel, root: str) -> Callable[[Callable[[Any, Where], 
 
     defaults: a run, whose settings hold where none is given.
     """
-    runs = {
-        name: inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=getattr(defaults, name),
-            annotation=Annotated[field.rebuild_annotation(), Option(help=field.description)],
-        )
-        for name, field in type(defaults).model_fields.items()
-    }
-    hints = inspect.get_annotations(Where)
-    roots = {"root": Path(root), **Where._field_defaults}
-    where = {
-        name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=roots[name], annotation=hints[name])
-        for name in Where._fields
-    }
+    of, where, runs = type(defaults), _of_where(root), _of_run(defaults)
 
     def decorate(job: Callable[[Any, Where], None]) -> Callable[..., None]:
         def command(**given: Any) -> None:
@@ -54,17 +31,18 @@ def options(defaults: BaseModel, root: str) -> Callable[[Callable[[Any, Where], 
     return decorate
 
 
-def check_where(where: Where) -> None:
-    """Raise UserError where the work cannot be done as asked."""
-    root, workers, address, _ = where
-    if workers is not None and workers < 0:
-        raise UserError(f"{workers} workers: expected at least 1, or 0 to work in this process.")
-    if address is not None and workers == 0:
-        raise UserError(
-            f"--workers 0 works in this process, and --address {address} on a cluster.\nLeave one of them out."
-        )
-    if address is not None and not root.is_absolute():
-        raise UserError(
-            f"--root {root} is relative, and workers of the cluster at {address} would each find it in a folder of their own.\n"
-            "Give --root as the absolute path of a folder that this machine and all workers share, such as a network disk."
-        )
+def _of_where(root: str) -> dict[str, inspect.Parameter]:
+    defaults = {"root": Path(root), **Where._field_defaults}
+    return {name: _option(name, defaults[name], hint) for name, hint in inspect.get_annotations(Where).items()}
+
+
+def _of_run(defaults: BaseModel) -> dict[str, inspect.Parameter]:
+    hints = {
+        name: Annotated[field.rebuild_annotation(), Option(help=field.description)]
+        for name, field in type(defaults).model_fields.items()
+    }
+    return {name: _option(name, getattr(defaults, name), hint) for name, hint in hints.items()}
+
+
+def _option(name: str, default: Any, hint: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)

@@ -3,17 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
-
+from jobs.bars import bars
 from jobs.printing import console
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.stage import Stage
@@ -29,15 +19,7 @@ class Lines:
         self.done = dict.fromkeys(self.total, 0)
         self.live = console.is_terminal
         self.started = self.last = time.monotonic()
-        columns = (
-            "{task.description}",
-            BarColumn(),
-            MofNCompleteColumn(),
-            Rate(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        self.bars = Progress(*(TextColumn(c) if isinstance(c, str) else c for c in columns), console=console)
+        self.bars = bars()
         self.tasks = {
             stage: self.bars.add_task(self.label(stage), total=n, start=False) for stage, n in self.total.items()
         }
@@ -63,17 +45,5 @@ class Lines:
         finished = self.done[stage] == self.total[stage]
         if not self.live and (finished or now - self.last > self.QUIET):
             self.last = now
-            print(
-                f"{now - self.started:6.0f} s  {self.label(stage)}: {self.done[stage]} of {self.total[stage]} parts",
-                flush=True,
-            )
-
-
-class Rate(TextColumn):
-    """Parts a minute."""
-
-    def __init__(self) -> None:
-        super().__init__("")
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed * 60:.1f}/min" if task.speed else "", style="dim")
+            seconds, parts = f"{now - self.started:6.0f} s", f"{self.done[stage]} of {self.total[stage]} parts"
+            print(f"{seconds}  {self.label(stage)}: {parts}", flush=True)

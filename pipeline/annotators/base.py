@@ -5,6 +5,8 @@ other weights has another fingerprint. `load()` gives the function that scores:
 
     images (B, H, W, 3) uint8 RGB  ->  scores (B, len(attributes)) float32, NaN where there is nothing to measure
 
+It runs on a CPU, unless the class says `gpus = 1`: then its stage has a GPU where there is one.
+
 An image's scores are its own: they do not depend on the images beside it, beyond rounding. To add an annotator, write
 such a class in a file beside this one and list it in `ANNOTATORS`; the contract test then covers it.
 """
@@ -61,6 +63,11 @@ class Embedder(Protocol):
     def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
         """Images (B, H, W, 3) uint8 RGB -> features (B, F) float32, each image's its own."""
         ...
+
+
+def gpus_of(*plugs: object) -> int:
+    """How many GPUs some annotators, embedders or masks want: 1 where one of them says `gpus = 1`, otherwise none."""
+    return max((getattr(plug, "gpus", 0) for plug in plugs), default=0)
 
 
 def to_tensor(images: np.ndarray) -> Tensor:

@@ -1,4 +1,4 @@
-"""What is missing for some goals, how many bytes that is, and whether the disk can hold it.
+"""What is missing for some goals, how many bytes that is, and whether the disk and the memory can hold it.
 
 Work is demanded backwards: a part is made only if a part of a goal is missing that needs it.
 """
@@ -39,15 +39,26 @@ def plan(goals: Sequence[Stage], store: Store) -> list[StagePlan]:
     todo: dict[Stage, set[int]] = {stage: set() for stage in stages}
     for goal in goals:
         todo[goal].update(missing[goal])
+    plans = []
     for stage in reversed(stages):
+        parts = tuple(sorted(todo.pop(stage)))
         demanded: set[Need] = set()  # most parts of a stage read the same
-        for part in todo[stage]:
+        for part in parts:
             for need in stage.needs(part):
                 if need not in demanded:
                     demanded.add(need)
-                    needed, parts = need
-                    todo[needed].update(within(missing[needed], parts))
-    return [StagePlan(stage, tuple(sorted(todo[stage])), stage.n_parts - len(missing[stage])) for stage in stages]
+                    _demand(need, todo, missing, stage)
+        plans.append(StagePlan(stage, parts, stage.n_parts - len(missing[stage])))
+    return plans[::-1]
+
+
+def _demand(need: Need, todo: dict[Stage, set[int]], missing: dict[Stage, list[int]], by: Stage) -> None:
+    """Have made what is missing of what a stage reads; `todo` holds the stages before it."""
+    needed, parts = need
+    try:
+        todo[needed].update(within(missing[needed], parts))
+    except KeyError:
+        raise ValueError(f"{by.name} reads {needed.name}, and none of its fields leads there: make it one.") from None
 
 
 def within(numbers: Sequence[int], parts: range) -> Sequence[int]:
@@ -72,3 +83,14 @@ def check_space(plans: Sequence[StagePlan], store: Store) -> None:
             f"This run writes about {needed / GIGABYTE:.2f} GB, and {store.root} has {free / GIGABYTE:.2f} GB left.\n"
             "Give a --root on a larger disk, or lower --samples or --steps; --plan shows where the bytes go."
         )
+
+
+def check_memory(plans: Sequence[StagePlan], available: float) -> None:
+    """Refuse a plan with a part that takes more memory, in bytes, than there is where it would be made."""
+    for each in plans:
+        if each.todo and (needed := each.stage.resources.memory) > available:
+            raise UserError(
+                f"A part of {each.stage.title} takes about {needed / GIGABYTE:.1f} GB of memory, and the largest machine has "
+                f"{available / GIGABYTE:.1f} GB.\nWork on a larger one, or ask for less: fewer samples, or directions from "
+                "sketches, which do not grow with the samples."
+            )

@@ -3,6 +3,8 @@
 from collections import deque
 from typing import Protocol
 
+import psutil
+
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.engine.worker import Failure, Worker
@@ -11,12 +13,15 @@ Task = tuple[Stage, int]
 
 
 class Pool(Protocol):
-    """Somewhere to make parts."""
+    """Somewhere to make parts. It knows what its workers have, and keeps tasks waiting until there is one that will do."""
 
-    size: int
+    @property
+    def memory(self) -> float:
+        """Bytes that a part may take: those of the largest machine."""
+        ...
 
     def submit(self, task: Task, store: Store) -> None:
-        """Have a part made. At most `size` tasks may be under way."""
+        """Have a part made, once there is a worker for it. Of tasks that want the same, the first comes first."""
         ...
 
     def next_done(self) -> tuple[Task, Failure | None]:
@@ -29,9 +34,8 @@ class Pool(Protocol):
 class InProcess:
     """No Ray: one part at a time, in this process. For debugging and for notebooks."""
 
-    size = 1
-
     def __init__(self) -> None:
+        self.memory: float = psutil.virtual_memory().total
         self.worker = Worker()
         self.waiting: deque[tuple[Task, Store]] = deque()
 

@@ -1,24 +1,48 @@
-"""Ray: a pool of workers that make parts. The only file that imports it."""
+"""Ray: a pool of workers that make parts, some with a GPU where there are any, and the others without."""
 
-import logging
+import math
 import os
 import re
-import secrets
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
-
 from pipeline.engine.pool import Task
+from pipeline.engine.ray_start import connected
+from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.engine.worker import Failure, Worker
 from pipeline.errors import UserError
 
 
+@dataclass
+class Crew:
+    """Workers of one kind, and the tasks that wait for one of them."""
+
+    idle: list[Any]  # actors
+    waiting: deque[tuple[Task, Store]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.size = len(self.idle)
+
+
+@dataclass
+class WithoutGPU(Worker):
+    """A worker that sees no GPU. Ray leaves an actor that asked for none in sight of all that its machine has."""
+
+    def __post_init__(self) -> None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 class RayPool:
-    """One actor a CPU (or GPU, where there are any), each keeping its models loaded.
+    """One actor a GPU, for stages that want one, and one a CPU for the others, each keeping its models loaded.
+
+    Where all is of one kind, it does everything. A task waits for a worker of its kind alone, and behind those of its kind that
+    were submitted before it: neither kind keeps the other waiting.
+
+    Memory is Ray's to know and not its to give: an actor outlives the parts that it makes. A part that no machine has room for is
+    refused by `run` before any work; others begin while what is being made leaves room for them, over all machines together.
 
     An actor that dies is started again and its part made again: parts are deterministic and appear whole, so making one twice is
     harmless. A part that kills its worker at every one of `ATTEMPTS` is given up and named.
@@ -29,97 +53,55 @@ class RayPool:
     # their first part
 
     def __init__(self, workers: int | None = None, address: str | None = None):
-        _check_free()
-        address = _cluster(address)
-        self._open = ExitStack()  # what `close` ends
-        self._before = _children()
-        try:
-            self.ray = self._open.enter_context(_ray(self._settings(address), alone=address is None))
-            self._open.callback(self.ray.shutdown)
-            self._start(workers) if address is None else self._join(address)
+        with ExitStack() as opening:
+            self.ray = opening.enter_context(connected(address, workers, self.ATTEMPTS))
             self._hire(workers)
-        except BaseException:
-            self._open.close()
-            _end(_children() - self._before)
-            raise
-
-    def _settings(self, address: str | None) -> dict[str, str | None]:
-        """Environment variables for Ray and its processes; None is to be unset.
-
-        A Ray of this job's own takes orders from whoever has its token: a random one, known to its processes and in no file. On a
-        cluster the user has a token, or says by RAY_AUTH_MODE that there is none.
-        """
-        defaults = {
-            "RAY_AUTH_MODE": "token",
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-            "RAY_task_oom_retries": str(self.ATTEMPTS - 1),  # without it, for ever
-            # Where Ray gives up on a worker that takes 60 s to start, ray.init hangs for ever.
-            "RAY_worker_register_timeout_seconds": "600",
-        }
-        settings: dict[str, str | None] = {name: os.environ.get(name, value) for name, value in defaults.items()}
-        if address is None:
-            own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_AUTH_TOKEN_PATH": None}
-            settings.update(own)
-        return settings
+            self._open = opening.pop_all()  # what `close` ends
 
     def _hire(self, workers: int | None) -> None:
         """Start the workers: they come as the cluster has room for them."""
         resources = self.ray.cluster_resources()
-        gpus = int(resources.get("GPU", 0))
-        devices = gpus or int(resources.get("CPU", 0)) or workers or 0
-        if not devices:
-            raise UserError("The cluster has no CPU or GPU yet.\nSay how many workers to wait for: --workers N.")
-        self.size = min(workers or devices, devices)
-        options = {"max_restarts": -1, "max_task_retries": self.ATTEMPTS - 1}
-        actor = self.ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, **options)(Worker)
-        self.idle: list[Any] = [actor.remote() for _ in range(self.size)]
-        self.busy: dict[Any, tuple[Task, Any]] = {}
+        with_gpu, without = crew_sizes(int(resources.get("GPU", 0)), int(resources.get("CPU", 0)), workers)
+        kind = WithoutGPU if with_gpu else Worker  # on a cluster that has no machine yet, whatever comes is used
+        self.crews = (self._crew(Worker, with_gpu, num_cpus=0, num_gpus=1), self._crew(kind, without, num_cpus=1))
+        self.size = sum(crew.size for crew in self.crews)
+        machines = [_memory_of(node["Resources"]) for node in self.ray.nodes() if _works(node)]
+        self.memory: float = max(machines, default=math.inf)  # of the largest
+        self._room: float = sum(machines) or math.inf  # for what is being made
+        self.busy: dict[Any, tuple[Task, Crew, Any]] = {}
         self.checked = False
 
-    def _start(self, workers: int | None) -> None:
-        """Start a Ray of this job's own: "local", or one that another job started would be joined and waited for.
-
-        Ray allows itself 15 to 30 s, too few on a busy machine or a cold disk; at the second try its files are in memory. It also
-        starts its dashboard, autoscaler and log, which nobody here asks for anything: they are ended. Without the two agents that
-        stay, its raylet would end itself.
-        """
-        try:
-            self._init("local", num_cpus=workers, include_dashboard=False)
-        except Exception:
-            self.ray.shutdown()
-            _end(_children() - self._before)
-            try:
-                self._init("local", num_cpus=workers, include_dashboard=False)
-            except Exception as error:
-                raise UserError(
-                    f"Ray did not start on this machine ({error}).\n"
-                    "Try again when it is less busy, or work without Ray: --workers 0."
-                ) from error
-        node = self.ray._private.worker._global_node
-        for end in (node.kill_dashboard, node.kill_monitor, node.kill_log_monitor):
-            end(check_alive=False)
-
-    def _join(self, address: str) -> None:
-        try:
-            self._init(address)
-        except Exception as error:  # Ray raises half a dozen kinds
-            raise UserError(
-                f"No Ray cluster answers at {address} ({error}).\nCheck --address, or leave it out."
-            ) from error
-
-    def _init(self, address: str, **options: Any) -> None:
-        self.ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
+    def _crew(self, kind: type[Worker], size: int, **options: int) -> Crew:
+        actor = self.ray.remote(max_restarts=-1, max_task_retries=self.ATTEMPTS - 1, **options)(kind)
+        return Crew([actor.remote() for _ in range(size)])
 
     def submit(self, task: Task, store: Store) -> None:
         if not self.checked:
             self._check(store)
-        actor = self.idle.pop()
-        self.busy[actor.make.remote(*task, store)] = (task, actor)
+        self._crew_for(task[0]).waiting.append((task, store))
+        self._begin()
+
+    def _crew_for(self, stage: Stage) -> Crew:
+        with_gpu, without = self.crews
+        wanted, other = (with_gpu, without) if stage.resources.gpus else (without, with_gpu)
+        return wanted if wanted.size else other
+
+    def _begin(self) -> None:
+        """Give tasks that wait to workers that are idle. What is first of its kind waits until there is memory for it."""
+        for crew in self.crews:
+            while crew.idle and crew.waiting:
+                task, store = crew.waiting[0]
+                needed = task[0].resources.memory
+                if self.busy and needed > self._room:
+                    break
+                self._room -= needed
+                crew.waiting.popleft()
+                actor = crew.idle.pop()
+                self.busy[actor.make.remote(*task, store)] = (task, crew, actor)
 
     def _check(self, store: Store) -> None:
         """Raise UserError unless the workers that are there can be worked with: before the first part, not after it."""
-        asked = [actor.cannot_write.remote(store) for actor in self.idle]
+        asked = [actor.cannot_write.remote(store) for crew in self.crews for actor in crew.idle]
         self.ray.wait(asked, num_returns=1)
         answered, _ = self.ray.wait(asked, num_returns=len(asked), timeout=self.GRACE)
         try:
@@ -135,8 +117,10 @@ class RayPool:
 
     def next_done(self) -> tuple[Task, Failure | None]:
         [reference], _ = self.ray.wait(list(self.busy), num_returns=1)
-        task, actor = self.busy.pop(reference)
-        self.idle.append(actor)
+        task, crew, actor = self.busy.pop(reference)
+        self._room += task[0].resources.memory
+        crew.idle.append(actor)
+        self._begin()
         try:
             failure = self.ray.get(reference)
             if failure and failure.not_shared:
@@ -151,77 +135,29 @@ class RayPool:
         self._open.close()
 
 
-def _check_free() -> None:
-    """Raise UserError where this process has a Ray: nothing of it is to be changed."""
-    ray = sys.modules.get("ray")
-    if ray and ray.is_initialized():
-        raise UserError(
-            "This process is connected to a Ray already, so it cannot start or join one.\n"
-            "Call ray.shutdown() first, or work without Ray."
-        )
+def crew_sizes(gpus: int, cpus: int, workers: int | None) -> tuple[int, int]:
+    """How many workers with a GPU and how many without, by what the cluster has; `workers` is the most of each kind.
+
+    A worker with a GPU needs a CPU beside it, so by default that many fewer work without. Raises UserError for a cluster that has
+    nothing yet, unless it is said how many to wait for.
+    """
+    if not (gpus or cpus or workers):
+        raise UserError("The cluster has no CPU or GPU yet.\nSay how many workers to wait for: --workers N.")
+    if not (gpus or cpus):
+        return 0, workers or 0
+    return min(workers or gpus, gpus), min(workers or max(cpus - gpus, 1), cpus)
 
 
-def _cluster(address: str | None) -> str | None:
-    """The address of a cluster to join; None starts a Ray of one's own, which "local" is a name for."""
-    if address == "auto":
-        address = os.environ.get("RAY_ADDRESS") or address
-    return None if address == "local" else address
+def _works(node: dict[str, Any]) -> bool:
+    """Whether a machine of the cluster takes workers: the head may not."""
+    return bool(node["Alive"] and (node["Resources"].get("CPU") or node["Resources"].get("GPU")))
 
 
-def _children() -> set[psutil.Process]:
-    return set(psutil.Process().children(recursive=True))
-
-
-def _end(processes: set[psutil.Process]) -> None:
-    """End processes that Ray has lost sight of: those of a start that failed or was interrupted."""
-    for process in processes:
-        with suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(processes, timeout=10)
+def _memory_of(resources: dict[str, float]) -> float:
+    """Bytes that a machine has: what Ray found free, and what it keeps for objects, of which there are hardly any here."""
+    return resources.get("memory", 0.0) + resources.get("object_store_memory", 0.0)
 
 
 def _last_line(error: Exception) -> str:
     """Of an error of Ray's what says the cause, without its colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]
-
-
-@contextmanager
-def _ray(settings: Mapping[str, str | None], alone: bool) -> Iterator[Any]:
-    """The module ray under these environment variables; afterwards they and Ray are as they were.
-
-    `alone` keeps Ray on the loopback interface, where other machines do not see it. Ray has no setting for that on Linux: it is
-    what it does on systems where it forms no clusters.
-    """
-    before = {name: os.environ.get(name) for name in settings}
-    with ExitStack() as afterwards:
-        afterwards.callback(_set, before)
-        _set(settings)
-        import ray
-        from ray._private import ray_constants
-
-        afterwards.pop_all()
-        clusters = ray_constants.ENABLE_RAY_CLUSTER
-        try:
-            ray_constants.ENABLE_RAY_CLUSTER = clusters and not alone
-            _read_again()
-            yield ray
-        finally:
-            ray_constants.ENABLE_RAY_CLUSTER = clusters
-            _set(before)
-            _read_again()
-
-
-def _set(variables: Mapping[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-
-
-def _read_again() -> None:
-    """Have Ray read the environment: it remembers what it said when ray was imported, and the token of the last time."""
-    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
-
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()

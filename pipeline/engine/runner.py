@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.engine.plan import StagePlan, within
+from pipeline.engine.plan import StagePlan, check_memory, within
 from pipeline.engine.pool import Pool, Task
 from pipeline.engine.stage import Need, Stage
 from pipeline.engine.store import Store
@@ -45,13 +45,15 @@ def _parts(parts: list[int]) -> str:
 def run(plans: Sequence[StagePlan], store: Store, open_pool: Callable[[], Pool], progress: Progress) -> None:
     """Make everything planned. Raises RunFailed at the end if some of it could not be made.
 
-    The pool is opened only if there is work, and always closed.
+    The pool is opened only if there is work, and always closed. Raises UserError before any work where a part does not fit into
+    the memory of the pool's machines.
     """
     if not any(each.todo for each in plans):
         return
     agenda = Agenda(plans)
     pool = open_pool()
     try:
+        check_memory(plans, pool.memory)
         with store.marked() as marked:
             failures = _drain(agenda, marked, pool, progress)
     finally:
@@ -65,7 +67,7 @@ def _drain(agenda: "Agenda", store: Store, pool: Pool, progress: Progress) -> di
     failures: dict[Task, Failure] = {}
     running = 0
     while agenda.ready or running:
-        while agenda.ready and running < pool.size:
+        while agenda.ready:
             pool.submit(agenda.ready.popleft(), store)
             running += 1
         task, failure = pool.next_done()

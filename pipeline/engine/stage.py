@@ -7,6 +7,9 @@ marked with `not_hashed()`.
 
 How many samples there are changes no part that is there already, so `n` is marked `EXTENT`: a run with more samples finds the
 parts of a smaller one. Stages that read an input `PART_BY_PART` have its extent; to all others it is a setting of the input.
+
+The graph is the fields: a stage reads the stages among them, and what those read, and so on. A stage whose work many workers share
+before one puts it together has the first half as a field that is `derived()`, a stage with the whole as its field `ON_BEHALF`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +22,23 @@ from pipeline.fingerprint import fingerprint, settings
 
 if TYPE_CHECKING:
     from pipeline.engine.store import Store
+
+ON_BEHALF = {
+    "on behalf": True
+}  # a field's: the stage that this one does a share of the work for, reading what that one reads
+
+
+def derived() -> Any:
+    """A field that follows from the others: `__post_init__` sets it, and the fingerprint leaves it out."""
+    return field(init=False, repr=False, metadata={"hashed": False})
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What it takes to make one part. Of CPUs all take the same: a part computes on `threads.THREADS` threads, wherever it is."""
+
+    gpus: int = 0  # 1 is for a worker with a GPU, where the cluster has any
+    memory: int = 0  # about how many bytes of RAM; what is small beside a machine may say nothing
 
 
 @dataclass(frozen=True)
@@ -53,8 +73,14 @@ class Stage:
 
     @cached_property
     def inputs(self) -> tuple["Stage", ...]:
-        """The stages among the fields, in order, also inside tuples."""
-        return tuple(_stages(getattr(self, each.name) for each in fields(self)))
+        """The stages among the fields, in order, also inside tuples; for one that it works on behalf of, what that one reads."""
+        found: list[Stage] = []
+        for each in fields(self):
+            value = getattr(self, each.name)
+            found += (
+                [read for read in value.inputs if read != self] if each.metadata.get("on behalf") else _stages(value)
+            )
+        return tuple(found)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -90,8 +116,16 @@ class Stage:
         return f"{part:05d}"
 
     def needs(self, part: int) -> Iterator["Need"]:
-        """The parts that `part` reads: all parts of all inputs unless a stage knows better."""
+        """The parts that `part` reads: all parts of all inputs unless a stage knows better.
+
+        They may be parts of any stage that the fields lead to, through however many others.
+        """
         return whole(*self.inputs)
+
+    @property
+    def resources(self) -> Resources:
+        """What it takes to make one part. No setting: it changes nothing of what is made."""
+        return Resources()
 
     def part_bytes(self) -> int:
         """About how many bytes one part writes. What is small may say so."""
@@ -138,9 +172,9 @@ def in_order(goals: Sequence[Stage]) -> list[Stage]:
     return list(ordered)
 
 
-def _stages(values: Any) -> Iterator[Stage]:
-    for value in values:
-        if isinstance(value, Stage):
-            yield value
-        elif isinstance(value, tuple):
-            yield from _stages(value)
+def _stages(value: Any) -> Iterator[Stage]:
+    if isinstance(value, Stage):
+        yield value
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _stages(each)

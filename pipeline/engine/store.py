@@ -11,13 +11,7 @@ A part exists exactly when its commit record does, and whatever is read is first
 SHA-256, a row group of activations by the checksums of its pages, which stand in a footer that is checked by its SHA-256.
 """
 
-import errno
-import hashlib
-import json
 import os
-import shutil
-import socket
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,17 +23,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load
 
+from pipeline.engine import scratch
+from pipeline.engine.records import (
+    Damaged,
+    Unsealed,
+    all_as_recorded,
+    as_recorded,
+    content_as_recorded,
+    files_of,
+    read_sealed,
+    sealed,
+    sums,
+)
 from pipeline.engine.stage import Stage
 from pipeline.errors import UserError
 from pipeline.fingerprint import settings
-from pipeline.formats.hashes import sha256
-from pipeline.formats.pages import footer_of, is_paged, read_group, verify_pages
+from pipeline.formats.pages import read_group
 
 Part = int | str  # its number; its name, where it may be none of the parts at the stage's extent
 
 _DESCRIPTION = "stage.json"
-_FOOTER = "footer"  # what the SHA-256 of activations is of
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -68,17 +71,14 @@ class Store:
         """The commit record of a part. Raises UserError where it is damaged, or another part's."""
         path = self._record_path(stage, part)
         try:
-            record = json.loads(path.read_bytes())
-            seal = record.pop("sha256_of_this", None)
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise self._damaged(stage, part, path, f"{type(error).__name__}: {error}") from error
-        if seal is None:
+            record = read_sealed(path)
+        except Unsealed as error:
             raise UserError(
                 f"{path} has no SHA-256 of its own: it is damaged, or of an older release.\n"
                 f"Delete the folder {path.parent}, or give a new root, and run the same command: its parts are made again."
-            )
-        if seal != _seal(record):
-            raise self._damaged(stage, part, path, "it does not have the SHA-256 that it was written with")
+            ) from error
+        except Damaged as error:
+            raise self._damaged(stage, part, path, str(error)) from error
         if (record["stage"], record["fingerprint"], record["name"]) != (stage.name, stage.fingerprint, path.stem):
             raise self._damaged(stage, part, path, "it is the record of another part")
         return record
@@ -92,7 +92,7 @@ class Store:
             try:
                 if not path.exists():
                     faults.append(f"{path} is missing")
-                elif not _is_as_recorded(path, expected):
+                elif not as_recorded(path, expected):
                     faults.append(f"{path} has changed since it was written")
             except OSError as error:
                 faults.append(f"{path} cannot be read ({error.strerror})")
@@ -114,11 +114,7 @@ class Store:
             content = path.read_bytes()
         except OSError as error:
             raise self._damaged(stage, part, path, str(error)) from error
-        if expected.get("of") == _FOOTER:
-            whole = _is_as_recorded(path, expected)
-        else:
-            whole = hashlib.sha256(content).hexdigest() == expected["sha256"]
-        if not whole:
+        if not content_as_recorded(path, content, expected):
             raise self._damaged(stage, part, path, "it does not have the checksum that it was written with")
         return content
 
@@ -167,7 +163,7 @@ class Store:
     def unchanged(self, stage: Stage, part: Part) -> bool:
         """Whether a finished part is as its record says, and that can be read."""
         try:
-            return _as_recorded(self.folder(stage, part), self.record(stage, part)["files"])
+            return all_as_recorded(self.folder(stage, part), self.record(stage, part)["files"])
         except (UserError, OSError):
             return False
 
@@ -192,52 +188,28 @@ class Store:
     def part(self, stage: Stage, part: int, made: dict[str, Any] | None = None) -> Iterator[Path]:
         """An empty folder to write a part into. It becomes the part when the block ends well, and vanishes otherwise."""
         self.check_shared()
-        with self._full_disk_explained(), self._staging() as staging:
+        with scratch.staging(self.root) as staging:
             out = staging / "part"
             out.mkdir()
             yield out
             self._commit(stage, part, out, made if made is not None else {})
 
-    @contextmanager
-    def _staging(self) -> Iterator[Path]:
-        """An empty folder of this process in the scratch, removed at the end."""
-        scratch = self.root / ".scratch"
-        scratch.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}.{os.getpid()}.", dir=scratch))
-        try:
-            yield staging
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-
     def _commit(self, stage: Stage, part: int, out: Path, made: dict[str, Any]) -> None:
         """Make `out` the part: check what was written, rename it into place, then write the record."""
-        for path in _files(out):
-            _check_written(path)
-        files = _sums(out)
+        for path in files_of(out).values():
+            scratch.check_written(path)
+        files = sums(out)
 
         home = self.root / stage.folder
         if not (home / _DESCRIPTION).exists():
             home.mkdir(parents=True, exist_ok=True)
-            _write_by_rename(home / _DESCRIPTION, describe(stage), staging=out.parent)
+            scratch.write_by_rename(home / _DESCRIPTION, describe(stage), staging=out.parent)
         if self.exists(stage, part):
             return  # another worker was faster; the bytes are the same
-        _rename_unless_there(out, self.folder(stage, part), files)
+        scratch.rename_unless_there(out, self.folder(stage, part), files)
         whose = {"stage": stage.name, "fingerprint": stage.fingerprint, "part": part, "name": stage.part_name(part)}
-        record = {**whose, "files": files, "made": made}
-        sealed = {**record, "sha256_of_this": _seal(record)}
-        _write_by_rename(self._record_path(stage, part), sealed, staging=out.parent)
-
-    @contextmanager
-    def _full_disk_explained(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            raise UserError(
-                f"Could not write on in {self.root}: {os.strerror(error.errno)}.\n"
-                "Make room, then run the same command again; what was finished is kept."
-            ) from error
+        record = sealed({**whose, "files": files, "made": made})
+        scratch.write_by_rename(self._record_path(stage, part), record, staging=out.parent)
 
     def _record_path(self, stage: Stage, part: Part) -> Path:
         return self.root / stage.folder / f"{_name(stage, part)}.json"
@@ -246,40 +218,22 @@ class Store:
 
     def prepare(self) -> None:
         """Create the root, see that it can be written, and clear what processes of this machine left when they were killed."""
-        try:
-            (self.root / ".scratch").mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.root):
-                pass
-        except OSError as error:
-            raise UserError(
-                f"Cannot write to {self.root} ({error.strerror}).\nGive another folder with --root, or make this one writable."
-            ) from error
-        for staging in (self.root / ".scratch").iterdir():
-            host, _, pid = staging.name.rpartition(".")[0].rpartition(".")
-            if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
-                shutil.rmtree(staging, ignore_errors=True)
+        scratch.prepare(self.root)
 
     @contextmanager
     def marked(self) -> Iterator["Store"]:
         """This store with a mark in its root, by which workers know it: another machine may have a folder of the same name."""
-        with self._full_disk_explained(), self._staging() as staging:
+        with scratch.staging(self.root) as staging:
             yield replace(self, mark=staging.name)
 
     def check_shared(self) -> None:
-        """Raise UserError where this process does not see the mark that was left in the root."""
-        if self.mark and not os.path.exists(self.root / ".scratch" / self.mark):
-            found = "another folder of that name" if os.path.exists(self.root) else "no such folder"
-            raise UserError(
-                f"A worker on {socket.gethostname()} does not share the folder {self.root}: it finds {found}.\n"
-                "Give --root as the absolute path of a folder that this machine and all workers share, such as a network disk."
-            )
+        """Raise NotShared where this process does not see the mark that was left in the root."""
+        if self.mark:
+            scratch.check_shared(self.root, self.mark)
 
     def free_bytes(self) -> int:
         """Space left on the disk that holds the root, which need not exist yet."""
-        folder = self.root.absolute()
-        while not os.path.exists(folder):
-            folder = folder.parent
-        return shutil.disk_usage(folder).free
+        return scratch.free_bytes(self.root)
 
 
 def describe(stage: Stage, extents: bool = False) -> dict[str, Any]:
@@ -292,84 +246,5 @@ def describe(stage: Stage, extents: bool = False) -> dict[str, Any]:
     }
 
 
-def _write_by_rename(path: Path, content: dict[str, Any], staging: Path) -> None:
-    """Write JSON in the staging folder, flush it to the disk, and rename it into place."""
-    with open(staging / path.name, "w") as file:
-        file.write(json.dumps(content, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(staging / path.name, path)
-
-
-def _rename_unless_there(out: Path, folder: Path, files: dict[str, Any]) -> None:
-    """Put a part into place. A worker killed before the record, or a rival about to write it, may have left its equal there."""
-    if folder.exists() and not _as_recorded(folder, files):
-        shutil.rmtree(folder)
-    try:
-        os.rename(out, folder)
-    except OSError as error:
-        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-            raise
-
-
-def _seal(record: dict[str, Any]) -> str:
-    """SHA-256 of what a record says, whatever the layout of its JSON."""
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-
-
-def _as_recorded(folder: Path, files: dict[str, Any]) -> bool:
-    """Whether a folder holds these files and no others, as they were."""
-    found = {str(path.relative_to(folder)): path for path in _files(folder)}
-    return found.keys() == files.keys() and all(_is_as_recorded(path, files[name]) for name, path in found.items())
-
-
-def _is_as_recorded(path: Path, expected: dict[str, Any]) -> bool:
-    """Whether a file is as it was when its part was committed."""
-    if path.stat().st_size != expected["bytes"]:
-        return False
-    if expected.get("of") != _FOOTER:
-        return sha256(path) == expected["sha256"]
-    try:
-        verify_pages(path, expected["sha256"])
-    except (OSError, ValueError, pa.ArrowException):
-        return False
-    return True
-
-
 def _name(stage: Stage, part: Part) -> str:
     return part if isinstance(part, str) else stage.part_name(part)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _sums(folder: Path) -> dict[str, Any]:
-    """What a record says of every file of a part."""
-    return {str(path.relative_to(folder)): _sum(path) for path in _files(folder)}
-
-
-def _sum(path: Path) -> dict[str, Any]:
-    """Size and SHA-256 of a file; of activations that of the footer, which has the checksums of all their pages."""
-    size = path.stat().st_size
-    if path.suffix == ".parquet" and is_paged(path):
-        return {"bytes": size, "sha256": hashlib.sha256(footer_of(path)).hexdigest(), "of": _FOOTER}
-    return {"bytes": size, "sha256": sha256(path)}
-
-
-def _check_written(path: Path) -> None:
-    """Flush a file to the disk; a Parquet file must have its footer."""
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
-    if path.suffix == ".parquet":
-        pq.read_metadata(path)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

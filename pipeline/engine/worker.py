@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine.scratch import NotShared
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.engine.threads import THREADS, fixed_threads
@@ -44,15 +45,15 @@ class Worker:
         """Why nothing made here would come into the store, or None."""
         try:
             store.check_shared()
-        except UserError as error:
+        except NotShared as error:
             return str(error)
         return None
 
     def make(self, stage: Stage, part: int, store: Store) -> Failure | None:
-        if (refusal := self.cannot_write(store)) is not None:
-            return Failure(refusal, "", True, not_shared=True)
         try:
             self._make(stage, part, store)
+        except NotShared as error:
+            return Failure(str(error), "", True, not_shared=True)
         except UserError as error:
             return Failure(str(error), "", True)
         except Exception as error:
@@ -60,13 +61,12 @@ class Worker:
         return None
 
     def _make(self, stage: Stage, part: int, store: Store) -> None:
-        with fixed_threads():
+        made = provenance()
+        with fixed_threads(), store.part(stage, part, made) as out:
             loaded = self._load(stage)
             started = time.monotonic()
-            made = provenance()
-            with store.part(stage, part, made) as out:
-                stage.process(part, store, loaded, out)
-                made["seconds"] = round(time.monotonic() - started, 3)
+            stage.process(part, store, loaded, out)
+            made["seconds"] = round(time.monotonic() - started, 3)
 
     def _load(self, stage: Stage) -> Any:
         if stage.fingerprint not in self.loaded:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipeline.catalog.card import card
 from pipeline.catalog.direction_catalog import SUMS, DirectionCatalog
-from pipeline.engine.stage import Stage, in_order
+from pipeline.engine.stage import Need, Stage, in_order, whole
 from pipeline.engine.store import Store, describe
 from pipeline.errors import UserError
 from pipeline.formats.arrays import write_vectors
@@ -62,11 +62,10 @@ class Catalog(Stage):
         """How directions are meant to be applied: as their effects were measured, at the T that they were found at."""
         return self.evaluations[0].edit.sample
 
-    @property
-    def inputs(self) -> tuple[Stage, ...]:
+    def needs(self, part: int) -> Iterator[Need]:
         edits = (*(each.edit for each in self.evaluations), *(each.edit for each in self.transfers))
         subspaces = [stage for each in self.transfers for finder in each.edit.finders for stage in finder.inputs]
-        return tuple(dict.fromkeys((*super().inputs, *self.finders, *self.evaluations, *edits, *subspaces)))
+        return whole(*dict.fromkeys((*self.inputs, *self.finders, *self.evaluations, *edits, *subspaces)))
 
     def check(self) -> None:
         if not self.evaluations:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import typer
 
-from jobs.command_line import carry_out, console, main
-from jobs.options import Where
+from jobs.command_line import carry_out, main
+from jobs.printing import console
+from jobs.where import Where
 from tests.pipeline.planted import Gated, Squares, Total
 
 

@@ -18,7 +18,7 @@ from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
-from jobs import command_line
+from jobs import making
 from jobs.faces import faces
 from pipeline.domains import portraits
 from pipeline.domains.portraits.data import draw
@@ -240,7 +240,7 @@ def test_nothing_is_left_in_the_making(made):
 def test_a_second_run_makes_nothing_and_changes_nothing(made, tiny_model, monkeypatch):
     root, first = made
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
-    monkeypatch.setattr(command_line, "open_pool", lambda *_: pytest.fail("nothing is missing, so no pool is needed"))
+    monkeypatch.setattr(making, "open_pool", lambda *_: pytest.fail("nothing is missing, so no pool is needed"))
     again = job("--model", tiny_model, "--root", root)
     assert again.exit_code == 0
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()} == before

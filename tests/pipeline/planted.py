@@ -7,12 +7,12 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.engine.stage import Need, Stage, one
+from pipeline.engine.stage import ON_BEHALF, Need, Resources, Stage, derived, one, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
@@ -73,6 +73,100 @@ class Total(Stage):
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         total = sum(store.table(self.of, "numbers.parquet")["number"].to_pylist())
         (out / "total.txt").write_text(f"{total}\n")
+
+
+@dataclass(frozen=True)
+class Roots(Stage):
+    """Part i is what the square was of: it reads part i of what its input reads, and not its input."""
+
+    squares: Squares
+
+    @property
+    def n_parts(self) -> int:
+        return self.squares.n_parts
+
+    def needs(self, part: int) -> Iterator[Need]:
+        yield one(self.squares.numbers, part)
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        write_table(out / "numbers.parquet", store.table(self.squares.numbers, "numbers.parquet", part))
+
+
+@dataclass(frozen=True)
+class Shared(Stage):
+    """One part: the sum of some numbers, added up by two workers first."""
+
+    numbers: Numbers
+    halves: "Halves" = derived()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "halves", Halves(self))
+
+    def needs(self, part: int) -> Iterator[Need]:
+        return whole(self.halves)
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        (out / "total.txt").write_text(f"{sum(store.table(self.halves, 'numbers.parquet')['number'].to_pylist())}\n")
+
+
+@dataclass(frozen=True)
+class Halves(Stage):
+    """Part 0 is the sum of the even parts, part 1 that of the odd ones."""
+
+    shared: Shared = field(metadata=ON_BEHALF)
+
+    @property
+    def n_parts(self) -> int:
+        return 2
+
+    def _parts(self, half: int) -> range:
+        return range(half, self.shared.numbers.n_parts, 2)
+
+    def needs(self, part: int) -> Iterator[Need]:
+        return (one(self.shared.numbers, i) for i in self._parts(part))
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        numbers = self.shared.numbers
+        tables = [store.table(numbers, "numbers.parquet", i) for i in self._parts(part)]
+        write_table(out / "numbers.parquet", pa.table({"number": [sum(each["number"][0].as_py() for each in tables)]}))
+
+
+@dataclass(frozen=True)
+class Greedy(Numbers):
+    """Numbers that take much memory each. A part fails where another one is being made."""
+
+    memory: int = not_hashed(0)
+    marks: str = not_hashed("")  # a folder: one file while a part is made
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(memory=self.memory)
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        alone = Path(self.marks) / "being made"
+        alone.touch(exist_ok=False)
+        time.sleep(0.3)
+        super().process(part, store, loaded, out)
+        alone.unlink()
+
+
+@dataclass(frozen=True)
+class Meeting(Numbers):
+    """Parts that say which GPUs they see, and wait until so many files of both kinds of workers are in a folder."""
+
+    gpus: int = 0
+    awaited: int = not_hashed(0)
+    marks: str = not_hashed("")
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus=self.gpus)
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        (out / "sees.txt").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
+        (Path(self.marks) / f"{self.gpus}.{part}").touch()
+        wait_for(lambda: len(list(Path(self.marks).iterdir())) >= self.awaited, "parts of the other kind")
+        super().process(part, store, loaded, out)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from pipeline.engine.stage import Need, Stage, whole
+from pipeline.engine.stage import Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.formats.arrays import write_arrays
 from pipeline.stages.finders.finder import names_of
@@ -21,6 +22,8 @@ Fit = dict[str, np.ndarray]  # what was fitted at one step, by name
 class ByStep(Stage):
     """A finder of directions. It says how to fit a step, and what to make of the fits of all steps."""
 
+    grams: ClassVar[float] = 0.0  # matrices (n, n) float64 that the fit of a step holds at once, as measured
+
     @property
     def source(self) -> Source:
         """Where its h comes from."""
@@ -33,6 +36,11 @@ class ByStep(Stage):
     def step_bytes(self) -> int:
         """About how many bytes the fit of a step is: as much as its directions."""
         return 4 * len(names_of(self)) * int(np.prod(self.source.h_shape))
+
+    def step_resources(self) -> Resources:
+        """What the fit of a step takes: h of all samples, float16, and what it makes of their Gram matrix."""
+        n, D = self.source.n, int(np.prod(self.source.h_shape))
+        return Resources(memory=int(2 * n * D + 8 * self.grams * n**2))
 
     def part_bytes(self) -> int:
         return self.source.steps * 4 * len(names_of(self)) * int(np.prod(self.source.h_shape))
@@ -86,6 +94,10 @@ class Steps(Stage):
 
     def part_bytes(self) -> int:
         return self.finder.step_bytes() + 100_000
+
+    @property
+    def resources(self) -> Resources:
+        return self.finder.step_resources()
 
     def needs(self, part: int) -> Iterator[Need]:
         return self.finder.needs_at(part)

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from pipeline.annotators.base import Annotator, Scorer
-from pipeline.engine.stage import Need, Stage, whole
+from pipeline.engine.stage import Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.projection import By, project, search
@@ -48,6 +48,10 @@ class Searches(Stage):
     @property
     def n_parts(self) -> int:
         return len(names_of(self.finder))
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus=1)
 
     def setup(self) -> tuple[LoadedModel, Scorer]:
         return self.sample.load(), self.chooser.load()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from pipeline.engine.stage import Need, Stage, whole
+from pipeline.engine.stage import Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.subspaces import clusters, mean_subspace
@@ -63,6 +63,11 @@ class JacobianDirections(Stage):
 
     def part_bytes(self) -> int:
         return self.n * self.scale.steps * 4 * int(np.prod(self.scale.h_shape))
+
+    @property
+    def resources(self) -> Resources:
+        vectors = len(self.subspaces.samples) * len(self.subspaces.at) * self.subspaces.k
+        return Resources(memory=2 * 4 * vectors * int(np.prod(self.scale.h_shape)) + 8 * vectors**2)
 
     def check(self) -> None:
         if self.kind not in get_args(Kind) or self.applied not in get_args(Applied):

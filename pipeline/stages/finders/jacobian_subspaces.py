@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.annotators.regions import Mask, Masker, to_latents
-from pipeline.engine.stage import Need, Stage, one
+from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.fingerprint import EXTENT, PART_BY_PART
@@ -67,6 +67,10 @@ class JacobianSubspaces(Stage):
         if self.mask:
             for held_by in sorted({self.sample.part_holding(i) for i in self.ids(part)}):
                 yield one(self.sample, held_by)
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus=1)
 
     def check(self) -> None:
         if not self.samples or self.batch < 1 or self.tolerance <= 0:

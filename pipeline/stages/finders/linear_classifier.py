@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from pipeline.engine.stage import Need, Stage, whole
+from pipeline.engine.stage import Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.dual import AnyArray, combine, coordinates, gram, moments, projected, standardised_basis
@@ -31,6 +31,8 @@ class LinearClassifier(Supervised):
     The regulariser is chosen, and the figures taken, on samples held out in folds by a hash of sample_id. With `sketch` the
     classifiers see the components that the sketches kept, and any number of samples; without, the whole span of the samples.
     """
+
+    grams: ClassVar[float] = 5.5
 
     loss: Loss = "squared"
     across: Literal["per-step", "joint"] = "per-step"  # joint: one classifier of whole trajectories
@@ -62,6 +64,17 @@ class LinearClassifier(Supervised):
         yield from whole(*super().read)
         if self.sketch:
             yield from sketches.needs_at(self.sketch, step)
+
+    def step_resources(self) -> Resources:
+        if self.sketch:
+            return Resources(
+                memory=3 * 8 * self.sketch.keep * self.source.n
+            )  # the samples' coordinates, and copies of them
+        return super().step_resources()
+
+    @property
+    def resources(self) -> Resources:
+        return self.step_resources() if self.across == "joint" else super().resources
 
     def step_bytes(self) -> int:
         return 8 * self.source.n**2 if self.across == "joint" else super().step_bytes()

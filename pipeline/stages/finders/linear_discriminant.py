@@ -1,6 +1,7 @@
 """LinearDiscriminant: how h moves when one attribute alone rises, weighed against how h varies anyway."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ class LinearDiscriminant(Supervised):
 
     Where the labels correlate, the other attributes are held fixed, whether or not a direction is wanted for them.
     """
+
+    grams: ClassVar[float] = 5.5
 
     shrinkage: float = 0.9  # 1 is the adjusted difference of means: nothing is weighed
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from pipeline.engine.stage import Need, Stage
+from pipeline.engine.stage import Need, Resources, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.component_matching import align_signs, match
@@ -37,6 +37,7 @@ class PrincipalComponents(ByStep):
     """
 
     version: ClassVar[int] = 3
+    grams: ClassVar[float] = 2.5
 
     sample: Stage  # a source, or sketches of one
     k: int  # directions
@@ -89,6 +90,13 @@ class PrincipalComponents(ByStep):
             raise UserError("Sketches are of single steps: joint components need the stored activations.")
         if self.across == "matched":
             self.source.check_stored()
+
+    def step_resources(self) -> Resources:
+        return Resources() if isinstance(self.sample, Sketched) else super().step_resources()
+
+    @property
+    def resources(self) -> Resources:
+        return self.step_resources() if self.across == "joint" else super().resources
 
     def step_bytes(self) -> int:
         n, D = self.source.n, int(np.prod(self.source.h_shape))

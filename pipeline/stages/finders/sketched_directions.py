@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 
 from pipeline.annotators.base import Annotator
-from pipeline.engine.stage import Need, Stage
+from pipeline.engine.stage import Need, Resources, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.sketch import Sketch
@@ -61,6 +61,9 @@ class SketchedDirections(ByStep):
 
     def needs_at(self, step: int) -> Iterator[Need]:
         return sketches.needs_at(self.sketches, step)
+
+    def step_resources(self) -> Resources:
+        return Resources()
 
     def check(self) -> None:
         if not isinstance(self.sketched, Sketched):

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.annotators.base import Annotator, Scorer
+from pipeline.annotators.base import Annotator, Scorer, gpus_of
+from pipeline.engine.stage import Resources
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.images import decode
@@ -33,6 +34,10 @@ class Annotate(ByPart):
         return 4_000 + 10 * len(self.sample.sample_ids(0)) * sum(
             len(annotator.attributes) for annotator in self.annotators
         )
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus_of(*self.annotators))
 
     def setup(self) -> list[Scorer]:
         return [annotator.load() for annotator in self.annotators]

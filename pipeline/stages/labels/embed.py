@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.annotators.base import Embedder
+from pipeline.annotators.base import Embedder, gpus_of
+from pipeline.engine.stage import Resources
 from pipeline.engine.store import Store
 from pipeline.formats.arrays import write_arrays
 from pipeline.formats.images import decode
@@ -18,6 +19,10 @@ class Embed(ByPart):
     """`features.safetensors`: sample_id (n,), features (n, F) float32. Part i reads part i of the samples."""
 
     embedder: Embedder
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus_of(self.embedder))
 
     def setup(self) -> Callable[[np.ndarray], np.ndarray]:
         return self.embedder.embedder()

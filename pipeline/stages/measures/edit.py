@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from pipeline.engine.stage import Need, Stage, one, whole
+from pipeline.engine.stage import Need, Resources, Stage, one, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.images import png
@@ -106,6 +106,10 @@ class Edit(Stage):
 
     def part_bytes(self) -> int:
         return self._part_rows * int(np.prod(self.sample.model.image_shape))
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus=1)
 
     def check(self) -> None:
         if self.n < 2:

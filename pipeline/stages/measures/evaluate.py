@@ -1,5 +1,6 @@
 """Evaluate: how much each edit changes each attribute, and what it leaves alone."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -7,7 +8,7 @@ from typing import ClassVar
 import pandas as pd
 
 from pipeline.annotators.base import Annotator
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
@@ -39,10 +40,9 @@ class Evaluate(Stage):
     control: "Evaluate | None" = None  # another evaluation, whose random directions these are compared with too
     allowed: tuple[str, ...] = ()  # judges that may judge directions of their own
 
-    @property
-    def inputs(self) -> tuple[Stage, ...]:
+    def needs(self, part: int) -> Iterator[Need]:
         more = self.control.edit.finders if self.control else ()
-        return tuple(dict.fromkeys((*super().inputs, *self.edit.finders, *more)))
+        return whole(*dict.fromkeys((*self.inputs, *self.edit.finders, *more)))
 
     @property
     def edit(self) -> Edit:

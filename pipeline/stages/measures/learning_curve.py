@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.learning_curve import doubled, split_cosines, to_truth
@@ -31,9 +31,12 @@ class LearningCurve(Stage):
     difference: MeanDifference
     pairs: int = 32  # of draws
 
+    def needs(self, part: int) -> Iterator[Need]:
+        return whole(*self.difference.read)
+
     @property
-    def inputs(self) -> tuple[Stage, ...]:
-        return self.difference.read
+    def resources(self) -> Resources:
+        return Resources(gpus=1, memory=self.difference.step_resources().memory)
 
     def check(self) -> None:
         self.difference.check()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.annotators.base import gpus_of
 from pipeline.annotators.regions import Mask, Masker
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Resources, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.images import decode
@@ -26,6 +27,10 @@ class Locality(Stage):
 
     edit: Edit
     masks: tuple[Mask, ...]
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus_of(*self.masks))
 
     def check(self) -> None:
         if not self.masks:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
@@ -33,10 +33,9 @@ class Profiles(Stage):
     evaluations: tuple[Evaluate, ...]
     verified_by: tuple[ScoreEdits, ...] = ()  # edits of EditCalibrated, of directions of these evaluations
 
-    @property
-    def inputs(self) -> tuple[Stage, ...]:
-        behind = (stage for each in self.evaluations for stage in (each.scored, *each.inputs))
-        return tuple(dict.fromkeys((*super().inputs, *behind)))
+    def needs(self, part: int) -> Iterator[Need]:
+        behind = (stage for each in self.evaluations for stage, _ in each.needs(0))
+        return whole(*dict.fromkeys((*self.inputs, *behind)))
 
     def check(self) -> None:
         if twice := [

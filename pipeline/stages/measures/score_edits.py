@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.annotators.base import Annotator, Scorer, presence_of
+from pipeline.annotators.base import Annotator, Scorer, gpus_of, presence_of
 from pipeline.annotators.regions import Mask, Masker, remembered
-from pipeline.engine.stage import Need, Stage, one
+from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
 from pipeline.formats.images import decode
 from pipeline.formats.parquet import write_table
@@ -55,6 +55,10 @@ class ScoreEdits(Stage):
             yield one(self.edit, i)
         if self.embed:
             yield self.embed, self.embed.first_parts(REFERENCE)
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus_of(*self.judges, self.embed and self.embed.embedder, self.foreground))
 
     def check(self) -> None:
         if self.foreground:

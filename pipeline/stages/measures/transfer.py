@@ -1,9 +1,10 @@
 """Transfer: whether what a direction does to the sample it was found on, it does to others."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
@@ -22,9 +23,8 @@ class Transfer(Stage):
     origins: ScoreEdits  # of EditOrigins
     evaluate: Evaluate  # of the same directions at the same strengths, among others
 
-    @property
-    def inputs(self) -> tuple[Stage, ...]:
-        return (*super().inputs, self.evaluate.unedited, self.evaluate.scored)
+    def needs(self, part: int) -> Iterator[Need]:
+        return whole(self.origins, self.evaluate.scored, self.evaluate.unedited)
 
     @property
     def edit(self) -> EditOrigins:

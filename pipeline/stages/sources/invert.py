@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
+from pipeline.engine.stage import Resources
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import h_writer, write_table
@@ -43,6 +44,10 @@ class Invert(Source):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", self.images.n)
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus=1, memory=self.part_bytes())  # h of all steps, before it is written in their order
 
     def check(self) -> None:
         super().check()

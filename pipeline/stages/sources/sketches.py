@@ -15,7 +15,7 @@ import pyarrow as pa
 from torch import Tensor
 
 from pipeline.annotators.base import Annotator, Scorer
-from pipeline.engine.stage import Need, Stage, one
+from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.pca import merge_in_tree
@@ -203,6 +203,10 @@ class SketchedSample(Sample):
     def part_bytes(self) -> int:
         pixels = int(np.prod(self.model.image_shape))
         return self.full_block * pixels + self.steps * sketch_bytes(self.keep, self, len(self.scored_by.attributes))
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus=1, memory=self.part_bytes())  # a sketch of every step
 
     def check(self) -> None:
         super().check()

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import UserError
 from pipeline.fingerprint import EXTENT
 from pipeline.formats.images import png
@@ -58,6 +58,10 @@ class Source(Stage):
         h = self.steps * int(np.prod(self.h_shape)) * 2
         pixels = int(np.prod(self.model.image_shape))
         return self.batch * (h + pixels)  # a PNG is smaller than its pixels
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus=1)
 
     def check(self) -> None:
         if self.n < 1 or self.batch < 1:

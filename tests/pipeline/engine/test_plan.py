@@ -13,10 +13,10 @@ from pipeline.engine import stage as stages
 from pipeline.engine.plan import plan, within
 from pipeline.engine.pool import InProcess
 from pipeline.engine.runner import Agenda, run
-from pipeline.engine.stage import Need, Stage
+from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from tests.pipeline.planted import Numbers, Squares, Total
+from tests.pipeline.planted import Numbers, Roots, Squares, Total
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,31 @@ def test_only_what_a_range_holds_and_is_missing_is_demanded(store):
     todo = {each.stage.name: each.todo for each in plan((Squares(numbers), Blocks(numbers)), store)}
     assert todo["numbers"] == (3, 11, 12, 39)
     assert within([3, 11, 12, 39], range(10, 20)) == [11, 12] and within([3], range(4, 9)) == []
+
+
+def test_a_stage_may_read_what_its_input_reads_and_not_its_input(store):
+    numbers = Numbers(parts=3)
+    roots = Roots(Squares(numbers))
+    todo = {each.stage.name: each.todo for each in plan((roots,), store)}
+    assert todo == {"numbers": (0, 1, 2), "squares": (), "roots": (0, 1, 2)}
+    run(plan((roots,), store), store, InProcess, Silent())
+    assert store.table(roots, "numbers.parquet")["number"].to_pylist() == [0, 1, 2]
+    (store.root / numbers.folder / "00001.json").unlink()
+    (store.root / roots.folder / "00001.json").unlink()
+    assert {each.stage.name: each.todo for each in plan((roots,), store)} == {
+        "numbers": (1,),
+        "squares": (),
+        "roots": (1,),
+    }
+
+
+def test_what_no_field_leads_to_is_not_read(store):
+    class Stray(Numbers):
+        def needs(self, part: int) -> Iterator[Need]:
+            yield one(Numbers(7))
+
+    with pytest.raises(ValueError, match="stray reads numbers, and none of its fields leads there"):
+        plan((Stray(1), Total(Numbers(7))), store)
 
 
 def test_the_same_stage_twice_is_planned_once(store):

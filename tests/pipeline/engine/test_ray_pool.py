@@ -14,15 +14,15 @@ import psutil
 import pytest
 import ray
 
-from pipeline.engine import ray_pool
+from pipeline.engine import ray_start
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
-from pipeline.engine.ray_pool import RayPool
+from pipeline.engine.ray_pool import RayPool, crew_sizes
 from pipeline.engine.runner import RunFailed, run
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from tests.pipeline.planted import Deadly, Failing, Squares, Total, wait_for
+from tests.pipeline.planted import Deadly, Failing, Greedy, Meeting, Squares, Total, wait_for
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,7 +36,7 @@ class Borrowed:
     """The module's pool, for one run: closing it is left to the fixture."""
 
     def __init__(self, pool: RayPool) -> None:
-        self.size, self.submit, self.next_done = pool.size, pool.submit, pool.next_done
+        self.memory, self.submit, self.next_done = pool.memory, pool.submit, pool.next_done
 
     def close(self) -> None:
         pass
@@ -104,6 +104,59 @@ def test_a_failure_comes_back_with_its_traceback_and_the_pool_stays_of_use(pool,
         make(store, Failing(parts=3, failing=(0,)), lambda: Borrowed(pool))
     assert "planted.py" in next(iter(failed.value.failures.values())).traceback
     assert store.missing(Failing(parts=3, failing=(0,))) == [0]
+
+
+def test_parts_that_fit_into_memory_one_at_a_time_are_made_so(pool, marks, tmp_path):
+    assert 1e8 < pool.memory < 2 * psutil.virtual_memory().total
+    store, greedy = Store(tmp_path / "root"), Greedy(4, memory=int(0.6 * pool.memory), marks=str(marks))
+    make(store, greedy, lambda: Borrowed(pool))
+    assert not store.missing(greedy)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "cpus", "workers", "sizes"),
+    [
+        (0, 4, None, (0, 4)),
+        (0, 4, 3, (0, 3)),
+        (0, 4, 9, (0, 4)),
+        (2, 8, None, (2, 6)),
+        (2, 2, None, (2, 1)),
+        (2, 8, 1, (1, 1)),
+        (2, 8, 4, (2, 4)),
+        (8, 0, 3, (3, 0)),
+        (0, 0, 3, (0, 3)),
+    ],
+)
+def test_there_are_as_many_workers_of_each_kind_as_the_cluster_has_devices_for(gpus, cpus, workers, sizes):
+    assert crew_sizes(gpus, cpus, workers) == sizes
+
+
+def test_a_cluster_that_has_nothing_yet_is_waited_for_where_it_is_said_how_long():
+    with pytest.raises(UserError, match="no CPU or GPU yet.\nSay how many"):
+        crew_sizes(0, 0, None)
+
+
+def test_stages_that_want_a_gpu_have_the_workers_with_one_and_the_others_see_none(marks, tmp_path):
+    """Two GPUs that Ray is told of: 5 parts want one and are first in line; none ends before 2 of each kind have begun."""
+    code = (
+        "import ray, sys; from functools import partial; from pathlib import Path\n"
+        "from tests.pipeline.engine.test_ray_pool import *\n"
+        "ray.init = partial(ray.init, num_gpus=2)\n"
+        "goals = [Meeting(5, gpus=1, awaited=4, marks=sys.argv[2]), Meeting(4, awaited=4, marks=sys.argv[2])]\n"
+        "store = Store(Path(sys.argv[1]))\n"
+        "run(plan(goals, store), store, lambda: RayPool(2), Silent())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code, str(tmp_path / "root"), str(marks)]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=300)
+    store = Store(tmp_path / "root")
+    with_gpu, without = Meeting(5, gpus=1), Meeting(4)
+    pids = [
+        {store.record(stage, part)["made"]["pid"] for part in range(stage.n_parts)} for stage in (with_gpu, without)
+    ]
+    assert [len(each) for each in pids] == [2, 2] and not pids[0] & pids[1]
+    assert {store.text(with_gpu, "sees.txt", part) for part in range(5)} == {"0", "1"}
+    assert {store.text(without, "sees.txt", part) for part in range(4)} == {""}
 
 
 def listeners() -> list[tuple[str, str, int]]:
@@ -254,7 +307,7 @@ def test_a_ray_that_does_not_start_or_answer_is_an_error_that_says_what_to_do(ad
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray_pool, "_children", set)  # those of the module's pool are none of this one's
+    monkeypatch.setattr(ray_start, "_children", set)  # those of the module's pool are none of this one's
     before = dict(os.environ)
     with pytest.raises(UserError, match=message):
         RayPool(address=address)

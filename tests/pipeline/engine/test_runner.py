@@ -1,5 +1,7 @@
 """What is made, in which order, and what a failure stops."""
 
+from collections import deque
+
 import pytest
 
 from pipeline.engine.plan import check_space, plan
@@ -9,7 +11,7 @@ from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.engine.worker import Failure, Worker
 from pipeline.errors import UserError
-from tests.pipeline.planted import Failing, Numbers, Squares, Total
+from tests.pipeline.planted import Failing, Greedy, Numbers, Shared, Squares, Total
 
 NUMBERS = Numbers(parts=4)
 SQUARES = Squares(NUMBERS)
@@ -29,22 +31,29 @@ class Recorder:
 class TwoAtOnce:
     """A pool of two workers: what was submitted first ends first, or last. `events` tells what happened when."""
 
-    size = 2
+    memory = 1e9
 
     def __init__(self, newest_first: bool = False) -> None:
         self.newest_first = newest_first
+        self.waiting: deque[tuple[Task, Store]] = deque()
         self.running: list[tuple[Task, Store]] = []
         self.events: list[tuple[str, str, int]] = []
         self.closed = False
 
     def submit(self, task: Task, store: Store) -> None:
-        assert len(self.running) < self.size
-        self.running.append((task, store))
-        self.events.append(("begin", task[0].name, task[1]))
+        self.waiting.append((task, store))
+        self._begin()
+
+    def _begin(self) -> None:
+        while self.waiting and len(self.running) < 2:
+            self.running.append(self.waiting.popleft())
+            stage, part = self.running[-1][0]
+            self.events.append(("begin", stage.name, part))
 
     def next_done(self) -> tuple[Task, Failure | None]:
         task, store = self.running.pop(-1 if self.newest_first else 0)
         self.events.append(("end", task[0].name, task[1]))
+        self._begin()
         return task, Worker().make(*task, store)
 
     def close(self) -> None:
@@ -253,3 +262,17 @@ def test_a_worker_loads_what_a_stage_needs_once_and_keeps_few(store):
         assert worker.make(Loading(parts=1, start=start), 0, store) is None
     assert loads == [0, 1, 2, 3, 0]
     assert len(worker.loaded) == 3
+
+
+def test_a_stage_that_has_its_work_shared_is_made_of_the_shares(store):
+    shared = Shared(NUMBERS)
+    assert make(store, shared) == [*["numbers"] * 4, "halves", "halves", "shared"]
+    assert store.table(shared.halves, "numbers.parquet")["number"].to_pylist() == [0 + 2, 1 + 3]
+    assert store.text(shared, "total.txt") == "6\n"
+
+
+def test_a_part_that_no_machine_has_the_memory_for_is_refused_before_any_work(store):
+    with pytest.raises(UserError, match="greedy: the whole takes about 2.5 GB of memory, .* has 1.0 GB.*\nWork on a"):
+        plans = plan((Greedy(2, memory=2_500_000_000, purpose="the whole"), TOTAL), store)
+        run(plans, store, TwoAtOnce, Recorder())
+    assert store.missing(NUMBERS) == [0, 1, 2, 3]

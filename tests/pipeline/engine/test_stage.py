@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.engine.stage import Stage, in_order, one
 from pipeline.fingerprint import EXTENT, PART_BY_PART, not_hashed, settings
+from tests.pipeline.planted import Greedy, Halves, Numbers, Shared
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,21 @@ def test_order_puts_every_stage_after_its_inputs_once():
     shared = Source(3)
     first, second = Reader((shared,)), Reader((shared, Source(4)))
     assert in_order((second, first)) == [shared, Source(4), second, first]
+
+
+def test_a_share_of_the_work_is_a_stage_before_the_one_that_it_is_for_and_reads_what_that_one_reads():
+    numbers = Numbers(3)
+    shared = Shared(numbers)
+    assert shared.inputs == (numbers, shared.halves) and shared.halves == Halves(shared)
+    assert shared.halves.inputs == Halves(shared).inputs == (numbers,)
+    assert in_order((shared,)) == [numbers, shared.halves, shared]
+    assert settings(shared) == {"is": "tests.pipeline.planted:Shared", "numbers": numbers.folder}
+    assert Shared(Numbers(4)).halves.folder != shared.halves.folder == replace(shared, purpose="again").halves.folder
+
+
+def test_what_a_part_takes_is_no_setting():
+    assert Greedy(3, memory=5).resources.memory == 5 and Greedy(3, memory=5).folder == Greedy(3).folder
+    assert (Source(3).resources.gpus, Source(3).resources.memory) == (0, 0)
 
 
 def test_what_a_stage_is_for_is_told_to_people_and_changes_nothing():

@@ -1,10 +1,13 @@
 """One contract for every stage, on a small but whole flow: same part, same bytes; inputs are only read; a stage is listed here."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.engine.plan import plan
-from pipeline.engine.stage import Stage, in_order
+from pipeline.engine.stage import Resources, Stage, in_order
 from pipeline.engine.store import Store
+from pipeline.models.pretrained import LoadedModel
 from pipeline.stages.finders.by_step import ByStep, Steps
 from pipeline.stages.finders.disentangle import Disentangle
 from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects, Searches
@@ -102,11 +105,31 @@ def test_a_stage_keeps_its_promises(kind, flow, store):
     for stage in (each for each in in_order((flow,)) if type(each) is kind):
         assert stage.fingerprint == stage.fingerprint and hash(stage) is not None
         assert not store.missing(stage)
+        before = in_order(stage.inputs)
         for part in range(stage.n_parts):
             assert not store.verify(stage, part)
-            assert all(needed in stage.inputs for needed, _ in stage.needs(part))
+            assert all(needed in before for needed, _ in stage.needs(part))
             record = store.record(stage, part)
             assert record["files"] and record["made"]["seconds"] >= 0 and record["made"]["torch"]
+
+
+def test_who_loads_the_model_wants_a_gpu_and_nobody_else(flow):
+    for stage in in_order((flow,)):
+        loaded = stage.setup()
+        models = [
+            each for each in (loaded if isinstance(loaded, tuple) else (loaded,)) if isinstance(each, LoadedModel)
+        ]
+        assert stage.resources.gpus == len(models), stage.name
+
+
+def test_a_fit_takes_the_memory_of_its_samples_and_of_their_gram_matrix(flow):
+    exact = [each for each in in_order((flow,)) if isinstance(each, LinearDiscriminant) and type(each.source) is Sample]
+    for finder in exact:
+        many = replace(finder, annotate=replace(finder.annotate, sample=replace(finder.source, n=20_000)))
+        h, gram = 2 * 20_000 * 16 * 8 * 8, 8 * 20_000**2
+        assert h + 5 * gram < many.step_resources().memory == Steps(many).resources.memory < h + 6 * gram
+        assert many.resources == many.annotate.resources == Resources()
+    assert exact
 
 
 def test_a_second_run_finds_nothing_to_do(flow, store):

@@ -34,6 +34,17 @@ class BatchAnnotator:
         return lambda images: np.stack([images.mean(axis=(1, 2, 3)), np.full(len(images), len(images))], axis=1)
 
 
+@dataclass(frozen=True)
+class OnGPU(BatchAnnotator):
+    gpus: ClassVar[int] = 1
+
+
+def test_annotators_have_a_gpu_where_one_of_them_says_so(model):
+    sample = Sample(model, 3, 2, batch=8)
+    assert Annotate(sample, (BatchAnnotator(), OnGPU())).resources.gpus == 1
+    assert Annotate(sample, (BatchAnnotator(),)).resources.gpus == 0
+
+
 @pytest.mark.parametrize("n", [3, 11, 16])
 def test_scores_are_of_full_batches_whatever_the_number_of_samples(model, tmp_path, n):
     store, annotate = Store(tmp_path), Annotate(Sample(model, n, 2, batch=8), (BatchAnnotator(),))

@@ -1,0 +1,34 @@
+"""How a job makes what is planned: on which workers, with which progress, and what Ctrl-C does."""
+
+from collections.abc import Sequence
+
+import typer
+
+from jobs.printing import console, errors
+from jobs.progress import Lines
+from pipeline.engine.plan import StagePlan
+from pipeline.engine.pool import InProcess, Pool
+from pipeline.engine.ray_pool import RayPool
+from pipeline.engine.runner import run
+from pipeline.engine.store import Store
+
+
+def make(plans: Sequence[StagePlan], store: Store, workers: int | None, address: str | None) -> None:
+    """Carry the plans out, with progress; Ctrl-C ends it cleanly."""
+    store.prepare()
+    try:
+        with Lines(plans) as progress:
+            run(plans, store, lambda: open_pool(workers, address), progress)
+    except KeyboardInterrupt:
+        done = sum(each.stage.n_parts - len(store.missing(each.stage)) for each in plans)
+        errors.print(
+            f"\nStopped. {done} finished parts are kept in {store.root}; run the same command to go on from there."
+        )
+        raise typer.Exit(130) from None
+
+
+def open_pool(workers: int | None, address: str | None) -> Pool:
+    if workers == 0:
+        return InProcess()
+    console.print("Starting Ray ...")
+    return RayPool(workers, address)

@@ -1,0 +1,157 @@
+"""A Ray to work on: one that this process starts, or a cluster that it joins; and how either is left behind."""
+
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psutil
+
+from pipeline.errors import UserError
+
+
+@contextmanager
+def connected(address: str | None, cpus: int | None, attempts: int) -> Iterator[Any]:
+    """The module ray, connected: to the cluster at this address, or to a Ray of this process's own, with so many CPUs.
+
+    Ray makes a task that ran out of memory so many attempts. Afterwards Ray and the environment are as they were.
+    """
+    _check_free()
+    address = _cluster(address)
+    before = _children()
+    with _ray(_settings(address, attempts), alone=address is None) as ray:
+        try:
+            _start(ray, cpus, before) if address is None else _join(ray, address)
+            yield ray
+        except BaseException:
+            ray.shutdown()
+            _end(_children() - before)
+            raise
+        ray.shutdown()
+
+
+def _check_free() -> None:
+    """Raise UserError where this process has a Ray: nothing of it is to be changed."""
+    ray = sys.modules.get("ray")
+    if ray and ray.is_initialized():
+        raise UserError(
+            "This process is connected to a Ray already, so it cannot start or join one.\n"
+            "Call ray.shutdown() first, or work without Ray."
+        )
+
+
+def _cluster(address: str | None) -> str | None:
+    """The address of a cluster to join; None starts a Ray of one's own, which "local" is a name for."""
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or address
+    return None if address == "local" else address
+
+
+def _settings(address: str | None, attempts: int) -> dict[str, str | None]:
+    """Environment variables for Ray and its processes; None is to be unset.
+
+    A Ray of this job's own takes orders from whoever has its token: a random one, known to its processes and in no file. On a
+    cluster the user has a token, or says by RAY_AUTH_MODE that there is none.
+    """
+    defaults = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # workers without a GPU hide them by themselves, on clusters too
+        "RAY_task_oom_retries": str(attempts - 1),  # without it, for ever
+        # Where Ray gives up on a worker that takes 60 s to start, ray.init hangs for ever.
+        "RAY_worker_register_timeout_seconds": "600",
+    }
+    settings: dict[str, str | None] = {name: os.environ.get(name, value) for name, value in defaults.items()}
+    if address is None:
+        own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_AUTH_TOKEN_PATH": None}
+        settings.update(own)
+    return settings
+
+
+def _start(ray: Any, cpus: int | None, before: set[psutil.Process]) -> None:
+    """Start a Ray of this job's own: "local", or one that another job started would be joined and waited for.
+
+    Ray allows itself 15 to 30 s, too few on a busy machine or a cold disk; at the second try its files are in memory. It also
+    starts its dashboard, autoscaler and log, which nobody here asks for anything: they are ended. Without the two agents that
+    stay, its raylet would end itself.
+    """
+    try:
+        _init(ray, "local", num_cpus=cpus, include_dashboard=False)
+    except Exception:
+        ray.shutdown()
+        _end(_children() - before)
+        try:
+            _init(ray, "local", num_cpus=cpus, include_dashboard=False)
+        except Exception as error:
+            raise UserError(
+                f"Ray did not start on this machine ({error}).\n"
+                "Try again when it is less busy, or work without Ray: --workers 0."
+            ) from error
+    node = ray._private.worker._global_node
+    for end in (node.kill_dashboard, node.kill_monitor, node.kill_log_monitor):
+        end(check_alive=False)
+
+
+def _join(ray: Any, address: str) -> None:
+    try:
+        _init(ray, address)
+    except Exception as error:  # Ray raises half a dozen kinds
+        raise UserError(f"No Ray cluster answers at {address} ({error}).\nCheck --address, or leave it out.") from error
+
+
+def _init(ray: Any, address: str, **options: Any) -> None:
+    ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+def _end(processes: set[psutil.Process]) -> None:
+    """End processes that Ray has lost sight of: those of a start that failed or was interrupted."""
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)
+
+
+@contextmanager
+def _ray(settings: Mapping[str, str | None], alone: bool) -> Iterator[Any]:
+    """The module ray under these environment variables; afterwards they and Ray are as they were.
+
+    `alone` keeps Ray on the loopback interface, where other machines do not see it. Ray has no setting for that on Linux: it is
+    what it does on systems where it forms no clusters.
+    """
+    import ray
+    from ray._private import ray_constants
+
+    before = {name: os.environ.get(name) for name in settings}
+    clusters = ray_constants.ENABLE_RAY_CLUSTER
+    try:
+        _set(settings)
+        ray_constants.ENABLE_RAY_CLUSTER = clusters and not alone
+        _read_again()
+        yield ray
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = clusters
+        _set(before)
+        _read_again()
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _read_again() -> None:
+    """Have Ray read the environment: it remembers what it said when ray was imported, and the token of the last time."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
