@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import typer
-from rich.text import Text
 
 from jobs.making import make
-from jobs.printing import errors, explain, show_plan
+from jobs.printing import explain, refuse, show_plan
 from jobs.where import Where, check_where
 from pipeline.engine.plan import check_space, plan
 from pipeline.engine.runner import RunFailed
@@ -41,7 +40,7 @@ def carry_out(describe: Callable[[], Goals], where: Where) -> tuple[Store, Goals
         for goal in goals:
             store.check(goal)
     except UserError as error:
-        errors.print(Text(f"Error: {error}", style="red"))
+        refuse(error)
         raise typer.Exit(2) from None
     except RunFailed as failed:
         raise typer.Exit(explain(failed)) from None

@@ -16,7 +16,7 @@ def options(defaults: BaseModel, root: str) -> Callable[[Callable[[Any, Where], 
 
     defaults: a run, whose settings hold where none is given.
     """
-    of, where, runs = type(defaults), _of_where(root), _of_run(defaults)
+    where, runs = _of_where(root), _of_run(defaults)
 
     def decorate(job: Callable[[Any, Where], None]) -> Callable[..., None]:
         def command(**given: Any) -> None:

@@ -1,17 +1,33 @@
 """What a job prints: plans and failures."""
 
+import re
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jobs.where import Where
 from pipeline.engine.plan import GIGABYTE, StagePlan
 from pipeline.engine.runner import RunFailed
 from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from schemas.run import Run
 
 console = Console(highlight=False, markup=False, soft_wrap=True)  # paths appear whole, to be copied
 errors = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
+
+
+def refuse(error: UserError | RunFailed) -> None:
+    """Print an error. Settings, which the pipeline names as Python does, are named as options."""
+    settings = {*Run.model_fields, *Where._fields}
+    said = re.sub(r"`(\w+)`", lambda found: option(found[1]) if found[1] in settings else found[0], str(error))
+    errors.print(Text(f"Error: {said}", style="red"))
+
+
+def option(setting: str) -> str:
+    """How a setting is called on the command line."""
+    return f"--{setting.replace('_', '-')}"
 
 
 def explain(failed: RunFailed) -> int:
@@ -19,7 +35,7 @@ def explain(failed: RunFailed) -> int:
     failures = list(failed.failures.values())
     for failure in [each for each in failures if each.traceback][:1]:
         errors.print(Text(failure.traceback.rstrip()))
-    errors.print(Text(f"Error: {failed}", style="red"))
+    refuse(failed)
     errors.print("What was finished is kept; run the same command to try the rest again.")
     return 2 if all(failure.user_error for failure in failures) else 1
 

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from jobs.printing import console, errors
+from jobs.printing import console, refuse
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.report.page import page
 from pipeline.catalog.report.read import findings
@@ -22,12 +21,10 @@ def report(
         text = page(findings(DirectionCatalog.open(catalog)))
         to.write_text(text, encoding="utf-8")
     except UserError as error:
-        errors.print(Text(f"Error: {error}", style="red"))
+        refuse(error)
         raise typer.Exit(2) from None
     except OSError as error:
-        errors.print(
-            Text(f"Error: {to} cannot be written ({error.strerror}). Name another file with --to.", style="red")
-        )
+        refuse(UserError(f"{to} cannot be written ({error.strerror}). Name another file with --to."))
         raise typer.Exit(2) from None
     console.print(f"Report:  {to}")
 

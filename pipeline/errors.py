@@ -2,4 +2,7 @@
 
 
 class UserError(Exception):
-    """A request that cannot be carried out as given. Jobs print it alone, without a traceback, and exit with 2."""
+    """A request that cannot be carried out as given. Jobs print it alone, without a traceback, and exit with 2.
+
+    What it says to change stands in backticks, by its name in schemas.run or jobs.where: a job names it as its option.
+    """

@@ -81,7 +81,7 @@ def check_space(plans: Sequence[StagePlan], store: Store) -> None:
     if needed > free:
         raise UserError(
             f"This run writes about {needed / GIGABYTE:.2f} GB, and {store.root} has {free / GIGABYTE:.2f} GB left.\n"
-            "Give a --root on a larger disk, or lower --samples or --steps; --plan shows where the bytes go."
+            "Give a `root` on a larger disk, or lower `samples` or `steps`; a `plan` shows where the bytes go."
         )
 
 

@@ -142,7 +142,7 @@ def crew_sizes(gpus: int, cpus: int, workers: int | None) -> tuple[int, int]:
     nothing yet, unless it is said how many to wait for.
     """
     if not (gpus or cpus or workers):
-        raise UserError("The cluster has no CPU or GPU yet.\nSay how many workers to wait for: --workers N.")
+        raise UserError("The cluster has no CPU or GPU yet.\nSay how many `workers` to wait for.")
     if not (gpus or cpus):
         return 0, workers or 0
     return min(workers or gpus, gpus), min(workers or max(cpus - gpus, 1), cpus)

@@ -88,7 +88,7 @@ def _start(ray: Any, cpus: int | None, before: set[psutil.Process]) -> None:
         except Exception as error:
             raise UserError(
                 f"Ray did not start on this machine ({error}).\n"
-                "Try again when it is less busy, or work without Ray: --workers 0."
+                "Try again when it is less busy, or work without Ray: `workers` 0."
             ) from error
     node = ray._private.worker._global_node
     for end in (node.kill_dashboard, node.kill_monitor, node.kill_log_monitor):
@@ -99,7 +99,7 @@ def _join(ray: Any, address: str) -> None:
     try:
         _init(ray, address)
     except Exception as error:  # Ray raises half a dozen kinds
-        raise UserError(f"No Ray cluster answers at {address} ({error}).\nCheck --address, or leave it out.") from error
+        raise UserError(f"No Ray cluster answers at {address} ({error}).\nCheck `address`, or leave it out.") from error
 
 
 def _init(ray: Any, address: str, **options: Any) -> None:

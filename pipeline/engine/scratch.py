@@ -35,7 +35,7 @@ def prepare(root: Path) -> None:
             pass
     except OSError as error:
         raise UserError(
-            f"Cannot write to {root} ({error.strerror}).\nGive another folder with --root, or make this one writable."
+            f"Cannot write to {root} ({error.strerror}).\nGive another folder with `root`, or make this one writable."
         ) from error
     for staging in _scratch(root).iterdir():
         host, _, pid = staging.name.rpartition(".")[0].rpartition(".")
@@ -89,7 +89,7 @@ def check_shared(root: Path, mark: str) -> None:
         found = "another folder of that name" if os.path.exists(root) else "no such folder"
         raise NotShared(
             f"A worker on {socket.gethostname()} does not share the folder {root}: it finds {found}.\n"
-            "Give --root as the absolute path of a folder that this machine and all workers share, such as a network disk."
+            "Give `root` as the absolute path of a folder that this machine and all workers share, such as a network disk."
         )
 
 

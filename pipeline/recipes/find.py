@@ -49,7 +49,7 @@ class Found(NamedTuple):
 def sources(run: Run, domain: Domain) -> Sources:
     """Samples with their activations or sketches of them, or real images, inverted."""
     if run.images is not None and not run.activations:
-        raise UserError("Real images are inverted with their activations stored: leave --no-activations out.")
+        raise UserError("Real images are inverted with their activations stored: leave `activations` on.")
     model = domain.model
     sample = Sample(model, run.samples, run.steps, run.eta, seed=run.seed)
     fewer = Sample(model, min(run.samples, YARDSTICK), run.steps, run.eta, seed=run.seed)

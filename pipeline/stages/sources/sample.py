@@ -22,7 +22,7 @@ class Sample(Source):
     """n samples of a model. Sample i's noise depends on (seed, i) alone."""
 
     what: ClassVar[Literal["samples", "real images"]] = "samples"
-    more: ClassVar[str] = "raise --samples"
+    more: ClassVar[str] = "raise `samples`"
 
     def setup(self) -> LoadedModel:
         return self.load()

@@ -155,7 +155,7 @@ def test_a_plan_that_the_disk_cannot_hold_is_refused_with_the_numbers(store, mon
 
     plans = plan((Large(parts=3),), store)
     monkeypatch.setattr(Store, "free_bytes", lambda self: 6_290_000_000)
-    with pytest.raises(UserError, match=r"writes about 6.30 GB, and .*/root has 6.29 GB left.\nGive a --root"):
+    with pytest.raises(UserError, match=r"writes about 6.30 GB, and .*/root has 6.29 GB left.\nGive a `root`"):
         check_space(plans, store)
     monkeypatch.setattr(Store, "free_bytes", lambda self: 6_310_000_000)
     check_space(plans, store)

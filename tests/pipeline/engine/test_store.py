@@ -395,7 +395,7 @@ def test_a_root_that_is_a_file_or_below_one_is_refused_and_stays_as_it_was(tmp_p
     for root in (file, file / "below"):
         store = Store(root)
         assert store.missing(STAGE) == [0, 1, 2] and store.free_bytes() > 0
-        with pytest.raises(UserError, match=f"Cannot write to {root} .*\nGive another folder with --root"):
+        with pytest.raises(UserError, match=f"Cannot write to {root} .*\nGive another folder with `root`"):
             store.prepare()
     assert file.read_text() == "mine" and [*tmp_path.iterdir()] == [file]
 
