@@ -51,6 +51,10 @@ class Sketch:
         merged.sums.merge(other.sums)
         return merged
 
+    def discriminants(self, shrinkage: float) -> np.ndarray:
+        """How h moves with each score alone, (A, D), weighed against the components that are kept."""
+        return self.sums.discriminants(shrinkage, self.pca.components_, self.pca.explained_variance_)
+
     def state(self) -> State:
         """All of it as arrays by name."""
         rows, scores = self._queued() if self._queue else (np.empty((0, 0), np.float16), np.empty((0, 0)))

@@ -8,8 +8,10 @@ import numpy as np
 
 from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Store
+from pipeline.errors import UserError
 from pipeline.formats.arrays import write_arrays
 from pipeline.stages.finders.finder import names_of
+from pipeline.stages.sources.sketches import Sketched
 from pipeline.stages.sources.source import Source
 
 EXACT = 20_000  # samples, up to which a worker holds their h and its Gram matrix at one step
@@ -42,8 +44,9 @@ class ByStep(Stage):
         raise NotImplementedError(f"{type(self).__name__} does not say what its steps make together")
 
     def needs_at(self, step: int) -> Iterator[Need]:
-        """The parts that the fit of a step reads: all parts of all inputs unless a finder knows better."""
-        return whole(*self.read)
+        """The parts that the fit of a step reads: of sketches those of the step, and all parts of all else."""
+        for stage in self.read:
+            yield from stage.needs_at(step) if isinstance(stage, Sketched) else whole(stage)
 
     @property
     def read(self) -> tuple[Stage, ...]:
@@ -58,6 +61,15 @@ class ByStep(Stage):
         steps = Steps(self)
         fits = (store.vectors(steps, "fit.safetensors", step) for step in range(steps.n_parts))
         self.put_together(fits, store, out)
+
+
+def check_exact(source: Source) -> None:
+    """Raise UserError for more samples than fits take that have all of them before them."""
+    if source.n > EXACT:
+        raise UserError(
+            f"{source.n} samples: fits are exact up to {EXACT}, where Gram matrices fit into memory.\n"
+            "Give sketches of the activations (SketchActivations) instead."
+        )
 
 
 def stacked(fits: Iterable[Fit]) -> Fit:

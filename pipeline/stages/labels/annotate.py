@@ -15,6 +15,7 @@ from pipeline.errors import UserError
 from pipeline.formats.images import decode
 from pipeline.formats.parquet import write_table
 from pipeline.stages.labels.by_part import ByPart
+from pipeline.stages.sources.source import Source
 from schemas.annotations import ANNOTATIONS
 
 
@@ -34,6 +35,11 @@ class Annotate(ByPart):
             len(annotator.attributes) for annotator in self.annotators
         )
 
+    @property
+    def source(self) -> Source:
+        """Where h of the samples is."""
+        return self.sample
+
     def setup(self) -> list[Scorer]:
         return [annotator.load() for annotator in self.annotators]
 
@@ -47,27 +53,12 @@ class Annotate(ByPart):
                 tables.append(annotations_table(ids, annotator, score(images)[: len(ids)]))
         write_table(out / "annotations.parquet", pa.concat_tables(tables))
 
-    def check_attributes(self, annotator: str, attributes: tuple[str, ...]) -> None:
-        """Raise UserError unless `annotator` is here and scores all these attributes."""
-        offered = {each.name: each.attributes for each in self.annotators}
-        if annotator not in offered:
-            raise UserError(f"There is no annotator {annotator!r} in this run; there are {', '.join(offered)}.")
-        if unknown := [name for name in attributes if name not in offered[annotator]]:
-            raise UserError(
-                f"The annotator {annotator!r} does not score {', '.join(map(repr, unknown))}.\n"
-                f"It scores {', '.join(offered[annotator])}."
-            )
-
     def scores(self, store: Store, annotator: str, parts: Iterable[int] | None = None) -> pd.DataFrame:
         """One annotator's scores, of all parts or some: a row a sample_id, a column an attribute, NaN where missing."""
         of_it = {"filters": [("annotator", "=", annotator)]}
         wanted = range(self.n_parts) if parts is None else parts
         table = pa.concat_tables([store.table(self, "annotations.parquet", part, **of_it) for part in wanted])
         return table.to_pandas().pivot(index="sample_id", columns="attribute", values="score")
-
-    def annotator(self, name: str) -> Annotator:
-        """One of the annotators."""
-        return next(each for each in self.annotators if each.name == name)
 
 
 def _full(images: np.ndarray, batch: int) -> np.ndarray:
@@ -82,3 +73,16 @@ def annotations_table(ids: np.ndarray, annotator: Annotator, scores: np.ndarray)
     return pa.table(
         [np.repeat(ids, len(annotator.attributes)), [annotator.name] * len(names), names, column], schema=ANNOTATIONS
     )
+
+
+def annotator_of(annotators: tuple[Annotator, ...], name: str, attributes: tuple[str, ...] = ()) -> Annotator:
+    """The annotator of this name. Raises UserError unless it is there and scores all these attributes."""
+    by_name = {each.name: each for each in annotators}
+    if name not in by_name:
+        raise UserError(f"There is no annotator {name!r} in this run; there are {', '.join(by_name)}.")
+    offered = by_name[name].attributes
+    if unknown := [attribute for attribute in attributes if attribute not in offered]:
+        raise UserError(
+            f"The annotator {name!r} does not score {', '.join(map(repr, unknown))}.\nIt scores {', '.join(offered)}."
+        )
+    return by_name[name]
