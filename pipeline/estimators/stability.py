@@ -79,10 +79,14 @@ def check_enough(attribute: str, scores: Array, threshold: float = 0.0, fewest: 
     """
     scored = scores[np.flatnonzero(~np.isnan(scores))]
     border = float(np.median(scored)) if np.isnan(threshold) and len(scored) else threshold
-    above, below = int((scored > border).sum()), int((scored <= border).sum())
+    check_sides(attribute, int((scored > border).sum()), int((scored <= border).sum()), border, fewest)
+
+
+def check_sides(attribute: str, above: int, below: int, border: float, fewest: int = FEWEST) -> None:
+    """The same, of samples that are counted: those with a score above the border, and those with one that is not."""
     if min(above, below) < fewest:
         raise ValueError(
-            f"{attribute}: {above:,} of {len(scored):,} scored samples are above {border:g} and {below:,} are not; "
+            f"{attribute}: {above:,} of {above + below:,} scored samples are above {border:g} and {below:,} are not; "
             f"a direction needs at least {fewest} on either side.\nSample more, or leave the attribute out."
         )
 

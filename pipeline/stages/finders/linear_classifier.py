@@ -42,8 +42,8 @@ class LinearClassifier(Supervised):
 
     @property
     def read(self) -> tuple[Stage, ...]:
-        sketches = self.annotate
-        return (sketches, sketches.annotate, self.source) if isinstance(sketches, SketchActivations) else super().read
+        of = self.labels
+        return (of, of.annotate, self.source) if isinstance(of, SketchActivations) else super().read
 
     def check(self) -> None:
         if self.loss not in get_args(Loss):

@@ -12,7 +12,7 @@ from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.selection import Selection, select, sides
-from pipeline.estimators.stability import FEWEST, Stability, check_enough, inner_products, resamples, warnings_of
+from pipeline.estimators.stability import Stability, check_enough, check_sides, inner_products, resamples, warnings_of
 from pipeline.estimators.step import Labelled, Samples, Sketches, Step
 from pipeline.stages.finders.by_step import ByStep, Fit, check_exact, stacked
 from pipeline.stages.finders.finder import Row, write_directions
@@ -35,7 +35,7 @@ class Supervised(ByStep):
 
     version: ClassVar[int] = 2
 
-    annotate: Annotate | Sketched
+    labels: Annotate | Sketched
     annotator: str  # whose scores
     attributes: tuple[str, ...]
     n: int = 0  # positives, and as many negatives; 0 where sketches take all
@@ -53,11 +53,11 @@ class Supervised(ByStep):
     @property
     def sketched(self) -> Sketched | None:
         """The sketches that it is fitted on, if it is."""
-        return self.annotate if isinstance(self.annotate, Sketched) else None
+        return self.labels if isinstance(self.labels, Sketched) else None
 
     @property
     def scored_by(self) -> Annotator:
-        return annotator_of(self.annotate.annotators, self.annotator)
+        return annotator_of(self.labels.annotators, self.annotator)
 
     @property
     def fitted_with(self) -> tuple[Annotator, ...]:
@@ -65,24 +65,24 @@ class Supervised(ByStep):
 
     @property
     def source(self) -> Source:
-        return self.annotate.source
+        return self.labels.source
 
     @property
     def read(self) -> tuple[Stage, ...]:
-        return (self.annotate,) if self.sketched else (self.annotate, self.source)
+        return (self.labels,) if self.sketched else (self.labels, self.source)
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(f"{attribute}/{self.method}" for attribute in self.attributes)
 
     def check(self) -> None:
-        if not isinstance(self.annotate, Annotate | Sketched):
-            raise UserError(f"{self.annotate.name} has no labels: give Annotate, SketchActivations or SketchedSample.")
+        if not isinstance(self.labels, Annotate | Sketched):
+            raise UserError(f"{self.labels.name} has no labels: give Annotate, SketchActivations or SketchedSample.")
         if not self.attributes or len(set(self.attributes)) < len(self.attributes):
             raise UserError(
                 f"The attributes are {', '.join(self.attributes) or 'none'}: expected at least one, each once."
             )
-        annotator_of(self.annotate.annotators, self.annotator, self.attributes)
+        annotator_of(self.labels.annotators, self.annotator, self.attributes)
         self.check_samples()
 
     def check_samples(self) -> None:
@@ -109,7 +109,7 @@ class Supervised(ByStep):
             raise UserError(f"n = {self.n} positives of sketches, which take all: expected 0.")
         if unknown := [name for name in self.attributes if np.isnan(self._threshold(name))]:
             raise UserError(
-                f"{', '.join(unknown)}: no threshold, so sketches know no two sides. Leave such attributes out."
+                f"Of {', '.join(unknown)} there is no threshold, so sketches know no two sides. Leave them out."
             )
 
     def _threshold(self, attribute: str) -> float:
@@ -129,12 +129,11 @@ class Supervised(ByStep):
         return {**scaled(self.fit(sketches), sketches.norms()), "counts": sketches.counts}
 
     def _check_counts(self, counts: np.ndarray) -> None:
-        for name, positive, negative in zip(self.attributes, *counts, strict=True):
-            if min(positive, negative) < FEWEST:
-                raise UserError(
-                    f"{name}: {positive:.0f} samples above the threshold and {negative:.0f} below; a direction needs at least "
-                    f"{FEWEST} on either side.\nTake more samples, or leave the attribute out."
-                )
+        try:
+            for name, above, below in zip(self.attributes, *counts.astype(int), strict=True):
+                check_sides(name, above, below, self._threshold(name))
+        except ValueError as error:
+            raise UserError(str(error)) from error
 
     def samples(self, step: int, store: Store) -> Samples:
         """The samples with scores at one step."""
@@ -195,7 +194,7 @@ class Supervised(ByStep):
 
     def label(self, store: Store) -> Labelled:
         """The samples whose scores are all there, selected. Raises UserError where too few are left."""
-        annotate = self.annotate.annotate if isinstance(self.annotate, SketchActivations) else self.annotate
+        annotate = self.labels.annotate if isinstance(self.labels, SketchActivations) else self.labels
         assert isinstance(annotate, Annotate)
         names = [*self.attributes, *(name for name in self.scored_by.attributes if name not in self.attributes)]
         thresholds = np.array([self._threshold(name) for name in names])

@@ -187,7 +187,7 @@ def test_an_attribute_with_too_few_examples_is_refused_with_the_numbers(annotate
 def test_too_few_examples_in_sketches_are_refused_too(annotate, store):
     sketch = SketchActivations(annotate, "portraits", keep=16, block=64)
     run(plan([sketch], store), store, InProcess, Silent())
-    with pytest.raises(UserError, match="glasses: 3 samples above the threshold and 253 below"):
+    with pytest.raises(UserError, match="glasses: 3 of 256 scored samples are above 0 and 253 are not.*at least 5"):
         LinearDiscriminant(sketch, "portraits", ("glasses",)).fit_step(0, store)
 
 
