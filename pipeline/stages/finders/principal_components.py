@@ -11,8 +11,9 @@ from pipeline.engine.stage import Need, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.component_matching import align_signs, match
+from pipeline.estimators.components import Components, components_from_gram, exact_pca
 from pipeline.estimators.dual import combine, gram
-from pipeline.estimators.pca import Components, components_from_gram, components_of, exact_pca
+from pipeline.estimators.pca import components_of
 from pipeline.stages.finders.by_step import ByStep, Fit, check_exact, stacked
 from pipeline.stages.finders.finder import Row, write_directions
 from pipeline.stages.sources.activations import read_parts, read_step

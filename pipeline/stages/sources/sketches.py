@@ -18,8 +18,7 @@ from pipeline.annotators.base import Annotator, Scorer
 from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.estimators.pca import merge_in_tree
-from pipeline.estimators.sketch import Sketch
+from pipeline.estimators.sketch import Sketch, merge_in_tree
 from pipeline.fingerprint import PART_BY_PART
 from pipeline.formats.arrays import write_arrays
 from pipeline.formats.parquet import write_table
@@ -87,10 +86,9 @@ class Sketched(Stage):
 
     def merged(self, store: Store, step: int, blocks: range | None = None) -> Sketch:
         """One step of all blocks, or of some."""
-        wanted = range(self.blocks) if blocks is None else blocks
-        parts = (self.part_of(block, step) for block in wanted)
-        states = (Sketch.from_state(store.vectors(self, file_name(step), part)) for part in parts)
-        return merge_in_tree(enumerate(states), len(wanted)).settled()
+        parts = (self.part_of(block, step) for block in (range(self.blocks) if blocks is None else blocks))
+        states = (store.vectors(self, file_name(step), part) for part in parts)
+        return merge_in_tree(map(Sketch.from_state, states)).settled()
 
     def with_halves(self, store: Store, step: int) -> list[Sketch]:
         """One step of all blocks and, where two or more are full, of the even and of the odd full ones."""
