@@ -12,7 +12,6 @@ import pyarrow as pa
 from pipeline.annotators.base import Annotator, Scorer
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.formats.images import decode
 from pipeline.formats.parquet import write_table
 from pipeline.stages.labels.by_part import ByPart
 from pipeline.stages.sources.source import Source
@@ -21,10 +20,7 @@ from schemas.annotations import ANNOTATIONS
 
 @dataclass(frozen=True)
 class Annotate(ByPart):
-    """Scores by (sample, annotator, attribute). Part i reads part i of the samples, as soon as it is there.
-
-    A batch that is not full is brought to a full one: a sample's scores are the same to the bit however many there are after it.
-    """
+    """Scores by (sample, annotator, attribute). Part i reads part i of the samples, as soon as it is there."""
 
     version: ClassVar[int] = 2
 
@@ -44,13 +40,11 @@ class Annotate(ByPart):
         return [annotator.load() for annotator in self.annotators]
 
     def process(self, part: int, store: Store, scorers: list[Scorer], out: Path) -> None:
-        samples = store.table(self.sample, "samples.parquet", part)
-        tables = []
-        for start in range(0, len(samples), self.sample.batch):
-            batch = samples.slice(start, self.sample.batch)
-            ids, images = batch["sample_id"].to_numpy(), _full(decode(batch), self.sample.batch)
-            for annotator, score in zip(self.annotators, scorers, strict=True):
-                tables.append(annotations_table(ids, annotator, score(images)[: len(ids)]))
+        tables = [
+            annotations_table(ids, annotator, score(images)[: len(ids)])
+            for ids, images in self.batches(store, part)
+            for annotator, score in zip(self.annotators, scorers, strict=True)
+        ]
         write_table(out / "annotations.parquet", pa.concat_tables(tables))
 
     def scores(self, store: Store, annotator: str, parts: Iterable[int] | None = None) -> pd.DataFrame:
@@ -59,11 +53,6 @@ class Annotate(ByPart):
         wanted = range(self.n_parts) if parts is None else parts
         table = pa.concat_tables([store.table(self, "annotations.parquet", part, **of_it) for part in wanted])
         return table.to_pandas().pivot(index="sample_id", columns="attribute", values="score")
-
-
-def _full(images: np.ndarray, batch: int) -> np.ndarray:
-    """These images, and the last one again until they are a batch: kernels round by the size of what they are given."""
-    return np.concatenate([images, np.repeat(images[-1:], batch - len(images), axis=0)])
 
 
 def annotations_table(ids: np.ndarray, annotator: Annotator, scores: np.ndarray) -> pa.Table:
