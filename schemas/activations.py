@@ -32,11 +32,6 @@ def activations_schema(shape: tuple[int, ...]) -> pa.Schema:
     )
 
 
-def h_shape(schema: pa.Schema) -> tuple[int, ...]:
-    """The shape (C, H, W) that a file of activations declares."""
-    return tuple(json.loads(schema.metadata[b"h"])["shape"])
-
-
 def step_table(sample_ids: Sequence[int], step: int, timestep: int, h: np.ndarray, schema: pa.Schema) -> pa.Table:
     """One step of B samples, h (B, C, H, W) of any float type, as a table: one row group.
 
@@ -64,16 +59,3 @@ def h_column(h: np.ndarray) -> pa.Array:
     """(B, C, H, W) of any float type -> a column of fixed-size binary float16. Raises ValueError as `h_rows` does."""
     rows = h_rows(h)
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(rows.shape[1] * 2), len(rows), [None, pa.py_buffer(rows)])
-
-
-def h_array(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """The column back as (rows, D) float16."""
-    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    arrays = []
-    for chunk in chunks:
-        width = chunk.type.byte_width
-        flat = np.frombuffer(
-            chunk.buffers()[1], dtype=H_DTYPE, offset=chunk.offset * width, count=len(chunk) * width // 2
-        )
-        arrays.append(flat.reshape(len(chunk), width // 2))
-    return np.concatenate(arrays) if len(arrays) != 1 else arrays[0]

@@ -83,6 +83,14 @@ def to_tensor(images: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
 
 
+def full_batch(images: np.ndarray, size: int) -> np.ndarray:
+    """These images, and the last one again until there are `size`: kernels round by how many they are given.
+
+    So what a network says of an image is the same to the bit however many come after it.
+    """
+    return np.concatenate([images, np.repeat(images[-1:], size - len(images), axis=0)])
+
+
 def resize(images: Tensor, height: int, width: int) -> Tensor:
     """Bilinear, averaging over the pixels that fall together when an image shrinks."""
     if images.shape[-2:] == (height, width):

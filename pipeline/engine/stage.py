@@ -9,7 +9,7 @@ How many samples there are changes no part that is there already, so `n` is mark
 parts of a smaller one. Stages that read an input `PART_BY_PART` have its extent; to all others it is a setting of the input.
 
 The graph is the fields: a stage reads the stages among them, and what those read, and so on. A stage whose work many workers share
-before one puts it together has the first half as a field that is `derived()`, a stage with the whole as its field `ON_BEHALF`.
+before one puts it together has the first half as a field that is `DERIVED`, a stage with the whole as its field `ON_BEHALF`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,14 +23,9 @@ from pipeline.fingerprint import fingerprint, settings
 if TYPE_CHECKING:
     from pipeline.engine.store import Store
 
-ON_BEHALF = {
-    "on behalf": True
-}  # a field's: the stage that this one does a share of the work for, reading what that one reads
-
-
-def derived() -> Any:
-    """A field that follows from the others: `__post_init__` sets it, and the fingerprint leaves it out."""
-    return field(init=False, repr=False, metadata={"hashed": False})
+# For `dataclasses.field(metadata=...)`:
+DERIVED = {"hashed": False}  # a field that follows from the others: `__post_init__` sets it
+ON_BEHALF = {"on behalf": True}  # the stage that this one does a share of the work for, reading what that one reads
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def split_cosines(gram: np.ndarray, sign: np.ndarray, sizes: Sequence[int], pairs: int, seed: int = 0) -> np.ndarray:
+def split_cosines(gram: np.ndarray, sign: np.ndarray, sizes: Sequence[int], pairs: int) -> np.ndarray:
     """Cosines of the directions that two disjoint draws of n positives and n negatives give: (len(sizes), pairs).
 
     gram: (m, m) inner products of the samples; sign: (m,) +1 for positives, -1 for negatives. A size may be at most half of either.
@@ -17,7 +17,7 @@ def split_cosines(gram: np.ndarray, sign: np.ndarray, sizes: Sequence[int], pair
     most = min(map(len, sides)) // 2
     if not sizes or min(sizes) < 1 or max(sizes) > most:
         raise ValueError(f"Draws of {list(sizes)}: two disjoint ones can have 1 to {most} of either side.")
-    streams = np.random.default_rng(seed)
+    streams = np.random.default_rng(0)
     cosines = np.empty((len(sizes), pairs))
     for pair in range(pairs):
         orders = [streams.permutation(side) for side in sides]

@@ -151,12 +151,10 @@ def refit(z: AnyArray, y: Array, loss: Loss, C: Array, weights: Array) -> Array:
 class Quality:
     """What decisions on held-out samples are worth."""
 
-    n: int  # samples with a score
-    base_rate: float  # share of them above the threshold
-    auc: float  # of telling the two sides apart; NaN if there is but one
     r2: float  # of predicting the score; NaN for decisions of a logistic classifier, which do not
-    unselected: int  # samples with a score that are not among the 2n of Eq. 11
-    accuracy_unselected: float  # share of these put on their own side: typical samples, not the extremes. NaN if none
+    accuracy_unselected: (
+        float  # share put on their own side of those not among the 2n of Eq. 11, who are typical. NaN if none
+    )
 
 
 def quality(held_out: Array, scores: Array, selection: Selection, loss: Loss, threshold: float = 0.0) -> Quality:
@@ -165,13 +163,8 @@ def quality(held_out: Array, scores: Array, selection: Selection, loss: Loss, th
     border = float(np.median(scores[scored])) if np.isnan(threshold) else threshold
     above, decided = scores > border, held_out > (0 if loss == "logistic" else border)
     others = np.setdiff1d(scored, np.concatenate([selection.positives, selection.negatives]))
-    two_sides = 0 < above[scored].mean() < 1
     return Quality(
-        n=len(scored),
-        base_rate=float(above[scored].mean()),
-        auc=float(roc_auc_score(above[scored], held_out[scored])) if two_sides else np.nan,
         r2=float(r2_score(scores[scored], held_out[scored])) if loss == "squared" else np.nan,
-        unselected=len(others),
         accuracy_unselected=float((above == decided)[others].mean()) if len(others) else np.nan,
     )
 

@@ -1,6 +1,6 @@
-"""Principal components (Haas et al. 2024, Sec. IV-A), of samples as they stream by, or of up to about 20,000 exactly.
+"""Principal components (Haas et al. 2024, Sec. IV-A) of samples as they stream by; `pipeline.estimators.components` has exact ones.
 
-**Streaming.** Of the n samples seen there remain their mean and L (r, D), the leading components, each as long as its singular
+Of the n samples seen there remain their mean and L (r, D), the leading components, each as long as its singular
 value: B = L^T L stands for the scatter matrix C = sum (x - mean)(x - mean)^T. New rows Y (b, D) with mean m join by the update of
 Ross et al. 2008. Centred at c, between the two means, they carry the correction of the mean along, exactly:
 
@@ -17,36 +17,26 @@ first one cut, and these add up, over merges too:
 `dropped_` is the trace of C - B, and `well_separated_` says which components the bound leaves standing. With `shrink` the kept
 eigenvalues give up as much as the first one cut: frequent directions (Ghashami et al. 2016), whose bound is known beforehand.
 
-**Exact.** The Gram matrix of all samples has the same nonzero eigenvalues as C.
-
 Shapes: n samples, D = C*H*W numbers of one step, b rows in a batch, r kept components, k wanted ones.
 """
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Self
 
 import numpy as np
-import scipy.linalg
 import torch
-from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from pipeline.estimators import dual
-from pipeline.signs import signed, signs
+from pipeline.estimators.components import Components, stands_clear
+from pipeline.estimators.dual import AnyArray
+from pipeline.signs import signs
 
-AnyArray = Any  # a NumPy array or a torch tensor: for readers
-Array = NDArray[np.floating]
 State = dict[str, np.ndarray]
 
 COLUMNS = 2048  # of the D at a time: what is worked on fits into the processor's cache
 PANEL = 64  # columns of a Gram matrix at a time, so that little above its diagonal is computed
-SEPARATED = 4  # times the bound: see `well_separated_`
-ROUNDING = 1e-6  # of the largest eigenvalue: what float32 products may move any of them by
 
 
 class StreamingPCA:
@@ -107,7 +97,7 @@ class StreamingPCA:
     def merge(self, other: "StreamingPCA") -> Self:
         """Learn what `other` has, its samples after these; `other` stays as it is. Rows in the queues are folded in first.
 
-        Not commutative to the bit: where that matters, merge in a fixed order (`merge_in_tree`).
+        Not commutative to the bit: where that matters, merge in a fixed order (as `sketch.merge_in_tree` does).
         """
         if (mine := self._hyperparameters()) != (others := other._hyperparameters()):
             raise ValueError(f"PCAs merge when they are set alike; these are {mine} and {others}.")
@@ -184,7 +174,9 @@ class StreamingPCA:
         eigenvalue to the nearest other one of B. A gap above 4 bound_ makes that less than 1/7. (Rounding counts as bound, with
         1e-6 of the largest eigenvalue.)
         """
-        return self._given(torch.from_numpy(self._settled._well_separated(self.n_components)))
+        settled = self._settled
+        clear = stands_clear(settled._energies.numpy(), settled._bound)
+        return self._given(torch.from_numpy(clear[: self.n_components]))
 
     def transform(self, X: AnyArray) -> AnyArray:
         """Scores of X (rows, D) on the components: (rows, n_components) float64, in the units of X."""
@@ -222,14 +214,6 @@ class StreamingPCA:
         pca._kept.copy_(kept)
         pca._queue.copy_(queue)
         return pca
-
-    def save(self, path: str | Path) -> None:
-        """Write the state to a safetensors file."""
-        save_file(self.state(), path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        return cls.from_state(load_file(path))
 
     # Inside
 
@@ -328,22 +312,6 @@ class StreamingPCA:
         rows = self._kept[:k]
         return rows * signs(rows)[:, None]
 
-    def _well_separated(self, k: int) -> NDArray[np.bool_]:
-        return _stands_clear(self._energies.numpy(), self._bound)[:k]
-
-
-# Components, as the stages have them
-
-
-@dataclass(frozen=True)
-class Components:
-    """Leading components of one step. The entry of each that is largest in magnitude is positive."""
-
-    vectors: np.ndarray  # (k, D) float32, each as long as one standard deviation of the samples' scores
-    explained_variance_ratio: np.ndarray  # (k,)
-    well_separated: np.ndarray  # (k,) bool: not lost among its neighbours, by what was dropped or by rounding
-    scores: np.ndarray | None  # (n, k) of the samples, along components of length 1; None where they are not at hand
-
 
 def components_of(pca: StreamingPCA, k: int) -> Components:
     """The k leading components of those that a streaming PCA keeps; k may be any number up to `keep`."""
@@ -356,83 +324,9 @@ def components_of(pca: StreamingPCA, k: int) -> Components:
     return Components(
         (settled._signed(k) / np.sqrt(settled._n - 1)).cpu().numpy(),
         (settled._energies[:k] / settled._energy).numpy() if settled._energy else np.zeros(k),
-        settled._well_separated(k),
+        stands_clear(settled._energies.numpy(), settled._bound)[:k],
         None,
     )
-
-
-def exact_pca(h: AnyArray, k: int) -> Components:
-    """The k leading components of h (n, D), float16 or float32, through the Gram matrix of the samples; n up to about 20,000."""
-    mean, _ = dual.moments(h)
-    gram = dual.numpy(dual.gram(h, mean))
-    values, U = _largest(gram, k)
-    vectors = dual.combine(U.T / np.sqrt(len(h) - 1), h, mean)
-    sign = signs(torch.from_numpy(vectors)).numpy()
-    return Components(
-        vectors * sign[:, None],
-        _share(values[:k], gram),
-        _stands_clear(values)[:k],
-        U * np.sqrt(values[:k]) * sign,
-    )
-
-
-def components_from_gram(gram: AnyArray, k: int) -> tuple[Array, Array]:
-    """Components as sums of samples, from the Gram matrix (n, n) of centred samples: weights (k, n), explained variance ratio (k,).
-
-    weights @ (h_t - mean_t) is the part at step t of components one standard deviation long, where `gram` is the sum of the steps'
-    Gram matrices: one PCA of whole trajectories. The largest weight in magnitude is positive.
-    """
-    gram = dual.numpy(gram)
-    values, U = _largest(gram, k)
-    weights = U.T / np.sqrt(len(gram) - 1)
-    return signed(weights), _share(values[:k], gram)
-
-
-# In a tree
-
-
-class Mergeable(Protocol):
-    def merge(self, other: Self) -> Self:
-        """What both have, this one's first."""
-        ...
-
-
-M = TypeVar("M", bound=Mergeable)
-
-
-def merge_in_tree(states: Iterable[tuple[int, M]], n_parts: int) -> M:
-    """Merge the states of parts 0 ... n_parts - 1, which may arrive in any order; the result has the same bytes whatever the order.
-
-    A binary tree over the part numbers: 0 with 1, 2 with 3, then the pairs, and so on; who has no neighbour moves up. Neighbours
-    merge as soon as both are there, so of states that come in order about log2 n_parts wait. `merge` may change its operands.
-    Raises ValueError for part numbers that are missing, come twice, or are none of these.
-    """
-    arrived: set[int] = set()
-    waiting: dict[tuple[int, int], M] = {}  # (level, place in it)
-    for part, state in states:
-        if not 0 <= part < n_parts or part in arrived:
-            what = "came twice" if part in arrived else "came"
-            raise ValueError(f"Part {part} {what}; expected each of the {n_parts} parts, from 0 on, once.")
-        arrived.add(part)
-        _climb(waiting, part, state, n_parts)
-    missing = sorted(set(range(n_parts)) - arrived)
-    if missing or not arrived:
-        raise ValueError(f"Parts {missing} did not come; expected each of the {n_parts} parts once, and at least one.")
-    return waiting.popitem()[1]
-
-
-def _climb(waiting: dict[tuple[int, int], M], place: int, state: M, width: int) -> None:
-    """Put a state in its place, merged with its neighbour if that is there, and so on up the tree."""
-    level = 0
-    while width > 1:
-        neighbour = place ^ 1
-        if neighbour < width:
-            if (level, neighbour) not in waiting:
-                break
-            other = waiting.pop((level, neighbour))
-            state = state.merge(other) if place < neighbour else other.merge(state)
-        level, place, width = level + 1, place // 2, (width + 1) // 2
-    waiting[level, place] = state
 
 
 # Linear algebra
@@ -456,28 +350,6 @@ def _gram(blocks: Iterable[Tensor], energies: Tensor) -> Tensor:
     gram = gram.cpu()
     gram.diagonal()[:r] = energies
     return gram
-
-
-def _largest(gram: Array, k: int) -> tuple[Array, Array]:
-    """The k + 1 largest eigenvalues of a Gram matrix (n, n), and the eigenvectors (n, k) of the first k."""
-    n = len(gram)
-    if not 1 <= k < n:
-        raise ValueError(f"{k} components of {n} samples: expected 1 to {n - 1}.")
-    values, U = scipy.linalg.eigh(gram, subset_by_index=[n - k - 1, n - 1])
-    return values[::-1].clip(min=0), U[:, :0:-1]
-
-
-def _share(values: Array, gram: Array) -> Array:
-    total = np.trace(gram)
-    return values / total if total else values
-
-
-def _stands_clear(values: Array, bound: float = 0.0) -> NDArray[np.bool_]:
-    """Which eigenvalues (largest first, no other above 0) have a gap to both neighbours that an error of 0 to bound leaves open."""
-    if len(values) == 0:
-        return np.zeros(0, bool)
-    gaps = -np.diff(values, prepend=np.inf, append=0.0)
-    return np.minimum(gaps[:-1], gaps[1:]) > SEPARATED * (bound + ROUNDING * values[0])
 
 
 def _blocks(rows: Tensor) -> Iterator[slice]:

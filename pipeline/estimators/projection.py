@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike
 By = Literal["joint", "step"]
 
 ROUNDING = 1e-20  # share of a squared norm that counts as nothing
+BETTER = 1.05  # the factor by which what is projected away must raise the ratio of the effects
+LEAST = 0.2  # the share of the norm that must be left for it
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,11 @@ def search(
     others: dict[str, np.ndarray],
     measure: Measure,
     by: By = "joint",
-    better: float = 1.05,
-    least: float = 0.2,
 ) -> tuple[Projection, list[Trial]]:
     """Project away one attribute after the other, always the one moved most of those left, until the ratio on / off rises no more.
 
     others: directions by attribute; `measure` may leave out what it could not measure. One stays projected away if the ratio of the
-    effect on target to the largest off target rises by the factor `better`, and at least the share `least` of v_0 is left. Returns
+    effect on target to the largest off target rises by the factor BETTER, and at least the share LEAST of v_0 is left. Returns
     the best projection, and all trials in order.
     """
     removed: tuple[str, ...] = ()
@@ -124,13 +124,13 @@ def search(
     while left := [name for name in others if name not in removed and name != target]:
         removed = (*removed, max(left, key=lambda name: abs(effects.get(name, 0.0))))
         projection = project(v_0, _stack(others, removed, v_0), by)
-        if projection.kept < least:
+        if projection.kept < LEAST:
             trials.append(Trial(removed, projection.kept, float("nan"), float("nan"), False))
             break
         effects = measure(projection.v / projection.kept)
         accepted = [trial for trial in trials if trial.accepted][-1]
         trial = _trial(removed, projection.kept, effects, target, False)
-        trials.append(replace(trial, accepted=trial.on_target > 0 and trial.ratio >= better * accepted.ratio))
+        trials.append(replace(trial, accepted=trial.on_target > 0 and trial.ratio >= BETTER * accepted.ratio))
         if not trials[-1].accepted:
             break
         best = projection

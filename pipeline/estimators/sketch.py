@@ -4,8 +4,9 @@ Principal components, means and regressions on scores come from it, so where ske
 samples of (512, 8, 8) at 50 steps are 164 GB of float16; a sketch of them all, with 100 components, is 0.7 GB.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
+from functools import reduce
 
 import numpy as np
 
@@ -51,6 +52,10 @@ class Sketch:
         merged.sums.merge(other.sums)
         return merged
 
+    def discriminants(self, shrinkage: float) -> np.ndarray:
+        """How h moves with each score alone, (A, D), weighed against the components that are kept."""
+        return self.sums.discriminants(shrinkage, self.pca.components_, self.pca.explained_variance_)
+
     def state(self) -> State:
         """All of it as arrays by name."""
         rows, scores = self._queued() if self._queue else (np.empty((0, 0), np.float16), np.empty((0, 0)))
@@ -73,6 +78,20 @@ class Sketch:
     def _take(self, h: np.ndarray, scores: np.ndarray) -> None:
         self.pca.partial_fit(h)
         self.sums.partial_fit(h, scores)
+
+
+def merge_in_tree(sketches: Iterable[Sketch]) -> Sketch:
+    """Merge sketches in a binary tree: the first with the second, the third with the fourth, then the pairs, and so on.
+
+    One that has no neighbour moves up. Of n sketches about log2 n are in memory, and each is merged about log2 n times.
+    """
+    waiting: list[tuple[int, Sketch]] = []  # with their level in the tree
+    for sketch in sketches:
+        level = 0
+        while waiting and waiting[-1][0] == level:
+            level, sketch = level + 1, waiting.pop()[1].merge(sketch)
+        waiting.append((level, sketch))
+    return reduce(lambda later, earlier: earlier.merge(later), [sketch for _, sketch in reversed(waiting)])
 
 
 def _below(prefix: str, state: Mapping[str, np.ndarray]) -> State:

@@ -18,16 +18,14 @@ BOOTSTRAPS = 40
 FEWEST = 5  # samples on either side of a threshold, below which there is no direction
 
 
-def resamples(
-    sample_ids: Sequence[int] | NDArray[np.integer], bootstraps: int = BOOTSTRAPS, seed: int = 0
-) -> NDArray[np.float64]:
+def resamples(sample_ids: Sequence[int] | NDArray[np.integer], bootstraps: int = BOOTSTRAPS) -> NDArray[np.float64]:
     """Weights of the samples, (n, 3 + bootstraps): all of them, two halves, and bootstraps.
 
     Rubin's Bayesian bootstrap: exponential weights, of the mean and variance that counts of draws with replacement have, but
     never 0, so that a rare attribute keeps its positives. All weights of a sample follow from its id: other samples do not matter.
     """
     half = uniform("half", sample_ids) < 0.5
-    drawn = -np.log(uniform(f"bootstrap {seed}", sample_ids, bootstraps))
+    drawn = -np.log(uniform("bootstrap 0", sample_ids, bootstraps))
     return np.hstack([np.ones_like(half), half, ~half, drawn])
 
 
@@ -72,18 +70,22 @@ class Stability:
         return {column: None if np.isnan(value) else float(value) for column, value in known.items()}
 
 
-def check_enough(attribute: str, scores: Array, threshold: float = 0.0, fewest: int = FEWEST) -> None:
+def check_enough(attribute: str, scores: Array, threshold: float = 0.0) -> None:
     """Raise ValueError, with the numbers, for an attribute that has too few examples on either side of its threshold.
 
     scores (n,), NaN where missing; a threshold of NaN, of a score that knows no border, is the median.
     """
     scored = scores[np.flatnonzero(~np.isnan(scores))]
     border = float(np.median(scored)) if np.isnan(threshold) and len(scored) else threshold
-    above, below = int((scored > border).sum()), int((scored <= border).sum())
-    if min(above, below) < fewest:
+    check_sides(attribute, int((scored > border).sum()), int((scored <= border).sum()), border)
+
+
+def check_sides(attribute: str, above: int, below: int, border: float) -> None:
+    """The same, of samples that are counted: those with a score above the border, and those with one that is not."""
+    if min(above, below) < FEWEST:
         raise ValueError(
-            f"{attribute}: {above:,} of {len(scored):,} scored samples are above {border:g} and {below:,} are not; "
-            f"a direction needs at least {fewest} on either side.\nSample more, or leave the attribute out."
+            f"{attribute}: {above:,} of {above + below:,} scored samples are above {border:g} and {below:,} are not; "
+            f"a direction needs at least {FEWEST} on either side.\nSample more, or leave the attribute out."
         )
 
 

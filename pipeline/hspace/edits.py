@@ -1,6 +1,6 @@
 """Edits of h: functions (step, h) -> h, what the U-Net goes on with instead of its own h.
 
-`Add`, `AddPerSample`, `Swap` and `Replay` are those that the method needs. Edits are applied one after another, so they add up.
+`Add`, `AddPerSample` and `Swap` are those that the method needs. Edits are applied one after another, so they add up.
 
 Shapes: B batch, T steps, C H W bottleneck. Step 0 is the noisiest.
 """
@@ -80,16 +80,6 @@ class Swap:
 
     def __call__(self, step: int, h: Tensor) -> Tensor:
         return h[torch.as_tensor(self.rows, device=h.device)]
-
-
-@dataclass(frozen=True)
-class Replay:
-    """The h of a recorded run, (T, B, C, H, W), instead of the U-Net's own."""
-
-    recorded: Tensor
-
-    def __call__(self, step: int, h: Tensor) -> Tensor:
-        return self.recorded[step].to(h).expand_as(h)
 
 
 def in_turn(edits: Sequence[Edit]) -> Edit:

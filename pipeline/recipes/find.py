@@ -14,12 +14,11 @@ from pipeline.stages.finders.linear_classifier import LinearClassifier
 from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.finders.principal_components import Across, PrincipalComponents
-from pipeline.stages.finders.sketched_directions import SketchedDirections
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.learning_curve import FEWEST, LearningCurve
 from pipeline.stages.sources.invert import Invert
 from pipeline.stages.sources.sample import Sample
-from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
+from pipeline.stages.sources.sketches import SketchActivations, Sketched, SketchedSample
 from pipeline.stages.sources.source import Source
 from schemas.run import Run
 
@@ -69,15 +68,14 @@ def finders(run: Run, source: Source, domain: Domain) -> Found:
     labels, wanted = domain.annotator, domain.attributes
     across = cast(Across, run.across)  # the stage checks it
     annotate = Annotate(source, (labels,), purpose=f"by {labels.name}")
-    if run.activations and source.n <= EXACT:
+    if not isinstance(source, Sketched) and source.n <= EXACT:
         by = (annotate, labels.name, wanted, run.top)
         better = (LinearClassifier(*by), LinearDiscriminant(*by))
         return Found(PrincipalComponents(source, run.components, across), MeanDifference(*by), better)
-    sketched = SketchActivations(annotate, labels.name, block=run.block) if run.activations else source
-    difference = SketchedDirections(sketched, wanted, "mean-difference")
-    return Found(
-        PrincipalComponents(sketched, run.components, across), difference, (SketchedDirections(sketched, wanted),)
-    )
+    stored = SketchActivations(annotate, labels.name, block=run.block)
+    sketched = source if isinstance(source, Sketched) else stored
+    of = (sketched, labels.name, wanted)
+    return Found(PrincipalComponents(sketched, run.components, across), MeanDifference(*of), (LinearDiscriminant(*of),))
 
 
 def of_single_images(source: Source, n: int, regions: tuple[Mask | None, ...]) -> tuple[JacobianDirections, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.engine.stage import ON_BEHALF, Need, Resources, Stage, derived, one, whole
+from pipeline.engine.stage import DERIVED, ON_BEHALF, Need, Resources, Stage, one, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
@@ -97,7 +97,7 @@ class Shared(Stage):
     """One part: the sum of some numbers, added up by two workers first."""
 
     numbers: Numbers
-    halves: "Halves" = derived()
+    halves: "Halves" = field(init=False, repr=False, metadata=DERIVED)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "halves", Halves(self))

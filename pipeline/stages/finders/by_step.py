@@ -1,16 +1,18 @@
 """Finders that are fitted step by step: a worker a step, and then the steps put together."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from pipeline.engine.stage import Need, Resources, Stage, whole
+from pipeline.engine.stage import DERIVED, ON_BEHALF, Need, Resources, Stage, whole
 from pipeline.engine.store import Store
+from pipeline.errors import UserError
 from pipeline.formats.arrays import write_arrays
 from pipeline.stages.finders.finder import names_of
+from pipeline.stages.sources.sketches import Sketched
 from pipeline.stages.sources.source import Source
 
 EXACT = 20_000  # samples, up to which a worker holds their h and its Gram matrix at one step
@@ -23,6 +25,11 @@ class ByStep(Stage):
     """A finder of directions. It says how to fit a step, and what to make of the fits of all steps."""
 
     grams: ClassVar[float] = 0.0  # matrices (n, n) float64 that the fit of a step holds at once, as measured
+
+    steps: "Steps" = field(init=False, repr=False, metadata=DERIVED)  # the fits
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", Steps(self))
 
     @property
     def source(self) -> Source:
@@ -38,7 +45,9 @@ class ByStep(Stage):
         return 4 * len(names_of(self)) * int(np.prod(self.source.h_shape))
 
     def step_resources(self) -> Resources:
-        """What the fit of a step takes: h of all samples, float16, and what it makes of their Gram matrix."""
+        """What the fit of a step takes: h of all samples, float16, and what it makes of their Gram matrix; of sketches, little."""
+        if any(isinstance(stage, Sketched) for stage in self.read):
+            return Resources()
         n, D = self.source.n, int(np.prod(self.source.h_shape))
         return Resources(memory=int(2 * n * D + 8 * self.grams * n**2))
 
@@ -50,22 +59,30 @@ class ByStep(Stage):
         raise NotImplementedError(f"{type(self).__name__} does not say what its steps make together")
 
     def needs_at(self, step: int) -> Iterator[Need]:
-        """The parts that the fit of a step reads: all parts of all inputs unless a finder knows better."""
-        return whole(*self.read)
+        """The parts that the fit of a step reads: of sketches those of the step, and all parts of all else."""
+        for stage in self.read:
+            yield from stage.needs_at(step) if isinstance(stage, Sketched) else whole(stage)
 
     @property
     def read(self) -> tuple[Stage, ...]:
         """The stages that the fits read."""
-        return super().inputs
+        return tuple(stage for stage in self.inputs if stage != self.steps)
 
-    @property
-    def inputs(self) -> tuple[Stage, ...]:
-        return (*self.read, Steps(self))
+    def needs(self, part: int) -> Iterator[Need]:
+        return whole(*self.read, self.steps)
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
-        steps = Steps(self)
-        fits = (store.vectors(steps, "fit.safetensors", step) for step in range(steps.n_parts))
+        fits = (store.vectors(self.steps, "fit.safetensors", step) for step in range(self.steps.n_parts))
         self.put_together(fits, store, out)
+
+
+def check_exact(source: Source) -> None:
+    """Raise UserError for more samples than fits take that have all of them before them."""
+    if source.n > EXACT:
+        raise UserError(
+            f"{source.n} samples: fits are exact up to {EXACT}, where Gram matrices fit into memory.\n"
+            "Give sketches of the activations (SketchActivations) instead."
+        )
 
 
 def stacked(fits: Iterable[Fit]) -> Fit:
@@ -76,17 +93,13 @@ def stacked(fits: Iterable[Fit]) -> Fit:
 
 @dataclass(frozen=True)
 class Steps(Stage):
-    """The steps of a finder. A part is a step."""
+    """The fits of a finder's steps. A part is a step."""
 
-    finder: ByStep
+    finder: ByStep = field(metadata=ON_BEHALF)
 
     @property
     def name(self) -> str:
         return f"{self.finder.name}-steps"
-
-    @property
-    def inputs(self) -> tuple[Stage, ...]:
-        return self.finder.read
 
     @property
     def n_parts(self) -> int:

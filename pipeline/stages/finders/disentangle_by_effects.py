@@ -1,7 +1,7 @@
 """DisentangleByEffects: project away only what each direction was measured to move beside its target, while that helps."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, get_args
 
@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from pipeline.annotators.base import Annotator, Scorer
-from pipeline.engine.stage import Need, Resources, Stage, whole
+from pipeline.engine.stage import DERIVED, Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.projection import By, project, search
@@ -99,6 +99,11 @@ class DisentangleByEffects(Stage):
     n: int = 8  # samples that trials are measured on
     strength: float = 1.0
     by: By = "joint"
+    searches: Searches = field(init=False, repr=False, metadata=DERIVED)
+
+    def __post_init__(self) -> None:
+        searches = Searches(self.finder, self.sample, self.unedited, self.chooser, self.n, self.strength, self.by)
+        object.__setattr__(self, "searches", searches)
 
     @property
     def fitted_with(self) -> tuple[Annotator, ...]:
@@ -107,14 +112,6 @@ class DisentangleByEffects(Stage):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(f"{name}/disentangled-by-effects" for name in names_of(self.finder))
-
-    @property
-    def searches(self) -> Searches:
-        return Searches(self.finder, self.sample, self.unedited, self.chooser, self.n, self.strength, self.by)
-
-    @property
-    def inputs(self) -> tuple[Stage, ...]:
-        return (self.finder, self.searches)
 
     def needs(self, part: int) -> Iterator[Need]:
         return whole(self.finder, self.searches)

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from pipeline.engine.stage import Need, Resources, Stage, whole
+from pipeline.engine.stage import Resources, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.dual import AnyArray, combine, coordinates, gram, moments, projected, standardised_basis
@@ -15,11 +15,11 @@ from pipeline.estimators.linear import auc, classifiers, difference_weights, mea
 from pipeline.estimators.newton_cg import Loss
 from pipeline.estimators.selection import folds, sides
 from pipeline.estimators.stability import inner_products, resamples
-from pipeline.stages.finders.by_step import Fit
-from pipeline.stages.finders.supervised import Labelled, Supervised
-from pipeline.stages.sources import sketches
+from pipeline.estimators.step import Labelled
+from pipeline.stages.finders.by_step import Fit, check_exact
+from pipeline.stages.finders.supervised import Supervised, scaled
 from pipeline.stages.sources.activations import read_parts
-from pipeline.stages.sources.sketches import SketchActivations
+from pipeline.stages.sources.sketches import SketchActivations, Sketched
 
 FOLDS = 5
 
@@ -28,48 +28,40 @@ FOLDS = 5
 class LinearClassifier(Supervised):
     """Classifiers of all scored samples: ridge regression of the scores, or logistic regression of which are above the threshold.
 
-    The regulariser is chosen, and the figures taken, on samples held out in folds by a hash of sample_id. With `sketch` the
-    classifiers see the components that the sketches kept, and any number of samples; without, the whole span of the samples.
+    The regulariser is chosen, and the figures taken, on samples held out in folds by a hash of sample_id. Given sketches of stored
+    activations, the classifiers see the components that these kept, and any number of samples; else the whole span of the samples.
     """
 
     grams: ClassVar[float] = 5.5
 
     loss: Loss = "squared"
     across: Literal["per-step", "joint"] = "per-step"  # joint: one classifier of whole trajectories
-    sketch: SketchActivations | None = None  # of the same activations
 
     @property
-    def method(self) -> str:
+    def estimator(self) -> str:
         estimator = {"squared": "ridge", "logistic": "logistic"}[self.loss]
-        return f"{'joint-' if self.across == 'joint' else ''}{'sketched-' if self.sketch else ''}{estimator}"
+        return f"joint-{estimator}" if self.across == "joint" else estimator
 
     @property
-    def most(self) -> float:
-        return np.inf if self.sketch else super().most
+    def read(self) -> tuple[Stage, ...]:
+        of = self.labels
+        return (of, of.annotate, self.source) if isinstance(of, SketchActivations) else super().read
 
     def check(self) -> None:
         if self.loss not in get_args(Loss):
             raise UserError(f"A loss of {self.loss!r}: expected one of {', '.join(get_args(Loss))}.")
-        if self.across not in ("per-step", "joint") or (self.sketch and self.across == "joint"):
+        if self.across not in ("per-step", "joint") or (self.sketched and self.across == "joint"):
             raise UserError(f"Classifiers {self.across!r}: expected per-step, or joint without sketches.")
-        if self.sketch and self.sketch.source != self.source:
-            raise UserError("The sketch is of other samples than the classifiers: give that of the same activations.")
         super().check()
 
-    @property
-    def read(self) -> tuple[Stage, ...]:
-        return (*super().read, self.sketch) if self.sketch else super().read
-
-    def needs_at(self, step: int) -> Iterator[Need]:
-        yield from whole(*super().read)
-        if self.sketch:
-            yield from sketches.needs_at(self.sketch, step)
+    def check_samples(self) -> None:
+        self.check_selection()
+        if not self.sketched:
+            check_exact(self.source)
 
     def step_resources(self) -> Resources:
-        if self.sketch:
-            return Resources(
-                memory=3 * 8 * self.sketch.keep * self.source.n
-            )  # the samples' coordinates, and copies of them
+        if self.sketched:  # the samples' coordinates, and copies of them
+            return Resources(memory=3 * 8 * self.sketched.keep * self.source.n)
         return super().step_resources()
 
     @property
@@ -80,20 +72,18 @@ class LinearClassifier(Supervised):
         return 8 * self.source.n**2 if self.across == "joint" else super().step_bytes()
 
     def fit_step(self, step: int, store: Store) -> Fit:
-        if self.sketch:
-            return self._fit_projected(self.sketch, step, store)
+        if self.sketched:
+            return self._fit_projected(self.sketched, step, store)
+        samples = self.samples(step, store)
+        mean, std = moments(samples.h)
+        products = gram(samples.h, mean, std)
         if self.across == "joint":
-            _, h = self.labelled_step(step, store)
-            return {"gram": gram(h, *moments(h))}
-        return super().fit_step(step, store)
-
-    def fit(self, h: np.ndarray, labelled: Labelled, weights: np.ndarray) -> tuple[np.ndarray, Fit]:
-        mean, std = moments(h)
-        z, of_samples = coordinates(gram(h, mean, std))
-        normals, figures = self._normals(z, labelled, weights)
+            return {"gram": products}
+        z, of_samples = coordinates(products)
+        normals, figures = self._normals(z, samples.labelled, samples.weights)
         R, A, r = normals.shape
-        vectors = combine(normals.reshape(R * A, r) @ of_samples, h, mean, std) / std
-        return vectors.reshape(R, A, -1), figures
+        vectors = combine(normals.reshape(R * A, r) @ of_samples, samples.h, mean, std) / std
+        return {**scaled(vectors.reshape(R, A, -1), samples.norms()), **figures}
 
     def _normals(self, z: AnyArray, labelled: Labelled, weights: np.ndarray) -> tuple[np.ndarray, Fit]:
         """Of all resamples, in coordinates z (n, r): (R, A, r); and figures (A,)."""
@@ -119,9 +109,9 @@ class LinearClassifier(Supervised):
             "penalty": penalty,
         }
 
-    def _fit_projected(self, sketch: SketchActivations, step: int, store: Store) -> Fit:
+    def _fit_projected(self, sketched: Sketched, step: int, store: Store) -> Fit:
         """A step in the sketches' components, part by part."""
-        merged = sketches.merged(sketch, store, step)
+        merged = sketched.merged(store, step)
         mean, std = merged.sums.moments()
         basis = standardised_basis(merged.pca.components_, std)
         labelled = self.label(store)
@@ -137,7 +127,7 @@ class LinearClassifier(Supervised):
         normals, figures = self._normals(np.concatenate(z), labelled, resamples(labelled.ids))
         R, A, r = normals.shape
         vectors = ((normals.reshape(R * A, r) @ basis) / std).reshape(R, A, -1)
-        return self.scaled(vectors, np.linalg.norm(differences, axis=1), figures)
+        return {**scaled(vectors, np.linalg.norm(differences, axis=1)), **figures}
 
     def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
         super().put_together(self._joint(fits, store) if self.across == "joint" else fits, store, out)
@@ -158,7 +148,7 @@ class LinearClassifier(Supervised):
             np.zeros((2, A)),
         )  # squared norms of the trajectories: of the normals, and of the mean differences
         for step in range(self.source.steps):
-            _, h = self.labelled_step(step, store)
+            h = self.samples(step, store).h
             mean, std = moments(h)
             vectors = (combine(weights, h, mean, std) / std).reshape(R, A, -1)
             differences = [mean_difference(h, selection) for selection in labelled.selections]

@@ -6,10 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.estimators.dual import combine, coordinates, gram, moments
-from pipeline.estimators.linear import discriminants
-from pipeline.stages.finders.by_step import Fit
-from pipeline.stages.finders.supervised import Labelled, Supervised
+from pipeline.estimators.step import Step
+from pipeline.stages.finders.supervised import Supervised
 
 
 @dataclass(frozen=True)
@@ -24,22 +22,13 @@ class LinearDiscriminant(Supervised):
     shrinkage: float = 0.9  # 1 is the adjusted difference of means: nothing is weighed
 
     @property
-    def method(self) -> str:
+    def estimator(self) -> str:
         return "adjusted-difference" if self.shrinkage == 1 else "linear-discriminant"
 
     def check(self) -> None:
         super().check()
-        check_shrinkage(self.shrinkage)
+        if not 0 < self.shrinkage <= 1:
+            raise UserError(f"Shrinkage {self.shrinkage}: expected more than 0, and at most 1.")
 
-    def fit(self, h: np.ndarray, labelled: Labelled, weights: np.ndarray) -> tuple[np.ndarray, Fit]:
-        mean, std = moments(h)
-        z, of_samples = coordinates(gram(h, mean, std))
-        displacements = discriminants(z, labelled.scores, self.shrinkage, weights)[:, : len(labelled.selections)]
-        R, A, r = displacements.shape
-        vectors = combine(displacements.reshape(R * A, r) @ of_samples, h, mean, std) * std
-        return vectors.reshape(R, A, -1), {}
-
-
-def check_shrinkage(shrinkage: float) -> None:
-    if not 0 < shrinkage <= 1:
-        raise UserError(f"Shrinkage {shrinkage}: expected more than 0, and at most 1.")
+    def fit(self, step: Step) -> np.ndarray:
+        return step.discriminants(self.shrinkage)

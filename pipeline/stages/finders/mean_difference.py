@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.estimators.dual import combine
-from pipeline.estimators.linear import difference_weights
 from pipeline.estimators.selection import Selection, select, strata
-from pipeline.stages.finders.by_step import Fit
-from pipeline.stages.finders.supervised import Labelled, Supervised
+from pipeline.estimators.step import Step
+from pipeline.stages.finders.supervised import Supervised
 
 
 @dataclass(frozen=True)
@@ -23,12 +21,16 @@ class MeanDifference(Supervised):
     matched: int = 0  # other attributes of the annotator
 
     @property
-    def method(self) -> str:
+    def estimator(self) -> str:
         return "matched-mean-difference" if self.matched else "mean-difference"
 
     def check(self) -> None:
         super().check()
-        others = len(self.annotate.annotator(self.annotator).attributes) - 1
+        if self.matched and self.sketched:
+            raise UserError(
+                "Samples that stream by cannot be matched: matched differences need the stored activations."
+            )
+        others = len(self.scored_by.attributes) - 1
         if not 0 <= self.matched <= others:
             raise UserError(f"Matched within {self.matched} other attributes: expected 0 to {others}.")
 
@@ -43,8 +45,5 @@ class MeanDifference(Supervised):
             selections.append(select(scores[:, a], self.n, strata(scores[:, alike], thresholds[alike])))
         return tuple(selections)
 
-    def fit(self, h: np.ndarray, labelled: Labelled, weights: np.ndarray) -> tuple[np.ndarray, Fit]:
-        of_samples = difference_weights(labelled.selections, weights)
-        R, A, n = of_samples.shape
-        vectors = combine(of_samples.reshape(R * A, n), h, h.mean(axis=0, dtype=np.float64))
-        return vectors.reshape(R, A, -1), {}
+    def fit(self, step: Step) -> np.ndarray:
+        return step.mean_differences()

@@ -1,7 +1,7 @@
 """PrincipalComponents: the paper's global unsupervised directions, Sec. IV-A, and two ways to tie the steps together."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
@@ -11,11 +11,11 @@ from pipeline.engine.stage import Need, Resources, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.component_matching import align_signs, match
+from pipeline.estimators.components import Components, components_from_gram, exact_pca
 from pipeline.estimators.dual import combine, gram
-from pipeline.estimators.pca import Components, components_from_gram, components_of, exact_pca
-from pipeline.stages.finders.by_step import EXACT, ByStep, Fit, stacked
+from pipeline.estimators.pca import components_of
+from pipeline.stages.finders.by_step import ByStep, Fit, check_exact, stacked
 from pipeline.stages.finders.finder import Row, write_directions
-from pipeline.stages.sources import sketches
 from pipeline.stages.sources.activations import read_parts, read_step
 from pipeline.stages.sources.sketches import SketchActivations, Sketched
 from pipeline.stages.sources.source import Source
@@ -39,13 +39,13 @@ class PrincipalComponents(ByStep):
     version: ClassVar[int] = 3
     grams: ClassVar[float] = 2.5
 
-    sample: Stage  # a source, or sketches of one
+    sample: Source | Sketched  # stored h, or sketches of it
     k: int  # directions
     across: Across = "per-step"
 
     @property
     def source(self) -> Source:
-        return self.sample.source if isinstance(self.sample, Sketched) else self.sample  # type: ignore[return-value]
+        return self.sample.source
 
     @property
     def method(self) -> str:
@@ -60,12 +60,8 @@ class PrincipalComponents(ByStep):
         return (self.sample, self.source) if self._probed else (self.sample,)
 
     def needs_at(self, step: int) -> Iterator[Need]:
-        if not isinstance(self.sample, Sketched):
-            yield from super().needs_at(step)
-            return
-        yield from sketches.needs_at(self.sample, step)
-        if self._probed:
-            yield self.source, self._probe
+        for stage, parts in super().needs_at(step):
+            yield stage, self._probe if self._probed and stage == self.source else parts
 
     def check(self) -> None:
         n = self.source.n
@@ -77,11 +73,8 @@ class PrincipalComponents(ByStep):
             )
         if isinstance(self.sample, Sketched):
             self._check_sketched(self.sample.keep)
-        elif n > EXACT:
-            raise UserError(
-                f"{n} samples: components are exact up to {EXACT}, where Gram matrices fit into memory.\n"
-                "Give sketches of the activations (SketchActivations) instead."
-            )
+        else:
+            check_exact(self.source)
 
     def _check_sketched(self, keep: int) -> None:
         if self.k > keep:
@@ -120,14 +113,12 @@ class PrincipalComponents(ByStep):
         if not isinstance(self.sample, Sketched):
             _, h = read_step(store, self.source, step)
             return exact_pca(h, k)
-        pca = sketches.merged(self.sample, store, step).pca
+        pca = self.sample.merged(store, step).pca
         found = components_of(pca, min(k, self.sample.keep))
         if not self._probed:
             return found
-        scores = [
-            pca.transform(h)[:, : len(found.vectors)] for _, h in read_parts(store, self.source, step, self._probe)
-        ]
-        return Components(**{**vars(found), "scores": np.concatenate(scores)})
+        rows = read_parts(store, self.source, step, self._probe)
+        return replace(found, scores=np.concatenate([pca.transform(h)[:, : len(found.vectors)] for _, h in rows]))
 
     @property
     def _probed(self) -> bool:

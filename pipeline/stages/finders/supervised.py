@@ -6,131 +6,156 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 
 from pipeline.annotators.base import Annotator
+from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.estimators.linear import mean_difference
 from pipeline.estimators.selection import Selection, select, sides
-from pipeline.estimators.stability import Stability, check_enough, inner_products, resamples, warnings_of
-from pipeline.stages.finders.by_step import EXACT, ByStep, Fit, stacked
+from pipeline.estimators.stability import Stability, check_enough, check_sides, inner_products, resamples, warnings_of
+from pipeline.estimators.step import Labelled, Samples, Sketches, Step
+from pipeline.stages.finders.by_step import ByStep, Fit, check_exact, stacked
 from pipeline.stages.finders.finder import Row, write_directions
-from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.labels.annotate import Annotate, annotator_of
 from pipeline.stages.sources.activations import read_step
+from pipeline.stages.sources.sketches import SketchActivations, Sketched
 from pipeline.stages.sources.source import Source
 
 BY_STEP = ("auc", "r2", "accuracy", "penalty")  # what a method may say of each attribute at a step
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """Samples with scores, and each wanted attribute's positives and negatives among them."""
-
-    ids: np.ndarray  # (n,) sample_id
-    rows: np.ndarray  # (n,) which rows of the activations these samples are
-    scores: np.ndarray  # (n, A) float64; the wanted attributes first, then the annotator's others
-    thresholds: np.ndarray  # (A,) above which an attribute is present
-    selections: tuple[Selection, ...]  # one a wanted attribute
-
-    @property
-    def wanted(self) -> np.ndarray:
-        """The scores of the wanted attributes alone."""
-        return self.scores[:, : len(self.selections)]
-
-
-@dataclass(frozen=True)
 class Supervised(ByStep):
-    """A finder that makes one direction an attribute. A method says how by `fit`, at one step.
+    """A finder that makes one direction an attribute, of labelled samples whose h is stored, or of sketches of them.
 
-    At each step a direction has the norm of the mean difference there, so that a strength means about the same for every method.
+    A method says how by `fit`, at one step. There a direction has the norm of the mean difference, so that a strength means about
+    the same for every method. Which samples are the most typical is not known while they stream by: a mean difference of sketches
+    is that of all samples above the threshold and all others, and not that of Eq. 11.
     """
 
     version: ClassVar[int] = 2
 
-    annotate: Annotate
+    labels: Annotate | Sketched
     annotator: str  # whose scores
     attributes: tuple[str, ...]
-    n: int  # positives, and as many negatives
+    n: int = 0  # positives, and as many negatives; 0 where sketches take all
+
+    @property
+    def estimator(self) -> str:
+        """What the estimator is called."""
+        raise NotImplementedError(f"{type(self).__name__} has no name for its estimator")
 
     @property
     def method(self) -> str:
-        """What the estimator is called, in names and tables."""
-        raise NotImplementedError(f"{type(self).__name__} has no name for its method")
+        """What names and tables call it."""
+        return f"sketched-{self.estimator}" if self.sketched else self.estimator
+
+    @property
+    def sketched(self) -> Sketched | None:
+        """The sketches that it is fitted on, if it is."""
+        return self.labels if isinstance(self.labels, Sketched) else None
+
+    @property
+    def scored_by(self) -> Annotator:
+        return annotator_of(self.labels.annotators, self.annotator)
 
     @property
     def fitted_with(self) -> tuple[Annotator, ...]:
-        return (self.annotate.annotator(self.annotator),)
+        return (self.scored_by,)
 
     @property
     def source(self) -> Source:
-        return self.annotate.sample
+        return self.labels.source
 
     @property
-    def read(self) -> tuple:
-        return (self.annotate, self.source)
+    def read(self) -> tuple[Stage, ...]:
+        return (self.labels,) if self.sketched else (self.labels, self.source)
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(f"{attribute}/{self.method}" for attribute in self.attributes)
 
-    @property
-    def most(self) -> float:
-        """Samples that it can be fitted on."""
-        return EXACT
-
     def check(self) -> None:
+        if not isinstance(self.labels, Annotate | Sketched):
+            raise UserError(f"{self.labels.name} has no labels: give Annotate, SketchActivations or SketchedSample.")
         if not self.attributes or len(set(self.attributes)) < len(self.attributes):
             raise UserError(
                 f"The attributes are {', '.join(self.attributes) or 'none'}: expected at least one, each once."
             )
-        self.annotate.check_attributes(self.annotator, self.attributes)
+        annotator_of(self.labels.annotators, self.annotator, self.attributes)
+        self.check_samples()
+
+    def check_samples(self) -> None:
+        """Raise UserError where there cannot be two sides of each attribute."""
+        if self.sketched:
+            self._check_thresholds()
+        else:
+            self.check_selection()
+            check_exact(self.source)
+
+    def check_selection(self) -> None:
+        """Raise UserError where the most typical samples cannot be had."""
         self.source.check_stored()
         if self.n < 1:
             raise UserError(f"n = {self.n} positives: expected at least 1.")
-        samples = self.source.n
-        if 2 * self.n > samples:
+        if 2 * self.n > self.source.n:
             raise UserError(
-                f"{self.n} positives and {self.n} negatives need {2 * self.n} samples, and there will be {samples}.\n"
+                f"{self.n} positives and {self.n} negatives need {2 * self.n} samples, and there will be {self.source.n}.\n"
                 f"Lower --top or {self.source.more}."
             )
-        if samples > self.most:
+
+    def _check_thresholds(self) -> None:
+        if self.n:
+            raise UserError(f"n = {self.n} positives of sketches, which take all: expected 0.")
+        if unknown := [name for name in self.attributes if np.isnan(self._threshold(name))]:
             raise UserError(
-                f"{samples} samples: these fits are exact up to {self.most}, where Gram matrices fit into memory.\n"
-                "Take directions from sketches instead (SketchedDirections, or LinearClassifier with a sketch)."
+                f"Of {', '.join(unknown)} there is no threshold, so sketches know no two sides. Leave them out."
             )
 
-    def fit(self, h: np.ndarray, labelled: Labelled, weights: np.ndarray) -> tuple[np.ndarray, Fit]:
-        """One step: h (n, D) float16 and weights (n, R), a column a resample -> directions (R, A, D) of any scale, figures (A,)."""
+    def _threshold(self, attribute: str) -> float:
+        return self.scored_by.thresholds[self.scored_by.attributes.index(attribute)]
+
+    def fit(self, step: Step) -> np.ndarray:
+        """One step: directions (R, A, D) of any scale, R as the step has them."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to fit a step")
 
     def fit_step(self, step: int, store: Store) -> Fit:
-        labelled, h = self.labelled_step(step, store)
-        vectors, figures = self.fit(h, labelled, resamples(labelled.ids))
-        norms = [np.linalg.norm(mean_difference(h, selection)) for selection in labelled.selections]
-        return self.scaled(vectors, np.array(norms), figures)
+        if not self.sketched:
+            samples = self.samples(step, store)
+            return scaled(self.fit(samples), samples.norms())
+        wanted = [self.scored_by.attributes.index(name) for name in self.attributes]
+        sketches = Sketches(self.sketched.with_halves(store, step), wanted)
+        self._check_counts(sketches.counts)
+        return {**scaled(self.fit(sketches), sketches.norms()), "counts": sketches.counts}
 
-    def labelled_step(self, step: int, store: Store) -> tuple[Labelled, np.ndarray]:
-        """The samples with scores, and their h (n, D) float16 at one step."""
+    def _check_counts(self, counts: np.ndarray) -> None:
+        try:
+            for name, above, below in zip(self.attributes, *counts.astype(int), strict=True):
+                check_sides(name, above, below, self._threshold(name))
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
+    def samples(self, step: int, store: Store) -> Samples:
+        """The samples with scores at one step."""
         _, h = read_step(store, self.source, step)
         labelled = self.label(store)
-        return labelled, h if len(labelled.rows) == len(h) else h[labelled.rows]
-
-    def scaled(self, vectors: np.ndarray, norms: np.ndarray, figures: Fit) -> Fit:
-        """Vectors (R, A, D) as the fit of a step, those of all samples with these norms (A,)."""
-        vectors = vectors * (norms / np.linalg.norm(vectors[0], axis=1))[:, None]
-        return {"vectors": vectors[0].astype(np.float32), "products": inner_products(vectors), **figures}
+        h = h if len(labelled.rows) == len(h) else h[labelled.rows]
+        return Samples(h, labelled, resamples(labelled.ids))
 
     def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
         steps = stacked(fits)
-        labelled = self.label(store)
         stability = Stability.of(steps["products"].sum(axis=0))
         shape = (self.source.steps, *self.source.h_shape)
         vectors = {name: steps["vectors"][:, a].reshape(shape) for a, name in enumerate(self.names)}
         figures = {f"{name}_by_step": steps[name] for name in BY_STEP if name in steps}
+        chosen = self._of_all(*steps["counts"][0]) if "counts" in steps else self._selected(self.label(store))
         rows = [
             {
-                **self._row(a, labelled),
+                "name": self.names[a],
+                "method": self.method,
+                "attribute": self.attributes[a],
+                "annotator": self.annotator,
+                **chosen[a],
                 **stability.row(a),
                 **{column: figures[column][:, a].tolist() for column in figures},
             }
@@ -138,15 +163,42 @@ class Supervised(ByStep):
         ]
         write_directions(out, self, vectors, rows)
 
+    def _of_all(self, positives: np.ndarray, negatives: np.ndarray) -> list[Row]:
+        """Who stood for each attribute, where all samples did."""
+        return [
+            {
+                "n": self.source.n,
+                "n_positive": int(positive),
+                "n_negative": int(negative),
+                "threshold_positive": self._threshold(attribute),
+                "threshold_negative": self._threshold(attribute),
+                "base_rate": positive / (positive + negative),
+            }
+            for attribute, positive, negative in zip(self.attributes, positives, negatives, strict=True)
+        ]
+
+    def _selected(self, labelled: Labelled) -> list[Row]:
+        """Who stood for each attribute, where the most typical samples did."""
+        return [
+            {
+                "n": len(labelled.rows),
+                "n_positive": len(selection.positives),
+                "n_negative": len(selection.negatives),
+                "threshold_positive": selection.threshold_positive,
+                "threshold_negative": selection.threshold_negative,
+                "base_rate": sides(labelled.scores[:, [a]], labelled.thresholds[[a]]).mean(),
+                "warnings": warnings_of(attribute, labelled.scores[:, a], selection, labelled.thresholds[a]),
+            }
+            for a, (attribute, selection) in enumerate(zip(self.attributes, labelled.selections, strict=True))
+        ]
+
     def label(self, store: Store) -> Labelled:
         """The samples whose scores are all there, selected. Raises UserError where too few are left."""
-        scores = self.annotate.scores(store, self.annotator).reindex(self.source.all_ids)
-        of_annotator = self.annotate.annotator(self.annotator)
-        names = [*self.attributes, *(name for name in of_annotator.attributes if name not in self.attributes)]
-        thresholds = dict(zip(of_annotator.attributes, of_annotator.thresholds, strict=True))
-        return self.labelled(scores[names], np.array([thresholds[name] for name in names]))
-
-    def labelled(self, scores: pd.DataFrame, thresholds: np.ndarray) -> Labelled:
+        annotate = self.labels.annotate if isinstance(self.labels, SketchActivations) else self.labels
+        assert isinstance(annotate, Annotate)
+        names = [*self.attributes, *(name for name in self.scored_by.attributes if name not in self.attributes)]
+        thresholds = np.array([self._threshold(name) for name in names])
+        scores = annotate.scores(store, self.annotator).reindex(self.source.all_ids)[names]
         rows = np.flatnonzero(scores.notna().all(axis=1))
         values = scores.to_numpy(dtype=np.float64)[rows]
         try:
@@ -161,18 +213,8 @@ class Supervised(ByStep):
         """The positives and negatives of each wanted attribute."""
         return tuple(select(scores[:, a], self.n) for a in range(len(self.attributes)))
 
-    def _row(self, a: int, labelled: Labelled) -> Row:
-        selection = labelled.selections[a]
-        return {
-            "name": self.names[a],
-            "method": self.method,
-            "attribute": self.attributes[a],
-            "annotator": self.annotator,
-            "n": len(labelled.rows),
-            "n_positive": len(selection.positives),
-            "n_negative": len(selection.negatives),
-            "threshold_positive": selection.threshold_positive,
-            "threshold_negative": selection.threshold_negative,
-            "base_rate": sides(labelled.scores[:, [a]], labelled.thresholds[[a]]).mean(),
-            "warnings": warnings_of(self.attributes[a], labelled.scores[:, a], selection, labelled.thresholds[a]),
-        }
+
+def scaled(vectors: np.ndarray, norms: np.ndarray) -> Fit:
+    """Vectors (R, A, D) as the fit of a step, those of all samples with these norms (A,)."""
+    vectors = vectors * (norms / np.linalg.norm(vectors[0], axis=1))[:, None]
+    return {"vectors": vectors[0].astype(np.float32), "products": inner_products(vectors)}

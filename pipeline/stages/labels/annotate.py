@@ -13,18 +13,15 @@ from pipeline.annotators.base import Annotator, Scorer, gpus_of
 from pipeline.engine.stage import Resources
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.formats.images import decode
 from pipeline.formats.parquet import write_table
 from pipeline.stages.labels.by_part import ByPart
+from pipeline.stages.sources.source import Source
 from schemas.annotations import ANNOTATIONS
 
 
 @dataclass(frozen=True)
 class Annotate(ByPart):
-    """Scores by (sample, annotator, attribute). Part i reads part i of the samples, as soon as it is there.
-
-    A batch that is not full is brought to a full one: a sample's scores are the same to the bit however many there are after it.
-    """
+    """Scores by (sample, annotator, attribute). Part i reads part i of the samples, as soon as it is there."""
 
     version: ClassVar[int] = 2
 
@@ -39,29 +36,21 @@ class Annotate(ByPart):
     def resources(self) -> Resources:
         return Resources(gpus_of(*self.annotators))
 
+    @property
+    def source(self) -> Source:
+        """Where h of the samples is."""
+        return self.sample
+
     def setup(self) -> list[Scorer]:
         return [annotator.load() for annotator in self.annotators]
 
     def process(self, part: int, store: Store, scorers: list[Scorer], out: Path) -> None:
-        samples = store.table(self.sample, "samples.parquet", part)
-        tables = []
-        for start in range(0, len(samples), self.sample.batch):
-            batch = samples.slice(start, self.sample.batch)
-            ids, images = batch["sample_id"].to_numpy(), _full(decode(batch), self.sample.batch)
-            for annotator, score in zip(self.annotators, scorers, strict=True):
-                tables.append(annotations_table(ids, annotator, score(images)[: len(ids)]))
+        tables = [
+            annotations_table(ids, annotator, score(images)[: len(ids)])
+            for ids, images in self.batches(store, part)
+            for annotator, score in zip(self.annotators, scorers, strict=True)
+        ]
         write_table(out / "annotations.parquet", pa.concat_tables(tables))
-
-    def check_attributes(self, annotator: str, attributes: tuple[str, ...]) -> None:
-        """Raise UserError unless `annotator` is here and scores all these attributes."""
-        offered = {each.name: each.attributes for each in self.annotators}
-        if annotator not in offered:
-            raise UserError(f"There is no annotator {annotator!r} in this run; there are {', '.join(offered)}.")
-        if unknown := [name for name in attributes if name not in offered[annotator]]:
-            raise UserError(
-                f"The annotator {annotator!r} does not score {', '.join(map(repr, unknown))}.\n"
-                f"It scores {', '.join(offered[annotator])}."
-            )
 
     def scores(self, store: Store, annotator: str, parts: Iterable[int] | None = None) -> pd.DataFrame:
         """One annotator's scores, of all parts or some: a row a sample_id, a column an attribute, NaN where missing."""
@@ -69,15 +58,6 @@ class Annotate(ByPart):
         wanted = range(self.n_parts) if parts is None else parts
         table = pa.concat_tables([store.table(self, "annotations.parquet", part, **of_it) for part in wanted])
         return table.to_pandas().pivot(index="sample_id", columns="attribute", values="score")
-
-    def annotator(self, name: str) -> Annotator:
-        """One of the annotators."""
-        return next(each for each in self.annotators if each.name == name)
-
-
-def _full(images: np.ndarray, batch: int) -> np.ndarray:
-    """These images, and the last one again until they are a batch: kernels round by the size of what they are given."""
-    return np.concatenate([images, np.repeat(images[-1:], batch - len(images), axis=0)])
 
 
 def annotations_table(ids: np.ndarray, annotator: Annotator, scores: np.ndarray) -> pa.Table:
@@ -87,3 +67,16 @@ def annotations_table(ids: np.ndarray, annotator: Annotator, scores: np.ndarray)
     return pa.table(
         [np.repeat(ids, len(annotator.attributes)), [annotator.name] * len(names), names, column], schema=ANNOTATIONS
     )
+
+
+def annotator_of(annotators: tuple[Annotator, ...], name: str, attributes: tuple[str, ...] = ()) -> Annotator:
+    """The annotator of this name. Raises UserError unless it is there and scores all these attributes."""
+    by_name = {each.name: each for each in annotators}
+    if name not in by_name:
+        raise UserError(f"There is no annotator {name!r} in this run; there are {', '.join(by_name)}.")
+    offered = by_name[name].attributes
+    if unknown := [attribute for attribute in attributes if attribute not in offered]:
+        raise UserError(
+            f"The annotator {name!r} does not score {', '.join(map(repr, unknown))}.\nIt scores {', '.join(offered)}."
+        )
+    return by_name[name]

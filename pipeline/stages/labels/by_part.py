@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from pipeline.annotators.base import full_batch
 from pipeline.engine.stage import Need, Stage, one
+from pipeline.engine.store import Store
 from pipeline.fingerprint import PART_BY_PART
+from pipeline.formats.images import decode
 from pipeline.stages.sources.source import Source
 
 
@@ -23,3 +28,10 @@ class ByPart(Stage):
 
     def needs(self, part: int) -> Iterator[Need]:
         yield one(self.sample, part)
+
+    def batches(self, store: Store, part: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Batches of a part: sample_id (b,), and images of a full batch (B, H, W, 3), of which the first b are theirs."""
+        samples = store.table(self.sample, "samples.parquet", part)
+        for start in range(0, len(samples), self.sample.batch):
+            batch = samples.slice(start, self.sample.batch)
+            yield batch["sample_id"].to_numpy(), full_batch(decode(batch), self.sample.batch)

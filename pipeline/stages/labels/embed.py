@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,13 +11,14 @@ from pipeline.annotators.base import Embedder, gpus_of
 from pipeline.engine.stage import Resources
 from pipeline.engine.store import Store
 from pipeline.formats.arrays import write_arrays
-from pipeline.formats.images import decode
 from pipeline.stages.labels.by_part import ByPart
 
 
 @dataclass(frozen=True)
 class Embed(ByPart):
     """`features.safetensors`: sample_id (n,), features (n, F) float32. Part i reads part i of the samples."""
+
+    version: ClassVar[int] = 2
 
     embedder: Embedder
 
@@ -28,10 +30,9 @@ class Embed(ByPart):
         return self.embedder.embedder()
 
     def process(self, part: int, store: Store, embed: Callable[[np.ndarray], np.ndarray], out: Path) -> None:
-        table = store.table(self.sample, "samples.parquet", part)
-        batches = [table.slice(start, self.sample.batch) for start in range(0, len(table), self.sample.batch)]
-        features = np.concatenate([embed(decode(batch)) for batch in batches])
-        write_arrays(out / "features.safetensors", {"sample_id": table["sample_id"].to_numpy(), "features": features})
+        found = [(ids, embed(images)[: len(ids)]) for ids, images in self.batches(store, part)]
+        ids, features = (np.concatenate(each) for each in zip(*found, strict=True))
+        write_arrays(out / "features.safetensors", {"sample_id": ids, "features": features})
 
     def reference(self, store: Store, n: int) -> np.ndarray:
         """The features (at most n, F) of the first samples."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +18,12 @@ from pipeline.annotators.base import Annotator, Scorer
 from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.estimators.pca import merge_in_tree
-from pipeline.estimators.sketch import Sketch
+from pipeline.estimators.sketch import Sketch, merge_in_tree
 from pipeline.fingerprint import PART_BY_PART
 from pipeline.formats.arrays import write_arrays
 from pipeline.formats.parquet import write_table
 from pipeline.models.pretrained import LoadedModel
-from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.labels.annotate import Annotate, annotator_of
 from pipeline.stages.sources.activations import read_parts
 from pipeline.stages.sources.sample import Sample
 from pipeline.stages.sources.source import Source, named, samples_table
@@ -34,48 +33,87 @@ KEEP = 100  # components that a sketch keeps: four times the 25 of the paper
 BLOCK = 4096  # samples
 
 
-@runtime_checkable
-class Sketched(Protocol):
-    """A stage that has a sketch of every step of every block."""
+@dataclass(frozen=True)
+class Sketched(Stage):
+    """A stage that has a sketch of every step of every block. A block is whole batches of samples."""
+
+    keep: int = field(default=KEEP, kw_only=True)  # components
+    block: int = field(default=BLOCK, kw_only=True)  # samples, about
 
     @property
-    def source(self) -> Source: ...
+    def source(self) -> Source:
+        """Where the h is, or was, that is sketched."""
+        raise NotImplementedError(f"{type(self).__name__} does not say where h comes from")
 
     @property
     def scored_by(self) -> Annotator:
         """Whose scores the sums in the sketches are of."""
-        ...
+        raise NotImplementedError(f"{type(self).__name__} does not say whose scores it has")
 
     @property
-    def keep(self) -> int: ...
-
-    @property
-    def blocks(self) -> int: ...
+    def annotators(self) -> tuple[Annotator, ...]:
+        return (self.scored_by,)
 
     @property
     def full_block(self) -> int:
-        """Samples in a full block: whole batches."""
-        ...
+        """Samples in a full block."""
+        return max(1, self.block // self.source.batch) * self.source.batch
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.source.n // self.full_block)
+
+    def ids_of(self, block: int) -> range:
+        """Every sample_id of a block."""
+        return range(block * self.full_block, min(self.source.n, (block + 1) * self.full_block))
 
     def part_of(self, block: int, step: int) -> int:
         """The part that has a step of a block."""
-        ...
+        raise NotImplementedError(f"{type(self).__name__} does not say where its sketches are")
 
+    def sketch_bytes(self) -> int:
+        """About how large the sketch of a step is: kept components in float32, a queue of rows in float16, sums in float64."""
+        numbers = 4 * self.keep + 2 * 256 + 8 * (3 * len(self.scored_by.attributes) + 3)
+        return int(np.prod(self.source.h_shape)) * numbers
 
-def merged(sketched: Sketched, store: Store, step: int, blocks: range | None = None) -> Sketch:
-    """One step of all blocks, or of some."""
-    assert isinstance(sketched, Stage)
-    read = partial(store.vectors, sketched, file_name(step))
-    wanted = range(sketched.blocks) if blocks is None else blocks
-    states = (Sketch.from_state(read(sketched.part_of(block, step))) for block in wanted)
-    return merge_in_tree(enumerate(states), len(wanted)).settled()
+    def check(self) -> None:
+        super().check()
+        if self.keep < 2 or self.block < 2 * self.keep:
+            raise UserError(
+                f"A sketch that keeps {self.keep} components of blocks of {self.block} samples: expected to keep at least 2, "
+                "and blocks of at least twice as many samples as it keeps components."
+            )
 
+    def merged(self, store: Store, step: int, blocks: range | None = None) -> Sketch:
+        """One step of all blocks, or of some."""
+        parts = (self.part_of(block, step) for block in (range(self.blocks) if blocks is None else blocks))
+        states = (store.vectors(self, file_name(step), part) for part in parts)
+        return merge_in_tree(map(Sketch.from_state, states)).settled()
 
-def needs_at(sketched: Sketched, step: int) -> Iterator[Need]:
-    """The parts that `merged` reads."""
-    assert isinstance(sketched, Stage)
-    for part in dict.fromkeys(sketched.part_of(block, step) for block in range(sketched.blocks)):
-        yield one(sketched, part)
+    def with_halves(self, store: Store, step: int) -> list[Sketch]:
+        """One step of all blocks and, where two or more are full, of the even and of the odd full ones."""
+        full = range(self.source.n // self.full_block)
+        halves = [] if len(full) < 2 else [full[::2], full[1::2]]
+        return [self.merged(store, step, blocks) for blocks in (None, *halves)]
+
+    def needs_at(self, step: int) -> Iterator[Need]:
+        """The parts that have sketches of a step."""
+        for part in dict.fromkeys(self.part_of(block, step) for block in range(self.blocks)):
+            yield one(self, part)
+
+    def forerunner(self, store: Store, beginning: str, rows: int) -> tuple[int, str | None]:
+        """The same part when there were fewer samples: how many it had, and its name; the longest there is, and undamaged."""
+        shorter = {int(name.removeprefix(beginning + "-")): name for name in store.finished(self, beginning + "-")}
+        for done in sorted(shorter, reverse=True):
+            if done < rows and store.unchanged(self, shorter[done]):
+                return done, shorter[done]
+        return 0, None
+
+    def begun(self, store: Store, step: int, forerunner: str | None) -> Sketch:
+        """The sketch that a forerunner left at a step, or an empty one."""
+        if forerunner:
+            return Sketch.from_state(store.vectors(self, file_name(step), forerunner))
+        return Sketch(self.keep, self.scored_by.thresholds)
 
 
 def file_name(step: int) -> str:
@@ -83,13 +121,11 @@ def file_name(step: int) -> str:
 
 
 @dataclass(frozen=True)
-class SketchActivations(Stage):
+class SketchActivations(Sketched):
     """Sketches of activations that are stored. A part is one step of one block."""
 
     annotate: Annotate = field(metadata=PART_BY_PART)
     annotator: str  # whose scores
-    keep: int = KEEP
-    block: int = BLOCK
 
     @property
     def source(self) -> Source:
@@ -97,11 +133,7 @@ class SketchActivations(Stage):
 
     @property
     def scored_by(self) -> Annotator:
-        return self.annotate.annotator(self.annotator)
-
-    @property
-    def blocks(self) -> int:
-        return -(-self.source.n_parts // self._parts_a_block)
+        return annotator_of(self.annotate.annotators, self.annotator)
 
     @property
     def n_parts(self) -> int:
@@ -112,68 +144,48 @@ class SketchActivations(Stage):
 
     def part_name(self, part: int) -> str:
         block, step = divmod(part, self.source.steps)
-        return named(f"{block:05d}-{step:03d}", len(self._ids(block)), self.full_block)
+        return named(f"{block:05d}-{step:03d}", len(self.ids_of(block)), self.full_block)
 
     def needs(self, part: int) -> Iterator[Need]:
         parts = self._parts(part // self.source.steps)
         yield self.source, parts
         yield self.annotate, parts
 
-    @property
-    def inputs(self) -> tuple[Stage, ...]:
-        return (*super().inputs, self.source)
-
     def part_bytes(self) -> int:
-        return sketch_bytes(self.keep, self.source, len(self.scored_by.attributes))
+        return self.sketch_bytes()
 
     def check(self) -> None:
-        check_sizes(self.keep, self.block)
-        self.annotate.check_attributes(self.annotator, ())
+        super().check()
+        _ = self.scored_by
         self.source.check_stored()
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         block, step = divmod(part, self.source.steps)
-        ids, parts = self._ids(block), self._parts(block)
+        ids, parts = self.ids_of(block), self._parts(block)
         scores = self.annotate.scores(store, self.annotator, parts)[list(self.scored_by.attributes)]
 
-        done, shorter = forerunner(self, store, f"{block:05d}-{step:03d}", len(ids))
-        sketch = Sketch(self.keep, self.scored_by.thresholds)
-        if shorter:
-            sketch = Sketch.from_state(store.vectors(self, file_name(step), shorter))
+        done, shorter = self.forerunner(store, f"{block:05d}-{step:03d}", len(ids))
+        sketch = self.begun(store, step, shorter)
         left = parts[done // self.source.batch :]
         for rows, h in read_parts(store, self.source, step, left):
             new = rows >= ids.start + done
             sketch.partial_fit(h[new], scores.loc[rows[new]].to_numpy())
         write_arrays(out / file_name(step), sketch.state())
 
-    @property
-    def full_block(self) -> int:
-        return self._parts_a_block * self.source.batch
-
-    @property
-    def _parts_a_block(self) -> int:
-        return max(1, self.block // self.source.batch)
-
     def _parts(self, block: int) -> range:
         """The parts of the source that a block holds."""
-        first = block * self._parts_a_block
-        return range(first, min(first + self._parts_a_block, self.source.n_parts))
-
-    def _ids(self, block: int) -> range:
-        parts = self._parts(block)
-        return range(self.source.sample_ids(parts[0]).start, self.source.sample_ids(parts[-1]).stop)
+        ids, batch = self.ids_of(block), self.source.batch
+        return range(ids.start // batch, -(-ids.stop // batch))
 
 
 @dataclass(frozen=True)
-class SketchedSample(Sample):
+class SketchedSample(Sketched, Sample):
     """Samples whose h is sketched by the workers that sample, and not stored. A part is a block."""
 
     stores_h: ClassVar[bool] = False
 
     _: KW_ONLY
     annotator: Annotator  # whose scores
-    keep: int = KEEP
-    block: int = BLOCK
 
     @property
     def source(self) -> Source:
@@ -184,47 +196,34 @@ class SketchedSample(Sample):
         return self.annotator
 
     @property
-    def blocks(self) -> int:
-        return self.n_parts
-
-    @property
     def n_parts(self) -> int:
-        return -(-self.n // self.full_block)
+        return self.blocks
 
     def part_of(self, block: int, step: int) -> int:
         return block
 
     def sample_ids(self, part: int) -> range:
-        return range(part * self.full_block, min(self.n, (part + 1) * self.full_block))
+        return self.ids_of(part)
 
     def part_name(self, part: int) -> str:
-        return named(f"{part:05d}", len(self.sample_ids(part)), self.full_block)
+        return named(f"{part:05d}", len(self.ids_of(part)), self.full_block)
 
     def part_bytes(self) -> int:
-        pixels = int(np.prod(self.model.image_shape))
-        return self.full_block * pixels + self.steps * sketch_bytes(self.keep, self, len(self.scored_by.attributes))
+        return self.full_block * int(np.prod(self.model.image_shape)) + self.steps * self.sketch_bytes()
 
     @property
     def resources(self) -> Resources:
         return Resources(gpus=1, memory=self.part_bytes())  # a sketch of every step
-
-    def check(self) -> None:
-        super().check()
-        check_sizes(self.keep, self.block)
 
     def setup(self) -> tuple[LoadedModel, Scorer]:  # type: ignore[override]
         return self.load(), self.annotator.load()
 
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Scorer], out: Path) -> None:  # type: ignore[override]
         model, score = loaded
-        ids = self.sample_ids(part)
-        done, shorter = forerunner(self, store, f"{part:05d}", len(ids))
-        sketches = [Sketch(self.keep, self.annotator.thresholds) for _ in range(self.steps)]
-        tables: list[pa.Table] = []
-        if shorter:
-            states = (store.vectors(self, file_name(step), shorter) for step in range(self.steps))
-            sketches = [Sketch.from_state(state) for state in states]
-            tables = [store.table(self, "samples.parquet", shorter)]
+        ids = self.ids_of(part)
+        done, shorter = self.forerunner(store, f"{part:05d}", len(ids))
+        sketches = [self.begun(store, step, shorter) for step in range(self.steps)]
+        tables = [store.table(self, "samples.parquet", shorter)] if shorter else []
 
         for start in range(done - done % self.batch, len(ids), self.batch):
             batch = ids[start : start + self.batch]
@@ -240,33 +239,7 @@ class SketchedSample(Sample):
             write_arrays(out / file_name(step), sketch.state())
         write_table(out / "samples.parquet", pa.concat_tables(tables).combine_chunks())
 
-    @property
-    def full_block(self) -> int:
-        return max(1, self.block // self.batch) * self.batch
-
 
 def _keep(kept: list[np.ndarray], step: int, timestep: int, h: Tensor) -> None:
     """h of one step, rounded as it would be stored."""
     kept.append(h_rows(h.float().numpy()))
-
-
-def forerunner(stage: Stage, store: Store, beginning: str, rows: int) -> tuple[int, str | None]:
-    """The same part when there were fewer samples: how many it had, and its name; the longest there is, and undamaged."""
-    shorter = {int(name.removeprefix(beginning + "-")): name for name in store.finished(stage, beginning + "-")}
-    for done in sorted(shorter, reverse=True):
-        if done < rows and store.unchanged(stage, shorter[done]):
-            return done, shorter[done]
-    return 0, None
-
-
-def check_sizes(keep: int, block: int) -> None:
-    if keep < 2 or block < 2 * keep:
-        raise UserError(
-            f"A sketch that keeps {keep} components of blocks of {block} samples: expected to keep at least 2, "
-            "and blocks of at least twice as many samples as it keeps components."
-        )
-
-
-def sketch_bytes(keep: int, source: Source, attributes: int) -> int:
-    """About how large the sketch of a step is: kept components in float32, a queue of rows in float16, sums in float64."""
-    return int(np.prod(source.h_shape)) * (4 * keep + 2 * 256 + 8 * (3 * attributes + 3))

@@ -42,6 +42,11 @@ class Source(Stage):
     compiled: bool = False  # torch.compile
 
     @property
+    def source(self) -> "Source":
+        """Where h is: here, as sketches say where the h is that they are of."""
+        return self
+
+    @property
     def n_parts(self) -> int:
         return -(-self.n // self.batch)
 

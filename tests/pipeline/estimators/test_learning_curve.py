@@ -35,7 +35,7 @@ def test_draws_are_disjoint_and_the_same_every_time():
     sign = np.array([1, -1] * 4)
     assert (split_cosines(gram, sign, (1, 2), pairs=10) == 0).all()
     planted_gram, planted_sign = planted(10, 5, 1.0)
-    again = [split_cosines(planted_gram, planted_sign, (2, 5), pairs=3, seed=4) for _ in range(2)]
+    again = [split_cosines(planted_gram, planted_sign, (2, 5), pairs=3) for _ in range(2)]
     np.testing.assert_array_equal(*again)
 
 

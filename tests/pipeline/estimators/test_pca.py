@@ -6,18 +6,10 @@ import scipy.linalg
 import torch
 from sklearn.decomposition import PCA, IncrementalPCA
 
-from pipeline.estimators import dual
-from pipeline.estimators.pca import StreamingPCA, components_from_gram, components_of, exact_pca, merge_in_tree
-
-N, D, K = 900, 120, 5
-
-
-def planted(stds, floor, n=N, d=D, mean=3.0, seed=0) -> np.ndarray:
-    """(n, d) float32: scores of these standard deviations along orthonormal rows, over a floor of noise."""
-    rng = np.random.default_rng(seed)
-    basis = np.linalg.qr(rng.standard_normal((d, len(stds))))[0].T
-    scores = rng.standard_normal((n, len(stds))) * stds
-    return (scores @ basis + floor * rng.standard_normal((n, d)) + mean).astype(np.float32)
+from pipeline.estimators.components import exact_pca
+from pipeline.estimators.pca import StreamingPCA, components_of
+from pipeline.estimators.sketch import merge_in_tree
+from tests.pipeline.planted_spectrum import D, K, N, cosines, exact, planted
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +22,6 @@ def h() -> np.ndarray:
 def flat() -> np.ndarray:
     """Nothing but noise after two directions."""
     return planted([5, 4], floor=1)
-
-
-def exact(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Singular values and right singular vectors of centred h, in float64."""
-    _, s, vt = np.linalg.svd(h.astype(np.float64) - h.mean(axis=0, dtype=np.float64), full_matrices=False)
-    return s, vt
-
-
-def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.abs(np.sum(a * b, axis=1)) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
 def same_bytes(a: StreamingPCA, b: StreamingPCA) -> bool:
@@ -122,24 +104,14 @@ def test_the_order_of_the_rows_counts_and_not_the_calls_they_came_in(h, pieces):
     assert same_bytes(in_pieces, fitted(h, keep=12, batch=64))
 
 
-@pytest.mark.parametrize("at", [5, 64, 400, 900])
-def test_a_fit_that_goes_on_from_a_saved_state_is_the_uninterrupted_one(h, at, tmp_path):
-    fitted(h[:at], keep=12, batch=64).save(tmp_path / "a.safetensors")
-    resumed = StreamingPCA.load(tmp_path / "a.safetensors")
-    assert same_bytes(resumed, fitted(h[:at], keep=12, batch=64))
+@pytest.mark.parametrize("at", [0, 5, 64, 400, 900])
+def test_a_fit_that_goes_on_from_a_saved_state_is_the_uninterrupted_one(h, at):
+    begun = StreamingPCA(K, keep=12, batch=64)
+    if at:
+        begun.partial_fit(h[:at])
+    resumed = StreamingPCA.from_state(begun.state())
+    assert same_bytes(resumed, begun)
     assert same_bytes(resumed.partial_fit(h[at:]), fitted(h, keep=12, batch=64))
-
-
-def test_the_same_state_is_the_same_file(h, tmp_path):
-    for name in "ab":
-        fitted(h[:100], batch=64, shrink=True).save(tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    assert StreamingPCA.load(tmp_path / "a").shrink is True
-
-
-def test_an_empty_state_is_saved_and_found_again(h, tmp_path):
-    StreamingPCA(K, batch=64).save(tmp_path / "empty")
-    assert same_bytes(StreamingPCA.load(tmp_path / "empty").partial_fit(h), fitted(h, batch=64))
 
 
 def test_looking_changes_nothing(h):
@@ -214,66 +186,6 @@ def test_merging_with_nothing_changes_nothing_that_can_be_seen(h):
     np.testing.assert_allclose(nothing.merge(something).components_, something.components_, atol=1e-5)
 
 
-@pytest.mark.parametrize("n_parts", [1, 2, 3, 6, 7, 8])
-def test_in_a_tree_the_order_of_arrival_does_not_count(h, n_parts):
-    orders = [range(n_parts), range(n_parts)[::-1], np.random.default_rng(1).permutation(n_parts)]
-    results = []
-    for order in orders:
-        parts = parts_of(h, n_parts, keep=12, batch=50)
-        results.append(merge_in_tree(((int(part), parts[part]) for part in order), n_parts))
-    assert same_bytes(results[0], results[1]) and same_bytes(results[0], results[2])
-    _, vt = exact(h)
-    assert cosines(results[0].components_, vt[:K]).min() > 0.999
-
-
-class Names(str):
-    """Merges by bracketing."""
-
-    alive = 0
-
-    def merge(self, other: "Names") -> "Names":
-        return Names(f"({self}{other})")
-
-
-def test_the_tree_pairs_neighbours_and_the_last_moves_up():
-    assert merge_in_tree(((i, Names(i)) for i in range(5)), 5) == "(((01)(23))4)"
-    assert merge_in_tree(((i, Names(i)) for i in (6, 1, 0, 5, 2, 4, 3)), 7) == "(((01)(23))((45)6))"
-
-
-def test_in_order_few_states_wait():
-    waiting = peak = 0
-
-    class Counted:
-        def merge(self, other):
-            nonlocal waiting
-            waiting -= 1
-            return self
-
-    def arriving():
-        nonlocal waiting, peak
-        for part in range(100):
-            waiting += 1
-            peak = max(peak, waiting)
-            yield part, Counted()
-
-    merge_in_tree(arriving(), 100)
-    assert waiting == 1 and peak <= 8
-
-
-@pytest.mark.parametrize(
-    ("parts", "n_parts", "message"),
-    [
-        ([0, 1, 1], 3, "Part 1 came twice"),
-        ([0, 2], 3, r"Parts \[1\] did not come"),
-        ([0, 3], 3, "Part 3 came"),
-        ([], 0, "at least one"),
-    ],
-)
-def test_parts_that_are_missing_or_come_twice_are_named(parts, n_parts, message):
-    with pytest.raises(ValueError, match=message):
-        merge_in_tree(((part, Names(part)) for part in parts), n_parts)
-
-
 # The account
 
 
@@ -307,7 +219,7 @@ def test_frequent_directions_keep_their_promise(flat, keep):
 
 
 def test_the_bound_holds_over_merges(flat):
-    merged = merge_in_tree(enumerate(parts_of(flat, 6, keep=20, batch=50)), 6)
+    merged = merge_in_tree(parts_of(flat, 6, keep=20, batch=50))
     centred = flat.astype(np.float64) - flat.mean(axis=0, dtype=np.float64)
     kept = merged.state()["kept"].astype(np.float64)
     missing = np.linalg.eigvalsh(centred.T @ centred - kept.T @ kept)
@@ -353,22 +265,7 @@ def test_components_of_equal_variance_are_not_trusted():
     assert exact_pca(h, 3).well_separated.tolist() == [True, False, False]
 
 
-# Exactly, and for the stages
-
-
-@pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_the_exact_components_are_those_of_the_svd(h, dtype):
-    rows = h.astype(dtype)
-    found = exact_pca(rows, K)
-    s, vt = exact(rows)
-    assert cosines(found.vectors, vt[:K]).min() > 0.999999
-    np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), s[:K] / np.sqrt(N - 1), rtol=1e-5)
-    np.testing.assert_allclose(found.explained_variance_ratio, s[:K] ** 2 / np.sum(s**2), rtol=1e-5)
-    assert found.vectors.dtype == np.float32 and found.well_separated.all()
-    assert (found.vectors[np.arange(K), np.abs(found.vectors).argmax(axis=1)] > 0).all()
-
-    unit = found.vectors / np.linalg.norm(found.vectors, axis=1, keepdims=True)
-    np.testing.assert_allclose(found.scores, (rows - rows.mean(axis=0, dtype=np.float64)) @ unit.T, atol=1e-3)
+# For the stages
 
 
 def test_exact_and_streaming_agree_and_a_tensor_is_as_good(h):
@@ -385,18 +282,6 @@ def test_more_components_than_wanted_can_be_had_up_to_those_kept(h):
     np.testing.assert_array_equal(components_of(pca, 40).vectors[:K], components_of(pca, K).vectors)
     with pytest.raises(ValueError, match="40 are kept"):
         components_of(pca, 41)
-
-
-def test_gram_matrices_of_steps_add_up_to_the_pca_of_the_trajectory(h):
-    steps = [h, planted([4, 3], floor=0.5, seed=1), planted([6], floor=0.1, seed=2)]
-    means = [h_t.mean(axis=0, dtype=np.float64) for h_t in steps]
-    weights, ratio = components_from_gram(sum(dual.gram(h_t, mean) for h_t, mean in zip(steps, means, strict=True)), K)
-    found = np.concatenate([weights @ (h_t - mean) for h_t, mean in zip(steps, means, strict=True)], axis=1)
-    s, vt = exact(np.concatenate(steps, axis=1))
-    assert cosines(found, vt[:K]).min() > 0.99999
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), s[:K] / np.sqrt(N - 1), rtol=1e-5)
-    np.testing.assert_allclose(ratio, s[:K] ** 2 / np.sum(s**2), rtol=1e-5)
-    assert (weights[np.arange(K), np.abs(weights).argmax(axis=1)] > 0).all()
 
 
 # Mistakes
@@ -430,8 +315,3 @@ def test_a_row_that_is_not_finite_is_found(h, bad):
 def test_pcas_that_are_set_differently_do_not_merge(h):
     with pytest.raises(ValueError, match="set alike"):
         fitted(h, keep=20).merge(fitted(h, keep=21))
-
-
-def test_more_exact_components_than_samples_are_refused(h):
-    with pytest.raises(ValueError, match="expected 1 to 9"):
-        exact_pca(h[:10], 10)

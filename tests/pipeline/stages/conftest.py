@@ -25,7 +25,6 @@ from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.finders.random_directions import RandomDirections
-from pipeline.stages.finders.sketched_directions import SketchedDirections
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.edit import Edit, EditOrigins
@@ -59,7 +58,8 @@ def make_flow(model: pretrained.Model, real: ImageSet) -> Report:
     discriminant = LinearDiscriminant(annotate, "portraits", wanted, 4)
     sketched = SketchedSample(model, n=20, steps=3, batch=8, annotator=annotator("portraits"), keep=4, block=8)
     unsupervised = PrincipalComponents(sketched, 2)
-    streamed = SketchedDirections(SketchActivations(annotate, "portraits", keep=4, block=8), wanted)
+    sketches = SketchActivations(annotate, "portraits", keep=4, block=8)
+    streamed = LinearDiscriminant(sketches, "portraits", wanted)
     region = Box(2, 2, 12, 10)
     singular = JacobianDirections(JacobianSubspaces(sample, (0, 9, 3), (0, 2), 2, region, batch=2), sample, 2)
     mean = JacobianDirections(JacobianSubspaces(sample, (0, 9, 3), (0, 2), 2, region, batch=2), sample, 1, "mean")

@@ -18,7 +18,6 @@ from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.finders.random_directions import RandomDirections
-from pipeline.stages.finders.sketched_directions import SketchedDirections
 from pipeline.stages.finders.supervised import Supervised
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.by_part import ByPart
@@ -35,7 +34,7 @@ from pipeline.stages.publish import Catalog
 from pipeline.stages.report import Report
 from pipeline.stages.sources.invert import Invert
 from pipeline.stages.sources.sample import Sample
-from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
+from pipeline.stages.sources.sketches import SketchActivations, Sketched, SketchedSample
 from pipeline.stages.sources.source import Source
 
 STAGES = [
@@ -49,7 +48,6 @@ STAGES = [
     MeanDifference,
     LinearDiscriminant,
     LinearClassifier,
-    SketchedDirections,
     JacobianSubspaces,
     JacobianDirections,
     RandomDirections,
@@ -91,6 +89,7 @@ def test_every_stage_is_covered(flow):
         ByStep,
         Supervised,
         ByPart,
+        Sketched,
     }
     assert known == set(STAGES) == {type(stage) for stage in in_order((flow,))}
 

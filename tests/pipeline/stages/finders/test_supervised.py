@@ -16,10 +16,9 @@ from pipeline.formats.parquet import h_writer, write_table
 from pipeline.stages.finders.linear_classifier import LinearClassifier
 from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
 from pipeline.stages.finders.mean_difference import MeanDifference
-from pipeline.stages.finders.sketched_directions import SketchedDirections
 from pipeline.stages.labels.annotate import Annotate, annotations_table
 from pipeline.stages.sources.sample import Sample
-from pipeline.stages.sources.sketches import SketchActivations
+from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
 from pipeline.stages.sources.source import activations_table, samples_table
 from schemas.activations import activations_schema
 
@@ -157,24 +156,22 @@ def test_sketches_that_keep_everything_lose_nothing(annotate, find):
     by = (annotate, "portraits", WANTED, TOP)
     for loss in ("squared", "logistic"):
         exact, _ = find(LinearClassifier(*by, loss=loss))
-        sketched, rows = find(LinearClassifier(*by, loss=loss, sketch=sketch))
+        sketched, rows = find(LinearClassifier(sketch, "portraits", WANTED, TOP, loss=loss))
         assert cosine(exact["smile"], sketched["smile"]) > 0.999
         assert np.linalg.norm(sketched["smile"]) == pytest.approx(np.linalg.norm(exact["smile"]), rel=1e-3)
         assert rows["smile"]["auc_by_step"] and rows["smile"]["split_half_cosine"]
-    for estimator, finder in (
-        ("linear-discriminant", LinearDiscriminant(*by)),
-        ("adjusted-difference", LinearDiscriminant(*by, shrinkage=1.0)),
-    ):
-        exact, _ = find(finder)
-        sketched, _ = find(SketchedDirections(sketch, WANTED, estimator))
+    for shrinkage in (0.9, 1.0):
+        exact, _ = find(LinearDiscriminant(*by, shrinkage=shrinkage))
+        sketched, _ = find(LinearDiscriminant(sketch, "portraits", WANTED, shrinkage=shrinkage))
         assert cosine(exact["gender"], sketched["gender"]) > 0.999
 
 
 def test_directions_of_sketches_know_both_sides_and_the_halves(annotate, find, store):
     sketch = SketchActivations(annotate, "portraits", keep=16, block=64)
     scores = annotate.scores(store, "portraits")["smile"]
-    _, rows = find(SketchedDirections(sketch, WANTED, "mean-difference"))
+    _, rows = find(MeanDifference(sketch, "portraits", WANTED))
     row = rows["smile"]
+    assert row["name"] == "smile/sketched-mean-difference"
     assert (row["n_positive"], row["n_negative"]) == ((scores > 0).sum(), (scores <= 0).sum())
     assert row["threshold_positive"] == row["threshold_negative"] == 0
     assert 0.5 < row["split_half_cosine"] < 1 and row["bootstrap_cosine_low"] is None
@@ -190,24 +187,28 @@ def test_an_attribute_with_too_few_examples_is_refused_with_the_numbers(annotate
 def test_too_few_examples_in_sketches_are_refused_too(annotate, store):
     sketch = SketchActivations(annotate, "portraits", keep=16, block=64)
     run(plan([sketch], store), store, InProcess, Silent())
-    with pytest.raises(UserError, match="glasses: 3 samples above the threshold and 253 below"):
-        SketchedDirections(sketch, ("glasses",)).fit_step(0, store)
+    with pytest.raises(UserError, match="glasses: 3 of 256 scored samples are above 0 and 253 are not.*at least 5"):
+        LinearDiscriminant(sketch, "portraits", ("glasses",)).fit_step(0, store)
 
 
 def test_what_cannot_be_fitted_is_refused_before_anything_runs(annotate):
     by = (annotate, "portraits", WANTED, TOP)
     many = Annotate(replace(annotate.sample, n=30_000), annotate.annotators)
+    sketches = SketchActivations(annotate, "portraits")
+    streamed = SketchedSample(annotate.sample.model, N, T, annotator=annotate.annotators[0])
     for finder, said in [
         (LinearClassifier(many, "portraits", WANTED, TOP), "exact up to 20000"),
         (LinearClassifier(*by, loss="hinge"), "expected one of logistic, squared"),
         (MeanDifference(*by, matched=7), "expected 0 to 6"),
         (LinearDiscriminant(*by, shrinkage=0.0), "expected more than 0"),
-        (
-            SketchedDirections(SketchActivations(annotate, "portraits"), ("hats",)),
-            "Attributes hats: expected at least one, of smile",
-        ),
-        (SketchedDirections(annotate.sample, WANTED), "makes no sketches"),
+        (MeanDifference(sketches, "portraits", ("hats",)), "does not score 'hats'.\\nIt scores smile"),
+        (MeanDifference(sketches, "portraits", WANTED, TOP), "sketches, which take all: expected 0"),
+        (MeanDifference(sketches, "portraits", WANTED, matched=1), "need the stored activations"),
+        (LinearClassifier(sketches, "portraits", WANTED, TOP, across="joint"), "joint without sketches"),
+        (LinearClassifier(streamed, "portraits", WANTED, TOP), "not stored, only sketched"),
+        (MeanDifference(sketches, "mtcnn", WANTED), "no annotator 'mtcnn'"),
+        (MeanDifference(annotate.sample, "portraits", WANTED), "has no labels"),
     ]:
         with pytest.raises(UserError, match=said):
             finder.check()
-    LinearClassifier(many, "portraits", WANTED, TOP, sketch=SketchActivations(many, "portraits")).check()
+    LinearClassifier(SketchActivations(many, "portraits"), "portraits", WANTED, TOP).check()

@@ -30,7 +30,7 @@ from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.publish import Catalog
 from pipeline.stages.sources.invert import Invert
-from schemas.activations import activations_schema, h_array, h_shape
+from schemas.activations import activations_schema
 from schemas.samples import SAMPLES
 
 FRIENDLY = {"method": "edit-friendly", "eta": 1.0}
@@ -70,7 +70,8 @@ def activations(store: Store, stage: Invert) -> tuple[np.ndarray, np.ndarray]:
             assert file.num_row_groups == stage.steps
             tables.append([file.read_row_group(step) for step in range(stage.steps)])
     steps = [pa.concat_tables([part[step] for part in tables]) for step in range(stage.steps)]
-    return np.stack([step["sample_id"] for step in steps]), np.stack([h_array(step["h"]) for step in steps])
+    h = [[np.frombuffer(row, "<f2") for row in step["h"].to_pylist()] for step in steps]
+    return np.stack([step["sample_id"] for step in steps]), np.array(h)
 
 
 def test_samples_are_the_images_as_the_model_sees_them(made, real):
@@ -87,7 +88,8 @@ def test_row_group_k_is_step_k_whichever_way_the_steps_were_visited(made):
     stage, store = made
     for part in range(stage.n_parts):
         with pq.ParquetFile(store.folder(stage, part) / "activations.parquet") as file:
-            assert file.schema_arrow.equals(activations_schema((16, 8, 8))) and h_shape(file.schema_arrow) == (16, 8, 8)
+            schema = activations_schema((16, 8, 8))
+            assert file.schema_arrow.equals(schema) and file.schema_arrow.metadata.items() > schema.metadata.items()
             for step, timestep in enumerate(stage.reverse_process.timesteps):
                 group = file.read_row_group(step)
                 assert set(group["step"].to_pylist()) == {step}

@@ -17,7 +17,7 @@ from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.sources.activations import read_step
 from pipeline.stages.sources.sample import Sample
-from pipeline.stages.sources.sketches import SketchActivations, SketchedSample, merged
+from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
 
 SIZES = {"keep": 4, "block": 16}
 
@@ -69,7 +69,7 @@ def test_what_is_merged_knows_all_samples(model, once):
     sketched = stored(model, 44)
     ids, h = read_step(once, sketched.source, 1)
     scores = sketched.annotate.scores(once, "portraits")[list(sketched.scored_by.attributes)].loc[ids].to_numpy()
-    sketch = merged(sketched, once, 1)
+    sketch = sketched.merged(once, 1)
     assert sketch.pca.n_samples_seen_ == 44
     np.testing.assert_allclose(sketch.pca.mean_, h.astype(np.float64).mean(axis=0), atol=1e-5)
     female = scores[:, sketched.scored_by.attributes.index("gender")] > 0

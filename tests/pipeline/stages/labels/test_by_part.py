@@ -1,5 +1,6 @@
-"""Annotate: every score belongs to its own image, whatever else is scored beside it, now or in a longer run."""
+"""Scores and features belong to their own image, whatever else is beside it, now or in a longer run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.formats.images import decode
 from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.labels.embed import Embed
 from pipeline.stages.sources.sample import Sample
 
 
@@ -32,6 +34,9 @@ class BatchAnnotator:
 
     def load(self) -> Scorer:
         return lambda images: np.stack([images.mean(axis=(1, 2, 3)), np.full(len(images), len(images))], axis=1)
+
+    def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
+        return self.load()
 
 
 @dataclass(frozen=True)
@@ -55,3 +60,14 @@ def test_scores_are_of_full_batches_whatever_the_number_of_samples(model, tmp_pa
     assert scores.index.tolist() == list(range(n))
     np.testing.assert_allclose(scores["brightness"], images.mean(axis=(1, 2, 3)), rtol=1e-6)
     assert set(scores["beside"]) == {8}
+
+
+@pytest.mark.parametrize("n", [3, 11, 16])
+def test_features_are_of_full_batches_whatever_the_number_of_samples(model, tmp_path, n):
+    store, embed = Store(tmp_path), Embed(Sample(model, n, 2, batch=8), BatchAnnotator())
+    store.prepare()
+    run(plan([embed], store), store, InProcess, Silent())
+    images = decode(store.table(embed.sample, "samples.parquet"))
+    brightness, beside = embed.reference(store, n).T
+    np.testing.assert_allclose(brightness, images.mean(axis=(1, 2, 3)), rtol=1e-6)
+    assert set(beside) == {8}
