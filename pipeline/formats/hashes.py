@@ -15,13 +15,22 @@ def sha256(path: Path) -> str:
 
 def sha256_of(files: Iterable[Path]) -> str:
     """One hash over the contents of files, in the order given."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    running = hashlib.sha256()
+    for path in files:
+        with open(path, "rb") as file:
+            hashlib.file_digest(file, lambda: running)  # goes on where the file before it ended
+    return running.hexdigest()
+
+
+def changed(what: object, how: str = "has changed") -> UserError:
+    """The error for what a job began with and is no longer what it was."""
+    return UserError(f"{what} {how} since it was first read. Start the job again.")
 
 
 def check_unchanged(files: Sequence[Path], expected: str) -> None:
     """Raise UserError unless the files have the hash that they had when they were first read."""
-    if not all(file.is_file() for file in files) or sha256_of(files) != expected:
-        raise UserError(f"{files[0]} has changed since it was first read, or is gone. Start the job again.")
+    for file in files:
+        if not file.is_file():
+            raise changed(file, "is gone")
+    if sha256_of(files) != expected:
+        raise changed(files[0])

@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from isal.isal_zlib import crc32  # zlib's, at the speed of memory
 
+from pipeline.batches import batches
+
 _MAGIC = b"PAR1"
 _CREATED_BY = b"hspace-directions"
 _CHECKSUMS = b"page_checksums"  # in the footer: of each row group, zlib's CRC-32 of each column
@@ -165,8 +167,8 @@ def _read_page(path: Path, start: int, size: int, column: np.ndarray, rows: int,
     with open(path, "rb", buffering=0) as file:
         file.seek(start)
         header = file.read(max(0, size - len(data)))
-        for first in range(0, len(data), _PIECE):
-            piece = data[first : first + _PIECE]
+        for at in batches(len(data), _PIECE):
+            piece = data[at]
             if file.readinto(piece) != len(piece):
                 raise OSError("it ends too early")
             checksum = crc32(piece, checksum)

@@ -18,6 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
+from pipeline.formats.hashes import changed
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 SMALLEST = 8  # pixels of a side
@@ -75,7 +76,7 @@ class OpenSet:
 
     def _check_unchanged(self, row: int, image: "Encoded") -> None:
         if image.digest[:_DIGITS] != self.images.digests[row * _DIGITS : (row + 1) * _DIGITS]:
-            raise UserError(f"{image.where} has changed since it was first read. Start the job again.")
+            raise changed(image.where)
 
 
 def find(path: str | Path) -> ImageSet:

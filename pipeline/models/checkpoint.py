@@ -4,7 +4,6 @@ The weights are one file, or shards that an index names; either may be a variant
 and shapes in their headers before any number is read.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from pipeline.errors import UserError
+from pipeline.formats.hashes import check_unchanged, sha256_of
 
 FILES = ("config.json", "diffusion_pytorch_model*.safetensors", "diffusion_pytorch_model.safetensors.index*.json")
 
@@ -37,14 +37,6 @@ class Weights:
     files: tuple[Path, ...]  # one, or the shards in order
     variant: str | None  # such as fp16
 
-    def sha256(self) -> str:
-        """Of the files' bytes, one file after another."""
-        running = hashlib.sha256()
-        for path in self.files:
-            with open(path, "rb") as file:
-                hashlib.file_digest(file, lambda: running)  # goes on where the file before it ended
-        return running.hexdigest()
-
 
 def checked(folder: Path, network: nn.Module) -> str:
     """SHA-256 of the weights in a folder, once they are known to fit the network.
@@ -53,7 +45,7 @@ def checked(folder: Path, network: nn.Module) -> str:
     """
     weights = _find(folder, type(network).__name__)
     _check(weights, network)
-    return weights.sha256()
+    return sha256_of(weights.files)
 
 
 def load(kind: Any, folder: Path, sha256: str) -> Any:
@@ -62,8 +54,7 @@ def load(kind: Any, folder: Path, sha256: str) -> Any:
     It goes on the GPU where there is one. Raises UserError if the weights are no longer those of this SHA-256.
     """
     weights = _find(folder, kind.__name__)
-    if weights.sha256() != sha256:
-        raise UserError(f"{weights.files[0]} has changed since it was first read. Start the job again.")
+    check_unchanged(weights.files, sha256)
     network = kind.from_pretrained(folder, use_safetensors=True, variant=weights.variant, torch_dtype=torch.float32)
     return network.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
-from pipeline.formats.hashes import check_unchanged, sha256
+from pipeline.formats.hashes import changed, check_unchanged, sha256
 from pipeline.hspace import bottleneck
 from pipeline.hspace.bottleneck import CapturePoint
 from pipeline.hspace.denoiser import Denoiser
@@ -89,11 +89,11 @@ class Model:
     def _check_configurations(self) -> None:
         """Raise UserError where a config.json, which diffusers reads again, has changed since the model was found."""
         folder = Path(self.folder)
-        changed = _unet_json(_unet_config(folder)) != self.unet
+        differs = _unet_json(_unet_config(folder)) != self.unet
         if self.autoencoder and (where := _autoencoder_folder(folder)):
-            changed |= _autoencoder_config(where)[1] != self.autoencoder
-        if changed:
-            raise UserError(f"A config.json of {folder} has changed since it was first read. Start the job again.")
+            differs |= _autoencoder_config(where)[1] != self.autoencoder
+        if differs:
+            raise changed(f"A config.json of {folder}")
 
     def _unet_kind(self) -> Any:
         config = {"_class_name": "UNet2DModel", **json.loads(self.unet)}
@@ -112,7 +112,7 @@ class Model:
             return None
         folder = _autoencoder_folder(Path(self.folder))
         if folder is None:
-            raise UserError(f"The autoencoder of {self.folder} is gone since it was first read. Start the job again.")
+            raise changed(f"The autoencoder of {self.folder}", "is gone")
         kind = checkpoint.kind_of(json.loads(self.autoencoder), autoencoder.KINDS, folder)
         return Autoencoder(checkpoint.load(kind, folder, self.autoencoder_weights))
 

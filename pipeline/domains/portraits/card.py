@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.annotators.mtcnn import Mtcnn
+from pipeline.batches import batches
 from pipeline.domains.portraits.attributes import ATTRIBUTES, LOGITS, Annotator, Judge, in_batches
 from pipeline.domains.portraits.data import SIZE
 from pipeline.hspace.noise import NoiseStreams
@@ -134,12 +135,12 @@ class Neighbours:
         ours = in_batches(features, images)
         self.distance = torch.full((len(images),), torch.inf)
         self.index = torch.zeros(len(images), dtype=torch.long)
-        for start in range(0, len(training), chunk):
-            theirs = in_batches(features, training[start : start + chunk])
+        for some in batches(len(training), chunk):
+            theirs = in_batches(features, training[some])
             distance, index = torch.cdist(ours, theirs).min(1)
             closer = distance < self.distance
             self.distance[closer] = distance[closer]
-            self.index[closer] = index[closer] + start
+            self.index[closer] = index[closer] + some.start
 
 
 def neighbour_table(by_pixels: dict[str, Neighbours], by_judge: dict[str, Neighbours]) -> str:

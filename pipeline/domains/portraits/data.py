@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from pipeline.batches import batches
 from pipeline.domains.portraits.render import render, sample_factors
 
 SIZE = 48  # pixels, the resolution of the bundled model
@@ -18,8 +19,7 @@ def draw(n: int, seed: int, advance: Callable[[int], None] = lambda n: None) -> 
     """Draw the portraits of `sample_factors(n, seed)`: (n, 3, SIZE, SIZE), uint8."""
     factors = sample_factors(n, seed)
     images = torch.empty(n, 3, SIZE, SIZE, dtype=torch.uint8)
-    for start in range(0, n, CHUNK):
-        rows = slice(start, start + CHUNK)
+    for rows in batches(n, CHUNK):
         images[rows] = ((render(factors[rows], SIZE) + 1) * 127.5).round().to(torch.uint8)
         advance(len(images[rows]))
     return images
