@@ -16,6 +16,7 @@ from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.finders.principal_components import Across, PrincipalComponents
 from pipeline.stages.finders.sketched_directions import SketchedDirections
+from pipeline.stages.finders.supervised import Supervised
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.learning_curve import FEWEST, LearningCurve
 from pipeline.stages.sources.invert import Invert
@@ -27,6 +28,8 @@ from schemas.run import Run
 # Where directions are found in real images:
 YARDSTICK = 128  # samples, at most, whose standard deviations are the unit of effects
 ITERATIONS = 2  # passes of the U-Net a step of DDIM inversion
+
+BETTER: tuple[type[Supervised], ...] = (LinearClassifier, LinearDiscriminant)  # beside the paper's mean difference
 
 VECTORS = 4  # singular vectors of a sample at a step
 
@@ -69,7 +72,7 @@ def finders(run: Run, source: Source, labels: Annotator) -> Found:
     annotate = Annotate(source, (labels,), purpose=f"by {labels.name}")
     if run.activations and source.n <= EXACT:
         by = (annotate, labels.name, wanted, run.top)
-        better = (LinearClassifier(*by), LinearDiscriminant(*by))
+        better = tuple(finder(*by) for finder in BETTER)
         return Found(PrincipalComponents(source, run.components, across), MeanDifference(*by), better)
     sketched = SketchActivations(annotate, labels.name, block=run.block) if run.activations else source
     difference = SketchedDirections(sketched, wanted, "mean-difference")
