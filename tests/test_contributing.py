@@ -9,11 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.annotators import registry
 from pipeline.annotators.base import Annotator
-from pipeline.engine.plan import plan
-from pipeline.engine.pool import InProcess
-from pipeline.engine.runner import run
 from pipeline.engine.stage import Stage
-from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.fingerprint import settings
 from pipeline.formats.images import decode
@@ -28,12 +24,8 @@ from pipeline.stages.sources.sample import Sample
 from schemas.run import Run
 from tests.documented import added, listed, section, write_weights
 from tests.pipeline.imagesets.test_contract import SHADES, png, write_zips
+from tests.pipeline.making import made
 from tests.pipeline.planted_generator import ATTRIBUTES, PlantedAnnotator, PlantedModel, direction
-
-
-class Silent:
-    def advance(self, stage: Stage) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +36,7 @@ def model(tiny_model) -> pretrained.Model:
 @pytest.fixture
 def make(tmp_path):
     """Makes stages and what they read."""
-
-    def make_in(*goals: Stage) -> Store:
-        store = Store(tmp_path / "store")
-        store.prepare()
-        run(plan(goals, store), store, InProcess, Silent())
-        return store
-
-    return make_in
+    return lambda *goals: made(tmp_path / "store", *goals)
 
 
 @pytest.mark.parametrize("kind", ["finder", "annotator", "image set"])
