@@ -38,7 +38,7 @@ class Weights:
     variant: str | None  # such as fp16
 
     def sha256(self) -> str:
-        """Of the files' bytes, one file after another."""
+        """Return the SHA-256 of the files' bytes, one file after another."""
         running = hashlib.sha256()
         for path in self.files:
             with open(path, "rb") as file:
