@@ -56,6 +56,6 @@ def h_rows(h: np.ndarray) -> np.ndarray:
 
 
 def h_column(h: np.ndarray) -> pa.Array:
-    """(B, C, H, W) of any float type -> a column of fixed-size binary float16. Raises ValueError as `h_rows` does."""
+    """Return h (B, C, H, W) of any float type as a column of fixed-size binary float16. Raises ValueError as `h_rows` does."""
     rows = h_rows(h)
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(rows.shape[1] * 2), len(rows), [None, pa.py_buffer(rows)])

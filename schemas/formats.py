@@ -89,7 +89,7 @@ def _columns(schema: pa.Schema) -> str:
 
 
 def _type(kind: pa.DataType) -> str:
-    """In words: without the fields of the items of a list, which have a table of their own where they are many."""
+    """Say a type in words, without the fields of a list's items, which have a table of their own where they are many."""
     if pa.types.is_list(kind):
         return f"list of {_type(kind.value_type)}"
     if pa.types.is_struct(kind):

@@ -36,7 +36,7 @@ class Annotator(Protocol):
 
     @property
     def thresholds(self) -> tuple[float, ...]:
-        """For each attribute the score above which it counts as present; NaN where a score knows no such border."""
+        """The score above which each attribute counts as present; NaN where a score knows no such border."""
         ...
 
     def load(self) -> Scorer:
@@ -61,7 +61,7 @@ class Embedder(Protocol):
     def name(self) -> str: ...
 
     def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Images (B, H, W, 3) uint8 RGB -> features (B, F) float32, each image's its own."""
+        """Return the function from images (B, H, W, 3) uint8 RGB to features (B, F) float32, each image's its own."""
         ...
 
 
@@ -92,7 +92,7 @@ def full_batch(images: np.ndarray, size: int) -> np.ndarray:
 
 
 def resize(images: Tensor, height: int, width: int) -> Tensor:
-    """Bilinear, averaging over the pixels that fall together when an image shrinks."""
+    """Resize images (B, C, H, W) bilinearly, averaging over the pixels that fall together when an image shrinks."""
     if images.shape[-2:] == (height, width):
         return images
     return torch.nn.functional.interpolate(images, size=(height, width), mode="bilinear", antialias=True)

@@ -33,7 +33,7 @@ class FaceNet:
     path: str = not_hashed()
 
     def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Images (B, H, W, 3) uint8 -> unit features (B, 512) float32."""
+        """Return the function from images (B, H, W, 3) uint8 to unit features (B, 512) float32."""
         check_unchanged([Path(self.path)], self.weights)
         network = _load(Path(self.path))
 

@@ -62,7 +62,10 @@ class Landmarks:
         return find
 
     def around(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
-        """(height, width): the region of one face, by its landmarks (5, 2): eyes, nose, corners of the mouth; x and y in pixels."""
+        """Return the region (height, width) of one face, by its landmarks (5, 2).
+
+        These are the eyes, the nose and the corners of the mouth, x and y in pixels.
+        """
         along = points[1] - points[0]
         d = float(np.linalg.norm(along))
         along = along / d

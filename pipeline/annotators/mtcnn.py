@@ -81,7 +81,7 @@ class Mtcnn:
         return self.size / min(height, width)
 
     def frame(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in 0..255, resized and with the edge repeated around it: (B, h, w, 3), as MTCNN reads it."""
+        """Return images (B, 3, H, W) in 0..255 as MTCNN reads them: (B, h, w, 3), resized, with the edge repeated around them."""
         height, width = images.shape[-2:]
         scale = self._scale(height, width)
         images = resize(images, round(height * scale), round(width * scale))

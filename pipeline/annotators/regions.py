@@ -92,7 +92,7 @@ class MaskFile:
         return find
 
     def _read(self, height: int, width: int) -> np.ndarray:
-        """(height, width) float32. Colours become grey; the size becomes that of the images."""
+        """Return the mask (height, width) float32. Colours become grey; the size becomes that of the images."""
         check_unchanged([Path(self.path)], self.content)
         with Image.open(self.path) as image:
             grey = image.convert("L").resize((width, height), Image.Resampling.BOX)

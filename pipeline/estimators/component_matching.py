@@ -84,7 +84,7 @@ def _beginning(unit: Array, scores: Array) -> int:
 
 
 def _assigned(tracks: Array, candidates: Array) -> tuple[Integers, Array]:
-    """To each of the tracks (n, K) its one of the candidates (n, K), and the correlation of the two."""
+    """Return the candidate (n, K) that belongs to each of the tracks (n, K), and the correlation of the two."""
     correlations = tracks.T @ candidates
     rows, columns = linear_sum_assignment(-np.abs(correlations))
     return columns, correlations[rows, columns]

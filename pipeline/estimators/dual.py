@@ -41,7 +41,7 @@ def moments(h: AnyArray, columns: int = COLUMNS) -> tuple[Array, Array]:
 
 
 def standard_deviation(variance: Array, mean: Array) -> Array:
-    """Of features (D,), and 1 where the variance is no more than float32's rounding of the mean."""
+    """Return the standard deviations of features (D,), and 1 where the variance is no more than float32's rounding of the mean."""
     constant = variance <= np.square(np.finfo(np.float32).eps * mean)
     return np.where(constant, 1.0, np.sqrt(np.maximum(variance, 0)))
 

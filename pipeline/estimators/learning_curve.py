@@ -28,7 +28,7 @@ def split_cosines(gram: np.ndarray, sign: np.ndarray, sizes: Sequence[int], pair
 
 
 def _weights(m: int, orders: list[np.ndarray], n: int, first: int) -> np.ndarray:
-    """Of a difference of means: (m,)."""
+    """Return the weights (m,) of the samples in a difference of means."""
     weights = np.zeros(m)
     weights[orders[0][first : first + n]] = 1 / n
     weights[orders[1][first : first + n]] = -1 / n
@@ -36,7 +36,7 @@ def _weights(m: int, orders: list[np.ndarray], n: int, first: int) -> np.ndarray
 
 
 def to_truth(cosine: np.ndarray) -> np.ndarray:
-    """From the cosine of two estimates to that of one of them with the truth.
+    """Return the cosine of an estimate with the truth, from the cosine of two estimates.
 
     Estimates v + e_1 and v + e_2 with independent errors have |v|^2 / (|v|^2 + |e|^2), and either with v the root of that.
     """

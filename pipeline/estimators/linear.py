@@ -158,7 +158,10 @@ class Quality:
 
 
 def quality(held_out: Array, scores: Array, selection: Selection, loss: Loss, threshold: float = 0.0) -> Quality:
-    """Of one attribute: held_out (n,) from `Classifiers`, scores (n,), NaN where missing, and threshold as in `selection.sides`."""
+    """Return how well held-out predictions tell one attribute.
+
+    held_out (n,) comes from `Classifiers`; scores (n,) are NaN where missing; threshold is as in `selection.sides`.
+    """
     scored = np.flatnonzero(~np.isnan(scores))
     border = float(np.median(scores[scored])) if np.isnan(threshold) else threshold
     above, decided = scores > border, held_out > (0 if loss == "logistic" else border)

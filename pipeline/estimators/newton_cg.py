@@ -82,7 +82,7 @@ def _least_squares(rows: Rows, y: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _logistic(rows: Rows, y: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-    """As `_least_squares`. f are the decisions."""
+    """Fit as `_least_squares` does; f are the decisions."""
     w, b = y.new_zeros(rows.z.shape[1], y.shape[1]), torch.logit((s * y).sum(0) / s.sum(0))
     f = b.expand_as(y)
     result, live = (w.clone(), b.clone()), torch.arange(y.shape[1], device=y.device)
@@ -146,7 +146,7 @@ def inverse(rows: Rows, q: Tensor, ridge: float, rhs: Tensor, tolerance: float) 
 
 
 def _conjugate_gradients(rows: Rows, q: Tensor, ridge: float, rhs: Tensor, tolerance: float) -> Tensor:
-    """As `inverse`, in float32 and to a tolerance (of the residual, in the norm of the preconditioner).
+    """Solve as `inverse` does, in float32 and to a tolerance of the residual, in the norm of the preconditioner.
 
     The preconditioner is the diagonal that the matrix would have if all samples weighed the same.
     """

@@ -126,12 +126,12 @@ class StreamingPCA:
 
     @property
     def mean_(self) -> AnyArray:
-        """(D,) float64."""
+        """The mean of the rows seen, (D,) float64."""
         return self._given(self._settled._mean)
 
     @property
     def components_(self) -> AnyArray:
-        """(n_components, D) float32, of length 1, fewer while there are fewer than n_components + 1 samples.
+        """The components, (n_components, D) float32, of length 1; fewer while there are fewer than n_components + 1 samples.
 
         The entry of each that is largest in magnitude is positive.
         """
@@ -141,17 +141,17 @@ class StreamingPCA:
 
     @property
     def singular_values_(self) -> AnyArray:
-        """(n_components,) float64, of the centred samples."""
+        """The singular values of the centred samples, (n_components,) float64."""
         return self._given(self._leading.sqrt())
 
     @property
     def explained_variance_(self) -> AnyArray:
-        """(n_components,) float64, with divisor n - 1."""
+        """The variance along each component, (n_components,) float64, with divisor n - 1."""
         return self._given(self._leading / max(1, self.n_samples_seen_ - 1))
 
     @property
     def explained_variance_ratio_(self) -> AnyArray:
-        """(n_components,) float64: shares of the variance of everything seen, what was dropped included."""
+        """The share of each component in the variance of everything seen, what was dropped included: (n_components,) float64."""
         energy = self._settled._energy
         return self._given(self._leading / energy if energy else self._leading)
 
@@ -167,7 +167,7 @@ class StreamingPCA:
 
     @property
     def well_separated_(self) -> AnyArray:
-        """(n_components,) bool: whether a component is sure to have a cosine of at least 0.989 to that of an exact PCA.
+        """Whether each component is sure to have a cosine of at least 0.989 to that of an exact PCA: (n_components,) bool.
 
         C is B + bound_ / 2 I and an error of norm at most bound_ / 2. By the sin theta theorem (Davis and Kahan 1970) the angle
         between a component of B and that of C has sin <= (bound_ / 2) / (gap - bound_ / 2), where gap is the distance of its
@@ -279,7 +279,7 @@ class StreamingPCA:
         self._truncate(stack, gram)
 
     def _centre(self, at: slice) -> Tensor:
-        """In some columns, centre the queued rows at c, in place, and bring the mean up to date: the stack there.
+        """Centre the queued rows at c in some columns, in place, bring the mean up to date, and return the stack there.
 
         First they are brought near 0, by a value near their mean, so that float32 holds all the digits of what is left.
         """
@@ -293,7 +293,7 @@ class StreamingPCA:
         return self._in_use[:, at]
 
     def _truncate(self, stack: Tensor, gram: Tensor) -> None:
-        """Of a stack with this Gram matrix, the leading components become L, each as long as its singular value."""
+        """Make the leading components of a stack with this Gram matrix the new L, each as long as its singular value."""
         values, vectors = torch.linalg.eigh(gram)  # of the lower triangle; smallest first
         values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
         rank = min(len(values), stack.shape[1], self._n - 1)  # n centred samples have no more than n - 1

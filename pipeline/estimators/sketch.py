@@ -17,7 +17,7 @@ State = dict[str, np.ndarray]
 
 
 class Sketch:
-    """Of one step: a streaming PCA, and the sufficient statistics of h and the scores.
+    """A streaming PCA of one step's h, and the sufficient statistics of h and the scores.
 
     Rows wait in a queue until there is a batch of them. So the result depends, to the bit, on the order of the rows and not on how
     they were split into calls, and going on from a saved state gives what going on would have given.

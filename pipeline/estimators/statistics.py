@@ -124,7 +124,7 @@ class SufficientStatistics:
         return (B - X.T @ U) / ridge * scale
 
     def _covariance(self) -> Array:
-        """Of the scores, (A, A)."""
+        """Return the covariance (A, A) of the scores."""
         mean_y = self.products[0, 1:] / self.n
         return self.products[1:, 1:] / self.n - np.outer(mean_y, mean_y)
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def png(image: np.ndarray) -> bytes:
-    """(H, W, 3) uint8 -> PNG."""
+    """Return an image (H, W, 3) uint8 as the bytes of a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "png")
     return buffer.getvalue()

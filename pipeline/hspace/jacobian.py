@@ -144,7 +144,7 @@ class _Products(Protocol):
     def __init__(self, f: Function, h: Tensor): ...
 
     def __call__(self, V: Tensor) -> tuple[Tensor, Tensor]:
-        """(m, B, ...) of h's shape -> J V and J^T J V."""
+        """Return J V and J^T J V of vectors V (m, B, ...) of h's shape."""
         ...
 
 
@@ -238,7 +238,10 @@ def _subspace_iteration(J: _Jacobian, guess: Tensor, k: int, tolerance: float, i
 
 
 def _rayleigh_ritz(span: _Span, k: int) -> _Ritz:
-    """From the eigenvectors of V^T J^T J V: exact inside the span, and its singular values quadratically close outside."""
+    """Return singular vectors from the eigenvectors of V^T J^T J V, which are exact inside the span.
+
+    Their singular values are quadratically close to those outside it.
+    """
     image = span.U.double()
     squares, turns = torch.linalg.eigh(image @ image.mT)
     squares, turns = squares.flip(-1)[:, :k].clamp(min=0), turns.flip(-1)[:, :, :k].mT.to(span.V)  # (B, k), (B, k, m)
@@ -257,7 +260,7 @@ def _orthonormal(rows: Tensor, to: Tensor | None = None) -> Tensor:
 
 
 def _sine(new: Tensor, old: Tensor) -> Tensor:
-    """Of the largest angle from the subspace of new (B, k, D) to that of old; 1 while that has fewer vectors."""
+    """Return the sine of the largest angle from the subspace of new (B, k, D) to that of old; 1 while that has fewer vectors."""
     if old.shape[1] < new.shape[1]:
         return new.new_ones(len(new))
     return torch.linalg.matrix_norm(new - (new @ old.mT) @ old, ord=2)

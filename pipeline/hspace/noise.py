@@ -33,7 +33,7 @@ class NoiseStreams:
         self.skipped = 0  # draws that steps with sigma = 0 did not need
 
     def next(self) -> Tensor:
-        """(B, *shape): x_T at the first call, then z_T, z_{T-1}, ..."""
+        """Return x_T (B, *shape) at the first call, then z_T, z_{T-1}, ..."""
         noise = torch.empty(len(self.streams), *self.shape)
         for row, stream in zip(noise, self.streams, strict=True):
             torch.randn(self.shape, generator=stream, out=row)

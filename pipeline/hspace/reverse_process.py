@@ -121,7 +121,7 @@ class ReverseProcess:
         on_h: OnH | None = None,
         asyrp: bool = False,
     ) -> Tensor:
-        """From noise to x_0 (B, channels, height, width), about [-1, 1] for images.
+        """Return x_0 (B, channels, height, width) made from noise, about [-1, 1] for images.
 
         The edits of h enter both P_t and D_t; with `asyrp` P_t only, at two passes a step (Kwon et al. 2023, Eq. 8).
         `on_h` receives h of every step; on a GPU while the next step is under way, so writing it costs no time there.

@@ -28,7 +28,7 @@ class Autoencoder:
         return _in_turn(lambda z: self.network.decode(z).sample, x_0 / scale + shift)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images -> x_0: what a `VQModel` has before it quantises, or the mode of an `AutoencoderKL`'s distribution."""
+        """Return x_0 of images: what a `VQModel` has before it quantises, or the mode of an `AutoencoderKL`'s distribution."""
         scale, shift = self._scaling()
         return (_in_turn(self._latents, images) - shift) * scale
 

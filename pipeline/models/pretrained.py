@@ -48,7 +48,7 @@ class Model:
 
     @property
     def x_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of x_t: an image, or its latents."""
+        """The shape (channels, height, width) of x_t: an image, or its latents."""
         config = json.loads(self.unet)
         size = config["sample_size"]
         height, width = (size, size) if isinstance(size, int) else size
@@ -56,7 +56,7 @@ class Model:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of an image."""
+        """The shape (channels, height, width) of an image."""
         if self.autoencoder is None:
             return self.x_shape
         config = json.loads(self.autoencoder)
@@ -65,11 +65,14 @@ class Model:
         return config["out_channels"], height * larger, width * larger
 
     def h_shape(self, point: CapturePoint = "after") -> tuple[int, int, int]:
-        """(C, H, W) of h, found by one pass of a copy without weights."""
+        """Return the shape (C, H, W) of h, found by one pass of a copy without weights."""
         return _h_shape(self._unet_kind(), self.unet, point)
 
     def load(self, point: CapturePoint = "after", dtype: str = "float32", compiled: bool = False) -> "LoadedModel":
-        """Ready to run, on a GPU where there is one. The weights stay float32; `dtype` is that of the U-Net's autocast."""
+        """Load the networks, ready to run, on a GPU where there is one.
+
+        The weights stay float32; `dtype` is that of the U-Net's autocast.
+        """
         self._check_configurations()
         unet = checkpoint.load(self._unet_kind(), _unet_folder(Path(self.folder)), self.weights)
         if unet.device.type == "cpu":
@@ -100,7 +103,7 @@ class Model:
         return checkpoint.kind_of(config, support.UNETS, Path(self.folder))
 
     def _load_condition(self) -> Tensor | None:
-        """(1, L, D) float32, or None."""
+        """Return the condition (1, L, D) float32, or None. Raises UserError where its file has changed."""
         if self.condition is None:
             return None
         path = Path(self.folder) / _CONDITION
@@ -132,7 +135,7 @@ class LoadedModel:
 
     @torch.inference_mode()
     def from_images(self, images: np.ndarray) -> Tensor:
-        """(B, H, W, 3) uint8 RGB, of the model's size -> x_0 (B, channels, height, width) float32."""
+        """Return x_0 (B, channels, height, width) float32 of images (B, H, W, 3) uint8 RGB of the model's size."""
         pixels = from_uint8(torch.from_numpy(images)).to(self.denoiser.device)
         return self.autoencoder.encode(pixels) if self.autoencoder else pixels
 
@@ -221,7 +224,7 @@ def _condition(folder: Path, unet: Any) -> str | None:
 
 
 def _autoencoder_folder(folder: Path) -> Path | None:
-    """Where the autoencoder lies; None works on pixels."""
+    """Return where the autoencoder lies, or None for a model that works on pixels."""
     found = [name for name in _AUTOENCODERS if (folder / name).is_dir()]
     if len(found) > 1:
         raise UserError(f"{folder} holds {' and '.join(found)}; expected one autoencoder. Remove the other folder.")

@@ -14,6 +14,7 @@ from pipeline.stages.finders.linear_classifier import LinearClassifier
 from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.finders.principal_components import Across, PrincipalComponents
+from pipeline.stages.finders.supervised import Supervised
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.learning_curve import FEWEST, LearningCurve
 from pipeline.stages.sources.invert import Invert
@@ -25,6 +26,8 @@ from schemas.run import Run
 # Where directions are found in real images:
 YARDSTICK = 128  # samples, at most, whose standard deviations are the unit of effects
 ITERATIONS = 2  # passes of the U-Net a step of DDIM inversion
+
+BETTER: tuple[type[Supervised], ...] = (LinearClassifier, LinearDiscriminant)  # beside the paper's mean difference
 
 VECTORS = 4  # singular vectors of a sample at a step
 
@@ -70,7 +73,7 @@ def finders(run: Run, source: Source, domain: Domain) -> Found:
     annotate = Annotate(source, (labels,), purpose=f"by {labels.name}")
     if not isinstance(source, Sketched) and source.n <= EXACT:
         by = (annotate, labels.name, wanted, run.top)
-        better = (LinearClassifier(*by), LinearDiscriminant(*by))
+        better = tuple(finder(*by) for finder in BETTER)
         return Found(PrincipalComponents(source, run.components, across), MeanDifference(*by), better)
     stored = SketchActivations(annotate, labels.name, block=run.block)
     sketched = source if isinstance(source, Sketched) else stored

@@ -20,5 +20,5 @@ def test_it_holds_when_every_target_does(capsys, speedup, exit_code):
 
 
 def test_a_target_without_a_figure_is_a_mistake():
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="speedup"):
         verdict("sample", {}, {"speedup": (">=", 1.5)})

@@ -46,7 +46,7 @@ class PortraitAnnotator:
         return _on_images(self._network())
 
     def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Images -> what the scores are read from: features of the last layer but one."""
+        """Return the function from images to what the scores are read from: features of the last layer but one."""
         return _on_images(self._network().features)
 
     def _network(self) -> Network:

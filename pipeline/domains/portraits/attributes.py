@@ -38,7 +38,7 @@ class Annotator(nn.Module):
         self.head = nn.Linear(128, len(ATTRIBUTES))
 
     def features(self, images: Tensor) -> Tensor:
-        """(B, 3, 48, 48) -> (B, 128): what the scores are read from."""
+        """Return what the scores are read from, (B, 128), of pixels (B, 3, 48, 48)."""
         return self.hidden(self.convs(images))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class Judge(nn.Module):
         self.head = nn.Linear(64 * 3 * 3, len(ATTRIBUTES))
 
     def features(self, images: Tensor) -> Tensor:
-        """(B, 3, 48, 48) -> (B, 576): what the scores are read from."""
+        """Return what the scores are read from, (B, 576), of pixels (B, 3, 48, 48)."""
         return self.pool(self.blocks(self.stem(images)))
 
     def forward(self, images: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ def write_card(
 
 
 def scores_of(network: Annotator | Judge, images: Tensor) -> np.ndarray:
-    """(n, 7) scores, logits turned into 0 or 1."""
+    """Return the scores (n, 7) of images, logits turned into 0 or 1."""
     scores = in_batches(network, images).numpy()
     for attribute in LOGITS:
         column = ATTRIBUTES.index(attribute)

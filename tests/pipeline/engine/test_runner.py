@@ -218,7 +218,7 @@ def test_many_failures_fit_on_one_screen(store):
 
 def test_a_run_goes_on_where_the_last_one_failed(store):
     failing = Failing(parts=4, failing=(2,))
-    with pytest.raises(RunFailed):
+    with pytest.raises(RunFailed, match="failing part 2: ZeroDivisionError: number 2\n1 parts that need these"):
         make(store, Total(failing))
 
     class Mended(Failing):

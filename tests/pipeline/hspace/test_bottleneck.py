@@ -9,6 +9,8 @@ from pipeline.errors import UserError
 from pipeline.hspace.bottleneck import bottleneck, computed_once, h_shape
 from pipeline.hspace.denoiser import Denoiser
 from pipeline.hspace.edits import Add, AddPerSample, at_timesteps, in_turn
+from tests.pipeline.planted_models import conditional_unet
+from tests.pipeline.planted_models import unet as planted_unet
 
 H = (16, 8, 8)
 POINTS = ("after", "before", "middle")
@@ -23,23 +25,12 @@ def unet(tiny_unet) -> UNet2DModel:
 def scale_shift() -> UNet2DModel:
     """A U-Net whose time embedding scales and shifts what `norm2` leaves."""
     blocks = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2}
-    return small(UNet2DModel, resnet_time_scale_shift="scale_shift", **blocks)
+    return planted_unet(sample_size=16, resnet_time_scale_shift="scale_shift", **blocks).eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
 def conditional() -> UNet2DConditionModel:
-    blocks = {
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
-    }
-    return small(UNet2DConditionModel, in_channels=3, out_channels=3, cross_attention_dim=8, **blocks)
-
-
-def small(kind: type, **settings):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        unet = kind(sample_size=16, block_out_channels=(8, 16), norm_num_groups=4, layers_per_block=1, **settings)
-    return unet.eval().requires_grad_(False)
+    return conditional_unet(sample_size=16, cross_attention_dim=8).eval().requires_grad_(False)
 
 
 def images(n: int = 2, seed: int = 3) -> torch.Tensor:

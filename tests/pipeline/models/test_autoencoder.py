@@ -20,54 +20,21 @@ from pipeline.hspace.noise import NoiseStreams
 from pipeline.models import checkpoint, pretrained
 from pipeline.models.autoencoder import Autoencoder
 from pipeline.stages.sources.sample import Sample
+from tests.pipeline.planted_models import save_latent
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-
-BLOCKS = {
-    "block_out_channels": (8, 16),
-    "norm_num_groups": 4,
-    "down_block_types": ("DownEncoderBlock2D",) * 2,
-    "up_block_types": ("UpDecoderBlock2D",) * 2,
-}
-
-
-def save_unet(folder: Path, channels: int) -> None:
-    """A U-Net of latents (channels, 8, 12), and its scheduler."""
-    UNet2DModel(
-        sample_size=[8, 12],
-        in_channels=channels,
-        out_channels=channels,
-        block_out_channels=(8, 16),
-        norm_num_groups=4,
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-    ).save_pretrained(folder / "unet")
-    DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
 
 
 @pytest.fixture(scope="session")
 def vq_model(tmp_path_factory) -> Path:
     """As CompVis/ldm-celebahq-256: latents 3 x 8 x 12, images 3 x 16 x 24. Do not write into it."""
-    folder = tmp_path_factory.mktemp("vq") / "model"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        save_unet(folder, 3)
-        network = VQModel(**BLOCKS, num_vq_embeddings=64, scaling_factor=0.5)
-    torch.nn.init.normal_(network.quantize.embedding.weight, generator=torch.Generator().manual_seed(0))
-    network.save_pretrained(folder / "vqvae")
-    return folder
+    return save_latent(tmp_path_factory.mktemp("vq") / "model", "vqvae", [8, 12])
 
 
 @pytest.fixture(scope="session")
 def kl_model(tmp_path_factory) -> Path:
     """As the latent models with a variational autoencoder: latents 4 x 8 x 12, images 3 x 16 x 24. Do not write into it."""
-    folder = tmp_path_factory.mktemp("kl") / "model"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        save_unet(folder, 4)
-        AutoencoderKL(**BLOCKS, latent_channels=4, scaling_factor=0.3, shift_factor=0.1).save_pretrained(folder / "vae")
-    return folder
+    return save_latent(tmp_path_factory.mktemp("kl") / "model", "vae", [8, 12], shift_factor=0.1)
 
 
 @pytest.fixture(params=["vq_model", "kl_model"])

@@ -18,7 +18,6 @@ from diffusers import (
     EDMEulerScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
-    UNet2DConditionModel,
     UNet2DModel,
 )
 from safetensors.torch import load_file, save_file
@@ -30,6 +29,7 @@ from pipeline.hspace.noise import NoiseStreams
 from pipeline.models import pretrained
 from pipeline.models.pretrained import LoadedModel, checkpoint
 from pipeline.stages.sources.sample import Sample
+from tests.pipeline.planted_models import conditional_unet, save
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -43,23 +43,8 @@ def model(tiny_model, tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def tiny_conditional(tmp_path_factory) -> Path:
     """A model whose U-Net reads embeddings (1, L, 12) by cross-attention. Do not write into it."""
-    folder = tmp_path_factory.mktemp("conditional") / "model"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        UNet2DConditionModel(
-            sample_size=[16, 8],
-            in_channels=3,
-            out_channels=3,
-            block_out_channels=(8, 16),
-            norm_num_groups=4,
-            layers_per_block=1,
-            attention_head_dim=2,
-            cross_attention_dim=12,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        ).save_pretrained(folder / "unet")
-    DDIMScheduler().save_pretrained(folder / "scheduler")
-    return folder
+    unet = conditional_unet(sample_size=[16, 8], attention_head_dim=2, cross_attention_dim=12)
+    return save(tmp_path_factory.mktemp("conditional") / "model", unet=unet)
 
 
 @pytest.fixture

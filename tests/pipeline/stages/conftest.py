@@ -1,6 +1,12 @@
-"""A small but whole flow, from noise and real images to report, made once for the tests of the stages."""
+"""Small stages of every kind, section by section, and one store that all tests of stages share.
 
+A section names its stages; nothing is made before a test asks for it, and then only what that stage reads. A new stage is a line
+in its section.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace as Section
 
 import pytest
 from PIL import Image
@@ -8,10 +14,7 @@ from PIL import Image
 from pipeline.annotators.regions import Box
 from pipeline.annotators.registry import annotator
 from pipeline.domains.portraits.data import draw
-from pipeline.engine.plan import plan
-from pipeline.engine.pool import InProcess
-from pipeline.engine.runner import run
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Stage, in_order
 from pipeline.engine.store import Store
 from pipeline.imagesets import image_set
 from pipeline.imagesets.image_set import ImageSet
@@ -40,50 +43,12 @@ from pipeline.stages.report import Report
 from pipeline.stages.sources.invert import Invert
 from pipeline.stages.sources.sample import Sample
 from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
+from tests.pipeline.making import Silent, made
 
+__all__ = ["Silent"]
 
-class Silent:
-    def advance(self, stage: Stage) -> None:
-        pass
-
-
-def make_flow(model: pretrained.Model, real: ImageSet) -> Report:
-    sample = Sample(model, n=20, steps=3, batch=8)
-    annotate = Annotate(sample, (annotator("portraits"), annotator("mtcnn")))
-    wanted = ("smile", "age", "yaw")
-    difference = MeanDifference(annotate, "portraits", wanted, 4)
-    classifier = LinearClassifier(annotate, "portraits", wanted, 4)
-    inverted = Annotate(Invert(model, steps=3, batch=8, images=real), (annotator("portraits"),))
-    from_real = LinearDiscriminant(inverted, "portraits", ("yaw",), 4, shrinkage=1.0)
-    discriminant = LinearDiscriminant(annotate, "portraits", wanted, 4)
-    sketched = SketchedSample(model, n=20, steps=3, batch=8, annotator=annotator("portraits"), keep=4, block=8)
-    unsupervised = PrincipalComponents(sketched, 2)
-    sketches = SketchActivations(annotate, "portraits", keep=4, block=8)
-    streamed = LinearDiscriminant(sketches, "portraits", wanted)
-    region = Box(2, 2, 12, 10)
-    singular = JacobianDirections(JacobianSubspaces(sample, (0, 9, 3), (0, 2), 2, region, batch=2), sample, 2)
-    mean = JacobianDirections(JacobianSubspaces(sample, (0, 9, 3), (0, 2), 2, region, batch=2), sample, 1, "mean")
-    finders = (
-        *(difference, classifier, discriminant, streamed, Disentangle(difference), Disentangle(classifier)),
-        *(unsupervised, from_real, singular, mean),
-    )
-    judges = (annotator("portraits-judge"), annotator("mtcnn"))
-    unedited = Annotate(sample, judges)
-    by_effects = DisentangleByEffects(difference, sample, annotate, annotator("portraits"), n=2)
-    finders = (*finders, by_effects)
-    edit = Edit(sample, (*finders, RandomDirections(sample, finders, 2)), (-1.0, 1.0), n=2, seeds=2)
-    embed = Embed(sample, annotator("portraits-judge"))
-    evaluation = Evaluate(ScoreEdits(edit, judges, embed, Box(4, 4, 12, 12)), unedited)
-    transfers = (Transfer(ScoreEdits(EditOrigins(sample, (singular,), (-1.0, 1.0)), judges), evaluation),)
-    return Report(
-        Catalog(
-            sample,
-            Profiles(finders, (evaluation,), (verification(evaluation, 2),)),
-            transfers,
-            (Locality(edit, (region,)),),
-            (LearningCurve(difference, 4),),
-        )
-    )
+WANTED = ("smile", "age", "yaw")
+REGION = Box(2, 2, 12, 10)
 
 
 @pytest.fixture(scope="session")
@@ -100,24 +65,107 @@ def real(tmp_path_factory) -> ImageSet:
     return image_set.find(folder)
 
 
-@pytest.fixture(scope="session")
-def flow(model, real) -> Report:
-    return make_flow(model, real)
+# The sections
 
 
 @pytest.fixture(scope="session")
-def make():
-    """Makes a flow in a folder."""
-
-    def make_in(flow: Report, root: Path) -> Store:
-        store = Store(root)
-        store.prepare()
-        run(plan([flow], store), store, InProcess, Silent())
-        return store
-
-    return make_in
+def sources(model, real) -> Section:
+    return Section(
+        sample=Sample(model, n=20, steps=3, batch=8),
+        sketched=SketchedSample(model, n=20, steps=3, batch=8, annotator=annotator("portraits"), keep=4, block=8),
+        inverted=Invert(model, steps=3, batch=8, images=real),
+    )
 
 
 @pytest.fixture(scope="session")
-def store(make, flow, tmp_path_factory) -> Store:
-    return make(flow, tmp_path_factory.mktemp("first"))
+def labels(sources) -> Section:
+    annotate = Annotate(sources.sample, (annotator("portraits"), annotator("mtcnn")))
+    return Section(
+        annotate=annotate,
+        of_real=Annotate(sources.inverted, (annotator("portraits"),)),
+        judged=Annotate(sources.sample, (annotator("portraits-judge"), annotator("mtcnn"))),
+        embed=Embed(sources.sample, annotator("portraits-judge")),
+        sketches=SketchActivations(annotate, "portraits", keep=4, block=8),
+    )
+
+
+@pytest.fixture(scope="session")
+def finders(sources, labels) -> Section:
+    sample, by = sources.sample, (labels.annotate, "portraits", WANTED, 4)
+    difference = MeanDifference(*by)
+    subspaces = JacobianSubspaces(sample, (0, 9, 3), (0, 2), 2, REGION, batch=2)
+    return Section(
+        difference=difference,
+        classifier=LinearClassifier(*by),
+        discriminant=LinearDiscriminant(*by),
+        of_real=LinearDiscriminant(labels.of_real, "portraits", ("yaw",), 4, shrinkage=1.0),
+        streamed=LinearDiscriminant(labels.sketches, "portraits", WANTED),
+        components=PrincipalComponents(sources.sketched, 2),
+        disentangled=Disentangle(difference),
+        by_effects=DisentangleByEffects(difference, sample, labels.annotate, annotator("portraits"), n=2),
+        distinct=JacobianDirections(subspaces, sample, 2),
+        mean=JacobianDirections(subspaces, sample, 1, "mean"),
+    )
+
+
+@pytest.fixture(scope="session")
+def measured(sources, labels, finders) -> Section:
+    """Of a finder of each sort: what is edited has nothing to do with what fitted it."""
+    sample = sources.sample
+    edited = (finders.difference, finders.disentangled, finders.by_effects, finders.components, finders.distinct)
+    control = RandomDirections(sample, edited, 2)
+    edit = Edit(sample, (*edited, control), (-1.0, 1.0), n=2, seeds=2)
+    judges = labels.judged.annotators
+    evaluation = Evaluate(ScoreEdits(edit, judges, labels.embed, Box(4, 4, 12, 12)), labels.judged)
+    origins = ScoreEdits(EditOrigins(sample, (finders.distinct,), (-1.0, 1.0)), judges)
+    return Section(
+        edited=edited,
+        control=control,
+        evaluation=evaluation,
+        profiles=Profiles(edited, (evaluation,), (verification(evaluation, 2),)),
+        transfer=Transfer(origins, evaluation),
+        locality=Locality(edit, (REGION,)),
+        learning_curve=LearningCurve(finders.difference, 4),
+    )
+
+
+@pytest.fixture(scope="session")
+def flow(sources, measured) -> Report:
+    """Whatever is measured, published and reported."""
+    return Report(
+        Catalog(
+            sources.sample,
+            measured.profiles,
+            (measured.transfer,),
+            (measured.locality,),
+            (measured.learning_curve,),
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def wired(sources, labels, finders, flow) -> list[Stage]:
+    """Every stage of every section, each after what it reads."""
+    return in_order([*(stage for section in (sources, labels, finders) for stage in vars(section).values()), flow])
+
+
+# Making them
+
+
+@pytest.fixture(scope="session")
+def made_of(tmp_path_factory) -> Callable[..., Store]:
+    """Makes stages, and what they read, in the store that all tests share: what another test has made is found again."""
+    root = tmp_path_factory.mktemp("shared")
+    return lambda *goals: made(root, *goals)
+
+
+@pytest.fixture(scope="session")
+def store(made_of, flow) -> Store:
+    """The shared store, with all that the report reads in it."""
+    return made_of(flow)
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[[Stage, Path], Store]:
+    """Makes a stage, and what it reads, in a folder."""
+    return lambda goal, root: made(root, goal)

@@ -11,34 +11,31 @@ from safetensors.numpy import load_file
 from pipeline.annotators.base import presence_of
 from pipeline.annotators.landmarks import Landmarks
 from pipeline.annotators.regions import Box
-from pipeline.engine.stage import in_order
+from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.images import decode
 from pipeline.hspace.jacobian import jacobian_subspace, masked
 from pipeline.stages.finders.jacobian_directions import JacobianDirections
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.measures.edit import EditOrigins
-from pipeline.stages.measures.evaluate import Evaluate
-from pipeline.stages.measures.locality import Locality
-from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.sources.activations import read_step
-from pipeline.stages.sources.invert import Invert
 
 REGION = Box(2, 2, 12, 10)
 
 
-def of(flow, kind: type) -> list:
-    return [stage for stage in in_order((flow,)) if type(stage) is kind]
+@pytest.fixture(scope="module")
+def distinct(finders) -> JacobianDirections:
+    return finders.distinct
 
 
-@pytest.fixture
-def subspaces(flow) -> JacobianSubspaces:
-    return of(flow, JacobianSubspaces)[0]
+@pytest.fixture(scope="module")
+def subspaces(distinct) -> JacobianSubspaces:
+    return distinct.subspaces
 
 
-@pytest.fixture
-def distinct(flow) -> JacobianDirections:
-    return next(each for each in of(flow, JacobianDirections) if each.kind == "distinct")
+@pytest.fixture(scope="module")
+def store(made_of, distinct) -> Store:
+    return made_of(distinct)
 
 
 def all_of(store, subspaces: JacobianSubspaces) -> dict[str, np.ndarray]:
@@ -106,28 +103,14 @@ def test_settings_that_cannot_work_are_refused(subspaces, change, said):
         replace(subspaces, **change).check()
 
 
-def test_samples_without_the_region_are_left_out_and_if_all_are_it_says_so(subspaces, distinct, store, make_part):
+def test_samples_without_the_region_are_left_out_and_if_all_are_it_says_so(subspaces, distinct, made_of):
     """The tiny model's samples are noise: no detector finds a face there."""
     faces = replace(subspaces, mask=Landmarks("mouth"), samples=(0, 9))
-    made = make_part(faces)
+    made = made_of(faces)
     found = made.vectors(faces, "subspaces.safetensors", 0)
     assert np.isnan(found["vectors"]).all() and np.isnan(found["masks"]).all()
     with pytest.raises(UserError, match="None of the 2 samples has the region 'mouth'"):
-        replace(distinct, subspaces=faces).process(0, made, None, store.root)
-
-
-@pytest.fixture
-def make_part(store):
-    """Makes the parts of a stage whose inputs are there, in the store itself."""
-
-    def make(stage):
-        loaded = stage.setup()
-        for part in store.missing(stage):
-            with store.part(stage, part) as out:
-                stage.process(part, store, loaded, out)
-        return store
-
-    return make
+        replace(distinct, subspaces=faces).process(0, made, None, made.root)
 
 
 # Directions
@@ -153,9 +136,8 @@ def test_a_direction_says_where_it_was_found_and_for_how_many_it_stands(distinct
         assert row["method"] == "jacobian" and row["attribute"] is None
 
 
-def test_mean_directions_have_a_share_and_no_sample_of_their_own(flow, store):
-    mean = next(each for each in of(flow, JacobianDirections) if each.kind == "mean")
-    [row] = store.table(mean, "directions.parquet").to_pylist()
+def test_mean_directions_have_a_share_and_no_sample_of_their_own(finders, made_of):
+    [row] = made_of(finders.mean).table(finders.mean, "directions.parquet").to_pylist()
     assert 1 / 6 < row["share"] <= 1 and row["sample_id"] is None and row["found"] is None
     assert row["name"] == f"{REGION.name}-0/mean-jacobian"
 
@@ -191,8 +173,9 @@ def test_more_distinct_directions_than_there_are_is_an_error(distinct, store, tm
 # What they do
 
 
-def test_the_origin_of_a_direction_is_the_sample_itself(flow, store):
-    [origins] = of(flow, EditOrigins)
+def test_the_origin_of_a_direction_is_the_sample_itself(measured, made_of):
+    origins = measured.transfer.edit
+    store = made_of(origins)
     unedited = store.table(origins, "edits.parquet", 0)
     samples = store.table(origins.sample, "samples.parquet").to_pandas().set_index("sample_id")
     found_on = {
@@ -211,8 +194,9 @@ def test_the_origin_of_a_direction_is_the_sample_itself(flow, store):
     ]
 
 
-def test_transfer_and_locality_cover_every_direction_and_strength(flow, store):
-    [transfer], [locality], evaluation = of(flow, Transfer), of(flow, Locality), of(flow, Evaluate)[0]
+def test_transfer_and_locality_cover_every_direction_and_strength(measured, made_of):
+    transfer, locality, evaluation = measured.transfer, measured.locality, measured.evaluation
+    store = made_of(transfer, locality)
     table = store.table(transfer, "transfer.parquet").to_pandas()
     assert set(table["direction"]) == set(transfer.edit.names)
     assert len(table) == 2 * 2 * sum(len(judge.attributes) - bool(presence_of(judge)) for judge in evaluation.judges)
@@ -226,8 +210,8 @@ def test_transfer_and_locality_cover_every_direction_and_strength(flow, store):
     assert len(local) == 2 * len(locality.edit.names) and (local["ratio"] > 0).all()
 
 
-def test_origins_need_directions_that_were_found_on_a_sample(flow, store, tmp_path):
-    mean = next(each for each in of(flow, JacobianDirections) if each.kind == "mean")
+def test_origins_need_directions_that_were_found_on_a_sample(finders, made_of, tmp_path):
+    store, mean = made_of(finders.mean), finders.mean
     origins = EditOrigins(mean.scale, (mean,), (1.0,))
     with pytest.raises(UserError, match="found on no sample of its own"):
         origins.process(1, store, origins.setup(), tmp_path)
@@ -236,16 +220,14 @@ def test_origins_need_directions_that_were_found_on_a_sample(flow, store, tmp_pa
 # Real images
 
 
-def test_real_images_have_jacobians_too(flow, make_part):
-    [source] = of(flow, Invert)
+def test_real_images_have_jacobians_too(sources, made_of):
+    source = sources.inverted
     subspaces = JacobianSubspaces(source, (1, 4), (1,), 2)
-    store = make_part(subspaces)
+    directions = JacobianDirections(subspaces, source, 1)
+    origins = EditOrigins(source, (directions,), (0.001,))
+    store = made_of(origins)
     found = store.vectors(subspaces, "subspaces.safetensors", 0)
     assert np.isfinite(found["vectors"]).all() and (found["singular_values"] > 0).all()
-    directions = JacobianDirections(subspaces, source, 1)
-    make_part(directions)
-    origins = EditOrigins(source, (directions,), (0.001,))
-    make_part(origins)
     edited, unedited = (store.table(origins, "edits.parquet", part) for part in (1, 0))
     back = decode(unedited)[0].astype(int)
     assert np.abs(decode(edited)[0] - back).max() <= 2  # almost nothing was added

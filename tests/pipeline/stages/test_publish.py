@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel, VQModel
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -19,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.publish import _direction
 from schemas.catalog import SCHEMA_FILE, Catalog, Direction, Evaluation
+from tests.pipeline.planted_models import conditional_unet, kl_model, save, vq_model
 
 
 @pytest.fixture(scope="module")
@@ -84,23 +84,9 @@ def test_the_lines_on_the_card_apply_a_direction_of_a_latent_conditional_model(
     folder, tmp_path, monkeypatch, capture, kind
 ):
     """Another model in the catalog's place: h has the same shape at all its capture points."""
-    unet = UNet2DConditionModel(
-        sample_size=16,
-        in_channels=3,
-        out_channels=3,
-        block_out_channels=(8, 16),
-        norm_num_groups=4,
-        layers_per_block=1,
-        cross_attention_dim=8,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-    )
-    networks = {"VQModel": VQModel, "AutoencoderKL": AutoencoderKL}
-    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
-    autoencoder = networks[kind](latent_channels=3, block_out_channels=(8, 8), norm_num_groups=4, **blocks)
-    unet.save_pretrained(tmp_path / "unet")
-    autoencoder.save_pretrained(tmp_path / ("vqvae" if kind == "VQModel" else "vae"))
-    DDIMScheduler().save_pretrained(tmp_path / "scheduler")
+    unet = conditional_unet(sample_size=16, cross_attention_dim=8)
+    autoencoder = vq_model(latent_channels=3) if kind == "VQModel" else kl_model(latent_channels=3)
+    save(tmp_path, unet=unet, **{"vqvae" if kind == "VQModel" else "vae": autoencoder})
 
     catalog = Catalog.model_validate_json((folder / "catalog.json").read_text())
     model = catalog.model.model_copy(

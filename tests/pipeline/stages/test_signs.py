@@ -7,30 +7,20 @@ import pytest
 import scipy.linalg
 import torch
 
-from pipeline.engine.plan import plan
-from pipeline.engine.pool import InProcess
-from pipeline.engine.runner import run
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.stages.finders.principal_components import PrincipalComponents
-
-
-class Silent:
-    def advance(self, stage: Stage) -> None:
-        pass
+from tests.pipeline.making import made
 
 
 @pytest.fixture(scope="module")
-def finders(flow) -> list[Stage]:
-    """All of the flow, its control among them, and the ways across the steps that it has not."""
-    [evaluation] = flow.catalog.evaluations
-    ways = [PrincipalComponents(flow.catalog.sample, 2, across) for across in ("per-step", "matched", "joint")]
-    return [*evaluation.edit.finders, *ways]
+def every(sources, finders, measured) -> list[Stage]:
+    """All finders, the control among them, and the ways across the steps that they have not."""
+    ways = [PrincipalComponents(sources.sample, 2, across) for across in ("per-step", "matched", "joint")]
+    return [*vars(finders).values(), measured.control, *ways]
 
 
-def made(finders: list[Stage], store: Store) -> dict[str, np.ndarray]:
-    store.prepare()
-    run(plan(finders, store), store, InProcess, Silent())
+def directions(finders: list[Stage], store: Store) -> dict[str, np.ndarray]:
     return {f"{each.folder} {name}": v.ravel() for each in finders for name, v in store.vectors(each).items()}
 
 
@@ -46,22 +36,22 @@ def flipped(decompose: Callable, draw: np.random.Generator) -> Callable:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_no_direction_is_turned_by_the_signs_of_eigenvectors(seed, finders, store, tmp_path, monkeypatch):
-    expected = made(finders, store)
+def test_no_direction_is_turned_by_the_signs_of_eigenvectors(seed, every, made_of, tmp_path, monkeypatch):
+    expected = directions(every, made_of(*every))
     for library in (torch.linalg, np.linalg, scipy.linalg):
         monkeypatch.setattr(library, "eigh", flipped(library.eigh, np.random.default_rng(seed)))
-    found = made(finders, Store(tmp_path))
+    found = directions(every, made(tmp_path, *every))
     assert found.keys() == expected.keys() and len(found) > 25
     for name, v in found.items():
         cosine = v @ expected[name] / (np.linalg.norm(v) * np.linalg.norm(expected[name]))
         assert cosine > 0.999, name
 
 
-def test_a_direction_has_a_stated_sign(finders, store):
+def test_a_direction_has_a_stated_sign(every, made_of):
     """More of its attribute, or its largest entry positive."""
-    made(finders, store)
-    rows = {row["name"]: row for each in finders for row in store.table(each, "directions.parquet").to_pylist()}
-    vectors = {name: v.ravel() for each in finders for name, v in store.vectors(each).items()}
+    store = made_of(*every)
+    rows = {row["name"]: row for each in every for row in store.table(each, "directions.parquet").to_pylist()}
+    vectors = {name: v.ravel() for each in every for name, v in store.vectors(each).items()}
     unsupervised = [name for name, row in rows.items() if row["attribute"] is None]
     assert {rows[name]["method"] for name in unsupervised} == {
         "principal-components", "matched-components", "joint-components", "jacobian", "mean-jacobian", "random",

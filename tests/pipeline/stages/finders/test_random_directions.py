@@ -2,8 +2,11 @@
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 from safetensors.numpy import load_file
 
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
 from pipeline.stages.finders.random_directions import RandomDirections, random_direction
 
 
@@ -19,19 +22,29 @@ def test_random_directions_have_nothing_in_common():
     assert np.array_equal(v, random_direction(np.ones(2), (2, 16, 8, 8), (0, 0)).ravel())
 
 
-def test_the_control_has_the_median_norm_of_the_directions(flow, store):
-    [evaluation] = flow.catalog.evaluations
-    control = evaluation.edit.finders[-1]
-    found = [row["norm_by_step"] for each in flow.catalog.finders for row in rows(store, each)]
+@pytest.fixture(scope="module")
+def compared(finders) -> tuple[Stage, ...]:
+    """Finders of directions of several lengths."""
+    return finders.difference, finders.components
+
+
+@pytest.fixture(scope="module")
+def store(compared, made_of) -> Store:
+    return made_of(*compared)
+
+
+def test_the_control_has_the_median_norm_of_the_directions(sources, compared, made_of):
+    control = RandomDirections(sources.sample, compared, 2)
+    store = made_of(control)
+    found = [row["norm_by_step"] for each in compared for row in rows(store, each)]
     for row in rows(store, control):
         assert row["method"] == "random" and row["name"] in control.names
         np.testing.assert_allclose(row["norm_by_step"], np.median(found, axis=0), rtol=1e-5)
 
 
-def test_the_control_may_be_as_long_as_the_longest_direction(flow, store, tmp_path):
-    finders = flow.catalog.finders
-    longest = max((row for each in finders for row in rows(store, each)), key=lambda row: row["norm"])
-    control = RandomDirections(flow.catalog.sample, finders, 2, norms="largest")
+def test_the_control_may_be_as_long_as_the_longest_direction(sources, compared, store, tmp_path):
+    longest = max((row for each in compared for row in rows(store, each)), key=lambda row: row["norm"])
+    control = RandomDirections(sources.sample, compared, 2, norms="largest")
     control.process(0, store, None, tmp_path)
     drawn = pq.read_table(tmp_path / "directions.parquet").to_pylist()
     for row in drawn:
@@ -39,10 +52,10 @@ def test_the_control_may_be_as_long_as_the_longest_direction(flow, store, tmp_pa
     assert [row["name"] for row in drawn] == list(control.names)
 
 
-def test_two_controls_share_no_draw(flow, store, tmp_path):
+def test_two_controls_share_no_draw(sources, compared, store, tmp_path):
     made = []
     for norms in ("median", "largest"):
-        control = RandomDirections(flow.catalog.sample, flow.catalog.finders, 1, norms=norms)
+        control = RandomDirections(sources.sample, compared, 1, norms=norms)
         (tmp_path / norms).mkdir()
         control.process(0, store, None, tmp_path / norms)
         made.append(load_file(tmp_path / norms / "directions.safetensors")[control.names[0]].ravel())

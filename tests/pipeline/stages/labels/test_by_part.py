@@ -8,20 +8,11 @@ import numpy as np
 import pytest
 
 from pipeline.annotators.base import Scorer
-from pipeline.engine.plan import plan
-from pipeline.engine.pool import InProcess
-from pipeline.engine.runner import run
-from pipeline.engine.stage import Stage
-from pipeline.engine.store import Store
 from pipeline.formats.images import decode
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.sources.sample import Sample
-
-
-class Silent:
-    def advance(self, stage: Stage) -> None:
-        pass
+from tests.pipeline.making import made
 
 
 @dataclass(frozen=True)
@@ -52,9 +43,8 @@ def test_annotators_have_a_gpu_where_one_of_them_says_so(model):
 
 @pytest.mark.parametrize("n", [3, 11, 16])
 def test_scores_are_of_full_batches_whatever_the_number_of_samples(model, tmp_path, n):
-    store, annotate = Store(tmp_path), Annotate(Sample(model, n, 2, batch=8), (BatchAnnotator(),))
-    store.prepare()
-    run(plan([annotate], store), store, InProcess, Silent())
+    annotate = Annotate(Sample(model, n, 2, batch=8), (BatchAnnotator(),))
+    store = made(tmp_path, annotate)
     scores = annotate.scores(store, "batch")
     images = decode(store.table(annotate.sample, "samples.parquet"))
     assert scores.index.tolist() == list(range(n))
@@ -64,9 +54,8 @@ def test_scores_are_of_full_batches_whatever_the_number_of_samples(model, tmp_pa
 
 @pytest.mark.parametrize("n", [3, 11, 16])
 def test_features_are_of_full_batches_whatever_the_number_of_samples(model, tmp_path, n):
-    store, embed = Store(tmp_path), Embed(Sample(model, n, 2, batch=8), BatchAnnotator())
-    store.prepare()
-    run(plan([embed], store), store, InProcess, Silent())
+    embed = Embed(Sample(model, n, 2, batch=8), BatchAnnotator())
+    store = made(tmp_path, embed)
     images = decode(store.table(embed.sample, "samples.parquet"))
     brightness, beside = embed.reference(store, n).T
     np.testing.assert_allclose(brightness, images.mean(axis=(1, 2, 3)), rtol=1e-6)

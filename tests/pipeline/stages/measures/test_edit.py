@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.engine.plan import plan
-from pipeline.engine.pool import InProcess
-from pipeline.engine.runner import run
 from pipeline.engine.stage import one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -17,22 +14,18 @@ from pipeline.hspace.edits import Add
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.sources.sample_ids import MOST_HELD_OUT, held_out
-from tests.pipeline.stages.conftest import Silent
 
 
 @pytest.fixture(scope="module")
-def edit(flow) -> Edit:
+def edit(sources, finders) -> Edit:
     """Seven directions at three strengths on 2 x 2 samples: 84 rows after the 4 unedited, in parts of 16."""
-    finders = flow.catalog.finders
-    return Edit(
-        flow.catalog.sample, (finders[0], RandomDirections(flow.catalog.sample, finders[:1], 4)), (-1.0, 0.5, 2.0), 2, 2
-    )
+    control = RandomDirections(sources.sample, (finders.difference,), 4)
+    return Edit(sources.sample, (finders.difference, control), (-1.0, 0.5, 2.0), 2, 2)
 
 
 @pytest.fixture(scope="module")
-def edits(edit, store) -> Store:
-    run(plan([edit], store), store, InProcess, Silent())
-    return store
+def edits(edit, made_of) -> Store:
+    return made_of(edit)
 
 
 def test_parts_hold_all_rows_in_order(edit, edits):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.learning_curve import split_cosines
 from pipeline.hspace.noise import NoiseStreams
@@ -12,8 +13,13 @@ from pipeline.stages.sources.activations import read_steps
 
 
 @pytest.fixture(scope="module")
-def stage(flow) -> LearningCurve:
-    return flow.catalog.learning_curves[0]
+def stage(measured) -> LearningCurve:
+    return measured.learning_curve
+
+
+@pytest.fixture(scope="module")
+def store(stage, made_of) -> Store:
+    return made_of(stage)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,6 @@ def test_it_is_of_the_samples_own_h_and_noise(stage, store, table):
         assert found["cosine"] == pytest.approx(expected.mean(), abs=1e-4)
 
 
-def test_too_few_positives_are_refused(flow):
-    annotate = flow.catalog.learning_curves[0].difference.annotate
+def test_too_few_positives_are_refused(labels):
     with pytest.raises(UserError, match="of 4 or more"):
-        LearningCurve(MeanDifference(annotate, "portraits", ("smile",), 3)).check()
+        LearningCurve(MeanDifference(labels.annotate, "portraits", ("smile",), 3)).check()

@@ -5,14 +5,12 @@ With latent models, too.
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DModel, VQModel
 from PIL import Image
 
 from pipeline.annotators.registry import annotator
@@ -32,6 +30,7 @@ from pipeline.stages.publish import Catalog
 from pipeline.stages.sources.invert import Invert
 from schemas.activations import activations_schema
 from schemas.samples import SAMPLES
+from tests.pipeline.planted_models import save_latent
 
 FRIENDLY = {"method": "edit-friendly", "eta": 1.0}
 
@@ -116,41 +115,11 @@ def test_the_seed_matters_where_noise_is_drawn(made, makes):
 
 # Latent models
 
-BLOCKS = {
-    "block_out_channels": (8, 16),
-    "norm_num_groups": 4,
-    "down_block_types": ("DownEncoderBlock2D",) * 2,
-    "up_block_types": ("UpDecoderBlock2D",) * 2,
-}
-
-
-def save_unet(folder: Path, channels: int) -> None:
-    UNet2DModel(
-        sample_size=8,
-        in_channels=channels,
-        out_channels=channels,
-        block_out_channels=(8, 16),
-        norm_num_groups=4,
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-    ).save_pretrained(folder / "unet")
-    DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
-
 
 @pytest.fixture(scope="module", params=["vqvae", "vae"])
 def latent(request, tmp_path_factory) -> pretrained.Model:
     """An untrained latent model: images 3 x 16 x 16, latents 3 or 4 x 8 x 8, h 16 x 4 x 4."""
-    folder = tmp_path_factory.mktemp(request.param)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        if request.param == "vqvae":
-            network = VQModel(**BLOCKS, num_vq_embeddings=64, scaling_factor=0.5)
-            torch.nn.init.normal_(network.quantize.embedding.weight)
-        else:
-            network = AutoencoderKL(**BLOCKS, latent_channels=4, scaling_factor=0.3)
-        save_unet(folder, 3 if request.param == "vqvae" else 4)
-    network.save_pretrained(folder / request.param)
+    folder = save_latent(tmp_path_factory.mktemp(request.param), request.param)
     return pretrained.find(str(folder))
 
 
@@ -202,7 +171,7 @@ def test_edit_friendly_noise_makes_the_latents_again(latent, invert, seen):
     assert (x - x_0).abs().max() < 1e-5
     images = loaded.to_images(x_0)
     assert images.shape == (10, 16, 16, 3) and images.std() > 1
-    assert (loaded.to_images(x) == images).all()
+    assert np.abs(loaded.to_images(x).astype(int) - images).max() <= 1  # of rounding
 
 
 # What is hashed

@@ -1,0 +1,101 @@
+"""Parquet with a column of encoded images, as Hugging Face datasets write it: each row group is a piece."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import UserError
+from pipeline.imagesets.encoded import Encoded
+
+
+@dataclass(frozen=True)
+class ParquetFiles:
+    """Parquet files, in the order of their paths, with images in a column that is binary, or a struct with `bytes`.
+
+    Where several columns could be meant, it is the one named `image`.
+    """
+
+    what: ClassVar[str] = "Parquet"
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet",)
+    file_is_set: ClassVar[bool] = True
+
+    def pieces(self, files: list[Path], root: Path) -> list["RowGroup"]:
+        """Return the row groups of those files that have a column of images. Raises UserError where none has, or cannot be read."""
+        schemas = [_schema(path) for path in files]
+        columns = [_image_column(schema, path) for schema, path in zip(schemas, files, strict=True)]
+        if not any(columns):
+            raise UserError(
+                f"{files[0]} has no column of images; it has {', '.join(schemas[0].names) or 'no columns'}.\n"
+                "Expected encoded images (PNG, JPEG ...): a binary column, or a struct with `bytes` as Hugging Face datasets "
+                "write it."
+            )
+        found = [(path, column) for path, column in zip(files, columns, strict=True) if column]
+        return [group for path, column in found for group in _row_groups(path, root, column)]
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """A row group of a Parquet file, with a column of images."""
+
+    path: Path
+    name: str  # of the file
+    column: str
+    group: int
+    first: int  # its first row's number in the file
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def read(self, rows: range) -> Iterator[Encoded]:
+        try:
+            with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
+                table = file.read_row_group(self.group, columns=[self.column])
+        except (OSError, pa.ArrowInvalid) as error:
+            raise _no_parquet(self.path, error) from error
+        for i, cell in enumerate(table[self.column].slice(rows.start, len(rows)).to_pylist(), self.first + rows.start):
+            data = cell["bytes"] if isinstance(cell, dict) else cell
+            if data is None:
+                raise UserError(
+                    f"{self.path}: row {i} of {self.column!r} has no bytes, at most a path elsewhere.\n"
+                    "Write the images into the file: Dataset.to_parquet of Hugging Face datasets does so, or give their folder."
+                )
+            yield Encoded(f"{self.name}:{i}", f"{self.path} (row {i} of {self.column!r})", data)
+
+
+def _row_groups(path: Path, root: Path, column: str) -> list[RowGroup]:
+    metadata = pq.read_metadata(path)
+    lengths = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    name = path.relative_to(root).as_posix()
+    return [RowGroup(path, name, column, i, sum(lengths[:i]), length) for i, length in enumerate(lengths)]
+
+
+def _schema(path: Path) -> pa.Schema:
+    try:
+        return pq.read_schema(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _no_parquet(path, error) from error
+
+
+def _no_parquet(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path} cannot be read as Parquet ({error}). Copy it again.")
+
+
+def _image_column(schema: pa.Schema, path: Path) -> str | None:
+    could_be = [column.name for column in schema if _holds_images(column.type)]
+    if len(could_be) > 1 and "image" not in could_be:
+        raise UserError(
+            f"{path} has {len(could_be)} columns that could hold images: {', '.join(could_be)}.\n"
+            "Rename the one that you mean to `image`."
+        )
+    return "image" if "image" in could_be else (could_be or [None])[0]
+
+
+def _holds_images(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return "bytes" in kind.names and _holds_images(kind.field("bytes").type)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
