@@ -44,6 +44,6 @@ def test_it_is_of_the_samples_own_h_and_noise(stage, store, table):
 
 
 def test_too_few_positives_are_refused(flow):
-    annotate = flow.catalog.learning_curves[0].difference.annotate
+    labels = flow.catalog.learning_curves[0].difference.labels
     with pytest.raises(UserError, match="of 4 or more"):
-        LearningCurve(MeanDifference(annotate, "portraits", ("smile",), 3)).check()
+        LearningCurve(MeanDifference(labels, "portraits", ("smile",), 3)).check()
