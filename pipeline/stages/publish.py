@@ -39,7 +39,7 @@ class Catalog(Stage):
     Where they were measured also `transfer.parquet`, `locality.parquet` and `learning_curve.parquet`.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     sample: Source  # what the directions were found in
     finders: tuple[Stage, ...]  # every direction that is published
