@@ -32,7 +32,7 @@ SHOWN = 6  # held-out samples of every edit shown
 class Report(Stage):
     """`report.html`: the catalog's directions, their edits and their effects."""
 
-    version: ClassVar[int] = 6  # raised with every change of the markup
+    version: ClassVar[int] = 7  # raised with every change of the markup
 
     catalog: Catalog
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.catalog.report.markup import words
+from pipeline.catalog.templates import words
 from pipeline.metrics.effects import best_strengths, largest_control
 from schemas.catalog import Catalog
 

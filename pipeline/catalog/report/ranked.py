@@ -1,0 +1,35 @@
+"""Directions that nobody labelled, named by what they were measured to do, the most useful first."""
+
+from dataclasses import dataclass
+
+from pipeline.catalog.doubts import doubts
+from pipeline.catalog.report.findings import Findings, Row
+
+SHOWN = 30
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The profile of a direction, what is not known of its strength, and its cosine to the nearest where that is largest."""
+
+    profile: Row
+    doubts: list[str]
+    largest_cosine: float | None
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The first, and how many more there are."""
+
+    first: list[Ranked]
+    more: int
+
+
+def facts(findings: Findings) -> Ranking | None:
+    rows = findings.ranked
+    return Ranking([_ranked(row) for row in rows[:SHOWN]], max(0, len(rows) - SHOWN)) if rows else None
+
+
+def _ranked(row: Row) -> Ranked:
+    marks = doubts(row["strength_in_range"], row["verified"], row["strength_by"])
+    return Ranked(row, marks, max(row["nearest_cosine_by_step"] or [], key=abs, default=None))
