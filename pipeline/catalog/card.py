@@ -4,17 +4,14 @@ Its words are those of card.md.j2; here is what they are filled with.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
 from pipeline.catalog.doubts import doubts
-from pipeline.catalog.templates import render
+from pipeline.catalog.templates import Facts, render
 from pipeline.metrics.effects import FACE, best_strengths, largest_control
 from schemas.catalog import CAPTURES, Catalog, Direction
 from schemas.catalog_files import files_of
-
-Facts = dict[str, Any]
 
 
 def card(catalog: Catalog, effects: pd.DataFrame, controls: pd.DataFrame, more: Sequence[str] = ()) -> str:

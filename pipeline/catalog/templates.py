@@ -15,6 +15,8 @@ HERE = Path(__file__).parent
 LARGEST = 128  # pixels; images are shown at less, and a page should stay a few megabytes
 NO_NUMBER = "–"
 
+Facts = dict[str, Any]  # what a template is filled with
+
 
 def render(template: str, **facts: Any) -> str:
     """Return the text of a template. What an HTML template is given is escaped; what is not there is an error."""

@@ -1,52 +1,35 @@
 """Principal components: nobody told them what to look for, so what they move has to be looked up."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from pipeline.catalog.report.charts import Chart, by_step, chart, percent_ticks, step_ticks
 from pipeline.catalog.report.findings import LARGE, Findings, Measured, Row
 from pipeline.catalog.report.heat_maps import HeatMap, HeatRow, limit_for
-from pipeline.catalog.report.strips import Card, by_rank, card
+from pipeline.catalog.report.strips import by_rank, card
+from pipeline.catalog.templates import Facts
 from pipeline.metrics.effects import matrix
 
 SHOWN = 4  # held-out samples in a strip
 CHARTED = 10  # components in the chart
 
 
-@dataclass(frozen=True)
-class Panels:
-    """The components of one evaluation: a card each, and a heat map at the strengths that are largest both ways."""
-
-    cards: list[Card]
-    limit: float
-    effects: list[tuple[float, HeatMap]]
-
-
-@dataclass(frozen=True)
-class Components:
-    """What was measured of them, and the share of the variance at each step of the first `charted`."""
-
-    measured: list[Panels]
-    charted: int
-    variance: Chart | None
-
-
-def facts(findings: Findings) -> Components | None:
+def facts(findings: Findings) -> Facts | None:
+    """What was measured of them, by evaluation, and the share of the variance at each step of the first `charted`."""
     if not findings.components:
         return None
     by_evaluation = [
         (each, [row for row in findings.components if row["name"] in each.names]) for each in findings.measured
     ]
     rows = [row for row in findings.components if row["explained_variance_ratio"]][:CHARTED]
-    return Components(
-        [_panels(findings, measured, own) for measured, own in by_evaluation if own],
-        len(rows),
-        _variance(findings, rows) if rows else None,
-    )
+    return {
+        "measured": [_panels(findings, measured, own) for measured, own in by_evaluation if own],
+        "charted": len(rows),
+        "variance": _variance(findings, rows) if rows else None,
+    }
 
 
-def _panels(findings: Findings, measured: Measured, rows: list[Row]) -> Panels:
+def _panels(findings: Findings, measured: Measured, rows: list[Row]) -> Facts:
+    """A card a component, and heat maps at the strengths that are largest both ways."""
     effects = findings.effects([row["name"] for row in rows])
     limit = limit_for(list(effects["effect"]))
     wide = matrix(effects).reindex(columns=findings.attributes)
@@ -58,7 +41,8 @@ def _panels(findings: Findings, measured: Measured, rows: list[Row]) -> Panels:
             if (row["name"], gamma) in wide.index
         ]
         panels.append((gamma, HeatMap(findings.attributes, lines, limit)))
-    return Panels([card(findings, row, SHOWN) for row in by_rank(findings, rows)], limit, panels)
+    cards = [card(findings, row, SHOWN) for row in by_rank(findings, rows)]
+    return {"cards": cards, "limit": limit, "effects": panels}
 
 
 def _row(row: Row, values: np.ndarray, pale: frozenset[int]) -> HeatRow:

@@ -1,31 +1,21 @@
 """What moves what: directions against attributes, before and after disentangling."""
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from pipeline.catalog.report.findings import Findings, Group
 from pipeline.catalog.report.heat_maps import HeatMap, HeatRow, limit_for
-from pipeline.catalog.templates import words
+from pipeline.catalog.templates import Facts, words
 
 
-@dataclass(frozen=True)
-class Effects:
-    """A panel a group, all of one scale."""
-
-    limit: float
-    panels: list[tuple[Group, HeatMap]]
-
-
-def facts(findings: Findings) -> Effects | None:
-    """The panels of each estimator: before, after."""
+def facts(findings: Findings) -> Facts | None:
+    """A panel a group, all of one scale: each estimator before, after."""
     groups = [group for group in findings.groups if len(group.best)]
     if not groups:
         return None
     limit = limit_for([value for group in groups for value in group.best[findings.attributes].to_numpy().ravel()])
     methods = list(dict.fromkeys(group.method for group in groups))
     in_order = sorted(groups, key=lambda group: (methods.index(group.method), group.disentangled))
-    return Effects(limit, [(group, _panel(findings, group, limit)) for group in in_order])
+    return {"limit": limit, "panels": [(group, _panel(findings, group, limit)) for group in in_order]}
 
 
 def _panel(findings: Findings, group: Group, limit: float) -> HeatMap:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline.catalog.report.findings import Findings, Row
-from pipeline.catalog.report.strips import Card, by_rank, card
+from pipeline.catalog.report.strips import by_rank, card
+from pipeline.catalog.templates import Facts
 
 SHOWN = 4  # held-out samples in a strip, below the one that the direction was found on
 
@@ -21,28 +22,19 @@ class Carried:
     inside: dict[str, float]  # squared change per area inside a region over outside, by region
 
 
-@dataclass(frozen=True)
-class Jacobian:
+def facts(findings: Findings) -> Facts | None:
     """`control`: the largest effect of the random directions that these were compared with."""
-
-    cards: list[Card]
-    control: float | None
-    regions: list[str]
-    carried: list[Carried]
-
-
-def facts(findings: Findings) -> Jacobian | None:
     rows = by_rank(findings, findings.jacobian)
     if not rows:
         return None
     controls = findings.largest_control(row["name"] for row in rows)
     carried = [_carried(findings, row) for row in rows]
-    return Jacobian(
-        [card(findings, row, SHOWN) for row in rows],
-        None if controls is None else float(controls.max()),
-        findings.regions,
-        [each for each in carried if each],
-    )
+    return {
+        "cards": [card(findings, row, SHOWN) for row in rows],
+        "control": None if controls is None else float(controls.max()),
+        "regions": findings.regions,
+        "carried": [each for each in carried if each],
+    }
 
 
 def _carried(findings: Findings, row: Row) -> Carried | None:

@@ -1,32 +1,23 @@
 """How many labelled samples a direction needs, in h and in the noise that samples begin with."""
 
 import math
-from dataclasses import dataclass
 
 import pandas as pd
 
 from pipeline.catalog.report.charts import Chart, Line, chart, number_ticks
 from pipeline.catalog.report.findings import Findings
-from pipeline.catalog.templates import words
+from pipeline.catalog.templates import Facts, words
 
 COLOURS = 8  # classes c0, c1, ... of the style sheet
 
 
-@dataclass(frozen=True)
-class LearningCurves:
-    """`noisy`, where images depend on the noise of every step."""
-
-    noisy: bool
-    h: Chart
-    x_T: Chart
-
-
-def facts(findings: Findings) -> LearningCurves | None:
+def facts(findings: Findings) -> Facts | None:
+    """A chart a space; `noisy`, where images depend on the noise of every step."""
     table = findings.learning_curve
     if table is None or table.empty:
         return None
-    charts = [_chart(table[table["space"] == space]) for space in ("h", "x_T")]
-    return LearningCurves(findings.catalog.sampling.eta != 0, *charts)
+    charts = {space: _chart(table[table["space"] == space]) for space in ("h", "x_T")}
+    return {"noisy": findings.catalog.sampling.eta != 0, **charts}
 
 
 def _chart(table: pd.DataFrame) -> Chart:

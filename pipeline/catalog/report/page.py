@@ -1,4 +1,7 @@
-"""The page: its sections in order, and the style sheet. It asks for nothing: no script, no font, no request."""
+"""The page: its sections in order. It asks for nothing: no script, no font, no request.
+
+A section is a file of facts here, a template of the same name, and a line of `SECTIONS`.
+"""
 
 from pipeline.catalog.report import (
     components,
@@ -18,7 +21,7 @@ from pipeline.catalog.report import (
 from pipeline.catalog.report.findings import LARGE, Findings
 from pipeline.catalog.templates import render
 
-SECTIONS = {  # each by the name of its template and, with hyphens, of its anchor; a section without facts is left out
+SECTIONS = {  # by name, which is also the anchor, with hyphens; a section without facts is left out
     "samples": ("Samples", samples.facts),
     "directions": ("Directions", directions.facts),
     "effects": ("Effects", effects.facts),

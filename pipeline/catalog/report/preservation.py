@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline.catalog.report.findings import Findings, Group
+from pipeline.catalog.templates import Facts
 
 
 @dataclass(frozen=True)
@@ -18,17 +19,8 @@ class Kept:
     monotonicity: float | None
 
 
-@dataclass(frozen=True)
-class Preservation:
+def facts(findings: Findings) -> Facts | None:
     """The groups to use, beside the mean of the random directions of the same norms, and the unedited samples."""
-
-    features: str | None  # what identity was measured by
-    edits: list[Kept]
-    control: pd.Series | None
-    unedited: pd.Series
-
-
-def facts(findings: Findings) -> Preservation | None:
     edits = [kept for group in findings.recommended for kept in _group(findings, group)]
     if not edits:
         return None
@@ -36,8 +28,12 @@ def facts(findings: Findings) -> Preservation | None:
     table = pd.concat([each.preservation for each in findings.evaluations(names)])
     table = table.drop_duplicates(["direction", "strength"])
     controls, unedited = table[table["control"]], table[table["direction"] == "unedited"]
-    control = controls.mean(numeric_only=True) if len(controls) else None
-    return Preservation(findings.features, edits, control, unedited.iloc[0])
+    return {
+        "features": findings.features,  # what identity was measured by
+        "edits": edits,
+        "control": controls.mean(numeric_only=True) if len(controls) else None,
+        "unedited": unedited.iloc[0],
+    }
 
 
 def _group(findings: Findings, group: Group) -> list[Kept]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.catalog.doubts import doubts
 from pipeline.catalog.report.findings import Findings, Row
+from pipeline.catalog.templates import Facts
 
 SHOWN = 30
 
@@ -17,17 +18,12 @@ class Ranked:
     largest_cosine: float | None
 
 
-@dataclass(frozen=True)
-class Ranking:
+def facts(findings: Findings) -> Facts | None:
     """The first, and how many more there are."""
-
-    first: list[Ranked]
-    more: int
-
-
-def facts(findings: Findings) -> Ranking | None:
     rows = findings.ranked
-    return Ranking([_ranked(row) for row in rows[:SHOWN]], max(0, len(rows) - SHOWN)) if rows else None
+    if not rows:
+        return None
+    return {"first": [_ranked(row) for row in rows[:SHOWN]], "more": max(0, len(rows) - SHOWN)}
 
 
 def _ranked(row: Row) -> Ranked:

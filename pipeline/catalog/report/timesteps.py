@@ -1,29 +1,20 @@
 """What changes over the reverse process: how well h tells each attribute, and how long the directions are."""
 
-from dataclasses import dataclass
-
 from pipeline.catalog.report.charts import Chart, Line, by_step, chart, number_ticks, step_ticks
 from pipeline.catalog.report.findings import Findings, Row
-from pipeline.catalog.templates import words
+from pipeline.catalog.templates import Facts, words
 
 COLOURS = 8  # classes c0, c1, ... of the style sheet
 
 
-@dataclass(frozen=True)
-class Timesteps:
+def facts(findings: Findings) -> Facts | None:
     """By step: held-out AUC of the linear classifiers, and norms of the mean differences."""
-
-    auc: Chart | None
-    norms: Chart
-
-
-def facts(findings: Findings) -> Timesteps | None:
     entangled = [row for row in findings.supervised if row["parents"] is None]
     if not entangled:
         return None
     classifiers = [row for row in entangled if row["auc_by_step"]]
     differences = [row for row in entangled if row["method"] == "mean-difference"] or entangled
-    return Timesteps(_auc(findings, classifiers) if classifiers else None, _norms(findings, differences))
+    return {"auc": _auc(findings, classifiers) if classifiers else None, "norms": _norms(findings, differences)}
 
 
 def _auc(findings: Findings, rows: list[Row]) -> Chart:
