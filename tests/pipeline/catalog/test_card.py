@@ -94,6 +94,13 @@ def test_what_its_judge_does_not_score_is_left_out_and_said():
     assert {"Nothing supervised was measured.", f"{unscored}smile, age."} <= set(nothing)
 
 
+def test_an_attribute_that_is_scored_is_not_said_to_be_unscored():
+    effects = planted_effects()
+    without_age = effects[effects["direction"] != "age/ridge"]
+    text = card(planted_catalog(), without_age, without_age.iloc[:0])
+    assert list(table(text, "direction")) == ["smile/ridge"] and "does not score" not in text
+
+
 def test_without_supervised_directions_nothing_was_measured():
     catalog = catalog_of([component(0)])
     effects = planted_effects()
