@@ -12,6 +12,8 @@ CONTROL = column(
     "Whether it is a random direction with the norms of a real one, for comparison.",
     required=True,
 )
+UNEDITED = -1  # the strength_index of what is not edited
+
 STRENGTH_INDEX = column(
     "strength_index",
     pa.int32(),

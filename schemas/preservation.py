@@ -5,7 +5,7 @@ import pyarrow as pa
 from schemas.columns import column
 from schemas.edits import EDIT
 
-LEVELS = "levels of 0 to 255"
+LEVELS, SHARE = "levels of 0 to 255", "share"
 
 # What is measured of each image beside its unedited counterpart: pipeline.metrics.preservation has a function of each name.
 MEASURES = [
@@ -22,12 +22,13 @@ MEASURES = [
         "Distance of the mean colours outside the foreground, before and after.",
         unit=LEVELS,
     ),
-    column("clipped", pa.float32(), "Share of the image's values that are 0 or 255."),
+    column("clipped", pa.float32(), "Share of the image's values that are 0 or 255.", unit=SHARE),
     column(
         "precision",
         pa.float32(),
         "Precision (Kynkäänniemi et al. 2019): whether the image lies on the manifold of unedited samples, by k-nearest neighbours "
         "in the embedder's features; the mean is the share of the images that do.",
+        unit=SHARE,
     ),
     column(
         "presence",

@@ -1,4 +1,7 @@
-"""What a catalog holds: every file, what it is, and the columns of its tables."""
+"""What a catalog holds, in the order in which its card, its report and the project's README name it: files, and tables' columns."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -17,14 +20,72 @@ EVALUATION = column(
     "evaluation", pa.int32(), "Which of the evaluations of catalog.json this row is of, from 0.", required=True
 )
 
-TABLES = {
-    "directions.parquet": DIRECTIONS,
-    "effects.parquet": pa.schema([EVALUATION, *EFFECTS]),
-    "profiles.parquet": PROFILES,
-    "preservation.parquet": pa.schema([EVALUATION, *PRESERVATION]),
-    "cosines.parquet": COSINES,
-    "learning_curve.parquet": LEARNING_CURVE,
-    "transfer.parquet": TRANSFER,
-    "locality.parquet": LOCALITY,
-    "thumbnails.parquet": THUMBNAILS,
-}
+
+@dataclass(frozen=True)
+class CatalogFile:
+    """A file, what it holds, the columns of a table, and whether every catalog has it."""
+
+    name: str
+    holds: str
+    columns: pa.Schema | None = None
+    always: bool = True
+
+
+CATALOG_FILES = (
+    CatalogFile("catalog.json", "the model, the sampling, the directions and every setting behind them"),
+    CatalogFile("directions.safetensors", "the vectors by name, float32 [T, C, H, W]"),
+    CatalogFile(
+        "directions.parquet",
+        "one row a direction: how it was made, from what, n, thresholds, norms, parents",
+        DIRECTIONS,
+    ),
+    CatalogFile(
+        "effects.parquet",
+        "what each direction changes on held-out samples, by each judge, beside random directions of the same norms",
+        pa.schema([EVALUATION, *EFFECTS]),
+    ),
+    CatalogFile(
+        "profiles.parquet",
+        "of each direction what it does in words, its strength per standard deviation, its valid range; ranks",
+        PROFILES,
+    ),
+    CatalogFile(
+        "preservation.parquet",
+        "what edits leave alone: identity, MS-SSIM, background; and how far images stay the model's own",
+        pa.schema([EVALUATION, *PRESERVATION]),
+    ),
+    CatalogFile("cosines.parquet", "how alike the directions of one attribute are that methods made", COSINES),
+    CatalogFile(
+        "learning_curve.parquet",
+        "how many labelled samples a direction needs, in h and in x_T",
+        LEARNING_CURVE,
+        always=False,
+    ),
+    CatalogFile(
+        "transfer.parquet",
+        "what a direction found on one sample does to that one, and to held-out samples",
+        TRANSFER,
+        always=False,
+    ),
+    CatalogFile(
+        "locality.parquet",
+        "how much of what a direction changes lies inside a region of the image",
+        LOCALITY,
+        always=False,
+    ),
+    CatalogFile("thumbnails.parquet", "small images of samples, and of what directions do to them", THUMBNAILS),
+    CatalogFile("README.md", "the card, with the lines that apply a direction with plain diffusers"),
+    CatalogFile("SHA256SUMS", "the SHA-256 of every other file, for sha256sum -c SHA256SUMS"),
+)
+
+TABLES = {file.name: file.columns for file in CATALOG_FILES if file.columns is not None}
+
+
+def files_of(found: Collection[str]) -> list[CatalogFile]:
+    """Return the files of a catalog that has these beside those that every catalog has.
+
+    Raises ValueError for a name that is no such file.
+    """
+    if unknown := set(found) - {file.name for file in CATALOG_FILES}:
+        raise ValueError(f"{', '.join(sorted(unknown))} is no file that a catalog may have: add it to CATALOG_FILES.")
+    return [file for file in CATALOG_FILES if file.always or file.name in found]

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from glob import glob
 from importlib import import_module
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from schemas.published import CATALOG_FILES
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -51,6 +54,15 @@ def test_what_developers_import_is_declared(folder):
 def test_every_dependency_has_a_lower_bound():
     for requirement in RUNTIME + DEV:
         assert any(bound.operator == ">=" for bound in requirement.specifier), requirement
+
+
+def test_what_is_no_module_is_packaged():
+    """Templates, style sheets, weights: all that lies beside the code."""
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    for package, globs in patterns.items():
+        packaged = {path for each in globs for path in glob(each, root_dir=ROOT / package, recursive=True)}
+        files = [path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+        assert {str(path.relative_to(ROOT / package)) for path in files} <= packaged
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +123,11 @@ def test_the_tree_of_the_readme_is_the_tree():
     folders = {f"{path.parent.relative_to(ROOT)}/" for path in (ROOT / "pipeline").glob("*/__init__.py")}
     stages = {f"{path.parent.relative_to(ROOT)}/" for path in (ROOT / "pipeline" / "stages").glob("*/__init__.py")}
     assert folders | stages <= set(listed) and len(stages) == 4
+
+
+def test_the_readme_names_the_files_of_a_catalog():
+    table = (ROOT / "README.md").read_text().split("| file | holds |\n|---|---|\n")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == [file.name for file in CATALOG_FILES]
 
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]

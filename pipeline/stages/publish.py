@@ -95,7 +95,7 @@ class Catalog(Stage):
             write_table(out / name, table)
         files = frozenset(path.name for path in out.iterdir())
         published = DirectionCatalog(lambda name: (out / name).read_bytes(), files)
-        (out / "README.md").write_text(_card(published))
+        (out / "README.md").write_text(card(published))
         sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(out.iterdir())]
         (out / SUMS).write_text("".join(sums))
 
@@ -190,15 +190,3 @@ def cosines(rows: list[Row], vectors: dict[str, np.ndarray]) -> Iterator[Row]:
             if other["attribute"] == row["attribute"] and other is not row:
                 cosine, _ = cosines_by_step(vectors[row["name"]], vectors[other["name"]])
                 yield {"direction": row["name"], "other": other["name"], "cosine": cosine}
-
-
-def _card(published: DirectionCatalog) -> str:
-    effects, about = published.table("effects.parquet"), published.about
-    supervised = {direction.name for direction in about.directions if direction.attribute}
-    measured = [i for i, each in enumerate(about.evaluations) if supervised & set(each.directions)] or [0]
-    beside = [about.evaluations[i].control for i in measured if about.evaluations[i].control is not None]
-    controls = effects[effects["control"] & effects["evaluation"].isin([*measured, *beside])]
-    more = [
-        name for name in ("transfer.parquet", "locality.parquet", "learning_curve.parquet") if name in published.files
-    ]
-    return card(about, effects, controls, more)

@@ -12,11 +12,12 @@ from pipeline.formats.images import decode, thumbnail
 from pipeline.stages.finders.finder import read_rows
 from pipeline.stages.finders.jacobian_directions import JacobianDirections
 from pipeline.stages.finders.jacobian_subspaces import images_of
-from pipeline.stages.measures.edit import UNEDITED, EditOrigins
+from pipeline.stages.measures.edit import EditOrigins
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.sources.source import Source
 from schemas.columns import table_of
+from schemas.edits import UNEDITED
 from schemas.thumbnails import HELD_OUT, OWN, SAMPLE, THUMBNAILS
 
 GALLERY = 32  # unedited samples

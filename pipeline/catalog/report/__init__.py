@@ -1,1 +1,1 @@
-"""The report: one HTML page that shows what a catalog's directions do. Tables and images in, markup out."""
+"""The report, one HTML page: each section makes facts of the findings, and its template in templates/ the markup."""

@@ -1,10 +1,10 @@
-"""Line charts as SVG: labelled at the ends of their lines, coloured by the style sheet so that they follow light and dark."""
+"""Line charts, as the numbers that chart.html.j2 draws: where points, ticks, bands and labels lie, in pixels."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.catalog.report.markup import Html, el, join, strength
+from pipeline.catalog.templates import strength
 
 Point = tuple[float, float]
 Tick = tuple[float, str]
@@ -38,86 +38,80 @@ class Axis:
         return round(self.start + share * (self.end - self.start), 1)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A line in pixels. Its points are marked where it has whiskers, or is one point."""
+
+    line: Line
+    points: tuple[Point, ...]
+    whiskers: tuple[tuple[float, float, float], ...]  # x, from, to
+    marked: bool
+
+
+@dataclass(frozen=True)
+class Label:
+    """The name of a line, and the height at which it is written: where the line ends, or near it."""
+
+    line: Line
+    end: Point
+    place: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over a grid, in pixels."""
+
+    width: int
+    height: int
+    x: Axis
+    y: Axis
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    baseline: float | None
+    band: tuple[Point, ...]  # a polygon behind the lines
+    lines: tuple[Drawn, ...]
+    labels: tuple[Label, ...]
+
+
 def chart(
     lines: Sequence[Line],
-    title: str,
     x_ticks: Sequence[Tick],
     y_ticks: Sequence[Tick],
-    x_label: str,
-    y_label: str,
     band: Sequence[tuple[float, float, float]] = (),
     baseline: float | None = None,
     size: tuple[int, int] = (470, 290),
-) -> Html:
+) -> Chart:
     """Lines over a grid. x and y run from the first tick to the last; `band` is (x, low, high), drawn behind the lines."""
     width, height = size
     x = Axis(x_ticks[0][0], x_ticks[-1][0], 44, width - LABEL_WIDTH)
     y = Axis(y_ticks[0][0], y_ticks[-1][0], height - 40, 26)
-    return el(
-        "svg",
-        el("title", title),
-        _grid(x, y, x_ticks, y_ticks, baseline),
-        _band(x, y, band),
-        *(_line(x, y, line) for line in lines),
-        _end_labels(x, y, lines),
-        el("text", y_label, x=0, y=12, class_="axis"),
-        el("text", x_label, x=(x.start + x.end) / 2, y=height - 4, class_="axis middle"),
-        class_="chart",
-        viewBox=f"0 0 {width} {height}",
-        width=width,
-        height=height,
-        role="img",
+    return Chart(
+        *(width, height, x, y),
+        x_ticks=tuple((x(value), text) for value, text in x_ticks if text),
+        y_ticks=tuple((y(value), text) for value, text in y_ticks),
+        baseline=None if baseline is None else y(baseline),
+        band=tuple((x(at), y(high)) for at, _, high in band) + tuple((x(at), y(low)) for at, low, _ in reversed(band)),
+        lines=tuple(_drawn(x, y, line) for line in lines),
+        labels=tuple(_labels(x, y, lines)),
     )
 
 
-def _grid(x: Axis, y: Axis, x_ticks: Sequence[Tick], y_ticks: Sequence[Tick], baseline: float | None) -> Html:
-    marks: list[Html] = []
-    for value, text in y_ticks:
-        css = "baseline" if value == baseline else "grid"
-        marks.append(el("line", x1=x.start, x2=x.end, y1=y(value), y2=y(value), class_=css))
-        marks.append(el("text", text, x=x.start - 7, y=y(value) + 4, class_="tick end"))
-    for value, text in x_ticks:
-        if text:
-            marks.append(el("text", text, x=x(value), y=y.start + 17, class_="tick middle"))
-    return join(*marks)
-
-
-def _band(x: Axis, y: Axis, band: Sequence[tuple[float, float, float]]) -> Html | None:
-    if not band:
-        return None
-    above = [f"{x(at)},{y(high)}" for at, _, high in band]
-    below = [f"{x(at)},{y(low)}" for at, low, _ in reversed(band)]
-    return el("polygon", points=" ".join(above + below), class_="band")
-
-
-def _line(x: Axis, y: Axis, line: Line) -> Html:
-    drawn = [(x(a), y(b)) for a, b in line.points if math.isfinite(b)]
-    path = el("polyline", points=" ".join(f"{a},{b}" for a, b in drawn))
-    whiskers = [
-        el("line", x1=x(a), x2=x(a), y1=y(b - error), y2=y(b + error), class_="whisker")
+def _drawn(x: Axis, y: Axis, line: Line) -> Drawn:
+    points = tuple((x(a), y(b)) for a, b in line.points if math.isfinite(b))
+    whiskers = tuple(
+        (x(a), y(b - error), y(b + error))
         for (a, b), error in zip(line.points, line.errors, strict=False)
         if math.isfinite(b) and math.isfinite(error) and error > 0
-    ]
-    dots = [el("circle", cx=a, cy=b, r=3) for a, b in drawn] if line.errors or len(drawn) == 1 else []
-    return el("g", path, *whiskers, *dots, class_=line.css, style=_share(line))
+    )
+    return Drawn(line, points, whiskers, marked=bool(line.errors) or len(points) == 1)
 
 
-def _share(line: Line) -> str | None:
-    return f"--share:{line.share:.2f}" if line.share < 1 else None
-
-
-def _end_labels(x: Axis, y: Axis, lines: Sequence[Line]) -> Html:
-    """Each line's name beside its last point, moved apart where they would overlap, and tied to the line."""
+def _labels(x: Axis, y: Axis, lines: Sequence[Line]) -> list[Label]:
+    """Each line's name beside its last point, moved apart where they would overlap."""
     ending = [line for line in lines if line.label and line.points and math.isfinite(line.points[-1][1])]
-    ends = [y(line.points[-1][1]) for line in ending]
-    marks: list[Html] = []
-    for line, end, place in zip(ending, ends, spread(ends, LABEL_HEIGHT, y.end, y.start), strict=True):
-        start = x(line.points[-1][0])
-        tie = el("polyline", points=f"{start + 3},{end} {x.end + 12},{place}", class_="tie")
-        marks.append(
-            el("g", tie, el("text", line.label, x=x.end + 16, y=place + 4), class_=line.css, style=_share(line))
-        )
-    return join(*marks)
+    ends = [(x(line.points[-1][0]), y(line.points[-1][1])) for line in ending]
+    places = spread([end for _, end in ends], LABEL_HEIGHT, y.end, y.start)
+    return [Label(*each) for each in zip(ending, ends, places, strict=True)]
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.catalog.report.markup import words
+from pipeline.catalog.templates import words
 from pipeline.metrics.effects import best_strengths, largest_control
 from schemas.catalog import Catalog
 
 Row = dict[str, Any]  # of schemas.directions
+Edit = tuple[str, int]  # a direction, or "unedited", and the index of a strength
 
 LARGE = 1.0  # standard deviations: an effect that anyone can see
 
@@ -29,13 +30,17 @@ class Measured:
     by_others: pd.DataFrame  # the same, by the other judges
     controls: pd.DataFrame  # by the first judge, of the random directions that these were compared with
     preservation: pd.DataFrame  # of schemas.preservation: of these, those random ones, and the unedited samples
-    images: dict[
-        tuple[str, float], list[bytes]
-    ]  # (direction, strength) -> PNGs, one a held-out sample; ("unedited", 0.0)
+    images: dict[Edit, list[bytes]]  # thumbnails, one a held-out sample
 
     @cached_property
     def names(self) -> frozenset[str]:
         return frozenset(self.effects.loc[~self.effects["control"], "direction"])
+
+    @cached_property
+    def ends(self) -> tuple[int, ...]:
+        """The indices of the lowest and the highest strength."""
+        in_order = sorted(range(len(self.strengths)), key=lambda index: self.strengths[index])
+        return tuple(dict.fromkeys((in_order[0], in_order[-1])))
 
 
 @dataclass(frozen=True)
@@ -83,16 +88,17 @@ class Findings:
     """A catalog, its directions, what was measured of them, and a few samples."""
 
     catalog: Catalog
-    folder: str  # of the catalog, in its store
     directions: list[Row]
     measured: list[Measured]
-    samples: list[bytes]  # PNGs
+    samples: list[bytes]  # thumbnails
     transfer: pd.DataFrame | None = None  # of schemas.transfer
     locality: pd.DataFrame | None = None  # of schemas.locality
     learning_curve: pd.DataFrame | None = None  # of schemas.learning_curve
     profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
-    origins: dict[tuple[str, float], bytes] = field(default_factory=dict)  # (direction, strength) -> PNG of the sample
-    # that it was found on; at 0.0 unedited, with the region outlined
+    origins: dict[Edit, bytes] = field(
+        default_factory=dict
+    )  # thumbnails of the sample that a direction was found on, with the
+    # region outlined where it is not edited
 
     @property
     def supervised(self) -> list[Row]:
@@ -107,11 +113,11 @@ class Findings:
         """Those found in single images."""
         return [row for row in self.directions if row["mask"] is not None]
 
-    def transferred(self, name: str, gamma: float, attribute: str) -> tuple[float, float]:
+    def transferred(self, edit: Edit, attribute: str) -> tuple[float, float]:
         """Of an edit: its effect on the sample that the direction was found on, and the share of others that go the same way."""
         if self.transfer is None:
             return float("nan"), float("nan")
-        of_it = self.transfer[(self.transfer["direction"] == name) & (self.transfer["strength"] == gamma)]
+        of_it = of_edit(self.transfer, edit)
         rows = of_it[of_it["attribute"] == attribute]
         return (
             (float(rows["own"].iloc[0]), float(rows["same_way"].iloc[0])) if len(rows) else (float("nan"), float("nan"))
@@ -132,22 +138,19 @@ class Findings:
     @property
     def features(self) -> str | None:
         """What identity was measured by."""
-        embedders = (stage["settings"].get("embedder") for stage in self.catalog.stages if stage["stage"] == "embed")
-        return next((words(str(each["is"])) for each in embedders if each), None)
+        return next((each.embedder for each in self.catalog.evaluations if each.embedder), None)
 
-    def preserved(self, name: str, gamma: float) -> pd.Series | None:
+    def preserved(self, edit: Edit) -> pd.Series | None:
         """The row of schemas.preservation of an edit."""
-        measured = self.evaluation(name)
+        measured = self.evaluation(edit[0])
         if measured is None:
             return None
-        of_it = measured.preservation[measured.preservation["direction"] == name]
-        rows = of_it[of_it["strength"] == gamma]
+        rows = of_edit(measured.preservation, edit)
         return rows.iloc[0] if len(rows) else None
 
-    def pale(self, name: str, gamma: float) -> frozenset[int]:
+    def pale(self, edit: Edit) -> frozenset[int]:
         """Of `attributes`, those whose effect is not significant."""
-        own = self.effects([name])
-        own = own[own["strength"] == gamma]
+        own = of_edit(self.effects([edit[0]]), edit)
         not_significant = {
             a for a, significant in zip(own["attribute"], own["significant"], strict=True) if significant is False
         }
@@ -158,11 +161,11 @@ class Findings:
         """Those that the change of images was measured in."""
         return [] if self.locality is None else list(self.locality["region"].unique())
 
-    def local(self, name: str, gamma: float, region: str) -> float:
+    def local(self, edit: Edit, region: str) -> float:
         """Squared change per area, inside a region over outside."""
         if self.locality is None:
             return float("nan")
-        of_it = self.locality[(self.locality["direction"] == name) & (self.locality["strength"] == gamma)]
+        of_it = of_edit(self.locality, edit)
         rows = of_it[of_it["region"] == region]
         return float(rows["ratio"].iloc[0]) if len(rows) else float("nan")
 
@@ -191,7 +194,7 @@ class Findings:
         return (
             pd.concat(parts)
             if parts
-            else pd.DataFrame(columns=["direction", "strength", "attribute", "effect", "control"])
+            else pd.DataFrame(columns=["direction", "strength_index", "strength", "attribute", "effect", "control"])
         )
 
     def largest_control(self, names: Iterable[str]) -> pd.Series | None:
@@ -212,13 +215,28 @@ class Findings:
         targets = {name: attribute for name, attribute in judged.items() if self.evaluation(name)}
         if targets:
             return Group(method, projected, rows, best_strengths(self.effects(list(targets)), targets))
-        columns = ["strength", "target", "on_target", "off_target", "ratio", "clean"]
+        columns = ["strength_index", "strength", "target", "on_target", "off_target", "ratio", "clean"]
         return Group(method, projected, rows, pd.DataFrame(columns=columns).astype({"clean": bool}))
 
     def other_side(self, group: Group) -> Group | None:
         """The same estimator on the other side of disentangling."""
         same = [other for other in self.groups if other.method == group.method]
         return next((other for other in same if other.disentangled != group.disentangled), None)
+
+
+def of_edit(table: pd.DataFrame, edit: Edit) -> pd.DataFrame:
+    """The rows of a table that are of an edit."""
+    name, index = edit
+    return table[(table["direction"] == name) & (table["strength_index"] == index)]
+
+
+def title(row: Row) -> str:
+    """What a direction is called, from how it was made."""
+    if row["attribute"] is not None:
+        return ", ".join([words(row["attribute"]), words(row["method"]), *filter(None, [_projected(row)])])
+    if row["mask"] is None:
+        return f"component {row['component']}, {words(row['method'])}"
+    return f"{words(row['mask'])} {row['component']}, {words(row['method'])}"
 
 
 def _projected(row: Row) -> str | None:

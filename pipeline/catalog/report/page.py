@@ -1,56 +1,49 @@
-"""The page: its sections in order, and the style sheet. It asks for nothing: no script, no font, no request."""
+"""The page: its sections in order. It asks for nothing: no script, no font, no request.
 
-from pathlib import Path
+A section is a file of facts here, a template of the same name, and a line of `SECTIONS`.
+"""
 
 from pipeline.catalog.report import (
     components,
-    edits,
+    directions,
+    effects,
     jacobian,
     judges,
     learning_curve,
-    matrices,
     overview,
     preservation,
+    ranked,
+    samples,
     settings,
     stability,
-    steps,
-    unsupervised,
+    timesteps,
 )
-from pipeline.catalog.report.findings import Findings
-from pipeline.catalog.report.markup import Html, el, join
+from pipeline.catalog.report.findings import LARGE, Findings
+from pipeline.catalog.templates import render
 
-STYLE = Path(__file__).with_name("style.css")
+SECTIONS = {  # by name, which is also the anchor, with hyphens; a section without facts is left out
+    "samples": ("Samples", samples.facts),
+    "directions": ("Directions", directions.facts),
+    "effects": ("Effects", effects.facts),
+    "judges": ("By other judges", judges.facts),
+    "preservation": ("What is left alone", preservation.facts),
+    "ranked": ("Unsupervised directions, ranked", ranked.facts),
+    "components": ("Principal components", components.facts),
+    "jacobian": ("Directions of single images", jacobian.facts),
+    "learning_curve": ("Learning curves: how many samples", learning_curve.facts),
+    "timesteps": ("By timestep", timesteps.facts),
+    "stability": ("Stability of the directions", stability.facts),
+    "settings": ("Settings and files", settings.facts),
+}
 
 
 def page(findings: Findings) -> str:
     """The whole report as HTML. Same findings, same text."""
-    sections = [
-        ("samples", "Samples", overview.gallery(findings)),
-        ("directions", "Directions", edits.section(findings)),
-        ("effects", "Effects", matrices.section(findings)),
-        ("judges", "By other judges", judges.section(findings)),
-        ("preservation", "What is left alone", preservation.section(findings)),
-        ("ranked", "Unsupervised directions, ranked", unsupervised.section(findings)),
-        ("components", "Principal components", components.section(findings)),
-        ("jacobian", "Directions of single images", jacobian.section(findings)),
-        ("learning-curve", "Learning curves: how many samples", learning_curve.section(findings)),
-        ("timesteps", "By timestep", steps.section(findings)),
-        ("stability", "Stability of the directions", stability.section(findings)),
-        ("settings", "Settings and files", settings.section(findings)),
-    ]
-    present = [(anchor, title, body) for anchor, title, body in sections if body]
-    head = el(
-        "head",
-        el("meta", charset="utf-8"),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", name="color-scheme", content="light dark"),
-        el("title", f"Directions of {findings.catalog.model.name}"),
-        el("style", Html(STYLE.read_text())),
+    sections = [(name, title, facts(findings)) for name, (title, facts) in SECTIONS.items()]
+    return render(
+        "page.html.j2",
+        catalog=findings.catalog,
+        large=LARGE,
+        overview=overview.facts(findings),
+        sections=[section for section in sections if section[2] is not None],
     )
-    main = el(
-        "main",
-        overview.header(findings),
-        el("nav", *(el("a", title, href=f"#{anchor}") for anchor, title, _ in present)),
-        join(*(el("section", el("h2", title), body, id=anchor) for anchor, title, body in present)),
-    )
-    return "<!doctype html>\n" + el("html", head, el("body", main), lang="en") + "\n"

@@ -1,7 +1,5 @@
 """From a catalog's folder to what the page shows."""
 
-from typing import Any
-
 import pandas as pd
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
@@ -17,7 +15,6 @@ def findings(catalog: DirectionCatalog) -> Findings:
     own = images[images["of"] == OWN]
     return Findings(
         catalog=about,
-        folder="",
         directions=catalog.arrow("directions.parquet").to_pylist(),
         measured=[_measured(catalog, index, effects, preserved, images) for index in range(len(about.evaluations))],
         samples=_jpegs(images[images["of"] == SAMPLE]),
@@ -25,7 +22,10 @@ def findings(catalog: DirectionCatalog) -> Findings:
         locality=catalog.optional("locality.parquet"),
         learning_curve=catalog.optional("learning_curve.parquet"),
         profiles={row["direction"]: row for row in catalog.arrow("profiles.parquet").to_pylist()},
-        origins={_edit(row): row["image"]["bytes"] for row in own.to_dict("records")},
+        origins={
+            (name, int(index)): cell["bytes"]
+            for name, index, cell in zip(own["direction"], own["strength_index"], own["image"], strict=True)
+        },
     )
 
 
@@ -50,12 +50,11 @@ def _measured(
         by_others=mine[mine["judge"] != judge],
         controls=controls,
         preservation=preserved[(preserved["evaluation"] == index) | preserved["control"]],
-        images={edit: _jpegs(rows) for edit, rows in shown.groupby(["direction", "strength_index"], sort=False)},
+        images={
+            (str(name), int(index)): _jpegs(rows)
+            for (name, index), rows in shown.groupby(["direction", "strength_index"], sort=False)
+        },
     )
-
-
-def _edit(row: dict[str, Any]) -> tuple[str, int]:
-    return row["direction"], int(row["strength_index"])
 
 
 def _jpegs(rows: pd.DataFrame) -> list[bytes]:

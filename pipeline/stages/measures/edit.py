@@ -27,11 +27,10 @@ from pipeline.stages.finders.finder import names_of, read_rows
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.sources.sample_ids import MOST_HELD_OUT, SEEDS, held_out
 from pipeline.stages.sources.source import Source
-from schemas.edits import EDITS
+from schemas.edits import EDITS, UNEDITED
 from schemas.samples import IMAGE
 
 BATCHES = 2  # in a part
-UNEDITED = -1  # the strength_index of what is not edited
 
 
 class Row(NamedTuple):

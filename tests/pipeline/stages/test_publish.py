@@ -13,12 +13,11 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from pipeline.catalog.card import card
 from pipeline.errors import UserError
 from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.publish import _direction
-from schemas.catalog import SCHEMA_FILE, Catalog, Direction, Evaluation
-from tests.pipeline.planted_models import conditional_unet, kl_model, save, vq_model
+from schemas.catalog import SCHEMA_FILE, Catalog
+from schemas.published import CATALOG_FILES
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +59,10 @@ def test_the_sums_hold_for_every_file(folder):
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == expected
 
 
+def test_a_catalog_with_everything_has_the_files_that_are_listed(folder):
+    assert sorted(path.name for path in folder.iterdir()) == sorted(file.name for file in CATALOG_FILES)
+
+
 def test_nothing_is_pickled(folder):
     assert {path.suffix for path in folder.iterdir()} == {".json", ".safetensors", ".parquet", ".md", ""}
 
@@ -76,33 +79,6 @@ def test_the_lines_on_the_card_apply_a_direction(folder, flow, monkeypatch):
     assert edited["images"].shape == plain["images"].shape == (4, 3, 16, 16)
     assert edited["gamma"] != plain["gamma"] == 0
     assert (edited["x_t"] - plain["x_t"]).abs().max() > 1e-4
-
-
-@pytest.mark.parametrize("capture", ["after", "before", "middle"])
-@pytest.mark.parametrize("kind", ["VQModel", "AutoencoderKL"])
-def test_the_lines_on_the_card_apply_a_direction_of_a_latent_conditional_model(
-    folder, tmp_path, monkeypatch, capture, kind
-):
-    """Another model in the catalog's place: h has the same shape at all its capture points."""
-    unet = conditional_unet(sample_size=16, cross_attention_dim=8)
-    autoencoder = vq_model(latent_channels=3) if kind == "VQModel" else kl_model(latent_channels=3)
-    save(tmp_path, unet=unet, **{"vqvae" if kind == "VQModel" else "vae": autoencoder})
-
-    catalog = Catalog.model_validate_json((folder / "catalog.json").read_text())
-    model = catalog.model.model_copy(
-        update={
-            "unet": {**unet.config, "_class_name": "UNet2DConditionModel"},
-            "autoencoder": {**autoencoder.config, "_class_name": kind},
-        }
-    )
-    changed = catalog.model_copy(update={"model": model, "capture": capture})
-    effects = pd.read_parquet(folder / "effects.parquet")
-    text = card(changed, effects, effects[effects["control"]])
-    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    monkeypatch.chdir(folder)
-    made = {}
-    exec(code.replace("path/to/model", str(tmp_path)), made)
-    assert made["images"].shape == (4, 3, 32, 32)
 
 
 def test_the_committed_schema_is_the_one_of_the_code():
@@ -167,81 +143,6 @@ def test_thumbnails_are_what_was_edited(folder, flow, store):
     own = shown[shown["of"] == "own"]
     assert set(own["direction"]) == set(flow.catalog.transfers[0].edit.names)
     assert sorted(set(own["strength_index"])) == [-1, 0, 1]
-
-
-# The card's table
-
-NAMES = {"smile/ridge": "smile", "age/ridge": "age"}
-
-
-def planted_card(folder, judged=("smile", "age"), controls=(0.1,), n=(28, 7), allowed=(), **known) -> str:
-    """Each direction moves its own attribute by 1.5, measured on n samples, and the others by 0.2."""
-    found = Catalog.model_validate_json((folder / "catalog.json").read_text())
-    about = {"method": "ridge", "norm": 1.0, "parents": None, **known}
-    directions = [Direction(name=name, attribute=attribute, **about) for name, attribute in NAMES.items()]
-    evaluation = Evaluation(
-        judges=["judge"], allowed=list(allowed), directions=list(NAMES), strengths=[1.0], n=28, controls=1
-    )
-    rows = [
-        (name, False, each, 1.5 if each == own else 0.2, count)
-        for (name, own), count in zip(NAMES.items(), n, strict=True)
-        for each in judged
-    ]
-    rows += [(f"random-{i}", True, each, effect, 56) for i, effect in enumerate(controls) for each in judged]
-    rows += [("elsewhere", True, each, 0.9, 7) for each in judged]
-    table = pd.DataFrame(rows, columns=["direction", "control", "attribute", "effect", "n"])
-    effects = table.assign(judge="judge", strength_index=0, strength=1.0)
-    changed = found.model_copy(update={"directions": directions, "evaluations": [evaluation]})
-    return card(changed, effects, effects[effects["direction"].str.startswith("random")])
-
-
-def test_the_card_compares_with_the_random_directions_of_what_it_shows(folder):
-    assert "random directions of the same norms, at any strength: 0.30." in planted_card(folder, controls=(0.1, -0.3))
-    alone = planted_card(folder, controls=())
-    assert "No random directions were measured beside these." in alone and "nan" not in alone
-
-
-def test_the_card_says_on_how_many_samples_each_effect_was_measured(folder):
-    text = planted_card(folder)
-    assert "| direction | strength per SD | n | strength | age | smile |" in text
-    assert "| `smile/ridge` | – | 28 | +1 | +0.20 | **+1.50** |" in text
-    assert "| `age/ridge` | – | 7 | +1 | **+1.50** | +0.20 |" in text
-
-
-def test_the_card_leaves_out_what_its_judge_does_not_score_and_says_so(folder):
-    text = planted_card(folder, judged=("smile", "hat"))
-    assert "`smile/ridge`" in text and "| `age/ridge`" not in text
-    assert "what `judge` does not score were measured on other attributes only: age." in text
-    assert "does not score" not in planted_card(folder)
-    nothing = planted_card(folder, judged=("hat",))
-    assert "Nothing supervised was measured." in nothing and "attributes only: smile, age." in nothing
-
-
-def test_the_card_says_whether_its_judge_labelled_what_directions_are_fitted_on(folder):
-    assert "`judge`, which labelled nothing that directions are fitted on" in planted_card(folder)
-    allowed = planted_card(folder, allowed=("judge",))
-    assert "labelled nothing" not in allowed
-    assert "`judge`, which was allowed to judge directions that are fitted on its own labels" in allowed
-
-
-@pytest.mark.parametrize(
-    "known, cell, notes",
-    [
-        ({"strength_per_sd": 0.5, "strength_in_range": True, "verified": True}, "0.5", ""),
-        ({"strength_per_sd": 0.5, "strength_in_range": False, "verified": True}, "0.5 †", "†"),
-        ({"strength_per_sd": 0.5, "strength_in_range": True, "verified": False}, "0.5 ‡", "‡"),
-        ({"strength_per_sd": 0.5, "strength_in_range": False, "verified": False}, "0.5 † ‡", "†‡"),
-        ({"strength_per_sd": 0.5, "strength_in_range": True, "verified": True, "strength_by": "fall"}, "0.5 §", "§"),
-        ({"strength_per_sd": None, "strength_in_range": None, "verified": True}, "–", ""),
-    ],
-)
-def test_the_card_marks_strengths_that_are_beyond_the_valid_range_or_unverified(folder, known, cell, notes):
-    text = planted_card(folder, **known)
-    assert f"| `smile/ridge` | {cell} | 28 |" in text
-    said = [note in text for note in ("\n† Images", "\n‡ Not verified", "\n§ By the fall")]
-    assert said == [mark in notes for mark in "†‡§"]
-    falls = "the target falls by about one standard deviation at\ngamma = -1" in text
-    assert falls == ("§" in notes)
 
 
 def test_who_was_allowed_to_judge_is_recorded(flow):

@@ -1,0 +1,82 @@
+"""The templates of the card and the report, and the filters by which they write numbers, names and pictures."""
+
+import base64
+import json
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+HERE = Path(__file__).parent
+NO_NUMBER = "–"
+
+Facts = dict[str, Any]  # what a template is filled with
+
+
+def render(template: str, **facts: Any) -> str:
+    """Return the text of a template. What an HTML template is given is escaped; what is not there is an error."""
+    return _environment().get_template(template).render(facts)
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """+1.50 or −1.50, with a true minus; a dash where there is no number."""
+    if not _finite(value):
+        return NO_NUMBER
+    text = f"{value:+.{digits}f}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
+
+
+def amount(value: float | None, digits: int = 2) -> str:
+    """1.50: a size, which has no sign; a dash where there is no number."""
+    return f"{value:.{digits}f}" if _finite(value) else NO_NUMBER
+
+
+def percent(share: float | None) -> str:
+    """62%; a dash where there is no number."""
+    return f"{share:.0%}" if _finite(share) else NO_NUMBER
+
+
+def strength(value: float) -> str:
+    """+2, −0.5."""
+    return f"{value:+g}".replace("-", "−")
+
+
+def times(ratio: float | None) -> str:
+    """A ratio of effects: 3.2×."""
+    return f"{ratio:.1f}×".replace("-", "−") if _finite(ratio) else NO_NUMBER
+
+
+def words(name: str) -> str:
+    """`open_door`, `mean-difference` -> open door, mean difference."""
+    return name.replace("_", " ").replace("-", " ")
+
+
+def indented(value: Any) -> str:
+    """JSON that can be read."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def data_uri(jpeg: bytes) -> str:
+    """A thumbnail inside a data URI."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([HERE, HERE / "report" / "templates"]),
+        autoescape=select_autoescape(["html.j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    written = (signed, amount, percent, strength, times, words, indented, data_uri, repr)
+    environment.filters |= {each.__name__: each for each in written}
+    return environment

@@ -1,0 +1,264 @@
+"""Findings whose every figure is planted: what the tests of the page and of the card are made from. No flow is run."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from pipeline.catalog.report.findings import Findings, Measured
+from pipeline.catalog.report.page import page
+from schemas.catalog import Catalog, Direction, Evaluation, ModelCard, Sampling
+from schemas.directions import DIRECTIONS
+from schemas.edits import UNEDITED
+from schemas.profiles import PROFILES
+from tests.parsed import Element, parse
+from tests.pipeline.planted_effects import indexed
+
+T = 4
+NASTY = 'a<b & "c"'  # an attribute that is markup if it is not escaped
+LEARNING_CURVE = pd.DataFrame(
+    [(name, space, n, n / 32) for name in ("smile", "age") for space in ("h", "x_T") for n in (2, 4, 8)],
+    columns=["attribute", "space", "n", "to_truth"],
+)
+
+Effect = Callable[[dict, float, str], float]  # of a direction at a strength on an attribute
+Picture = Callable[[str, float, int], bytes]  # of a direction at a strength, the i-th sample
+
+
+def document(findings: Findings) -> Element:
+    return parse(page(findings))
+
+
+def section(findings: Findings, name: str) -> Element:
+    """The section of the page with that anchor."""
+    return document(findings).one("section", id=name)
+
+
+def captioned(part: Element, caption: str) -> dict[str, dict[str, Element]]:
+    """The table with that caption, its cells by row and column."""
+    [found] = [table for table in part.all("table") if table.all("caption") and table.one("caption").text == caption]
+    return found.table()
+
+
+def jpeg(shade: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), (shade % 256, 90, 120)).save(buffer, "jpeg")
+    return buffer.getvalue()
+
+
+def shaded(name: str, gamma: float, i: int) -> bytes:
+    return jpeg(3 * len(name) + i + int(10 * gamma))
+
+
+# Directions
+
+
+def direction(name: str, method: str, **known: object) -> dict:
+    row = {**dict.fromkeys(DIRECTIONS.names), "name": name, "method": method, "n": 50, "norm": 2.0, "stage": "s-0"}
+    return {**row, "norm_by_step": [1.0] * T, **known}
+
+
+def supervised(attribute: str, method: str, disentangled: bool = False, **known: object) -> dict:
+    name = f"{attribute}/{method}"
+    about = {"attribute": attribute, "annotator": "labels", "n_positive": 9, "n_negative": 9}
+    about |= {"threshold_positive": 1.5, "threshold_negative": -1.5}
+    if method == "ridge":
+        about["auc_by_step"] = [0.6, 0.7, 0.8, 0.9]
+    if disentangled:
+        about |= {"parents": [name, "other"], "norm_kept": 0.9}
+    return direction(f"{name}/disentangled" if disentangled else name, method, **about | known)
+
+
+def component(j: int) -> dict:
+    name = f"component-{j}/principal-components"
+    return direction(name, "principal-components", component=j, explained_variance_ratio=[0.3 / (j + 1)] * T)
+
+
+def single(region: str, i: int, **known: object) -> dict:
+    """Found in a single image."""
+    about = {"sample_id": 7, "step": 2, "singular_value": 0.5, "residual": 1e-4, "found": 12}
+    return direction(f"{region}-{i}/jacobian", "jacobian", component=i, mask=region, **about | known)
+
+
+def profile(row: dict, rank: int | None) -> dict:
+    known = {"label": f"{row['attribute'] or 'age'} +1.4", "target": row["attribute"] or "age", "rank": rank}
+    near = {"nearest": "smile/ridge", "nearest_cosine": -0.7, "nearest_cosine_by_step": [-0.9] * T, "duplicate": True}
+    numbers = {
+        "strength_per_sd": 0.71,
+        "verified": True,
+        "strength_in_range": True,
+        "valid_low": -2.0,
+        "valid_high": 1.0,
+        "usefulness": 1.3,
+        "on_target": 1.4,
+        "monotonicity": 0.9,
+    }
+    return {**dict.fromkeys(PROFILES.names), "direction": row["name"], **known, **numbers, **(near if rank else {})}
+
+
+# What was measured of them
+
+
+def clean_when_disentangled(row: dict, gamma: float, attribute: str) -> float:
+    """On target, 1.2 a unit of strength; off target 0.1 if disentangled and else 0.8."""
+    if row["attribute"] is None:
+        return 0.7 * gamma if attribute == "age" else 0.05 * gamma
+    return gamma * (1.2 if attribute == row["attribute"] else 0.1 if row["parents"] else 0.8)
+
+
+def measured(
+    rows: list[dict],
+    attributes: list[str],
+    strengths: tuple[float, ...],
+    effect: Effect = clean_when_disentangled,
+    image: Picture = shaded,
+    n: int = 2,
+    control: float = 0.1,
+) -> Measured:
+    """Effects as `effect` plants them, significant above 0.35, and a random direction whose effects are all `control`.
+
+    A second judge knows the same effects on the first attribute, which it calls mouth_width.
+    """
+    table = []
+    for gamma in strengths:
+        for attribute in attributes:
+            table += [(row["name"], False, gamma, attribute, effect(row, gamma, attribute)) for row in rows]
+            table.append((f"control-{control}", True, gamma, attribute, control))
+    frame = indexed(pd.DataFrame(table, columns=["direction", "control", "strength", "attribute", "effect"]))
+    significant = (frame["effect"].abs() > 0.35).astype(object).where(~frame["control"], None)
+    frame = frame.assign(judge="judge", std=0.4, n=n, raw=frame["effect"], control_limit=0.35, significant=significant)
+    other = frame[frame["attribute"].isin(attributes[:1])].assign(judge="second", attribute="mouth_width")
+    edits = [(row["name"], index, gamma) for row in rows for index, gamma in enumerate(sorted(strengths))]
+    edits.append(("unedited", UNEDITED, 0.0))
+    images = {(name, index): [image(name, gamma, i) for i in range(n)] for name, index, gamma in edits}
+    kept = preserved(rows, strengths, control)
+    return Measured(
+        ("judge", "second"), tuple(sorted(strengths)), n, 1, frame, other, frame[frame["control"]], kept, images
+    )
+
+
+def preserved(rows: list[dict], strengths: tuple[float, ...], control: float) -> pd.DataFrame:
+    """Clipped is a share of 0, but with a random direction, where it is `control`."""
+    edits = [
+        ("unedited", False, 0.0),
+        (f"control-{control}", True, 1.0),
+        *((row["name"], False, gamma) for row in rows for gamma in strengths),
+    ]
+    table = indexed(pd.DataFrame(edits, columns=["direction", "control", "strength"]))
+    figures = {"identity": 0.87, "ms_ssim": 0.93, "change_outside": 4.2, "background_shift": 3.1, "precision": 0.64}
+    return table.assign(n=2, presence=np.nan, realistic=True, clipped=control * table["control"], **figures)
+
+
+# All of it
+
+
+def catalog_of(rows: list[dict], **known: object) -> Catalog:
+    timesteps = np.linspace(999, 49, T).astype(int).tolist()
+    unet = {"in_channels": 3, "sample_size": 16}
+    about = {
+        "model": ModelCard(name="a model", revision=None, weights_sha256="ab" * 32, unet=unet, scheduler={}),
+        "sampling": Sampling(steps=T, timesteps=timesteps, eta=1.0, clip=False, seed=0, n=50),
+        "capture": "after",
+        "h_shape": (8, 2, 2),
+        "directions": [Direction(**{key: row[key] for key in Direction.model_fields if key in row}) for row in rows],
+        "evaluations": [
+            Evaluation(
+                judges=["judge", "second"],
+                directions=[row["name"] for row in rows],
+                strengths=[1.0],
+                n=2,
+                controls=1,
+                embedder="some features",
+            )
+        ],
+        "stages": [
+            {"stage": "sample", "version": 1, "fingerprint": "f00", "settings": {"unet": '{"layers": 2}', "top": NASTY}}
+        ],
+    }
+    return Catalog(**about | known)
+
+
+def planted(
+    wanted: tuple[str, ...] = ("smile", "age"),
+    judged: tuple[str, ...] = ("skin", "age", "smile"),
+    strengths: tuple[float, ...] = (-2.0, -1.0, 1.0, 2.0),
+    disentangle: bool = True,
+    components: int = 2,
+    effect: Effect = clean_when_disentangled,
+    image: Picture = shaded,
+    n: int = 2,
+) -> Findings:
+    """Mean differences and ridge classifiers, compared with 0.1; components, at the ends of the strengths, with 0.9."""
+    kinds = [(method, after) for after in (False, True)[: 1 + disentangle] for method in ("mean-difference", "ridge")]
+    rows = [supervised(attribute, *kind) for kind in kinds for attribute in wanted]
+    unsupervised = [component(j) for j in range(components)]
+    ends = tuple(dict.fromkeys((min(strengths), max(strengths))))
+    evaluations = [(rows, strengths, 0.1), (unsupervised, ends, 0.9)]
+    profiles = [*((row, None) for row in rows), *((row, rank) for rank, row in enumerate(unsupervised, 1))]
+    return Findings(
+        catalog=catalog_of(rows + unsupervised),
+        directions=rows + unsupervised,
+        measured=[measured(each, list(judged), at, effect, image, n, by) for each, at, by in evaluations if each],
+        samples=[image("unedited", 0.0, i) for i in range(8)],
+        learning_curve=LEARNING_CURVE,
+        profiles={row["name"]: profile(row, rank) for row, rank in profiles},
+    )
+
+
+def with_profiles(**known: object) -> Findings:
+    found = planted()
+    return replace(found, profiles={name: {**row, **known} for name, row in found.profiles.items()})
+
+
+def with_catalog(**known: object) -> Findings:
+    found = planted()
+    return replace(found, catalog=found.catalog.model_copy(update=known))
+
+
+def with_sampling(**known: object) -> Findings:
+    return with_catalog(sampling=planted().catalog.sampling.model_copy(update=known))
+
+
+def another_way(way: str, **known: object) -> Findings:
+    """With the ridge classifiers disentangled in another way too, and measured like the others."""
+    found = planted(components=0)
+    rows = [{**supervised(name, "ridge", True), "name": f"{name}/ridge/{way}", **known} for name in ("smile", "age")]
+    every = found.directions + rows
+    return replace(found, directions=every, measured=[measured(every, found.attributes, found.measured[0].strengths)])
+
+
+def of_single_images() -> Findings:
+    """Two found on a sample and a mean; mouth-0 moves smile by 2.5 at +4."""
+    mean = {"sample_id": None, "step": None, "singular_value": None, "residual": None, "found": None, "share": 0.62}
+    rows = [single("image", 0), single("mouth", 0), single("mouth", 1, **mean)]
+
+    def effect(row: dict, gamma: float, attribute: str) -> float:
+        moved = 2.5 if gamma > 0 else -2.0
+        return moved if (row["name"], attribute) == ("mouth-0/jacobian", "smile") else 0.2
+
+    found, judged = planted(), ["skin", "age", "smile"]
+    keys = [(row["name"], gamma) for row in rows[:2] for gamma in (-4.0, 4.0)]
+    transfer = [(*key, attribute, 7, 1.75, 2.5, 0.8) for key in keys for attribute in judged]
+    locality = [(row["name"], gamma, "mouth", 8.3) for row in rows for gamma in (-4.0, 4.0)]
+    ranked = zip((4, 3, 5), rows, strict=True)
+    return replace(
+        found,
+        catalog=catalog_of(found.directions + rows),
+        directions=found.directions + rows,
+        measured=[*found.measured, measured(rows, judged, (-4.0, 4.0), effect, n=5, control=0.6)],
+        profiles=found.profiles | {row["name"]: {**profile(row, rank), "label": "smile +2.5"} for rank, row in ranked},
+        transfer=indexed(
+            pd.DataFrame(
+                transfer, columns=["direction", "strength", "attribute", "sample_id", "own", "others", "same_way"]
+            )
+        ),
+        locality=indexed(pd.DataFrame(locality, columns=["direction", "strength", "region", "ratio"])),
+        origins={
+            (row["name"], index): jpeg(200 + 10 * i + index)
+            for i, row in enumerate(rows[:2])
+            for index in (UNEDITED, 0, 1)
+        },
+    )

@@ -1,0 +1,235 @@
+"""The card says what was planted, and its lines apply a direction with nothing of this project."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel, UNet2DModel, VQModel
+from safetensors.numpy import save_file
+
+from pipeline.catalog.card import card
+from pipeline.catalog.direction_catalog import DirectionCatalog
+from schemas.catalog import Catalog, Evaluation
+from schemas.published import files_of
+from tests.pipeline.catalog.planted_findings import T, catalog_of, component, supervised
+
+NAMES = {"smile/ridge": "smile", "age/ridge": "age"}
+
+
+def planted_catalog(allowed: tuple[str, ...] = (), **known: object) -> Catalog:
+    rows = [supervised(attribute, "ridge", **known) for attribute in NAMES.values()]
+    about = {"judges": ["judge"], "strengths": [-1.0, 2.0], "controls": 1}
+    mine = Evaluation(directions=list(NAMES), allowed=list(allowed), n=28, control=1, **about)
+    control, elsewhere = Evaluation(directions=[], n=56, **about), Evaluation(directions=["component-0"], n=7, **about)
+    return catalog_of(rows, evaluations=[mine, control, elsewhere])
+
+
+def planted_effects(judged=("smile", "age"), controls=(0.1,), n=(28, 7)) -> pd.DataFrame:
+    """Each direction moves its own attribute by 1.5, measured on n samples, and the others by 0.2."""
+    rows = [
+        (name, False, each, 1.5 if each == own else 0.2, count)
+        for (name, own), count in zip(NAMES.items(), n, strict=True)
+        for each in judged
+    ]
+    rows += [(f"random-{i}", True, each, effect, 56) for i, effect in enumerate(controls) for each in judged]
+    rows += [("elsewhere", True, each, 0.9, 7) for each in judged]
+    table = pd.DataFrame(rows, columns=["direction", "control", "attribute", "effect", "n"])
+    evaluation = [1 if name.startswith("random") else 2 if name == "elsewhere" else 0 for name in table["direction"]]
+    return table.assign(judge="judge", evaluation=evaluation, strength_index=1, strength=1.0)
+
+
+def card_of(catalog: Catalog, effects: pd.DataFrame, *more: str) -> str:
+    """The card of a folder with these files, and such other ones as are named."""
+    content = {"catalog.json": catalog.model_dump_json().encode(), "effects.parquet": effects.to_parquet()}
+    return card(DirectionCatalog(content.__getitem__, frozenset({*content, *more})))
+
+
+def planted_card(allowed: tuple[str, ...] = (), known: dict[str, object] | None = None, **measured: object) -> str:
+    return card_of(planted_catalog(allowed, **known or {}), planted_effects(**measured))
+
+
+def table(text: str, first: str) -> dict[str, dict[str, str]]:
+    """The rows of the table with that first heading, by the first cell."""
+    [found] = [block for block in text.split("\n\n") if block.startswith(f"| {first} |")]
+    headings, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in found.splitlines()]
+    return {row[0].strip("`"): dict(zip(headings[1:], row[1:], strict=True)) for row in rows}
+
+
+def code(text: str) -> str:
+    [found] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return found
+
+
+def test_it_names_the_files_of_this_catalog():
+    text = card_of(planted_catalog(), planted_effects(), "locality.parquet")
+    files = {file.name: file.holds for file in files_of(["locality.parquet"])}
+    assert {name: row["holds"] for name, row in table(text, "file").items()} == files
+
+
+def test_it_compares_with_the_random_directions_of_what_it_shows():
+    said = "Largest effect of random directions of the same norms, at any strength: 0.30."
+    assert said in planted_card(controls=(0.1, -0.3)).splitlines()
+    assert "No random directions were measured beside these." in planted_card(controls=()).splitlines()
+
+
+def test_it_has_each_effect_with_the_target_in_bold_and_its_number_of_samples():
+    assert table(planted_card(), "direction") == {
+        "smile/ridge": {"strength per SD": "–", "n": "28", "strength": "+1", "age": "+0.20", "smile": "**+1.50**"},
+        "age/ridge": {"strength per SD": "–", "n": "7", "strength": "+1", "age": "**+1.50**", "smile": "+0.20"},
+    }
+
+
+def test_what_is_not_clean_has_a_star_and_what_is_no_number_a_dash():
+    effects = planted_effects()
+    smile = effects["direction"] == "smile/ridge"
+    unclean = effects.assign(effect=effects["effect"].where(~smile | (effects["attribute"] != "age"), -0.9))
+    rows = table(card_of(planted_catalog(), unclean), "direction")
+    assert (rows["smile/ridge"]["strength"], rows["smile/ridge"]["age"]) == ("+1 *", "-0.90")
+    gap = effects.assign(effect=effects["effect"].where(~smile | (effects["attribute"] != "age")))
+    assert table(card_of(planted_catalog(), gap), "direction")["smile/ridge"]["age"] == "–"
+
+
+def test_what_its_judge_does_not_score_is_left_out_and_said():
+    text = planted_card(judged=("smile", "hat"))
+    assert list(table(text, "direction")) == ["smile/ridge"]
+    unscored = "Directions of what `judge` does not score were measured on other attributes only: "
+    assert f"{unscored}age." in text.splitlines() and unscored not in planted_card()
+    nothing = planted_card(judged=("hat",)).splitlines()
+    assert {"Nothing supervised was measured.", f"{unscored}smile, age."} <= set(nothing)
+
+
+def test_an_attribute_that_is_scored_is_not_said_to_be_unscored():
+    effects = planted_effects()
+    without_age = effects[effects["direction"] != "age/ridge"]
+    text = card_of(planted_catalog(), without_age)
+    assert list(table(text, "direction")) == ["smile/ridge"] and "does not score" not in text
+
+
+def test_without_supervised_directions_nothing_was_measured():
+    catalog = catalog_of([component(0)])
+    effects = planted_effects()
+    text = card_of(catalog, effects)
+    assert "Nothing supervised was measured." in text.splitlines() and "'component-0/principal-components'" in code(
+        text
+    )
+
+
+def test_it_says_whether_its_judge_labelled_what_directions_are_fitted_on():
+    assert "`judge`, which labelled nothing that directions are fitted on." in planted_card()
+    allowed = planted_card(allowed=("judge",))
+    assert "`judge`, which was allowed to judge directions that are fitted on its own labels." in allowed
+    assert "labelled nothing" not in allowed
+
+
+SURE = {"strength_per_sd": 0.5, "strength_in_range": True, "verified": True, "strength_by": "rise"}
+
+
+@pytest.mark.parametrize(
+    "known, cell",
+    [
+        ({}, "0.5"),
+        ({"strength_in_range": False}, "0.5 †"),
+        ({"verified": False}, "0.5 ‡"),
+        ({"strength_in_range": False, "verified": False}, "0.5 † ‡"),
+        ({"strength_by": "fall"}, "0.5 §"),
+        ({"strength_per_sd": None, "strength_in_range": None, "verified": None, "strength_by": None}, "–"),
+    ],
+)
+def test_strengths_are_marked_by_what_is_not_known_of_them_and_the_marks_explained(known, cell):
+    text = planted_card(known=SURE | known)
+    assert table(text, "direction")["smile/ridge"]["strength per SD"] == cell
+    explained = [
+        line[0] for line in text.splitlines() if line.startswith(("† Images", "‡ Not verified", "§ By the fall"))
+    ]
+    assert explained == cell.split()[1:]
+
+
+@pytest.mark.parametrize("by, moves, gamma", [("rise", "rises", 1), ("fall", "falls", -1)])
+def test_the_example_is_at_the_strength_that_was_measured(by, moves, gamma):
+    text = planted_card(known=SURE | {"strength_by": by})
+    assert f"the target {moves} by about one standard deviation at\ngamma = {gamma}, whatever" in text
+    assert f"= 'path/to/model', 'smile/ridge', {gamma}.0, 0.5\n" in code(text)
+
+
+def test_an_uncalibrated_example_is_at_the_largest_strength():
+    text = planted_card()
+    assert "'smile/ridge', 2.0, 1.0\n" in code(text) and "by about one standard deviation at" not in text
+
+
+def test_the_example_is_the_direction_with_least_to_be_said_against_it():
+    rows = [
+        supervised("smile", "ridge", **SURE | {"verified": False}),
+        supervised("age", "ridge", **SURE),
+        supervised("yaw", "ridge", **SURE),
+    ]
+    effects = planted_effects()
+    assert "'path/to/model', 'age/ridge', 1.0, 0.5\n" in code(card_of(catalog_of(rows), effects))
+
+
+# The lines that apply a direction
+
+BLOCKS = {"block_out_channels": (8, 16), "norm_num_groups": 4, "layers_per_block": 1}
+
+
+def saved(folder, unet, autoencoder=None, **known: object) -> str:
+    """The lines of the card for that model, whose folder and whose catalog's vectors are made."""
+    unet.save_pretrained(folder / "unet")
+    DDIMScheduler().save_pretrained(folder / "scheduler")
+    save_file({"smile/ridge": np.ones((T, 16, 8, 8), np.float32)}, folder / "directions.safetensors")
+    about = {"unet": {**unet.config, "_class_name": type(unet).__name__}}
+    if autoencoder is not None:
+        autoencoder.save_pretrained(folder / ("vqvae" if isinstance(autoencoder, VQModel) else "vae"))
+        about["autoencoder"] = {**autoencoder.config, "_class_name": type(autoencoder).__name__}
+    catalog = planted_catalog()
+    model = catalog.model.model_copy(update=about)
+    changed = catalog.model_copy(update={"model": model, "h_shape": (16, 8, 8), **known})
+    effects = planted_effects()
+    return code(card_of(changed, effects)).replace("path/to/model", str(folder))
+
+
+def executed(lines: str) -> dict:
+    made: dict = {}
+    exec(lines, made)
+    return made
+
+
+@pytest.mark.parametrize("capture", ["after", "before", "middle"])
+@pytest.mark.parametrize("kind", [VQModel, AutoencoderKL])
+def test_they_apply_a_direction_of_a_latent_conditional_model(tmp_path, monkeypatch, capture, kind):
+    unet = UNet2DConditionModel(
+        sample_size=16,
+        in_channels=3,
+        out_channels=3,
+        cross_attention_dim=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        **BLOCKS,
+    )
+    types = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
+    autoencoder = kind(latent_channels=3, block_out_channels=(8, 8), norm_num_groups=4, **types)
+    lines = saved(tmp_path, unet, autoencoder, capture=capture)
+    assert "pipeline" not in lines
+    monkeypatch.chdir(tmp_path)
+    edited, plain = executed(lines), executed(lines.replace("'smile/ridge', 2.0,", "'smile/ridge', 0.0,"))
+    assert edited["images"].shape == (4, 3, 32, 32)
+    assert (edited["x_t"] - plain["x_t"]).abs().max() > 1e-4
+
+
+def test_they_take_an_eta_for_each_step_and_a_condition_from_its_file(tmp_path, monkeypatch):
+    types = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}
+    unet = UNet2DModel(sample_size=16, **types, **BLOCKS)
+    sampling = planted_catalog().sampling.model_copy(update={"eta": [0.0, 0.0, 0.0, 1.0]})
+    lines = saved(tmp_path, unet, sampling=sampling)
+    assert "eta=[0.0, 0.0, 0.0, 1.0][step], generator" in lines and "condition" not in lines
+    monkeypatch.chdir(tmp_path)
+    assert executed(lines)["images"].shape == (4, 3, 16, 16)
+
+    model = planted_catalog().model
+    unet_config = {**model.unet, "cross_attention_dim": 8}
+    conditional = model.model_copy(update={"unet": unet_config, "condition_sha256": "ab" * 32})
+    effects = planted_effects()
+    changed = planted_catalog().model_copy(update={"model": conditional})
+    said = code(card_of(changed, effects))
+    assert 'condition = load_file(f"{folder}/condition.safetensors")["encoder_hidden_states"]\n' in said
+    assert "unet(x_t, t, condition.expand(4, -1, -1))" in said
