@@ -32,26 +32,29 @@ class CatalogFile:
 
 
 CATALOG_FILES = (
-    CatalogFile("catalog.json", "the model, the sampling, the directions and every setting behind them"),
+    CatalogFile(
+        "catalog.json",
+        "the model (with the hash of its weights), the sampling, the directions, every setting behind them",
+    ),
     CatalogFile("directions.safetensors", "the vectors by name, float32 [T, C, H, W]"),
     CatalogFile(
         "directions.parquet",
-        "one row a direction: how it was made, from what, n, thresholds, norms, parents",
+        "one row a direction: how it was made, from what, n, thresholds, norms, stability, warnings, parents of projected ones",
         DIRECTIONS,
     ),
     CatalogFile(
         "effects.parquet",
-        "what each direction changes on held-out samples, by each judge, beside random directions of the same norms",
+        "what each direction changes on held-out samples, at each strength, by each judge, beside random directions of its norm",
         pa.schema([EVALUATION, *EFFECTS]),
     ),
     CatalogFile(
         "profiles.parquet",
-        "of each direction what it does in words, its strength per standard deviation, its valid range; ranks",
+        "one row a direction: what it does in words, its strength per standard deviation, its valid range; ranks",
         PROFILES,
     ),
     CatalogFile(
         "preservation.parquet",
-        "what edits leave alone: identity, MS-SSIM, background; and how far images stay the model's own",
+        "what each edit leaves alone: identity, MS-SSIM, background; and whether images still look like the model's own",
         pa.schema([EVALUATION, *PRESERVATION]),
     ),
     CatalogFile("cosines.parquet", "how alike the directions of one attribute are that methods made", COSINES),
@@ -79,6 +82,11 @@ CATALOG_FILES = (
 )
 
 TABLES = {file.name: file.columns for file in CATALOG_FILES if file.columns is not None}
+
+
+def table_of_files(files: Collection[CatalogFile] = CATALOG_FILES) -> str:
+    """Return files and what they hold as a table in Markdown."""
+    return "| file | holds |\n|---|---|\n" + "".join(f"| `{file.name}` | {file.holds} |\n" for file in files)
 
 
 def files_of(found: Collection[str]) -> list[CatalogFile]:

@@ -10,7 +10,7 @@ from pipeline.catalog.doubts import doubts
 from pipeline.catalog.templates import Facts, render
 from pipeline.metrics.effects import best_strengths, largest_control
 from schemas.catalog import CAPTURES, Catalog, Direction
-from schemas.published import files_of
+from schemas.published import files_of, table_of_files
 
 
 def card(catalog: DirectionCatalog) -> str:
@@ -21,7 +21,7 @@ def card(catalog: DirectionCatalog) -> str:
         "card.md.j2",
         catalog=about,
         where=CAPTURES[about.capture],
-        files=files_of(catalog.files),
+        files=table_of_files(files_of(catalog.files)),
         shown=shown,
         gamma=_gamma(about, shown),
         code=_code(about),

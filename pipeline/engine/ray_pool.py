@@ -149,7 +149,7 @@ def crew_sizes(gpus: int, cpus: int, workers: int | None) -> tuple[int, int]:
 
 
 def _works(node: dict[str, Any]) -> bool:
-    """Whether a machine of the cluster takes workers: the head may not."""
+    """Whether a machine of the cluster takes workers: the head node may not."""
     return bool(node["Alive"] and (node["Resources"].get("CPU") or node["Resources"].get("GPU")))
 
 

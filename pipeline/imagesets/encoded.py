@@ -29,7 +29,7 @@ class Encoded:
         return hashlib.sha256(self.name.encode() + b"\0" + self.data).hexdigest()
 
     def check(self) -> None:
-        """Raise UserError unless the head can be read and the image is large enough.
+        """Raise UserError unless the header can be read and the image is large enough.
 
         What is missing further on shows when the image is decoded.
         """

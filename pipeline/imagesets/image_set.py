@@ -1,6 +1,6 @@
 """Find and read sets of real images, whatever kind of files they lie in.
 
-`find` reads every byte once, for the hash, but only the heads of the images; a worker opens the set again and decodes the rows
+`find` reads every byte once, for the hash, but only the headers of the images; a worker opens the set again and decodes the rows
 that it needs. What kinds of files a set may lie in is said by `KINDS`. A kind is a class of the shape of `Kind`: it says which
 files are its own, and cuts them into pieces. To add one, write such a class in a file beside this one and list it in `KINDS`; the
 contract test then covers it.

@@ -32,4 +32,4 @@ def facts(findings: Findings) -> Facts | None:
 def _ranked(row: Row, titles: dict[str, str]) -> Ranked:
     marks = doubts(row["strength_in_range"], row["verified"], row["strength_by"])
     largest = max(row["nearest_cosine_by_step"] or [], key=abs, default=None)
-    return Ranked(row, titles[row["direction"]], titles.get(row["nearest"]), marks, largest)
+    return Ranked(row, titles.get(row["direction"], str(row["direction"])), titles.get(row["nearest"]), marks, largest)

@@ -74,7 +74,7 @@ def projected_row(row: Row, name: str, removed: list[str], projection: Projectio
     if projection.kept < LEAST_KEPT:
         raise UserError(
             f"{row['name']}: only {projection.kept:.1%} is left once the other {len(removed)} directions are projected away.\n"
-            f"Most of it went to {culprits}: to this model they are the same. Leave one of them out with --attributes."
+            f"Most of it went to {culprits}: to this model they are the same. Leave one of them out of `attributes`."
         )
     warnings = list(row["warnings"] or [])
     if projection.kept < LITTLE_KEPT:

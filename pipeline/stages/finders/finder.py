@@ -44,7 +44,7 @@ def check_independent(judges: tuple[Annotator, ...], finder: Stage, allowed: tup
             raise UserError(
                 f"{judge.name!r} annotated the samples that {finder.name} is fitted on, or chosen by, so it cannot judge them.\n"
                 "Choose another judge: one network's blind spots would count as success. To have it judge all the same, "
-                f"allow it by name: --allow-judge {judge.name}."
+                f"allow it by name: `allow_judge` {judge.name}."
             )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.stages.finders.finder import read_rows, write_directions
+from pipeline.fingerprint import fingerprint
+from pipeline.stages.finders.finder import names_of, read_rows, write_directions
 from pipeline.stages.sources.source import Source
 
 Norms = Literal["median", "largest", "each"]
@@ -20,10 +21,11 @@ class RandomDirections(Stage):
     """Gaussian directions, drawn for each step on its own, with the norms of other finders' directions at that step.
 
     "median": all have the median of the others' norms; "largest": those of the longest of the others; "each": they have the norms
-    of one of the others each, in turn. Two such stages share no draw.
+    of one of the others each, in turn. What is drawn follows from the names of the others, so that it stays when these are only made
+    in another way; with other names, or other norms, another draw.
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     sample: Source  # whose T and h they are for
     like: tuple[Stage, ...]  # finders
@@ -49,7 +51,7 @@ class RandomDirections(Stage):
         elif self.norms == "largest":
             norms = norms[[np.argmax([row["norm"] for row in found])]]
         shape = (self.sample.steps, *self.sample.h_shape)
-        own = int(self.fingerprint, 16)
+        own = int(fingerprint(self.norms, [name for finder in self.like for name in names_of(finder)]), 16)
         vectors = {
             name: random_direction(norms[i % len(norms)], shape, (self.seed, own, i))
             for i, name in enumerate(self.names)

@@ -101,7 +101,7 @@ class Supervised(ByStep):
         if 2 * self.n > self.source.n:
             raise UserError(
                 f"{self.n} positives and {self.n} negatives need {2 * self.n} samples, and there will be {self.source.n}.\n"
-                f"Lower --top or {self.source.more}."
+                f"Lower `top` or {self.source.more}."
             )
 
     def _check_thresholds(self) -> None:
@@ -206,7 +206,7 @@ class Supervised(ByStep):
                 check_enough(attribute, values[:, a], thresholds[a])
             selections = self.select(values, thresholds)
         except ValueError as error:
-            raise UserError(f"{error}\nLower --top, {self.source.more}, or choose another annotator.") from error
+            raise UserError(f"{error}\nLower `top`, {self.source.more}, or choose another annotator.") from error
         return Labelled(scores.index.to_numpy()[rows], rows, values, thresholds, selections)
 
     def select(self, scores: np.ndarray, thresholds: np.ndarray) -> tuple[Selection, ...]:

@@ -101,9 +101,3 @@ def test_a_model_in_a_folder_goes_by_the_folders_name():
     for name, title in (("/models/small", "small"), ("google/ddpm", "google/ddpm")):
         heading = top(with_catalog(model=model.model_copy(update={"name": name}))).one("h1").text
         assert heading.endswith(f" of {title}")
-
-
-def test_that_there_is_a_face_is_no_attribute():
-    said = "That there is a face at all counts as no attribute."
-    assert said in top(planted(judged=("smile", "age", "face"))).one("figcaption").text
-    assert said not in top(planted()).one("figcaption").text

@@ -279,7 +279,7 @@ def test_who_labelled_does_not_judge(sample, unedited, supervised, evaluation):
     scored = evaluation.scored
     own = dataclasses.replace(scored, judges=(PlantedAnnotator(),))
     judged = Annotate(sample, (PlantedAnnotator(),))
-    with pytest.raises(UserError, match="(?s)'planted' annotated the samples.*--allow-judge planted"):
+    with pytest.raises(UserError, match="(?s)'planted' annotated the samples.*`allow_judge` planted"):
         Evaluate(own, judged).check()
     Evaluate(own, judged, allowed=("planted",)).check()
     under_another_name = PlantedJudge(weights="annotator")

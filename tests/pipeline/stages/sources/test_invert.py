@@ -230,7 +230,7 @@ def test_settings_that_cannot_work(invert, settings, message):
 
 def test_too_few_images_for_a_direction(invert):
     finder = MeanDifference(Annotate(invert, (annotator("portraits"),)), "portraits", ("smile",), 6)
-    with pytest.raises(UserError, match="need 12 samples, and there will be 10.\nLower --top or give more images."):
+    with pytest.raises(UserError, match="need 12 samples, and there will be 10.\nLower `top` or give more images."):
         finder.check()
 
 
