@@ -21,7 +21,7 @@ class RandomDirections(Stage):
     """Gaussian directions, drawn for each step on its own, with the norms of other finders' directions at that step.
 
     "median": all have the median of the others' norms; "largest": those of the longest of the others; "each": they have the norms
-    of one of the others each, in turn. What is drawn follows from the names of the others, so that it stays when these are only made
+    of one of the others each, in turn. What is drawn follows from the names of the others, so that it stays when these are made
     in another way; with other names, or other norms, another draw.
     """
 

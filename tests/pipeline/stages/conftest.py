@@ -112,7 +112,14 @@ def finders(sources, labels) -> Section:
 def measured(sources, labels, finders) -> Section:
     """Of a finder of each sort: what is edited has nothing to do with what fitted it."""
     sample = sources.sample
-    edited = (finders.difference, finders.disentangled, finders.by_effects, finders.components, finders.distinct)
+    edited = (
+        finders.difference,
+        finders.disentangled,
+        finders.by_effects,
+        finders.components,
+        finders.distinct,
+        finders.mean,
+    )
     control = RandomDirections(sample, edited, 2)
     edit = Edit(sample, (*edited, control), (-1.0, 1.0), n=2, seeds=2)
     judges = labels.judged.annotators
