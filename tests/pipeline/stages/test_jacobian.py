@@ -207,7 +207,13 @@ def test_transfer_and_locality_cover_every_direction_and_strength(measured, made
     assert len(both) == len(table) and both["others"].to_numpy() == pytest.approx(both["effect"].to_numpy(), abs=1e-5)
 
     local = store.table(locality, "locality.parquet").to_pandas()
-    assert len(local) == 2 * len(locality.edit.names) and (local["ratio"] > 0).all()
+    assert len(local) == 2 * len(locality.edit.names)
+    inside = np.zeros((16, 16), bool)
+    inside[2:10, 2:12] = True
+    name, gamma, edits = next(locality.edit.edited(store))
+    change = np.square(decode(edits).astype(float) - decode(locality.edit.unedited(store))).mean(axis=(0, 3))
+    row = local[(local["direction"] == name) & (local["strength"] == gamma)].iloc[0]
+    assert row["ratio"] == pytest.approx(change[inside].mean() / change[~inside].mean(), rel=1e-4)
 
 
 def test_origins_need_directions_that_were_found_on_a_sample(finders, made_of, tmp_path):
