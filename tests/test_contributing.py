@@ -1,7 +1,12 @@
 """What CONTRIBUTING.md says to add works, in the two places that it says: the document's own code is run, outside the package."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +21,7 @@ from pipeline.formats.images import decode
 from pipeline.imagesets import image_set
 from pipeline.models import pretrained
 from pipeline.recipes import find
+from pipeline.recipes.domain import Domain
 from pipeline.stages.finders.finder import names_of
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.edit import Edit
@@ -25,7 +31,9 @@ from schemas.run import Run
 from tests.documented import added, listed, section, write_weights
 from tests.pipeline.imagesets.test_contract import SHADES, png, write_zips
 from tests.pipeline.making import made
-from tests.pipeline.planted_generator import ATTRIBUTES, PlantedAnnotator, PlantedModel, direction
+from tests.pipeline.planted_generator import ATTRIBUTES, SPREAD, PlantedAnnotator, PlantedModel, direction
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +71,8 @@ def better(monkeypatch, labelled) -> tuple[Stage, ...]:
     scope = {**vars(find), "ScoreCovariance": finder.module.ScoreCovariance}
     exec(finder.line, scope)
     monkeypatch.setattr(find, "BETTER", scope["BETTER"])
-    settings = Run(attributes=",".join(ATTRIBUTES), top=100, components=2)
-    return find.finders(settings, labelled.sample, PlantedAnnotator()).better
+    domain = Domain(PlantedModel(), PlantedAnnotator(), (), ATTRIBUTES)
+    return find.finders(Run(top=100, components=2), labelled.sample, domain).better
 
 
 def test_the_finder_finds_what_is_planted(better, make):
@@ -129,3 +137,61 @@ def test_the_image_set_is_found_and_inverted(model, tmp_path, make):
 def test_without_its_line_the_image_set_is_not_found(tmp_path):
     with pytest.raises(UserError, match="holds no images among its 1 files; expected .png, .* or .parquet, in it"):
         image_set.find(write_zips(tmp_path / "set", [png(1)]).parent)
+
+
+# A metric
+
+MEASURED = """
+import sys
+from pathlib import Path
+
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.measures.edit import Edit
+from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.profiles import Profiles
+from pipeline.stages.measures.score_edits import ScoreEdits
+from pipeline.stages.publish import Catalog
+from pipeline.stages.report import Report
+from pipeline.stages.sources.sample import Sample
+from tests.pipeline.making import made
+from tests.pipeline.planted_generator import PlantedFinder, PlantedJudge, PlantedModel
+
+sample = Sample(PlantedModel(), 50, steps=1, eta=0.0, batch=50)
+finders = (PlantedFinder(((1.0, 0, 0, 0, 0), (0, 1.0, 0, 0, 0)), ("alpha", "beta")),)
+scored = ScoreEdits(Edit(sample, finders, (1.0,), n=4), (PlantedJudge(),))
+evaluation = Evaluate(scored, Annotate(sample, (PlantedJudge(),)))
+report = Report(Catalog(sample, Profiles(finders, (evaluation,))))
+store = made(Path(sys.argv[1]), report)
+table = store.table(report.catalog, "preservation.parquet").to_pandas()
+print(table.loc[table["direction"] == "alpha/planted", "brightness_shift"].item())
+print(store.text(report, "report.html").count("brightness shift"))
+"""
+
+
+@pytest.fixture
+def changed(tmp_path) -> Path:
+    """This project with the column and the function of the document in their files."""
+    root = tmp_path / "project"
+    for package in ("pipeline", "schemas", "tests"):
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
+    column, function = re.findall(r"^```python\n(.*?)^```", section("metric"), re.DOTALL | re.MULTILINE)
+    schema, metrics = root / "schemas" / "preservation.py", root / "pipeline" / "metrics" / "preservation.py"
+    before, after = schema.read_text().split("MEASURES = [\n")
+    schema.write_text(f"{before}MEASURES = [\n{column.strip()},\n{after}")
+    metrics.write_text(f"{metrics.read_text()}\n\n{function}")
+    return root
+
+
+def test_the_metric_is_measured_published_and_reported(changed, tmp_path):
+    """Direction alpha makes one of five stripes brighter by its spread, of which a shade of 1 is 127.5 levels."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(tmp_path / "store")],
+        cwd=changed,
+        env={**os.environ, "PYTHONPATH": str(changed)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    shift, on_the_page = done.stdout.split()
+    assert float(shift) == pytest.approx(SPREAD[0] * 127.5 / 5, rel=0.03)
+    assert int(on_the_page) >= 2, "as a column, and explained"

@@ -292,8 +292,8 @@ class NoRay(Exception):
 @pytest.mark.parametrize(
     ("address", "tries", "message"),
     [
-        (None, 2, "Ray did not start on this machine .*\nTry again .*--workers 0"),
-        ("10.0.0.1:6379", 1, "No Ray cluster answers at 10.0.0.1:6379 .*\nCheck --address"),
+        (None, 2, "Ray did not start on this machine .*\nTry again .*`workers` 0"),
+        ("10.0.0.1:6379", 1, "No Ray cluster answers at 10.0.0.1:6379 .*\nCheck `address`"),
     ],
 )
 def test_a_ray_that_does_not_start_or_answer_is_an_error_that_says_what_to_do(address, tries, message, monkeypatch):
