@@ -22,6 +22,7 @@ from safetensors.numpy import load_file
 from benchmarks._measured import JUDGE
 from benchmarks._report import verdict
 from pipeline.annotators.registry import annotator
+from pipeline.batches import batches
 from pipeline.domains import portraits
 from pipeline.metrics.effects import best_strengths, largest_control, on_and_off_target
 from pipeline.models import pretrained
@@ -58,8 +59,8 @@ TARGETS = {
 }
 UNSUPERVISED = 5  # directions whose calibration is checked, beside the recommended ones
 QUICK = ["--samples", "128", "--steps", "8", "--top", "24", "--held-out", "4"]
-RECOMMENDED = ("/ridge/disentangled", "/linear-discriminant/disentangled")  # the better one of an attribute
-PLAIN = "/mean-difference"
+RECOMMENDED = ("ridge", "linear-discriminant")  # disentangled, the better one of an attribute
+PLAIN = "mean-difference"
 
 
 def main() -> int:
@@ -77,15 +78,20 @@ def main() -> int:
         vectors = load_file(catalog / "directions.safetensors")
 
     targets = dict(directions.dropna(subset="attribute")[["name", "attribute"]].to_numpy())
-    figures = {"seconds": round(seconds, 1), "seconds_again": round(seconds_again, 1), **measure(effects, targets)}
+    figures = {
+        "seconds": round(seconds, 1),
+        "seconds_again": round(seconds_again, 1),
+        **measure(effects, targets, directions),
+    }
     figures |= measure_controls(effects, stages)
     figures |= measure_masked(effects, directions, locality)
     best = best_strengths(effects, targets)
     show(best)
-    calibrated = measure_calibrated(effects, recommended_of(best), profiles, vectors, quick)
+    recommended = recommended_of(best, directions)
+    calibrated = measure_calibrated(effects, recommended, profiles, vectors, quick)
     show_calibrated(calibrated)
     figures |= {
-        "calibrated_recommended": int(calibrated.index.isin(recommended_of(best).index).sum()),
+        "calibrated_recommended": int(calibrated.index.isin(recommended.index).sum()),
         "calibrated_directions": len(calibrated),
         "calibrated_lowest": round(float(calibrated["effect"].min()), 2),
         "calibrated_highest": round(float(calibrated["effect"].max()), 2),
@@ -99,12 +105,20 @@ def run(root: Path, quick: bool) -> float:
     return time.monotonic() - started
 
 
-def measure(effects: pd.DataFrame, targets: dict[str, str]) -> dict[str, float]:
+def made_by(directions: pd.DataFrame, *methods: str, disentangled: bool = False) -> set[str]:
+    """The directions that these methods made, as they were fitted or after everything else was projected away."""
+    projected = directions["parents"].notna() & directions["trials"].isna()
+    kept = projected if disentangled else directions["parents"].isna()
+    return set(directions.loc[kept & directions["method"].isin(methods), "name"])
+
+
+def measure(effects: pd.DataFrame, targets: dict[str, str], directions: pd.DataFrame) -> dict[str, float]:
     best = best_strengths(effects, targets)
-    recommended = recommended_of(best).set_index("target")
-    plain = best[best.index.str.endswith(PLAIN)]
-    before = same_strength(effects, targets, recommended["strength"])
-    components = effects[effects["direction"].str.endswith("/principal-components")]
+    recommended = recommended_of(best, directions).set_index("target")
+    differences = made_by(directions, PLAIN)
+    plain = best[best.index.isin(differences)]
+    before = same_strength(effects, targets, differences, recommended["strength_index"])
+    components = effects[effects["direction"].isin(made_by(directions, "principal-components"))]
     moved = components.groupby("direction")["effect"].apply(lambda effect: effect.abs().max())
     return {
         "attributes_clean": int(recommended["clean"].sum()),
@@ -129,9 +143,10 @@ def measure_controls(effects: pd.DataFrame, stages: list[dict]) -> dict[str, flo
     }
 
 
-def recommended_of(best: pd.DataFrame) -> pd.DataFrame:
+def recommended_of(best: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFrame:
     """The better estimator of each attribute."""
-    rows = best[best.index.str.endswith(RECOMMENDED)].sort_values(["clean", "on_target"], ascending=False)
+    names = made_by(directions, *RECOMMENDED, disentangled=True)
+    rows = best[best.index.isin(names)].sort_values(["clean", "on_target"], ascending=False)
     return rows.drop_duplicates("target")
 
 
@@ -157,8 +172,9 @@ def measure_calibrated(
     def scores(name: str, strength: float) -> pd.DataFrame:
         rows = [Row(name, 0, strength, 0, i) for i in ids]
         v = {name: torch.from_numpy(vectors[name])} if strength else {}
-        batches = [rows[start : start + sample.batch] for start in range(0, len(rows), sample.batch)]
-        images = np.concatenate([sample_edited(sample, loaded, batch, v) for batch in batches])
+        images = np.concatenate(
+            [sample_edited(sample, loaded, rows[some], v) for some in batches(len(rows), sample.batch)]
+        )
         return pd.DataFrame(score(images), columns=list(annotator(JUDGE).attributes))
 
     unedited = scores("unedited", 0.0)
@@ -197,11 +213,13 @@ def measure_masked(effects: pd.DataFrame, directions: pd.DataFrame, locality: pd
     return figures
 
 
-def same_strength(effects: pd.DataFrame, targets: dict[str, str], strengths: pd.Series) -> pd.DataFrame:
+def same_strength(
+    effects: pd.DataFrame, targets: dict[str, str], differences: set[str], indices: pd.Series
+) -> pd.DataFrame:
     """The plain differences of means, each at the strength (by attribute) of the direction that it is compared with."""
     rows = on_and_off_target(effects, targets)
-    rows = rows[rows["direction"].str.endswith(PLAIN)]
-    return rows[rows["strength"] == rows["target"].map(strengths)]
+    rows = rows[rows["direction"].isin(differences)]
+    return rows[rows["strength_index"] == rows["target"].map(indices)]
 
 
 def show(best: pd.DataFrame) -> None:

@@ -19,6 +19,7 @@ from pipeline.engine.store import Store
 from pipeline.hspace.edits import Edit
 from pipeline.hspace.noise import NoiseStreams
 from pipeline.models import pretrained
+from pipeline.stages.finders.finder import read_directions
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.sources.sample import Sample
@@ -76,8 +77,8 @@ class Bench:
     @cached_property
     def directions(self) -> dict[str, torch.Tensor]:
         """(T, C, H, W) by attribute."""
-        vectors = self.made(self.difference).vectors(self.difference)
-        return {name.split("/")[0]: torch.from_numpy(v) for name, v in vectors.items()}
+        rows, vectors = read_directions(self.made(self.difference), (self.difference,))
+        return {row["attribute"]: torch.from_numpy(vectors[row["name"]]) for row in rows}
 
     def made(self, *goals: Stage) -> Store:
         return make(self.folder, list(goals), InProcess if self.size is QUICK else RayPool)

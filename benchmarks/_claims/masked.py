@@ -7,6 +7,7 @@ import numpy as np
 from benchmarks._claims.bench import Bench, Claim
 from benchmarks._measured import measured
 from pipeline.annotators.registry import mask
+from pipeline.stages.finders.finder import read_rows
 from pipeline.stages.finders.jacobian_directions import JacobianDirections
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.measures.locality import Locality
@@ -23,8 +24,9 @@ def masked(bench: Bench) -> Iterator[Claim]:
     ]
     evaluation = measured(bench.sample, finders, (-4.0, 4.0), bench.size.few)
     locality = Locality(evaluation.edit, tuple(region for region in regions.values() if region))
-    table = bench.made(locality).table(locality, "locality.parquet").to_pandas()
-    found_in = table["direction"].str.split("-").str[0]
+    store = bench.made(locality)
+    table = store.table(locality, "locality.parquet").to_pandas()
+    found_in = table["direction"].map({row["name"]: row["mask"] for row in read_rows(store, tuple(finders))})
     ratio = np.exp(np.log(table["ratio"]).groupby([table["region"], found_in]).mean())
     yield Claim(
         "Jacobian directions found inside a mask change the image there",

@@ -11,7 +11,7 @@ from benchmarks._measured import measured
 from pipeline.hspace.edits import Add
 from pipeline.metrics.effects import on_and_off_target
 from pipeline.stages.finders.disentangle import Disentangle
-from pipeline.stages.finders.finder import names_of
+from pipeline.stages.finders.finder import read_rows
 
 
 def transfer_and_table(bench: Bench) -> Iterator[Claim]:
@@ -20,13 +20,12 @@ def transfer_and_table(bench: Bench) -> Iterator[Claim]:
     evaluation = measured(bench.sample, finders, (1.0,), bench.size.many, bench.size.seeds)
     store = bench.made(evaluation)
     effects = store.table(evaluation, "effects.parquet").to_pandas()
-    scores = store.table(evaluation, "scores.parquet").to_pandas()
+    scores = store.table(evaluation.scored, "scores.parquet").to_pandas()
+    targets = [{row["name"]: row["attribute"] for row in read_rows(store, (finder,))} for finder in finders]
     n = f"{bench.size.many} samples x {bench.size.seeds} seeds, strength 1"
-    yield transferred(
-        at_home(bench), away(scores, bench.difference.names), bench.std, f"{n}; {2 * bench.size.few} of its own run"
-    )
+    yield transferred(at_home(bench), away(scores, targets[0]), bench.std, f"{n}; {2 * bench.size.few} of its own run")
     effects = effects[effects["attribute"].isin(ATTRIBUTES)]
-    before, after = (table_one(effects, names) for names in map(names_of, finders))
+    before, after = (table_one(effects, each) for each in targets)
     yield Claim(
         "Projection raises the ratio of on-target to mean off-target effect",
         "on .478 to .408, off .361 to .115, ratio 1.33 to 3.55 (Table I)",
@@ -58,14 +57,13 @@ class TableOne:
         return self.on / self.off
 
 
-def table_one(effects: pd.DataFrame, names: tuple[str, ...]) -> TableOne:
-    """Of the effects of these directions."""
-    targets = {name: name.split("/")[0] for name in names}
+def table_one(effects: pd.DataFrame, targets: dict[str, str]) -> TableOne:
+    """Of the effects of these directions, each with its attribute."""
     rows = on_and_off_target(effects, targets)
     absolute = rows[list(ATTRIBUTES)].abs().to_numpy()
     on = rows["on_target"].to_numpy()
     off = (absolute.sum(axis=1) - np.abs(on)) / (len(ATTRIBUTES) - 1)
-    own = effects[effects["direction"].isin(names)]
+    own = effects[effects["direction"].isin(targets)]
     missed = rows[on <= rows["off_target"]]
     others = [
         f"{row['target']} {row['on_target']:.2f}, but {row[list(ATTRIBUTES)].drop(row['target']).abs().astype(float).idxmax()} "
@@ -89,10 +87,9 @@ def at_home(bench: Bench) -> dict[str, float]:
     return {name: float((scores[name] - before[name]).mean()) for name, scores in edited.items()}
 
 
-def away(scores: pd.DataFrame, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def away(scores: pd.DataFrame, targets: dict[str, str]) -> dict[str, np.ndarray]:
     """Change of each target in each held-out sample, in the judge's unit. scores: of edits and of their unedited counterparts."""
     by_sample = scores.set_index(["direction", "attribute", "sample_id"])["score"].sort_index()
-    targets = {name: name.split("/")[0] for name in names}
     return {
         target: (by_sample[name, target] - by_sample["unedited", target]).to_numpy() for name, target in targets.items()
     }

@@ -20,6 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.batches import batches
+
 Array = NDArray[np.floating]
 AnyArray = Any  # a NumPy array or a torch tensor: for readers
 
@@ -120,8 +122,7 @@ def blocks(
     """
     if isinstance(h, Tensor) and h.device.type == "cpu":
         h = h.detach().numpy()
-    for start in range(0, h.shape[1], columns):
-        at = slice(start, start + columns)
+    for at in batches(h.shape[1], columns):
         block = _rough(h, h[:, at])
         if mean is not None:
             block = block - _rough(h, mean[at])

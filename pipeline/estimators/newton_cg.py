@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from pipeline.batches import batches
 from pipeline.estimators import dual
 from pipeline.estimators.dual import AnyArray, Array
 
@@ -43,8 +44,8 @@ def solve(z: AnyArray, y: Array, weights: Array, C: Array, loss: Loss) -> tuple[
     coefficients, intercepts = np.full((len(C), z.shape[1]), np.nan), np.full(len(C), np.nan)
 
     answerable = np.flatnonzero(_varies(y, s))
-    for start in range(0, len(answerable), PROBLEMS):
-        some = answerable[start : start + PROBLEMS]
+    for batch in batches(len(answerable), PROBLEMS):
+        some = answerable[batch]
         fit = _logistic if loss == "logistic" else _least_squares
         w, b = fit(rows, rows.tensor(y[:, some]), rows.tensor(s[:, some]))
         coefficients[some], intercepts[some] = dual.numpy(w.T), dual.numpy(b)

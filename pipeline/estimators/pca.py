@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.batches import batches
 from pipeline.estimators.components import Components, stands_clear
 from pipeline.estimators.dual import AnyArray
 from pipeline.signs import signs
@@ -354,7 +355,7 @@ def _gram(blocks: Iterable[Tensor], energies: Tensor) -> Tensor:
 
 def _blocks(rows: Tensor) -> Iterator[slice]:
     """Columns, some at a time."""
-    return (slice(start, start + COLUMNS) for start in range(0, rows.shape[1], COLUMNS))
+    return batches(rows.shape[1], COLUMNS)
 
 
 def _tensor(X: AnyArray) -> Tensor:

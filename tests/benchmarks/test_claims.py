@@ -74,6 +74,7 @@ def planted(on: float, off: float, names: dict[str, str]) -> list[dict[str, obje
     return [
         {
             "direction": name,
+            "strength_index": 0,
             "strength": 1.0,
             "attribute": attribute,
             "effect": on if attribute == target else off * (-1) ** i,
@@ -90,7 +91,7 @@ def test_table_one_is_of_its_own_directions():
     table = pd.DataFrame(planted(1.0, 0.5, before) + planted(0.8, 0.2, after))
     table.loc[(table["direction"] == "yaw/a") & (table["attribute"] == "age"), ["effect", "std_over_seeds"]] = -1.3, 0.4
 
-    first, second = table_one(table, tuple(before)), table_one(table, tuple(after))
+    first, second = table_one(table, before), table_one(table, after)
     assert (first.on, first.top, first.others, first.seeds) == (1.0, 1, " (yaw 1.00, but age 1.30)", 0.4)
     assert first.off == pytest.approx((0.5 + (3 * 0.5 + 1.3) / 4) / 2)
     assert first.ratio == pytest.approx(1.0 / first.off)
@@ -111,7 +112,7 @@ def scores(unedited: list[float], smile: list[float]) -> pd.DataFrame:
 
 
 def test_changes_are_those_of_a_sample_and_its_own_counterpart():
-    changes = away(scores([0.0, 10.0, 20.0], [1.0, 12.0, 17.0]), ("smile/a",))
+    changes = away(scores([0.0, 10.0, 20.0], [1.0, 12.0, 17.0]), {"smile/a": "smile"})
     assert list(changes) == ["smile"]
     assert sorted(changes["smile"]) == [-3, 1, 2]
 

@@ -11,6 +11,7 @@ from pipeline.hspace import inversion
 from pipeline.hspace.inversion import Inverted
 from pipeline.hspace.noise import NoiseStreams
 from pipeline.models import pretrained
+from tests.pipeline.planted_effects import indexed
 
 
 @pytest.fixture(scope="module")
@@ -103,14 +104,14 @@ def test_an_attribute_has_its_largest_clean_effect():
         shared = {"direction": direction, "control": control, "strength": strength}
         return [{**shared, "attribute": attribute, "effect": effect} for attribute, effect in effects.items()]
 
-    effects = pd.DataFrame(
+    table = pd.DataFrame(
         rows("smile/a", 1.0, smile=2.0, yaw=1.5)
         + rows("smile/a", 0.5, smile=0.8, yaw=0.1)
         + rows("smile/b", -1.0, smile=-1.2, yaw=0.3)
         + rows("yaw/a", 1.0, smile=0.9, yaw=2.0)
         + rows("random", 1.0, True, smile=-0.2, yaw=0.1)
     )
-    figures = elsewhere(effects, {"smile/a": "smile", "smile/b": "smile", "yaw/a": "yaw"})
+    figures = elsewhere(indexed(table), {"smile/a": "smile", "smile/b": "smile", "yaw/a": "yaw"})
     assert (figures["smile_clean_effect"], figures["smile_off_target"]) == (1.2, 0.3)
     assert (figures["yaw_clean_effect"], figures["yaw_off_target"]) == (0, 0.9)
     assert (figures["attributes_clean_at_1"], figures["largest_control"]) == (1, 0.2)

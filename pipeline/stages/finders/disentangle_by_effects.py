@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from pipeline.annotators.base import Annotator, Scorer
+from pipeline.batches import batches
 from pipeline.engine.stage import DERIVED, Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -77,8 +78,8 @@ class Searches(Stage):
         model, score = loaded
         rows = [Edited("v", 0, strength, 0, SEARCHED[i]) for i in range(self.n)]
         vectors = {"v": torch.from_numpy(v.astype(np.float32))}
-        batches = [rows[start : start + self.sample.batch] for start in range(0, self.n, self.sample.batch)]
-        return np.concatenate([score(sample_edited(self.sample, model, batch, vectors)) for batch in batches])
+        images = (sample_edited(self.sample, model, rows[some], vectors) for some in batches(self.n, self.sample.batch))
+        return np.concatenate([score(each) for each in images])
 
 
 @dataclass(frozen=True)

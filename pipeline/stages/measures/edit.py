@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from pipeline.batches import batches
 from pipeline.engine.stage import Need, Resources, Stage, one, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -190,11 +191,8 @@ class Edit(Stage):
 
     def _sample(self, loaded: LoadedModel, rows: Sequence[Row], vectors: dict[str, torch.Tensor]) -> np.ndarray:
         """Images (B, H, W, 3) uint8, in batches of the size that the samples were made in."""
-        images = []
-        for start in range(0, len(rows), self.sample.batch):
-            batch = rows[start : start + self.sample.batch]
-            images.append(sample_edited(self.sample, loaded, batch, vectors))
-        return np.concatenate(images)
+        some = (rows[batch] for batch in batches(len(rows), self.sample.batch))
+        return np.concatenate([sample_edited(self.sample, loaded, batch, vectors) for batch in some])
 
 
 def sample_edited(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.batches import batches
 from pipeline.engine.stage import Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -64,8 +65,8 @@ class LearningCurve(Stage):
     def _x_T(self, loaded: LoadedModel, ids: np.ndarray) -> np.ndarray:
         """The noise (m, D) that these samples begin with, drawn again."""
         source = self.difference.source
-        batches = [ids[start : start + source.batch].tolist() for start in range(0, len(ids), source.batch)]
-        return np.concatenate([source.noise(loaded, batch).x_T().flatten(1).cpu().numpy() for batch in batches])
+        drawn = (source.noise(loaded, ids[some].tolist()).x_T() for some in batches(len(ids), source.batch))
+        return np.concatenate([x_T.flatten(1).cpu().numpy() for x_T in drawn])
 
     def _curve(self, gram: np.ndarray, used: np.ndarray, selection: Selection) -> Iterator[dict]:
         """One attribute in one space, by n."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pipeline.annotators.base import Annotator, Scorer, gpus_of, presence_of
 from pipeline.annotators.regions import Mask, Masker, remembered
+from pipeline.batches import batches
 from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
 from pipeline.formats.images import decode
@@ -81,8 +82,7 @@ class ScoreEdits(Stage):
 
     def _scores(self, judge: Annotator, score: Scorer, images: np.ndarray) -> pd.DataFrame:
         """A row an image, a column an attribute."""
-        step = self.edit.sample.batch
-        values = [score(images[start : start + step]) for start in range(0, len(images), step)]
+        values = [score(images[some]) for some in batches(len(images), self.edit.sample.batch)]
         return pd.DataFrame(np.concatenate(values), columns=list(judge.attributes))
 
     @staticmethod
