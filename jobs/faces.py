@@ -14,7 +14,7 @@ from pipeline.stages.report import Report
 from schemas.run import Run
 
 
-@options(PORTRAITS, root="runs/faces")
+@options(PORTRAITS, root="runs/faces", model="Folder of the bundled model, or of a copy of it; others are refused.")
 def faces(run: Run, where: Where) -> None:
     """Make a measured direction catalog of the bundled portraits, and a report to look at."""
 

@@ -11,12 +11,14 @@ from typer import Option
 from jobs.where import Where
 
 
-def options(defaults: BaseModel, root: str) -> Callable[[Callable[[Any, Where], None]], Callable[..., None]]:
+def options(
+    defaults: BaseModel, root: str, **told: str
+) -> Callable[[Callable[[Any, Where], None]], Callable[..., None]]:
     """A decorator: from a function of a run and where to work, to a typer command with an option for each field of both.
 
-    defaults: a run, whose settings hold where none is given.
+    defaults: a run, whose settings hold where none is given; told: what the help says of a setting, where a job takes it otherwise.
     """
-    where, runs = _of_where(root), _of_run(defaults)
+    where, runs = _of_where(root), _of_run(defaults, told)
 
     def decorate(job: Callable[[Any, Where], None]) -> Callable[..., None]:
         def command(**given: Any) -> None:
@@ -36,9 +38,9 @@ def _of_where(root: str) -> dict[str, inspect.Parameter]:
     return {name: _option(name, defaults[name], hint) for name, hint in inspect.get_annotations(Where).items()}
 
 
-def _of_run(defaults: BaseModel) -> dict[str, inspect.Parameter]:
+def _of_run(defaults: BaseModel, told: dict[str, str]) -> dict[str, inspect.Parameter]:
     hints = {
-        name: Annotated[field.rebuild_annotation(), Option(help=field.description)]
+        name: Annotated[field.rebuild_annotation(), Option(help=told.get(name, field.description))]
         for name, field in type(defaults).model_fields.items()
     }
     return {name: _option(name, getattr(defaults, name), hint) for name, hint in hints.items()}

@@ -17,13 +17,8 @@ from typing import Any
 
 from pipeline.errors import UserError
 
-SAID = (
-    "name",
-    "version",
-    "attributes",
-    "thresholds",
-    "presence",
-)  # of these, what an object has and is none of its fields
+# What an object says of itself, where it is none of its fields.
+SAID = ("name", "version", "attributes", "thresholds", "presence")
 OWN = "pipeline."  # modules whose classes keep their identity when they move
 
 

@@ -45,7 +45,7 @@ class Run(BaseModel):
     )
     foreground: str | None = Field(
         default=None,
-        description="What an edit may change, as --region takes it: the change of the rest is measured.",
+        description="What an edit may change, named as regions are: the change of the rest is measured.",
     )
     held_out: int = Field(
         default=28,

@@ -12,6 +12,18 @@ OF_A_DOMAIN = (
 MEANT_OTHERWISE = r"Hugging Face|rev-parse\W+HEAD|</?t?head|head node|torch\.eye|np\.eye"
 
 
+def test_no_sentence_of_the_pipeline_names_a_command_line_option():
+    """A setting has the name that Python and a file have for it, in backticks; a job makes an option of it."""
+    files = [path for package in ("pipeline", "schemas") for path in sorted((ROOT / package).rglob("*.py"))]
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in files
+        for line in path.read_text().splitlines()
+        if re.search(r"(?<![\w-])--[a-z]", line) and "python -m" not in line
+    ]
+    assert not found
+
+
 def test_no_generic_code_knows_a_face():
     files = [path for package in ("pipeline", "schemas") for path in sorted((ROOT / package).rglob("*"))]
     generic = [

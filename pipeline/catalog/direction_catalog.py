@@ -33,12 +33,12 @@ class DirectionCatalog:
         folder = Path(folder)
         try:
             lines = (folder / SUMS).read_text().splitlines()
-        except OSError as error:
+            expected = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+        except (OSError, ValueError) as error:
             raise UserError(
-                f"{folder} is no catalog: it has no {SUMS} ({error.strerror}).\n"
+                f"{folder} is no catalog: it has no {SUMS} that can be read ({error}).\n"
                 "Give the folder that holds catalog.json, as a job prints it."
             ) from error
-        expected = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
 
         def read(name: str) -> bytes:
             try:

@@ -18,10 +18,8 @@ PRESENCE = 0.9  # the mean probability that images show what the model is of is 
 CLIPPED = 0.05  # or so many more of the values are at 0 or 255
 
 NEARER = 0.6  # share of a calibrated strength on a straight line from 0
-BEYOND = (
-    1.25  # times the farthest strength that was verified, up to which a strength per standard deviation is believed
-)
-UNLIKE = 2.0  # times more, or less, that the few samples of a trial may be moved than all samples
+BELIEVED = 1.25  # times the farthest verified strength, up to which a strength per standard deviation is believed
+UNLIKE = 2.0  # times more, or less, that the few samples of a verification may be moved than all samples
 
 
 def realistic(preservation: pd.DataFrame) -> np.ndarray:
@@ -122,16 +120,15 @@ class Verification:
     """What a direction did on a few samples at the strength that should move its target by one standard deviation."""
 
     response: Response
-    few: pd.DataFrame | None = (
-        None  # (S, A) effects on the same few samples at the strengths that all samples were measured at
-    )
+    # (S, A) effects on the same few samples at the strengths that all samples were measured at:
+    few: pd.DataFrame | None = None
 
     def verify(self, found: StrengthPerSD, target: str, measured: Response) -> StrengthPerSD | None:
-        """Return the strength per standard deviation by this trial and all that was measured before; None where there is none."""
+        """Return the strength per standard deviation by this and all that was measured before; None where there is none."""
         on_all = self.response.effect[target] * self._unlike(target, measured)
         strengths = np.concatenate([measured.strengths, self.response.strengths])
         effects = np.concatenate([measured.effect[target], on_all])
-        return strength_per_sd(strengths, effects, 1 if found.strength > 0 else -1, beyond=BEYOND)
+        return strength_per_sd(strengths, effects, 1 if found.strength > 0 else -1, beyond=BELIEVED)
 
     def _unlike(self, target: str, measured: Response) -> float:
         """By how much all samples are moved more than the few, at the strength nearest to the one that was verified."""

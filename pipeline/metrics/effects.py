@@ -14,7 +14,7 @@ CLEAN = 1 / 3  # off target as a share of on target, up to which an edit counts 
 CONFIDENCE = 0.99  # with which an effect is called significant: beyond the control, and its own sampling error
 
 READING = ["judge", "attribute"]
-EDIT = ["direction", "control", "strength_index", "strength"]
+EDIT = ["direction", "control", "strength_index", "strength"]  # which edit a row is of
 
 
 def effects(scores: pd.DataFrame, std: pd.Series) -> pd.DataFrame:
@@ -53,7 +53,7 @@ def _unit(table: pd.DataFrame, std: pd.Series) -> np.ndarray:
 
 # The control
 
-BEYOND = 2.0  # power of the norm by which control limits grow past the largest norm that was measured: no slower than was ever seen
+STEEPEST = 2.0  # power of the norm by which control limits grow past the largest that was measured: no slower than was ever seen
 APART = 1.5  # ratio of the largest norm to the smallest from which the power between them can be told
 
 
@@ -89,7 +89,7 @@ class ControlLimit:
 
     def at(self, norm: np.ndarray) -> np.ndarray:
         share = norm / self.largest
-        return self.there * np.where(share > 1, share ** max(self.power, BEYOND), share**self.power)
+        return self.there * np.where(share > 1, share ** max(self.power, STEEPEST), share**self.power)
 
 
 def control_limits(controls: pd.DataFrame, norms: dict[str, float]) -> dict[str, ControlLimit]:

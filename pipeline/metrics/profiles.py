@@ -20,7 +20,7 @@ from pipeline.metrics.response import Response
 
 NAMED = 3  # attributes, at most, in a label
 SMALLEST = 0.1  # effect in a label, standard deviations
-BEYOND = " (no longer the model's images)"
+UNREALISTIC = " (no longer the model's images)"
 DUPLICATE = 0.6  # |cosine| from which a direction is nearly another
 
 
@@ -88,12 +88,12 @@ def describe(target: str, sense: int, response: Response) -> dict[str, Any]:
     strength, effect, significant = response.strengths[i], response.effect.iloc[i], response.significant.iloc[i]
     moved = effect[target] * (1 if np.sign(strength) == sense else -1)  # there may be only the side that lowers it
     off = effect.drop(target).abs().max()
-    useful = reached and significant[target] is not False
+    useful = reached and bool(significant.ne(False)[target])
     return {
         "valid_low": low,
         "valid_high": high,
         "strength": strength,
-        "label": label(effect, significant) + ("" if reached else BEYOND),
+        "label": label(effect, significant) + ("" if reached else UNREALISTIC),
         "on_target": effect[target],
         "off_target": off,
         "usefulness": max(0.0, float(moved - np.nan_to_num(off))) if useful else 0.0,

@@ -23,7 +23,8 @@ class Response:
             effects.pivot(index="strength_index", columns="attribute", values=values).reindex(own.index)
             for values in ("effect", "significant")
         )
-        return cls(own["strength"].to_numpy(float), effect, significant, own["realistic"].to_numpy(bool))
+        known = significant.astype(object)  # what is not known is None, also where all is
+        return cls(own["strength"].to_numpy(float), effect, known, own["realistic"].to_numpy(bool))
 
     def beside(self, later: "Response") -> "Response":
         """Return these strengths and those of a later measurement; where one is in both, the later counts."""

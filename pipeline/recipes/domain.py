@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from pipeline.annotators.base import Annotator, Embedder
+from pipeline.annotators.base import Annotator, Embedder, presence_of
 from pipeline.annotators.regions import Mask
 from pipeline.annotators.registry import annotator, facenet, mask
 from pipeline.errors import UserError
@@ -43,7 +43,7 @@ class Domain:
             model or find(str(run.model)),
             labels,
             judges,
-            wanted if run.attributes else labels.attributes,
+            wanted if run.attributes else tuple(name for name in labels.attributes if name != presence_of(labels)),
             tuple(None if name == WHOLE else mask(name) for name in dict.fromkeys(run.region)),
             mask(run.foreground) if run.foreground else None,
             facenet(run.facenet_weights) if run.facenet_weights else next(filter(_embeds, judges), None),

@@ -75,8 +75,7 @@ def finders(run: Run, source: Source, domain: Domain) -> Found:
         by = (annotate, labels.name, wanted, run.top)
         better = tuple(finder(*by) for finder in BETTER)
         return Found(PrincipalComponents(source, run.components, across), MeanDifference(*by), better)
-    stored = SketchActivations(annotate, labels.name, block=run.block)
-    sketched = source if isinstance(source, Sketched) else stored
+    sketched = source if isinstance(source, Sketched) else SketchActivations(annotate, labels.name, block=run.block)
     of = (sketched, labels.name, wanted)
     return Found(PrincipalComponents(sketched, run.components, across), MeanDifference(*of), (LinearDiscriminant(*of),))
 

@@ -63,9 +63,11 @@ class Catalog(Stage):
         return self.evaluations[0].edit.sample
 
     def needs(self, part: int) -> Iterator[Need]:
-        edits = (*(each.edit for each in self.evaluations), *(each.edit for each in self.transfers))
-        subspaces = [stage for each in self.transfers for finder in each.edit.finders for stage in finder.inputs]
-        return whole(*dict.fromkeys((*self.inputs, *self.finders, *self.evaluations, *edits, *subspaces)))
+        shown: list[Stage] = [each.edit for each in self.evaluations]
+        for each in self.transfers:
+            outlined = [stage for finder in each.edit.finders for stage in finder.inputs]
+            shown += [each.edit, each.edit.sample, *each.edit.finders, *outlined]
+        return whole(*dict.fromkeys((*self.inputs, *self.finders, *self.evaluations, *shown)))
 
     def check(self) -> None:
         if not self.evaluations:
@@ -89,13 +91,13 @@ class Catalog(Stage):
         profiles = store.table(self.profiles, "profiles.parquet")
         catalog = self._catalog(rows, profiles.to_pylist())
 
-        (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n")
+        (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n", encoding="utf-8")
         write_vectors(out / "directions.safetensors", vectors)
         for name, table in self._tables(rows, vectors, profiles, store):
             write_table(out / name, table)
         files = frozenset(path.name for path in out.iterdir())
         published = DirectionCatalog(lambda name: (out / name).read_bytes(), files)
-        (out / "README.md").write_text(card(published))
+        (out / "README.md").write_text(card(published), encoding="utf-8")
         sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(out.iterdir())]
         (out / SUMS).write_text("".join(sums))
 

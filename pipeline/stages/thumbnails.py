@@ -62,7 +62,7 @@ def _own(edit: EditOrigins, store: Store) -> Iterator[Row]:
         for row in read_rows(store, (finder,)):
             origin = row["sample_id"]
             [image] = images_of(edit.sample, np.array([origin]), store)
-            outlined = outline(image, masks[origin], ENLARGED)
+            outlined = outline(image, masks[origin], ENLARGED) if origin in masks else image
             yield {
                 "direction": row["name"],
                 "strength_index": UNEDITED,

@@ -95,10 +95,8 @@ class Findings:
     locality: pd.DataFrame | None = None  # of schemas.locality
     learning_curve: pd.DataFrame | None = None  # of schemas.learning_curve
     profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
-    origins: dict[Edit, bytes] = field(
-        default_factory=dict
-    )  # thumbnails of the sample that a direction was found on, with the
-    # region outlined where it is not edited
+    # Thumbnails of the sample that a direction was found on, with the region outlined where it is not edited:
+    origins: dict[Edit, bytes] = field(default_factory=dict)
 
     @property
     def supervised(self) -> list[Row]:
@@ -151,9 +149,7 @@ class Findings:
     def pale(self, edit: Edit) -> frozenset[int]:
         """Of `attributes`, those whose effect is not significant."""
         own = of_edit(self.effects([edit[0]]), edit)
-        not_significant = {
-            a for a, significant in zip(own["attribute"], own["significant"], strict=True) if significant is False
-        }
+        not_significant = set(own.loc[own["significant"].eq(False), "attribute"])
         return frozenset(i for i, attribute in enumerate(self.attributes) if attribute in not_significant)
 
     @property

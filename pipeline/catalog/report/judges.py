@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from pipeline.catalog.report.findings import Edit, Findings, Group, of_edit
@@ -52,6 +53,6 @@ def _row(best: pd.Series, own: pd.DataFrame, columns: list[str]) -> HeatRow:
         words(best["target"]),
         tuple(sense * float(wide[attribute]) for attribute in columns),
         columns.index(best["target"]) if best["target"] in columns else None,
-        frozenset(i for i, significant in enumerate(own["significant"]) if significant is False),
+        frozenset(np.flatnonzero(own["significant"].eq(False)).tolist()),
         strength=gamma,
     )

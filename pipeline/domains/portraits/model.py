@@ -17,8 +17,8 @@ def bundled(name: str) -> pretrained.Model:
     if found is None or settings(found) != settings(pretrained.find(str(portraits.MODEL))):
         what = "is no folder here and" if elsewhere else "is"
         raise UserError(
-            f"{name} {what} not the bundled model, and this job labels with 'portraits', a network for drawings.\n"
-            "Its scores of other images would mean nothing. Leave --model out, or wire a job of your own, with an annotator\n"
-            "that knows what your model shows: CONTRIBUTING.md says how to add one."
+            f"{name} {what} not the bundled model, and its networks, such as 'portraits', know its drawings only.\n"
+            "Their scores of other images would mean nothing. Leave `model` out, or wire a job as jobs/faces.py is,\n"
+            "with an annotator that knows what your model shows: CONTRIBUTING.md says how to add one."
         )
     return replace(found, name="bundled portraits")

@@ -143,10 +143,8 @@ class LinearClassifier(Supervised):
         R, A, r = normals.shape
         weights = normals.reshape(R * A, r) @ of_samples
 
-        steps, squares = (
-            [],
-            np.zeros((2, A)),
-        )  # squared norms of the trajectories: of the normals, and of the mean differences
+        steps = []
+        squares = np.zeros((2, A))  # squared norms of the trajectories: of the normals, and of the mean differences
         for step in range(self.source.steps):
             h = self.samples(step, store).h
             mean, std = moments(h)

@@ -84,9 +84,6 @@ class PrincipalComponents(ByStep):
         if self.across == "matched":
             self.source.check_stored()
 
-    def step_resources(self) -> Resources:
-        return Resources() if isinstance(self.sample, Sketched) else super().step_resources()
-
     @property
     def resources(self) -> Resources:
         return self.step_resources() if self.across == "joint" else super().resources

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -57,6 +57,8 @@ class Place(NamedTuple):
 @dataclass(frozen=True)
 class Edit(Stage):
     """Edited samples: strength * v_t is added to h_t at every step."""
+
+    version: ClassVar[int] = 2
 
     sample: Source  # whose model, T and eta are used; its samples are not
     finders: tuple[Stage, ...]  # whose directions are applied; RandomDirections among them are the control

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from pipeline.annotators.base import Annotator
+from pipeline.annotators.base import Annotator, presence_of
 from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -60,6 +60,10 @@ class Evaluate(Stage):
     def check(self) -> None:
         if not self.judges:
             raise UserError("Without a judge there is nothing to measure effects by: expected at least one.")
+        if set(self.judge.attributes) <= {presence_of(self.judge)}:
+            raise UserError(
+                f"{self.judge.name!r} says whether there is anything to score, and scores nothing else: name another judge first."
+            )
         if missing := [judge.name for judge in self.judges if judge not in self.unedited.annotators]:
             raise UserError(
                 f"{missing[0]} has not scored the unedited samples, whose spread is the unit of its effects."

@@ -18,7 +18,7 @@ from pipeline.stages.measures.edit import Edit
 from schemas.columns import table_of
 from schemas.locality import LOCALITY
 
-EDIT = ("direction", "strength_index", "strength")
+OF_EDIT = ("direction", "strength_index", "strength")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Locality(Stage):
         counterparts = decode(self.edit.unedited(store))
         regions = {mask.name: masker(counterparts) for mask, masker in zip(self.masks, maskers, strict=True)}
         rows = [
-            {**{name: table[name][0].as_py() for name in EDIT}, **row}
+            {**{name: table[name][0].as_py() for name in OF_EDIT}, **row}
             for table in self.edit.edited(store)
             for row in _rows(counterparts, decode(table), regions)
         ]

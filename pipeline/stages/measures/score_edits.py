@@ -24,7 +24,7 @@ from schemas.edits import EDIT, SAMPLE
 from schemas.scores import CHANGES, SCORES
 
 REFERENCE = 1024  # unedited samples, at most, that say what the model's images look like
-IMAGE = [field.name for field in (*EDIT, *SAMPLE)]  # which image a row is of
+WHICH = [field.name for field in (*EDIT, *SAMPLE)]  # which image a row is of
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class ScoreEdits(Stage):
 
     def process(self, part: int, store: Store, loaded: Loaded, out: Path) -> None:
         table = store.table(self.edit, "edits.parquet", part)
-        rows, images = table.select(IMAGE).to_pandas(), decode(table)
+        rows, images = table.select(WHICH).to_pandas(), decode(table)
         by_judge = [self._scores(judge, score, images) for judge, score in zip(self.judges, loaded.judges, strict=True)]
         scores = pd.concat([self._attributes(rows, *each) for each in zip(self.judges, by_judge, strict=True)])
         pairs = self._pairs(part, rows, images, self._shown(by_judge), store, loaded)
@@ -89,7 +89,7 @@ class ScoreEdits(Stage):
     def _attributes(rows: pd.DataFrame, judge: Annotator, scores: pd.DataFrame) -> pd.DataFrame:
         """The scores in the long form, without the one that says whether there is anything to score."""
         wide = rows.join(scores.drop(columns=presence_of(judge) or []))
-        return wide.melt(IMAGE, var_name="attribute", value_name="score").assign(judge=judge.name)
+        return wide.melt(WHICH, var_name="attribute", value_name="score").assign(judge=judge.name)
 
     def _shown(self, by_judge: list[pd.DataFrame]) -> np.ndarray | None:
         """How likely each image shows what the model is of, by the first judge that looks for it."""

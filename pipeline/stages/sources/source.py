@@ -16,6 +16,7 @@ from pipeline.hspace.bottleneck import CapturePoint
 from pipeline.hspace.noise import Noise
 from pipeline.hspace.reverse_process import ReverseProcess
 from pipeline.models.pretrained import LoadedModel, Model
+from pipeline.stages.sources.sample_ids import FITTED
 from schemas.activations import step_table
 from schemas.samples import IMAGE, SAMPLES
 
@@ -69,8 +70,10 @@ class Source(Stage):
         return Resources(gpus=1)
 
     def check(self) -> None:
-        if self.n < 1 or self.batch < 1:
-            raise UserError(f"{self.n} samples in batches of {self.batch}: expected at least 1 of each.")
+        if not 1 <= self.n <= len(FITTED) or self.batch < 1:
+            raise UserError(
+                f"{self.n} samples in batches of {self.batch}: expected at least 1 of each, and at most {len(FITTED)} samples."
+            )
         if self.point not in get_args(CapturePoint):
             raise UserError(f"{self.point!r} is no capture point; expected one of {', '.join(get_args(CapturePoint))}.")
         if self.dtype not in DTYPES:

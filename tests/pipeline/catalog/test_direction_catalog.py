@@ -47,6 +47,10 @@ def test_what_is_missing_or_no_catalog_says_so(folder, tmp_path):
         DirectionCatalog.open(folder).table("effects.parquet")
     with pytest.raises(UserError, match="is no catalog: it has no SHA256SUMS"):
         DirectionCatalog.open(tmp_path)
+    for damaged in (b"no sum of anything\n", b"\xff\xfe"):
+        (tmp_path / "SHA256SUMS").write_bytes(damaged)
+        with pytest.raises(UserError, match="has no SHA256SUMS that can be read"):
+            DirectionCatalog.open(tmp_path)
     (folder / "extra.parquet").write_bytes(b"")
     with pytest.raises(UserError, match="extra.parquet has changed"):
         DirectionCatalog.open(folder).read("extra.parquet")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from pipeline.metrics.calibration import Verification
-from pipeline.metrics.profiles import BEYOND, label, nearest, profile, ranks, verified
+from pipeline.metrics.profiles import UNREALISTIC, label, nearest, profile, ranks, verified
 from pipeline.metrics.response import Response
 from tests.pipeline.planted_effects import indexed
 
@@ -58,7 +58,7 @@ def test_it_is_described_at_the_farthest_strength_within_reach():
     assert (other_side["on_target"], other_side["usefulness"]) == pytest.approx((-1.8, 1.8))
     row = of(None, (False,) * 4, yaw=0.9)
     assert (
-        row["label"] == f"yaw +0.9{BEYOND}"
+        row["label"] == f"yaw +0.9{UNREALISTIC}"
         and row["usefulness"] == 0
         and (row["valid_low"], row["valid_high"]) == (0, 0)
     )
@@ -69,6 +69,15 @@ def test_what_does_not_stand_clear_is_not_named():
     assert of(None, yaw=0.1)["usefulness"] == 0
     effect, unknown = pd.Series({"yaw": 0.5, "smile": 0.05}), pd.Series({"yaw": None, "smile": None})
     assert label(effect, unknown) == "yaw +0.5", "without a control, what is large enough"
+
+
+@pytest.mark.parametrize("kind", [bool, object])
+def test_an_effect_that_is_not_significant_is_of_no_use_however_a_table_was_read(kind):
+    """A column without nulls comes back from a file as booleans of another kind."""
+    table = effects(smile=0.4, yaw=0.1)
+    table["significant"] = pd.Series(False, index=table.index, dtype=kind)
+    row = profile("smile", Response.of(table, preserved()))
+    assert (row["usefulness"], row["label"]) == (0, "nothing that the judge reads")
 
 
 def test_the_target_is_what_is_clear_rather_than_what_is_largest():

@@ -196,7 +196,7 @@ def test_the_origin_of_a_direction_is_the_sample_itself(measured, made_of):
 
 def test_transfer_and_locality_cover_every_direction_and_strength(measured, made_of):
     transfer, locality, evaluation = measured.transfer, measured.locality, measured.evaluation
-    store = made_of(transfer, locality)
+    store = made_of(transfer, locality, evaluation)
     table = store.table(transfer, "transfer.parquet").to_pandas()
     assert set(table["direction"]) == set(transfer.edit.names)
     assert len(table) == 2 * 2 * sum(len(judge.attributes) - bool(presence_of(judge)) for judge in evaluation.judges)

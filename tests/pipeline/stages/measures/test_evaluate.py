@@ -1,6 +1,7 @@
 """Planted truth: on a generator whose attributes are linear in h, effects, limits, calibration and names come out as put in."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.publish import Catalog
 from pipeline.stages.sources.sample import Sample
+from tests.pipeline.making import made
 from tests.pipeline.planted_generator import (
     ATTRIBUTES,
     SPREAD,
@@ -306,6 +308,32 @@ def test_who_labelled_does_not_judge(sample, unedited, supervised, evaluation):
 def test_a_projection_by_effects_that_cannot_work_is_refused(by_effects, change, message):
     with pytest.raises(UserError, match=message):
         dataclasses.replace(by_effects, **{"n": 8, **change}).check()
+
+
+@dataclasses.dataclass(frozen=True)
+class Looking(PlantedAnnotator):
+    """Says whether there is anything to score, and nothing else."""
+
+    name: ClassVar[str] = "looking"
+    attributes: ClassVar[tuple[str, ...]] = ("there",)
+    thresholds: ClassVar[tuple[float, ...]] = (0.5,)
+    presence: ClassVar[str] = "there"
+    weights: str = "looking"
+
+    def load(self):
+        return lambda images: np.full((len(images), 1), 0.75, np.float32)
+
+
+def test_presence_is_what_an_edit_preserves_and_no_attribute(sample, unedited, supervised, tmp_path):
+    judges = (PlantedJudge(), Looking())
+    scored = ScoreEdits(Edit(sample, (supervised,), (1.0,), 4), judges)
+    looked = Evaluate(scored, Annotate(sample, judges))
+    store = made(tmp_path, looked)
+    assert set(store.table(looked, "effects.parquet").to_pandas()["judge"]) == {"planted-judge"}
+    assert set(store.table(looked, "preservation.parquet").to_pandas()["presence"]) == {0.75}
+    alone = dataclasses.replace(scored, judges=(Looking(), PlantedJudge()))
+    with pytest.raises(UserError, match="'looking' says whether there is anything to score, and scores nothing else"):
+        Evaluate(alone, Annotate(sample, judges)).check()
 
 
 def test_judges_must_have_seen_the_unedited_samples(sample, evaluation):
