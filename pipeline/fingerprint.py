@@ -33,7 +33,7 @@ PART_BY_PART = {"part by part": True}  # an input of which part i is read for pa
 
 
 def fingerprint(*described: Any) -> str:
-    """16 hexadecimal digits that recognise what JSON describes."""
+    """Return 16 hexadecimal digits that recognise what JSON describes."""
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
 
 

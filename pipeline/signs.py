@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def signs(rows: Tensor) -> Tensor:
-    """1 or -1 for each row (..., D), by which it is to be multiplied: (...). Of entries that are equally large the first counts."""
+    """Return 1 or -1 for each row (..., D), by which it is to be multiplied: (...). Of equally large entries the first counts."""
     largest = rows.gather(-1, rows.abs().argmax(dim=-1, keepdim=True))[..., 0]
     return torch.where(largest < 0, -1.0, 1.0).to(rows)
 

@@ -1,1 +1,1 @@
-"""From images to scores, features or regions."""
+"""Annotators turn images into scores, features or regions."""

@@ -43,7 +43,7 @@ def _gamma(catalog: Catalog, shown: Direction) -> float:
 
 
 def _code(catalog: Catalog) -> Facts:
-    """Of the model, what the lines that apply a direction are made of; `width` is of a conditional U-Net's condition."""
+    """Return what the lines that apply a direction are made of; `width` is that of a conditional U-Net's condition."""
     unet, config = catalog.model.unet, catalog.model.autoencoder or {}
     kind, size = unet.get("_class_name", "UNet2DModel"), unet["sample_size"]
     autoencoder = config.get("_class_name")

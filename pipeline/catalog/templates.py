@@ -21,7 +21,7 @@ def render(template: str, **facts: Any) -> str:
 
 
 def signed(value: float | None, digits: int = 2) -> str:
-    """+1.50 or −1.50, with a true minus; a dash where there is no number."""
+    """Write a number as +1.50 or −1.50, with a true minus; a dash where there is none."""
     if not _finite(value):
         return NO_NUMBER
     text = f"{value:+.{digits}f}"
@@ -29,22 +29,22 @@ def signed(value: float | None, digits: int = 2) -> str:
 
 
 def amount(value: float | None, digits: int = 2) -> str:
-    """1.50: a size, which has no sign; a dash where there is no number."""
+    """Write a size, which has no sign, as 1.50; a dash where there is none."""
     return f"{value:.{digits}f}" if _finite(value) else NO_NUMBER
 
 
 def percent(share: float | None) -> str:
-    """62%; a dash where there is no number."""
+    """Write a share as 62%; a dash where there is none."""
     return f"{share:.0%}" if _finite(share) else NO_NUMBER
 
 
 def strength(value: float) -> str:
-    """+2, −0.5."""
+    """Write a strength as +2 or −0.5."""
     return f"{value:+g}".replace("-", "−")
 
 
 def times(ratio: float | None) -> str:
-    """A ratio of effects: 3.2×."""
+    """Write a ratio of effects as 3.2×."""
     return f"{ratio:.1f}×".replace("-", "−") if _finite(ratio) else NO_NUMBER
 
 

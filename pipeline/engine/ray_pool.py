@@ -159,5 +159,5 @@ def _memory_of(resources: dict[str, float]) -> float:
 
 
 def _last_line(error: Exception) -> str:
-    """Of an error of Ray's what says the cause, without its colours."""
+    """Return the line of an error of Ray's that says the cause, without its colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]

@@ -45,7 +45,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
 
 
 def _sha256_of(record: dict[str, Any]) -> str:
-    """Of what a record says, whatever the layout of its JSON."""
+    """Return the SHA-256 of what a record says, whatever the layout of its JSON."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,1 +1,1 @@
-"""From activations and scores to directions: arrays in, arrays out."""
+"""Estimators turn activations and scores into directions: arrays in, arrays out."""

@@ -1,4 +1,4 @@
-"""From the components of every step to directions of whole trajectories: component j of one step need not be that of the next.
+"""Matches the components of every step into directions of whole trajectories: component j of one step need not be that of the next.
 
 The paper takes the j-th component of every step and aligns signs. But components are ordered by variance, and variances cross. Two
 components at two steps are the same where they give the same samples the same scores; `match` follows them by that.

@@ -44,6 +44,6 @@ def to_truth(cosine: np.ndarray) -> np.ndarray:
 
 
 def doubled(most: int) -> list[int]:
-    """2, 4, 8, ... up to `most`, and `most`."""
+    """Return 2, 4, 8, ... up to `most`, and `most`."""
     sizes = [2**i for i in range(1, most.bit_length()) if 2**i <= most]
     return sizes if not sizes or sizes[-1] == most else [*sizes, most]

@@ -111,7 +111,7 @@ def _logistic(rows: Rows, y: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _step_length(w: Tensor, f: Tensor, dw: Tensor, df: Tensor, y: Tensor, s: Tensor, slope: Tensor) -> Tensor:
-    """1, halved until the objective falls enough (Armijo), for each column; rounding is forgiven."""
+    """Return, for each column, 1 halved until the objective falls enough (Armijo); rounding is forgiven."""
 
     def objective(t: Tensor) -> Tensor:
         decisions = f + t * df

@@ -97,7 +97,7 @@ def _pairs(
 
 
 def sides(scores: Array, thresholds: Thresholds | None = None) -> Array:
-    """1 for scores above their threshold, 0 for others, NaN for missing ones: scores (n, A), thresholds (A,).
+    """Return 1 for scores (n, A) above their threshold (A,), 0 for others, NaN for missing ones.
 
     None is 0, where a logit changes its mind; a threshold of NaN, of a score that knows no such border, is the median.
     """

@@ -1,1 +1,1 @@
-"""From scores and images to figures."""
+"""Metrics turn scores and images into figures."""

@@ -23,7 +23,7 @@ UNLIKE = 2.0  # times more, or less, that the few samples of a verification may 
 
 
 def realistic(preservation: pd.DataFrame) -> np.ndarray:
-    """Of each row of schemas.preservation, whether its images still look like the model's own, by all that was measured of them."""
+    """Return for each row of schemas.preservation whether its images still look like the model's own, by all that was measured."""
     unedited = preservation.loc[preservation["direction"] == "unedited"].iloc[0]
     left = preservation["clipped"] > unedited["clipped"] + CLIPPED
     for column, share in (("precision", PRECISION), ("presence", PRESENCE)):
@@ -34,7 +34,7 @@ def realistic(preservation: pd.DataFrame) -> np.ndarray:
 
 
 def valid_range(strengths: np.ndarray, realistic: np.ndarray) -> tuple[float, float]:
-    """(low, high): how far strengths (S,) go to either side of 0 with every one realistic; 0 where not even the first is."""
+    """Return (low, high): how far strengths (S,) go to either side of 0 with every one realistic; 0 where not even the first is."""
     return 0.0 - _first_run(-strengths, realistic), _first_run(strengths, realistic)
 
 
@@ -92,7 +92,7 @@ class StrengthPerSD:
 def strength_per_sd(
     strengths: np.ndarray, effects: np.ndarray, sense: int = 1, beyond: float = 2.0
 ) -> StrengthPerSD | None:
-    """By how far an attribute rises, or where that is not far enough, falls on the other side; None where neither is.
+    """Return it by how far an attribute rises or, where that is not far enough, falls on the other side; None where neither is.
 
     What half of the samples have already cannot rise by one standard deviation, but it can fall. The arguments are those of
     `strength_of_one_sd`.
@@ -131,7 +131,7 @@ class Verification:
         return strength_per_sd(strengths, effects, 1 if found.strength > 0 else -1, beyond=BELIEVED)
 
     def _unlike(self, target: str, measured: Response) -> float:
-        """By how much all samples are moved more than the few, at the strength nearest to the one that was verified."""
+        """Return by how much all samples are moved more than the few, at the strength nearest to the one that was verified."""
         if self.few is None or not len(self.response.strengths):
             return 1.0
         at = self.response.strengths[0]

@@ -93,7 +93,7 @@ class ControlLimit:
 
 
 def control_limits(controls: pd.DataFrame, norms: dict[str, float]) -> dict[str, ControlLimit]:
-    """By attribute, from the effects of random directions by one judge. The power is one for all attributes."""
+    """Return control limits by attribute, from the effects of random directions by one judge. The power is one for all."""
     table = controls.assign(
         norm=controls["strength"].abs() * controls["direction"].map(norms), square=controls["effect"] ** 2
     ).dropna(subset="square")
@@ -110,7 +110,7 @@ def control_limits(controls: pd.DataFrame, norms: dict[str, float]) -> dict[str,
 
 
 def _power(table: pd.DataFrame) -> float:
-    """By which the effects of random directions grow with the norm: slope of their logarithms, attributes apart.
+    """Return the power by which effects of random directions grow with the norm: slope of their logarithms, attributes apart.
 
     1 where the norms are too near to each other to tell; that is too little above the largest of them, and too much below.
     """
@@ -138,7 +138,7 @@ def matrix(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def on_and_off_target(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame:
-    """For every direction in `targets` (name -> attribute) and strength: on_target, off_target, their ratio, and all effects.
+    """Return on_target, off_target, their ratio and all effects of every direction in `targets` (name -> attribute) and strength.
 
     on_target has the sign of the strength taken out: > 0 means that the direction does what its name says, both ways. Directions
     whose target was not judged are left out.

@@ -136,7 +136,7 @@ def inside_and_outside(before: np.ndarray, after: np.ndarray, masks: np.ndarray)
 
 @dataclass(frozen=True)
 class Manifold:
-    """Where images of a kind lie among all features: within balls around them (Kynkäänniemi et al. 2019, Sec. 3).
+    """The manifold of images of a kind among all features: balls around them (Kynkäänniemi et al. 2019, Sec. 3).
 
     A ball reaches from its image to the k-th nearest other one.
     """
@@ -161,5 +161,5 @@ class Manifold:
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(n, m) between the rows of a (n, F) and b (m, F)."""
+    """Return squared distances (n, m) between the rows of a (n, F) and b (m, F)."""
     return np.maximum(0, (a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1))

@@ -126,7 +126,7 @@ def _where(strengths: np.ndarray, low: float, high: float, sense: int) -> tuple[
 
 
 def label(effect: pd.Series, significant: pd.Series) -> str:
-    """As in "age +1.8, pose +0.2": the largest effects first, of those that are significant where there is a control."""
+    """Return the largest effects in words, as in "age +1.8, pose +0.2": of those that are significant where there is a control."""
     real = effect[significant.ne(False) & (effect.abs() >= SMALLEST)]
     largest = real.loc[real.abs().sort_values(ascending=False, kind="stable").index][:NAMED]
     said = [f"{str(name).replace('_', ' ')} {value:+.1f}" for name, value in largest.items()]
@@ -134,14 +134,14 @@ def label(effect: pd.Series, significant: pd.Series) -> str:
 
 
 def _by_strength(scores: pd.DataFrame, attribute: str) -> np.ndarray:
-    """(n, S) scores of one attribute, strengths rising, 0 among them."""
+    """Return the scores (n, S) of one attribute, strengths rising, 0 among them."""
     own = scores[scores["attribute"] == attribute]
     order = own.groupby("strength_index")["strength"].first().sort_values().index
     return own.pivot(index="sample_id", columns="strength_index", values="score")[order].to_numpy(np.float64)
 
 
 def ranks(profiles: list[dict[str, Any]]) -> dict[str, int]:
-    """By direction, 1 the most useful: by usefulness, then by the effect on the target."""
+    """Return ranks by direction, 1 the most useful: by usefulness, then by the effect on the target."""
 
     def worth(row: dict[str, Any]) -> tuple[float, float]:
         return (row.get("usefulness") or 0.0, row.get("on_target") or 0.0)
@@ -150,7 +150,7 @@ def ranks(profiles: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def nearest(v: np.ndarray, others: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Of `others` the direction with the largest |cosine| to v (T, C, H, W) over the whole trajectory, and how near at each step.
+    """Return which of `others` has the largest |cosine| to v (T, C, H, W) over the whole trajectory, and how near at each step.
 
     A step at which either is zero has cosine 0.
     """

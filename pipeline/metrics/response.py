@@ -17,7 +17,7 @@ class Response:
 
     @classmethod
     def of(cls, effects: pd.DataFrame, preserved: pd.DataFrame) -> "Response":
-        """From the rows of schemas.effects of one direction by one judge, and its rows of schemas.preservation."""
+        """Read it from the rows of schemas.effects of one direction by one judge, and its rows of schemas.preservation."""
         own = preserved.set_index("strength_index").sort_values("strength")
         effect, significant = (
             effects.pivot(index="strength_index", columns="attribute", values=values).reindex(own.index)

@@ -1,1 +1,1 @@
-"""From a folder or a hub id to a network that is ready to run."""
+"""Models are found by a folder or a hub id, and become networks that are ready to run."""

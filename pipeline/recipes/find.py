@@ -81,7 +81,7 @@ def finders(run: Run, source: Source, domain: Domain) -> Found:
 
 
 def of_single_images(source: Source, n: int, regions: tuple[Mask | None, ...]) -> tuple[JacobianDirections, ...]:
-    """Of the first n samples, in each region: what singular vectors at three steps have in common, and their mean subspaces."""
+    """Find, for the first n samples and each region, what singular vectors at three steps share, and their mean subspaces."""
     at = tuple(sorted({source.steps * quarter // 4 for quarter in (1, 2, 3)}))
     subspaces = [
         JacobianSubspaces(
@@ -96,6 +96,6 @@ def of_single_images(source: Source, n: int, regions: tuple[Mask | None, ...]) -
 
 
 def learning_curves(difference: Stage) -> tuple[LearningCurve, ...]:
-    """Where there are enough positives to draw from."""
+    """Measure how many samples a direction needs, where there are enough positives to draw from."""
     enough = isinstance(difference, MeanDifference) and difference.n >= FEWEST
     return (LearningCurve(cast(MeanDifference, difference)),) if enough else ()

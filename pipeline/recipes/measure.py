@@ -72,7 +72,7 @@ class Measurement:
         return self.evaluate((median, largest), Edits((-1.0, 1.0), n), "control")
 
     def unsupervised(self, finders: tuple[Stage, ...], strengths: tuple[float, ...], n: int, purpose: str) -> Evaluate:
-        """With random directions of their own, since their norms are others."""
+        """Measure unsupervised directions beside random ones of their own, since their norms are others."""
         k = min(MOST, sum(len(names_of(finder)) for finder in finders))
         random = RandomDirections(self.sample, finders, k, norms="each", purpose=f"control of {purpose}")
         return self.evaluate((*finders, random), Edits(strengths, n), purpose)

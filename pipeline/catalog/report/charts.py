@@ -26,7 +26,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Axis:
-    """From numbers to pixels."""
+    """An axis turns numbers into pixels."""
 
     low: float
     high: float

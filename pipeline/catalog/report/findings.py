@@ -112,7 +112,7 @@ class Findings:
         return [row for row in self.directions if row["mask"] is not None]
 
     def transferred(self, edit: Edit, attribute: str) -> tuple[float, float]:
-        """Of an edit: its effect on the sample that the direction was found on, and the share of others that go the same way."""
+        """Return an edit's effect on the sample that its direction was found on, and the share of others that go the same way."""
         if self.transfer is None:
             return float("nan"), float("nan")
         of_it = of_edit(self.transfer, edit)
@@ -147,7 +147,7 @@ class Findings:
         return rows.iloc[0] if len(rows) else None
 
     def pale(self, edit: Edit) -> frozenset[int]:
-        """Of `attributes`, those whose effect is not significant."""
+        """Return which of `attributes` have an effect that is not significant."""
         own = of_edit(self.effects([edit[0]]), edit)
         not_significant = set(own.loc[own["significant"].eq(False), "attribute"])
         return frozenset(i for i, attribute in enumerate(self.attributes) if attribute in not_significant)

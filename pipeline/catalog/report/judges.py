@@ -13,7 +13,7 @@ from pipeline.metrics.effects import matrix
 
 @dataclass(frozen=True)
 class Opinion:
-    """Of one further judge on one group of directions."""
+    """What one further judge says of one group of directions."""
 
     judge: str
     group: Group

@@ -43,5 +43,5 @@ def _tiles(findings: Findings, first: Group) -> Facts:
 
 
 def _measured_together(findings: Findings, one: Group, other: Group) -> bool:
-    """On the same held-out samples at the same strengths: otherwise their ratios do not compare."""
+    """Whether both were measured on the same held-out samples at the same strengths: otherwise their ratios do not compare."""
     return len(findings.evaluations([*one.best.index, *other.best.index])) == 1

@@ -1,4 +1,4 @@
-"""From a catalog's folder to what the page shows."""
+"""Reads from a catalog's folder what the page shows."""
 
 import pandas as pd
 

@@ -114,7 +114,7 @@ def _error(std: float, n: int) -> float:
 
 
 def _band(effects: pd.DataFrame) -> list[tuple[float, float, float]]:
-    """At every strength, plus and minus the largest of the attributes' control limits for a random direction of the same norm."""
+    """Return, at every strength, plus and minus the largest control limit of any attribute for a random direction of that norm."""
     limits = effects.groupby("strength")["control_limit"].max().dropna()
     if limits.empty:
         return []

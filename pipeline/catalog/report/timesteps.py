@@ -8,7 +8,7 @@ COLOURS = 8  # classes c0, c1, ... of the style sheet
 
 
 def facts(findings: Findings) -> Facts | None:
-    """By step: held-out AUC of the linear classifiers, and norms of the mean differences."""
+    """Return the held-out AUC of the linear classifiers and the norms of the mean differences, by step."""
     entangled = [row for row in findings.supervised if row["parents"] is None]
     if not entangled:
         return None

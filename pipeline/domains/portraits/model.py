@@ -17,7 +17,8 @@ def bundled(name: str) -> pretrained.Model:
     if found is None or settings(found) != settings(pretrained.find(str(portraits.MODEL))):
         what = "is no folder here and" if elsewhere else "is"
         raise UserError(
-            f"{name} {what} not the bundled model. Who labels and judges here, as 'portraits', a network for drawings, knows no other.\n"
+            f"{name} {what} not the bundled model. Who labels and judges here,\n"
+            "as 'portraits', a network for drawings, knows no other.\n"
             "Their scores of other images would mean nothing. Leave `model` out, or wire a job as jobs/faces.py is,\n"
             "with an annotator that knows what your model shows: CONTRIBUTING.md says how to add one."
         )

@@ -1,1 +1,1 @@
-"""From activations and labels to directions, each with the same table."""
+"""Finders turn activations and labels into directions, each with the same table."""

@@ -74,7 +74,7 @@ class Searches(Stage):
         write_table(out / "trials.parquet", table_of(table, TRIALS))
 
     def _scores(self, v: np.ndarray, strength: float, loaded: tuple[LoadedModel, Scorer]) -> np.ndarray:
-        """(n, attributes) of the samples with an edit."""
+        """Return the scores (n, attributes) of the samples with an edit."""
         model, score = loaded
         rows = [Edited("v", 0, strength, 0, SEARCHED[i]) for i in range(self.n)]
         vectors = {"v": torch.from_numpy(v.astype(np.float32))}

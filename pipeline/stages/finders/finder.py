@@ -33,7 +33,7 @@ def names_of(stage: Stage) -> tuple[str, ...]:
 
 
 def fitted_with(*stages: Stage) -> tuple[Annotator, ...]:
-    """Whose scores these finders' directions were fitted on, or chosen by; none for unsupervised directions."""
+    """Return whose scores these finders' directions were fitted on, or chosen by; none for unsupervised directions."""
     return tuple(dict.fromkeys(each for stage in stages for each in getattr(stage, "fitted_with", ())))
 
 

@@ -123,7 +123,7 @@ class JacobianDirections(Stage):
         return directions, [{"share": float(share)} for share in shares]
 
     def _standard_deviations(self, store: Store, directions: np.ndarray) -> np.ndarray:
-        """Of h along unit directions (n, D), at each step: (T, n)."""
+        """Return the standard deviations of h along unit directions (n, D), at each step: (T, n)."""
         rows = []
         for step in range(self.scale.steps):
             along = [
@@ -144,7 +144,7 @@ class Candidates:
 
     @property
     def flat(self) -> np.ndarray:
-        """(N, D)."""
+        """All vectors as rows: (N, D)."""
         return self.vectors.reshape(-1, self.vectors.shape[-1])
 
 

@@ -112,7 +112,7 @@ class JacobianSubspaces(Stage):
         return {int(i): mask for part in parts for i, mask in zip(part["sample_id"], part["masks"], strict=True)}
 
     def _masks(self, store: Store, masker: Masker | None, ids: np.ndarray) -> np.ndarray:
-        """(n, H, W) float32 at the images' size."""
+        """Return masks (n, H, W) float32 at the images' size."""
         if masker is None:
             return np.ones((len(ids), *self.sample.model.image_shape[1:]), np.float32)
         return masker(images_of(self.sample, ids, store))

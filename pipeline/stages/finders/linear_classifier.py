@@ -86,7 +86,7 @@ class LinearClassifier(Supervised):
         return {**scaled(vectors.reshape(R, A, -1), samples.norms()), **figures}
 
     def _normals(self, z: AnyArray, labelled: Labelled, weights: np.ndarray) -> tuple[np.ndarray, Fit]:
-        """Of all resamples, in coordinates z (n, r): (R, A, r); and figures (A,)."""
+        """Return the normals (R, A, r) of all resamples in coordinates z (n, r), and figures (A,)."""
         A = len(labelled.selections)
         y = labelled.wanted if self.loss == "squared" else sides(labelled.wanted, labelled.thresholds[:A])
         try:

@@ -96,13 +96,13 @@ class Evaluate(Stage):
 
 
 def standard_deviations(annotate: Annotate, judges: tuple[Annotator, ...], store: Store) -> pd.Series:
-    """Of each attribute over unedited samples, by (judge, attribute): the unit of effects."""
+    """Return those of each attribute over unedited samples, by (judge, attribute): the unit of effects."""
     by_judge = {judge.name: annotate.scores(store, judge.name).std(ddof=0) for judge in judges}
     return pd.concat(by_judge, names=["judge", "attribute"])
 
 
 def responses(effects: pd.DataFrame, preserved: pd.DataFrame) -> dict[str, Response]:
-    """By direction, from effects by one judge; without the random ones."""
+    """Return responses by direction, from effects by one judge; without the random ones."""
     of_directions = effects[~effects["control"]].groupby("direction", sort=False)
     by_direction = dict(list(preserved.groupby("direction", sort=False)))
     return {str(name): Response.of(own, by_direction[name]) for name, own in of_directions}

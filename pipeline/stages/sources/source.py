@@ -82,7 +82,7 @@ class Source(Stage):
 
     @property
     def h_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of h at this capture point."""
+        """The shape (C, H, W) of h at this capture point."""
         return self.model.h_shape(self.point)
 
     @property
