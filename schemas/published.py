@@ -57,7 +57,9 @@ CATALOG_FILES = (
         "what each edit leaves alone: identity, MS-SSIM, background; and whether images still look like the model's own",
         pa.schema([EVALUATION, *PRESERVATION]),
     ),
-    CatalogFile("cosines.parquet", "how alike the directions of one attribute are that methods made", COSINES),
+    CatalogFile(
+        "cosines.parquet", "how alike the directions are that different methods made of one attribute", COSINES
+    ),
     CatalogFile(
         "learning_curve.parquet",
         "how many labelled samples a direction needs, in h and in x_T",

@@ -231,7 +231,8 @@ def title(row: Row) -> str:
     if row["attribute"] is not None:
         return ", ".join([words(row["attribute"]), words(row["method"]), *filter(None, [_projected(row)])])
     if row["mask"] is None:
-        return f"component {row['component']}, {words(row['method'])}"
+        made = "" if row["method"] == "principal-components" else f", {words(row['method'])}"
+        return f"component {row['component']}{made}"
     return f"{words(row['mask'])} {row['component']}, {words(row['method'])}"
 
 

@@ -12,7 +12,7 @@ def test_unsupervised_directions_are_ranked_named_and_compared():
     assert list(rows) == ["1", "2"]
     assert {name: cell.text for name, cell in rows["2"].items()} == {
         "what it does": "age +1.4",
-        "found as": "component 1, principal components",
+        "found as": "component 1",
         "useful": "1.30",
         "strength per SD": "+0.71",
         "valid range": "−2.0 to +1.0",
