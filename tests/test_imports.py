@@ -12,6 +12,7 @@ HEAVY = ("ray", "facenet_pytorch", "diffusers", "torchvision")
 LIGHT = {  # and what else is not loaded
     "pipeline.catalog": ("torch", "pandas", "scipy"),
     "pipeline.catalog.card": ("torch",),
+    "pipeline.catalog.direction_catalog": ("torch", "sklearn"),
     "pipeline.catalog.report.page": ("torch",),
     "pipeline.engine.runner": ("torch", "pandas", "scipy"),
     "pipeline.engine.pool": ("torch", "pandas", "scipy"),
@@ -20,6 +21,7 @@ LIGHT = {  # and what else is not loaded
     "pipeline.metrics.effects": ("torch",),
     "pipeline.annotators.registry": ("pandas",),
     "schemas.run": ("torch", "pandas", "pyarrow"),
+    "jobs.report": ("torch",),
 }
 
 
