@@ -122,10 +122,18 @@ class Evaluation(_Strict):
     )
 
 
+class LeftOut(_Strict):
+    """What was asked for and could not be had."""
+
+    what: Literal["attribute", "region"]
+    name: str
+    why: str = Field(description="the numbers that say why")
+
+
 class Catalog(_Strict):
     """The whole file."""
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     model: ModelCard
     sampling: Sampling
     capture: Literal["after", "before", "middle"] = Field(
@@ -135,6 +143,9 @@ class Catalog(_Strict):
     h_shape: tuple[int, int, int] = Field(description="(C, H, W); a direction is float32 [T, C, H, W]")
     directions: list[Direction]
     evaluations: list[Evaluation]
+    left_out: list[LeftOut] = Field(
+        default=[], description="attributes and regions that there are no directions of, and why"
+    )
     stages: list[dict[str, Any]] = Field(description="every stage behind this catalog, with its settings, in order")
 
 

@@ -111,6 +111,10 @@ class JacobianSubspaces(Stage):
         parts = [store.vectors(self, "subspaces.safetensors", part) for part in range(self.n_parts)]
         return {int(i): mask for part in parts for i, mask in zip(part["sample_id"], part["masks"], strict=True)}
 
+    def samples_with_region(self, store: Store) -> list[int]:
+        """The samples that have the region."""
+        return [i for i, mask in self.masks(store).items() if not np.isnan(mask).any()]
+
     def _masks(self, store: Store, masker: Masker | None, ids: np.ndarray) -> np.ndarray:
         """Return masks (n, H, W) float32 at the images' size."""
         if masker is None:
