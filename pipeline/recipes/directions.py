@@ -15,9 +15,6 @@ from pipeline.stages.publish import Catalog
 from pipeline.stages.report import Report
 from schemas.run import Run
 
-NEAR = (-2.0, 2.0)  # strengths of principal components, in standard deviations of h
-FAR = (-4.0, 4.0)  # and of directions of single images
-
 
 def directions(run: Run, domain: Domain) -> tuple[Catalog, Report]:
     """The catalog of a run and its report."""
@@ -25,26 +22,25 @@ def directions(run: Run, domain: Domain) -> tuple[Catalog, Report]:
     unsupervised, difference, better = find.finders(run, found_in, domain)
     single = find.of_single_images(stored, min(run.jacobians, stored.n), domain.regions)
 
-    measure = Measurement(sample, domain, tuple(run.allow_judge), run.protocol)
-    full, *others = measure.supervised(difference, better, run.held_out, run.by_effects)
-    few = max(2, run.held_out // 4)
-    components = measure.unsupervised((unsupervised,), NEAR, few, "components")
-    alone = [measure.unsupervised(single, FAR, few, "directions of single images")] if single else []
-    evaluations = (full, *others, components, *alone)
+    measure = Measurement(sample, domain, tuple(run.allow_judge), run.protocol, run.held_out)
+    full, *others = measure.supervised(difference, better, run.by_effects)
+    components, *controls = measure.unsupervised((unsupervised,), "components")
+    alone = measure.unsupervised(single, "directions of single images") if single else ()
+    evaluations = (full, *others, components, *controls, *alone)
 
     published = [finder for each in evaluations for finder in each.edit.finders]
     distinct = tuple(each for each in single if each.kind == "distinct")
     profiles = Profiles(
         tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
         evaluations,
-        verified_by=tuple(verification(each, run.held_out) for each in (full, components, *alone)),
+        verified_by=tuple(verification(each, measure.few) for each in (full, components, *alone[:1])),
     )
     catalog = Catalog(
         found_in,
         profiles,
-        transfers=tuple(Transfer(measure.origins(stored, distinct, FAR), each) for each in alone),
+        transfers=tuple(Transfer(measure.origins(stored, distinct, each), each) for each in alone[:1]),
         localities=tuple(
-            Locality(each.edit, regions) for each in alone if (regions := tuple(filter(None, domain.regions)))
+            Locality(each.edit, regions) for each in alone[:1] if (regions := tuple(filter(None, domain.regions)))
         ),
         learning_curves=find.learning_curves(difference),
     )
