@@ -106,7 +106,10 @@ class Evaluation(_Strict):
         description="of the judges, those that were allowed to judge directions that are fitted on their labels",
     )
     directions: list[str] = Field(description="what was measured, without the random ones")
-    strengths: list[float] = Field(description="what the directions were multiplied by; `strength_index` counts these")
+    strengths: list[float] | None = Field(
+        description="what the directions were multiplied by, in the order of `strength_index`; null where each has its own, "
+        "which effects.parquet says"
+    )
     n: int = Field(description="held-out samples an edit and seed")
     seeds: int = Field(default=1, description="draws of n held-out samples")
     controls: int = Field(description="random directions among those measured")

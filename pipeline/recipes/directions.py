@@ -24,9 +24,6 @@ from pipeline.stages.publish import Catalog, LeftOut
 from pipeline.stages.report import Report
 from schemas.run import Run
 
-NEAR = (-2.0, 2.0)  # strengths of principal components, in standard deviations of h
-FAR = (-4.0, 4.0)  # and of directions of single images
-
 
 @dataclass(frozen=True)
 class Directions:
@@ -71,29 +68,30 @@ class Directions:
         supervised = find.supervised(run, found_in, domain) if domain.attributes else None
         single = find.of_single_images(find.subspaces(run, stored, domain), stored)
 
-        measure = Measurement(sample, domain, run.allow_judge, run.protocol)
-        few = max(2, run.held_out // 4)
-        best = measure.supervised(*supervised, run.held_out, run.by_effects) if supervised else ()
-        along = [measure.unsupervised(components, NEAR, few, "components")] if components else []
-        alone = [measure.unsupervised(single, FAR, few, "directions of single images")] if single else []
+        if run.by_effects and len(domain.attributes) == 1 and not self.left_out:
+            raise UserError("Of one attribute there is nothing to project away: leave `by_effects` out.")
+        measure = Measurement(sample, domain, run.allow_judge, run.protocol, run.held_out, run.strengths)
+        best = measure.supervised(*supervised, run.by_effects) if supervised else ()
+        along = measure.unsupervised(components, "components") if components else ()
+        alone = measure.unsupervised(single, "directions of single images") if single else ()
         evaluations = (*best, *along, *alone)
         if not evaluations:
             raise UserError(self._nothing_left())
 
         published = [finder for each in evaluations for finder in each.edit.finders]
         distinct = tuple(each for each in single if each.kind == "distinct")
-        verified = (*best[:1], *along, *alone)
+        verified = (*best[:1], *along[:1], *alone[:1])
         profiles = Profiles(
             tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
             evaluations,
-            verified_by=tuple(verification(each, run.held_out) for each in verified),
+            verified_by=tuple(verification(each, measure.few) for each in verified),
         )
         regions = tuple(filter(None, domain.regions))
         catalog = Catalog(
             found_in,
             profiles,
-            transfers=tuple(Transfer(measure.origins(stored, distinct, FAR), each) for each in alone),
-            localities=tuple(Locality(each.edit, regions) for each in alone if regions),
+            transfers=tuple(Transfer(measure.origins(stored, distinct, each), each) for each in alone[:1]),
+            localities=tuple(Locality(each.edit, regions) for each in alone[:1] if regions),
             learning_curves=find.learning_curves(supervised),
             left_out=self.left_out,
             run=as_toml(run),

@@ -178,7 +178,7 @@ class Catalog(Stage):
             judges=[judge.name for judge in evaluate.judges],
             allowed=[judge.name for judge in evaluate.judges if judge.name in evaluate.allowed],
             directions=[name for name in edit.names if name not in edit.random],
-            strengths=list(edit.strengths),
+            strengths=None if edit.full else list(edit.strengths),
             n=edit.n,
             seeds=edit.seeds,
             controls=len(edit.random),
