@@ -79,7 +79,7 @@ def _names(held: Iterable[str], where: Path) -> dict[str, str]:
 
 
 def _renamed(key: str) -> str:
-    for old, new in RENAMED.items():
+    for old, new in {**RENAMED, "._orig_mod.": "."}.items():  # where torch.compile wrapped some blocks only
         key = key.replace(old, new)
     return key
 

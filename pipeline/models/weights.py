@@ -103,7 +103,8 @@ def _parsed(name: str) -> _Set | None:
 
 
 def _variants(sets: Iterable[_Set]) -> str:
-    return ", ".join(dict.fromkeys("the full ones" if each.variant is None else each.variant for each in sets))
+    named = {each.variant or "" for each in sets}
+    return ", ".join(variant or "the full ones" for variant in sorted(named))
 
 
 def _is_shard_of(name: str, index: _Set) -> bool:
