@@ -74,33 +74,20 @@ class Measurement:
 
     def supervised(self, difference: Stage, better: tuple[Stage, ...], by_effects: bool) -> tuple[Evaluate, ...]:
         """The recommended directions beside the paper's in full, their control, and all others on fewer samples."""
-        if len(names_of(difference)) == 1:  # there is nothing to project away
-            return self._alone(difference, better)
-        recommended, projected = tuple(Disentangle(finder) for finder in better), Disentangle(difference)
-        chosen = tuple(self._by_effects(finder) for finder in better) if by_effects else ()
+        several = len(names_of(difference)) > 1  # of one attribute there is nothing to project away
+        recommended = tuple(Disentangle(finder) for finder in better) if several else better
+        others = (*better, Disentangle(difference)) if several else ()
+        chosen = tuple(self._by_effects(finder) for finder in better) if by_effects and several else ()
         if self.protocol == "paper":
             control = self._control(recommended, None, Edits(ENDS, self.held_out))
-            before_and_after = (difference, projected, *better, *recommended, *chosen)
+            before_and_after = tuple(dict.fromkeys((difference, *others, *recommended, *chosen)))
             return self.evaluate(before_and_after, PAPER, "supervised directions, as in Table I", control), control
         full = self._full(recommended[:1], "supervised directions")
         control = self._control(recommended, full, Edits(ONCE if full else ENDS, self.held_out))
         in_full = Edits(self._in_full, self.held_out)
-        return (
-            self.evaluate((*recommended, *chosen, difference), in_full, "recommended directions", control, full),
-            control,
-            self.evaluate((*better, projected), Edits(self._near, self.few), "other directions", control, full),
-        )
-
-    def _alone(self, difference: Stage, better: tuple[Stage, ...]) -> tuple[Evaluate, ...]:
-        """Directions of one attribute, all in full, and their control."""
-        every = (*better, difference)
-        if self.protocol == "paper":
-            control = self._control(better, None, Edits(ENDS, self.held_out))
-            return self.evaluate(every, PAPER, "supervised directions, as in Table I", control), control
-        full = self._full(better[:1], "supervised directions")
-        control = self._control(better, full, Edits(ONCE if full else ENDS, self.held_out))
-        in_full = Edits(self._in_full, self.held_out)
-        return self.evaluate(every, in_full, "recommended directions", control, full), control
+        best = self.evaluate((*recommended, *chosen, difference), in_full, "recommended directions", control, full)
+        near = Edits(self._near, self.few)
+        return best, control, *([self.evaluate(others, near, "other directions", control, full)] if others else [])
 
     def unsupervised(self, finders: tuple[Stage, ...], purpose: str) -> tuple[Evaluate, Evaluate]:
         """Unsupervised directions, and beside them random ones of their own, since their offsets are others."""
