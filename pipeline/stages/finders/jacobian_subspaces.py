@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.annotators.border import masker
 from pipeline.annotators.regions import Mask, Masker, to_latents
 from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
@@ -90,7 +91,7 @@ class JacobianSubspaces(Stage):
             self.mask.check(*self.sample.model.image_shape[1:])
 
     def setup(self) -> tuple[LoadedModel, Masker | None]:
-        return self.sample.model.load(self.sample.point), self.mask.load() if self.mask else None
+        return self.sample.model.load(self.sample.point), masker(self.mask) if self.mask else None
 
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Masker | None], out: Path) -> None:
         model, masker = loaded
