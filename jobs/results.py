@@ -50,5 +50,7 @@ def show(found: Summary) -> None:
         console.print(f"{direction}: {label}")
     for what in found.left_out:
         console.print(f"Left out: {what}.")
+    for note in found.notes:
+        console.print(f"Note: {note}")
     for warning in found.warnings:
         console.print(f"Warning: {warning}")

@@ -149,6 +149,7 @@ class Catalog(_Strict):
     left_out: list[LeftOut] = Field(
         default=[], description="attributes and regions that there are no directions of, and why"
     )
+    notes: list[str] = Field(default=[], description="what is to be known of all directions of this catalog")
     stages: list[dict[str, Any]] = Field(description="every stage behind this catalog, with its settings, in order")
 
 

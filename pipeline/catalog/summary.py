@@ -33,6 +33,7 @@ class Summary:
     recommended: tuple[Recommended, ...]
     ranked: tuple[tuple[str, str], ...]  # unsupervised directions and what they do in words, the most useful first
     left_out: tuple[str, ...]
+    notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
     @classmethod
@@ -45,6 +46,7 @@ class Summary:
             tuple(_recommended(found)),
             tuple((row["direction"], row["label"] or "") for row in found.ranked[:RANKED]),
             tuple(f"{each.what} {each.name}: {each.why}" for each in about.left_out),
+            tuple(about.notes),
             tuple(dict.fromkeys(warning for row in found.supervised for warning in row["warnings"] or ())),
         )
 

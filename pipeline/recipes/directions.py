@@ -70,7 +70,7 @@ class Directions:
 
         if run.by_effects and len(domain.attributes) == 1 and not self.left_out:
             raise UserError("Of one attribute there is nothing to project away: leave `by_effects` out.")
-        measure = Measurement(sample, domain, run.allow_judge, run.protocol, run.held_out, run.strengths)
+        measure = Measurement(sample, domain, domain.allowed, run.protocol, run.held_out, run.strengths)
         best = measure.supervised(*supervised, run.by_effects) if supervised else ()
         along = measure.unsupervised(components, "components") if components else ()
         alone = measure.unsupervised(single, "directions of single images") if single else ()
@@ -94,6 +94,7 @@ class Directions:
             localities=tuple(Locality(each.edit, regions) for each in alone[:1] if regions),
             learning_curves=find.learning_curves(supervised),
             left_out=self.left_out,
+            notes=domain.notes,
             run=as_toml(run),
         )
         return catalog, Report(catalog)

@@ -9,6 +9,7 @@ from pipeline.annotators.registry import annotator, facenet, mask
 from pipeline.errors import UserError
 from pipeline.models.bundled import BUNDLED, bundled
 from pipeline.models.pretrained import Model, find
+from pipeline.recipes.judges import check_judges
 from schemas.run import Run
 
 WHOLE = "image"  # what a region that is the whole image is called
@@ -25,6 +26,7 @@ class Domain:
     regions: tuple[Mask | None, ...] = ()  # where to look for what can change; None is the whole image
     foreground: Mask | None = None  # what an edit may change; the rest of the image is background
     embedder: Embedder | None = None  # in whose features images are compared
+    allowed: tuple[str, ...] = ()  # of the judges, those that may measure directions fitted on their own scores
 
     @classmethod
     def of(cls, run: Run, model: Model | None = None) -> "Domain":
@@ -36,15 +38,25 @@ class Domain:
         model = model or _model(run)
         labels = annotator(run.annotator) if run.annotator else None
         judges = tuple(annotator(name) for name in run.judge)
+        attributes = _attributes(run, labels, judges)
+        allowed = check_judges(labels, judges, attributes, run.allow_judge) if labels and judges else ()
         return cls(
             model,
             labels,
             judges,
-            _attributes(run, labels, judges),
+            attributes,
             tuple(None if name == WHOLE else mask(name) for name in run.region),
             mask(run.foreground) if run.foreground else None,
             facenet(run.facenet_weights) if run.facenet_weights else next(filter(_embeds, judges), None),
+            allowed,
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of all that is found: whose scores may mean nothing, since they know no such images."""
+        known = getattr(self.model, "notes", ())
+        who = dict.fromkeys(each for each in (self.annotator, *self.judges) if each and _strange(each, self.model))
+        return (*known, *(f"{each.name} was not made for images of this model: {_described(each)}" for each in who))
 
 
 def _model(run: Run) -> Model:
@@ -73,6 +85,16 @@ def _attributes(run: Run, labels: Annotator | None, judges: tuple[Annotator, ...
             "effects then are what it believes, which its directions were made to raise, and the catalog says so."
         )
     return run.attributes or tuple(name for name in labels.attributes if name != presence_of(labels))
+
+
+def _strange(annotator: Annotator, model: Model) -> bool:
+    """Whether an annotator says that it does not know the images of this model."""
+    knows = getattr(annotator, "knows", None)
+    return knows is not None and not knows(model.weights)
+
+
+def _described(annotator: Annotator) -> str:
+    return str(getattr(annotator, "describes", "its scores may mean nothing."))
 
 
 def _embeds(judge: Annotator) -> TypeGuard[Embedder]:

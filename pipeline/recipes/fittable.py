@@ -73,7 +73,7 @@ def _in_sketches(
 
 def _reason(error: ValueError) -> str:
     """The numbers of an error, without whose they are and what to do."""
-    return str(error).split("\n")[0].partition(": ")[2]
+    return str(error).split("\n")[0].partition(": ")[2].rstrip(".")
 
 
 def nowhere(subspaces: tuple[JacobianSubspaces, ...], store: Store) -> tuple[tuple[Mask, ...], tuple[LeftOut, ...]]:

@@ -57,6 +57,7 @@ class Catalog(Stage):
     localities: tuple[Locality, ...] = ()
     learning_curves: tuple[LearningCurve, ...] = ()
     left_out: tuple[LeftOut, ...] = ()  # of what was asked for
+    notes: tuple[str, ...] = ()  # what is to be known of all of it
     run: str = not_hashed("")  # the settings that a person gave, as TOML; what follows from them is hashed
 
     @property
@@ -168,6 +169,7 @@ class Catalog(Stage):
             directions=[_direction(row, profiled.get(row["name"], {})) for row in rows],
             evaluations=[self._evaluation(each) for each in self.evaluations],
             left_out=[schema.LeftOut(what=each.what, name=each.name, why=each.why) for each in self.left_out],
+            notes=list(self.notes),
             stages=[describe(stage, extents=True) for stage in in_order((self,))],
         )
 
