@@ -27,6 +27,11 @@ ANNOTATORS = {
         ("face", "yaw", "pitch", "roll", "mouth_width"),
         "Whether there is a face, and its pose, by landmarks: of photographs, and of what looks like them.",
     ),
+    "pixels": Listed(
+        "pipeline.annotators.pixels:Pixels",
+        ("brightness", "contrast", "warmth", "saturation", "sharpness"),
+        "What any image has, whatever it shows, by plain arithmetic on its pixels.",
+    ),
     "portraits": Listed(
         "pipeline.domains.portraits.annotators:PortraitAnnotator",
         ("smile", "glasses", "age", "gender", "yaw", "eyes_open", "skin"),

@@ -102,8 +102,8 @@ def discriminants(z: AnyArray, scores: Array, shrinkage: float, weights: Array |
 def pseudo_inverse(G: Tensor, squares: Tensor) -> Tensor:
     """Return the pseudo-inverse of scatter matrices of scores (..., A, A), each score in units of its own spread.
 
-    squares (..., A): the scores' sums of squares, beside which it is told whether one varies at all. One that does not has zeros, and
-    of several that are the same in other units each has its share.
+    squares (..., A): the scores' sums of squares, beside which it is told whether one varies at all. One that does not has zeros,
+    and of several that are the same in other units each has its share.
     """
     scatter = G.diagonal(dim1=-2, dim2=-1)
     unit = torch.where(scatter > CONSTANT * squares, scatter, torch.inf).rsqrt()

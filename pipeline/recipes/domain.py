@@ -12,6 +12,7 @@ from pipeline.models.pretrained import Model, find
 from pipeline.recipes.judges import check_judges
 from schemas.run import Run
 
+ANY_IMAGE = ("pixels",)  # judges what nobody has a classifier for
 WHOLE = "image"  # what a region that is the whole image is called
 
 
@@ -37,7 +38,7 @@ class Domain:
         """
         model = model or _model(run)
         labels = annotator(run.annotator) if run.annotator else None
-        judges = tuple(annotator(name) for name in run.judge)
+        judges = tuple(annotator(name) for name in run.judge or (ANY_IMAGE if run.attributes == () else ()))
         attributes = _attributes(run, labels, judges)
         allowed = check_judges(labels, judges, attributes, run.allow_judge) if labels and judges else ()
         return cls(
@@ -75,7 +76,7 @@ def _attributes(run: Run, labels: Annotator | None, judges: tuple[Annotator, ...
     """What directions are found for: what is wanted, or all that the annotator scores but for the presence of anything."""
     if run.attributes == ():
         return ()
-    without = "Or find directions without anybody's labels, components and those of Jacobians: `attributes` ''."
+    without = "Or find directions that need no labels, components and those of Jacobians: `attributes` ''."
     if labels is None:
         raise UserError(f"Nobody labels the samples: name an `annotator` that knows what the model shows.\n{without}")
     if not judges:
