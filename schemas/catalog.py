@@ -28,7 +28,7 @@ class ModelCard(_Strict):
     name: str = Field(description="folder or hub id, as it was given")
     revision: str | None = Field(description="commit of the hub repository")
     weights_sha256: str = Field(
-        description="of the U-Net's safetensors; of sharded ones, of all shards one after another"
+        description="of the U-Net's weights, the file as the user has it; of sharded ones, of all shards one after another"
     )
     unet: dict[str, Any] = Field(
         description="the U-Net's configuration, as diffusers wrote it; of a UNet2DModel unless _class_name says otherwise"
@@ -37,7 +37,7 @@ class ModelCard(_Strict):
     autoencoder: dict[str, Any] | None = Field(
         default=None, description="configuration of a latent model's VQModel or AutoencoderKL; null works on pixels"
     )
-    autoencoder_sha256: str | None = Field(default=None, description="of the autoencoder's safetensors")
+    autoencoder_sha256: str | None = Field(default=None, description="of the autoencoder's weights")
     condition_sha256: str | None = Field(
         default=None,
         description="of condition.safetensors, which holds the U-Net's encoder_hidden_states; null is zeros, or no condition",

@@ -10,6 +10,7 @@ what is not a flat dictionary of tensors is refused. What it gives is kept in a 
 import os
 import re
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,7 +54,8 @@ def read(path: Path) -> dict[str, Tensor]:
             f"{path} is a pickle, and torch {torch.__version__} does not read those safely. Install torch 2.10 or newer."
         )
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with warnings.catch_warnings(action="ignore"):  # of what is refused anyway
+            held = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # whatever a damaged or hostile file makes zipfile, pickle and torch raise
         raise _unreadable(path, error) from error
     return _tensors(held, path)

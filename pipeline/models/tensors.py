@@ -42,9 +42,9 @@ def headers(path: Path) -> dict[str, Header]:
 def check(files: Sequence[Path], network: nn.Module, where: Path) -> None:
     """Raise UserError unless the names, shapes and types in safetensors are those of a network; `where` stands in the error."""
     held = {key: header for file in files for key, header in headers(file).items()}
-    _check_types(held, where)
     named = _names(held, where)
     expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    _check_types({old: held[old] for key, old in named.items() if key in expected}, where)
     _check_names(named.keys(), expected.keys(), where)
     for key, shape in expected.items():
         if (found := held[named[key]][1]) != shape:

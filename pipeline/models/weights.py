@@ -17,7 +17,7 @@ NAME = "diffusion_pytorch_model"
 _INDEX = r"\.index(\.(?P<last>[^.]+))?\.json"
 _SET = re.compile(rf"{NAME}(\.(?P<first>[^.]+))?\.(?P<kind>safetensors|bin)(?P<index>{_INDEX})?")
 _SHARD = re.compile(rf"{NAME}(\.(?P<first>[^./\\]+))?-\d+-of-\d+(\.(?P<last>[^./\\]+))?\.(?P<kind>safetensors|bin)")
-_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".gguf", ".msgpack", ".onnx")
+_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".onnx")
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,14 @@ def names(listed: Iterable[str], where: object, variant: str | None = None, pref
 
 
 def check_content(path: Path) -> None:
-    """Raise UserError for a file that holds nothing, or is git-lfs's note of where a file lies."""
-    with open(path, "rb") as file:
-        start = file.read(40)
+    """Raise UserError for a file that cannot be opened, holds nothing, or is git-lfs's note of where a file lies."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(40)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be opened ({error.strerror}). Copy it again, or fetch the model again."
+        ) from error
     if start.startswith(b"version https://git-lfs"):
         raise UserError(
             f"{path} is a pointer of git-lfs, not the weights themselves: the repository was cloned without them.\n"
@@ -135,6 +140,11 @@ def _no_weights(folder: Path) -> UserError:
         return UserError(
             f"{folder} holds shards of weights ({shards[0].name}) without their index.\n"
             f"Copy {NAME}{shards[0].suffix}.index.json too: it says how many shards there are."
+        )
+    if quantised := sorted(path.name for path in folder.glob("*.gguf")):
+        return UserError(
+            f"{folder} holds quantised weights ({quantised[0]}), which are not run here.\n"
+            "Take the full-precision files of the model."
         )
     expected = f"expected {NAME}.safetensors, as save_pretrained writes it, or {NAME}.bin"
     if others := sorted(path.name for path in folder.glob("*") if path.suffix in _SUFFIXES):

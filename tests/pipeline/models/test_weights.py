@@ -11,7 +11,7 @@ from diffusers import UNet2DModel
 from pipeline.errors import UserError
 from pipeline.formats.hashes import sha256
 from pipeline.models import pretrained, weights
-from tests.pipeline.models.making_weights import PICKLE, SAFE, pickled, prefixed
+from tests.pipeline.models.making_weights import PICKLE, SAFE, pickled, prefixed, rewritten
 from tests.pipeline.planted_models import save_latent
 
 FULL, FP16, NON_EMA = (f"diffusion_pytorch_model{variant}.safetensors" for variant in ("", ".fp16", ".non_ema"))
@@ -108,7 +108,7 @@ def test_an_index_that_names_files_of_the_other_kind(tmp_path):
     refused("names no shards .*-of-00002.safetensors and the like", weights.find, folder)
 
 
-@pytest.mark.parametrize("name", ["model.ckpt", "unet.safetensors", "pytorch_model.bin", "unet-Q4.gguf"])
+@pytest.mark.parametrize("name", ["model.ckpt", "unet.safetensors", "pytorch_model.bin", "weights.pth"])
 def test_weights_under_another_name(tmp_path, name):
     refused(
         f"holds {name}, which is no name for weights of diffusers; expected {SAFE}",
@@ -117,7 +117,19 @@ def test_weights_under_another_name(tmp_path, name):
     )
 
 
+def test_a_file_of_another_library_s_quantised_weights(tmp_path):
+    folder = files(tmp_path / "unet", "unet-Q4_K.gguf")
+    refused(r"holds quantised weights \(unet-Q4_K.gguf\), which are not run here.\nTake the full", weights.find, folder)
+
+
 # Files that are none
+
+
+def test_a_link_to_a_file_that_is_gone(model):
+    """As in a cache of the hub that somebody tidied."""
+    (model / "unet" / SAFE).unlink()
+    (model / "unet" / SAFE).symlink_to(model / "blobs" / "gone")
+    refused(f"{SAFE} cannot be opened .No such file.*Copy it again", pretrained.find, str(model))
 
 
 @pytest.mark.parametrize("name", [SAFE, PICKLE, "diffusion_pytorch_model.fp16.safetensors"])
@@ -165,21 +177,11 @@ def test_a_variant_of_the_autoencoder_is_taken_where_there_is_one(tmp_path):
     shutil.copy(unet / SAFE, unet / NON_EMA)
     full = pretrained.find(str(model), variant="non_ema")
     assert full.autoencoder_weights == sha256(decoder / SAFE)
-    shutil.copy(decoder / SAFE, decoder / NON_EMA)
-    (decoder / NON_EMA).write_bytes(pickle_free_change(decoder))
+    rewritten(decoder, lambda held: {**held, "decoder.conv_in.bias": torch.full((16,), 7.0)}, NON_EMA)
     found = pretrained.find(str(model), variant="non_ema")
     assert found.autoencoder_weights == sha256(decoder / NON_EMA) != full.autoencoder_weights
     assert found.load().autoencoder.network.decoder.conv_in.bias.eq(7).all()
     refused("unet has no weights of variant fp16", pretrained.find, str(model), variant="fp16")
-
-
-def pickle_free_change(folder: Path) -> bytes:
-    """The autoencoder's safetensors with another bias."""
-    from safetensors.torch import load_file, save
-
-    tensors = load_file(folder / SAFE)
-    tensors["decoder.conv_in.bias"].fill_(7)
-    return save(tensors)
 
 
 def test_variant_and_wrapped_names_go_together(model, tiny_model):
