@@ -100,7 +100,9 @@ def stranger(annotator: Annotator, weights: str) -> str | None:
 
 def describes(annotator: Annotator) -> str:
     """Return what an annotator scores, and of what images, in a line; "" where it does not say."""
-    return str(getattr(annotator, "describes", ""))
+    written = (type(annotator).__doc__ or "").strip().partition("\n")[0]
+    by_dataclass = written.startswith(f"{type(annotator).__name__}(")  # what a class without a docstring has
+    return str(getattr(annotator, "describes", "" if by_dataclass else written))
 
 
 def check_images(images: np.ndarray) -> None:

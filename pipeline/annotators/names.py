@@ -28,6 +28,18 @@ def check_name(name: Any, what: str, who: str) -> None:
         )
 
 
+def check_distinct(*plugs: Any) -> None:
+    """Raise UserError where two different plugs have one name: tables know them by it."""
+    by_name: dict[str, Any] = {}
+    for plug in plugs:
+        other = by_name.setdefault(plug.name, plug)
+        if other != plug:
+            raise UserError(
+                f"{spec_of(other)} and {spec_of(plug)} are both called {plug.name!r}, and tables could not tell them apart.\n"
+                'Give one another name: in its class, or by its decorator, as in name="another".'
+            )
+
+
 def check_annotator(annotator: Any, who: str) -> None:
     """Raise UserError unless an annotator's name, attributes, thresholds and presence fit together."""
     check_name(annotator.name, "annotator", who)

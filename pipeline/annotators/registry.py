@@ -46,6 +46,11 @@ ANNOTATORS = {
 REGIONS = dict.fromkeys(("eyes", "nose", "mouth", "head"), "pipeline.annotators.landmarks:Landmarks")
 
 
+def listing() -> list[str]:
+    """What annotators there are by name, what each scores, and of what images: a line each, and nothing is imported for it."""
+    return [f"{name} ({', '.join(each.attributes)}): {each.describes}" for name, each in ANNOTATORS.items()]
+
+
 def annotator(spec: str) -> Annotator:
     """The annotator of a name in `ANNOTATORS`, with its default settings, or the one that `module:object` names.
 

@@ -2,7 +2,7 @@
 
 from pipeline.annotators.base import Annotator, presence_of
 from pipeline.annotators.independence import same_network
-from pipeline.annotators.names import spec_of
+from pipeline.annotators.names import check_distinct
 from pipeline.annotators.registry import annotator as named
 from pipeline.errors import UserError
 
@@ -17,7 +17,7 @@ def check_judges(
     """
     if not judges:
         raise UserError(f"Nobody measures the edits: name a judge. {_ALONE}")
-    _check_names((annotator, *judges))
+    check_distinct(annotator, *judges)
     names = tuple(named(each).name if ":" in each else each for each in allowed)
     there = [judge.name for judge in judges]
     if unknown := [each for each, name in zip(allowed, names, strict=True) if name not in there]:
@@ -36,18 +36,6 @@ _ALONE = (
     "Whoever has a single network names it as `judge` too,\nand as `allow_judge`: figures then say how well edits please that "
     "network, not how well they do what they are called."
 )
-
-
-def _check_names(plugs: tuple[Annotator, ...]) -> None:
-    """Raise UserError where two different plugs have one name: tables know them by it."""
-    by_name: dict[str, Annotator] = {}
-    for plug in plugs:
-        other = by_name.setdefault(plug.name, plug)
-        if other != plug:
-            raise UserError(
-                f"{spec_of(other)} and {spec_of(plug)} are both called {plug.name!r}, and tables could not tell them apart.\n"
-                'Give one another name: in its class, or as @attributes(..., name="another").'
-            )
 
 
 def _check_scores(judge: Annotator, first: bool, attributes: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.annotators.base import gpus_of
 from pipeline.annotators.border import masker
+from pipeline.annotators.names import check_distinct
 from pipeline.annotators.regions import Mask, Masker
 from pipeline.engine.stage import Resources, Stage
 from pipeline.engine.store import Store
@@ -36,6 +37,7 @@ class Locality(Stage):
     def check(self) -> None:
         if not self.masks:
             raise UserError("Locality needs at least one mask.")
+        check_distinct(*self.masks)
         for mask in self.masks:
             mask.check(*self.edit.sample.model.image_shape[1:])
 
