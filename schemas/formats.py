@@ -20,6 +20,7 @@ from schemas import (
     run,
     samples,
     scores,
+    strengths,
 )
 from schemas.columns import meaning_of, unit_of
 from schemas.published import TABLES
@@ -34,6 +35,7 @@ INTERMEDIATE: tuple[tuple[str, ModuleType, pa.Schema], ...] = (
     ("samples.parquet", samples, samples.SAMPLES),
     ("activations.parquet", activations, activations.activations_schema((512, 8, 8))),
     ("annotations.parquet", annotations, annotations.ANNOTATIONS),
+    ("strengths.parquet", strengths, strengths.STRENGTHS),
     ("edits.parquet", edits, edits.EDITS),
     ("scores.parquet", scores, scores.SCORES),
 )

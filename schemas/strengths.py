@@ -29,7 +29,12 @@ STRENGTHS = pa.schema(
             "How far that moved the target, or whatever it moves most, as a share of what is wanted.",
             required=True,
         ),
-        column("ended", pa.string(), '"moved" far enough, "unrealistic" images, or "bound".', required=True),
+        column(
+            "ended",
+            pa.string(),
+            '"moved" far enough; "unrealistic" where images of twice the strength were; or "bound".',
+            required=True,
+        ),
         column("tried", pa.int32(), "How many strengths of this side were tried.", required=True),
     ]
 )

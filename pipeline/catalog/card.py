@@ -38,7 +38,8 @@ def _shown(catalog: Catalog) -> Direction:
 def _gamma(shown: Direction, effects: pd.DataFrame) -> float:
     """The multiple of its strength per standard deviation at which a direction was measured; without one, its largest strength."""
     if not shown.strength_per_sd:
-        return float(effects.loc[effects["direction"] == shown.name, "strength"].abs().max())
+        measured = effects.loc[effects["direction"] == shown.name, "strength"].abs()
+        return float(measured.max()) if len(measured) else 1.0
     return -1.0 if shown.strength_by == "fall" else 1.0
 
 

@@ -1,7 +1,7 @@
 """Full strengths: how far a direction is followed to one side, from what a few images show at each of a few strengths.
 
 Strengths are told by the norm of the offset in *spreads*: the distance of h from its mean, root mean square over samples. They are
-tried by doublings of the first, so that whatever length a direction has it is tried at the same offsets.
+tried by doublings of one offset, so that whatever length a direction has it is tried at the same offsets.
 """
 
 from collections.abc import Mapping
@@ -49,13 +49,13 @@ class Full(NamedTuple):
 Tried = Mapping[int, Outcome]  # by doubling of the first offset
 
 
-def next_doubling(tried: Tried) -> int | None:
+def next_doubling(tried: Tried, first: int = 0) -> int | None:
     """Return what to try next; None where it is known where the search ends: at the least doubling that is enough.
 
     Effects are taken to grow about in proportion, so that several doublings may be gone at once, up or down.
     """
     if not tried:
-        return 0
+        return first
     enough, short = _bracket(tried)
     if enough is None and short is not None:
         return None if short == DOUBLINGS[-1] else min(short + _up(tried[short]), DOUBLINGS[-1])
@@ -66,11 +66,13 @@ def next_doubling(tried: Tried) -> int | None:
 
 
 def full(tried: Tried) -> Full:
-    """Return the least doubling that was enough and why, or the bound."""
-    enough, _ = _bracket(tried)
+    """Return the least doubling that moved the target far enough, or the last before images broke, or the bound; and which."""
+    enough, short = _bracket(tried)
     if enough is None:
         return Full(max(tried), "bound")
-    return Full(enough, "moved" if tried[enough].moved >= 1 else "unrealistic")
+    if tried[enough].moved >= 1:
+        return Full(enough, "moved")
+    return Full(enough if short is None else short, "unrealistic")
 
 
 def _bracket(tried: Tried) -> tuple[int | None, int | None]:

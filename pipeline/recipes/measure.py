@@ -24,10 +24,10 @@ from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.sources.source import Source
 
 # Shares of each direction's full strength:
-ALL = (-1.0, -0.5, 0.5, 1.0)  # of the recommended directions, and of what they are compared with
+ALL = (-1.0, 0.5, 1.0)  # of the recommended directions, and of what they are compared with
 HALVES, ENDS, ONCE = (-0.5, 0.5), (-1.0, 1.0), (1.0,)
 
-MEDIAN, LARGEST = 6, 2  # random directions of the median offset of the supervised ones, and of the largest
+MEDIAN, LARGEST = 5, 2  # random directions of the median offset of the supervised ones, and of the largest
 MOST = 10  # random directions beside the unsupervised ones: of the offsets of one each
 QUARTER = 4  # of the held-out samples, for what is only compared
 

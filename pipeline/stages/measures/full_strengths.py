@@ -90,11 +90,10 @@ class FullStrengths(Stage):
         before, spread = self._unedited(loaded[0])
         norms = {name: self._in_spreads(name, vectors[name], spread) for name in names}
         sight = self._sight(before, loaded[1], store)
-        tried: dict[Side, dict[int, Outcome]] = {side: {} for side in product(names, (-1, 1))}
-        while wanted := {side: k for side, of in tried.items() if (k := next_doubling(of)) is not None}:
+        tried: dict[Side, dict[int, Outcome]] = {side: {} for side in product(names, (1, -1))}
+        while wanted := dict(_next(names, tried)):
             strengths = {(name, sign): sign * _offset(k) / norms[name] for (name, sign), k in wanted.items()}
-            images = self._edited(strengths, vectors, loaded[0])
-            outcomes = sight.outcomes(images, attributes)
+            outcomes = sight.outcomes(self._edited(strengths, vectors, loaded[0]), attributes)
             for side, k in wanted.items():
                 tried[side][k] = outcomes[side]
         table = [_row(*side, attributes[side[0]], norms[side[0]], of) for side, of in tried.items()]
@@ -163,6 +162,16 @@ class FullStrengths(Stage):
 def _offset(doubling: int) -> float:
     """The norm of an offset, in spreads of h."""
     return FIRST * 2.0**doubling
+
+
+def _next(names: Sequence[str], tried: Mapping[Side, dict[int, Outcome]]) -> Iterator[tuple[Side, int]]:
+    """What to try next of each direction: the side below 0 begins where the one above it has ended, since many are alike."""
+    for name in names:
+        above, below = tried[name, 1], tried[name, -1]
+        if (k := next_doubling(above)) is not None:
+            yield (name, 1), k
+        elif (k := next_doubling(below, full(above).doubling)) is not None:
+            yield (name, -1), k
 
 
 def _row(name: str, sign: int, attribute: str | None, norm: float, tried: dict[int, Outcome]) -> dict[str, Any]:
