@@ -27,6 +27,11 @@ def not_hashed(default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"hashed": False})
 
 
+def hashed_where_set() -> Any:
+    """A field that most have no use for: None there, and then left out of the fingerprint."""
+    return dataclasses.field(default=None, metadata={"hashed where set": True})
+
+
 # For `dataclasses.field(metadata=...)`:
 EXTENT = {"hashed": False, "extent": True}  # how far a stage goes, and not what its parts are
 PART_BY_PART = {"part by part": True}  # an input of which part i is read for part i: more of them change nothing
@@ -116,7 +121,8 @@ def _fields(value: Any, extents: bool) -> dict[str, Any]:
     return {
         field.name: _setting(getattr(value, field.name), field.metadata.get("part by part", False))
         for field in fields(value)
-        if field.metadata.get("hashed", True) or (extents and field.metadata.get("extent"))
+        if (field.metadata.get("hashed", True) or (extents and field.metadata.get("extent")))
+        and not (field.metadata.get("hashed where set") and getattr(value, field.name) is None)
     }
 
 

@@ -54,7 +54,7 @@ def sources(run: Run, domain: Domain) -> Sources:
     model = domain.model
     noise: dict[str, Any] = {"eta": run.eta, "seed": run.seed}
     sampling: dict[str, Any] = {
-        "clip": bool(run.clip),
+        "clip": run.clip,
         "batch": run.batch,
         "point": run.capture,
         "dtype": run.dtype,

@@ -158,7 +158,7 @@ class Catalog(Stage):
                 steps=sample.steps,
                 timesteps=sample.reverse_process.timesteps,
                 eta=list(sample.eta) if isinstance(sample.eta, tuple) else sample.eta,
-                clip=sample.clip,
+                clip=bool(sample.clip),
                 dtype=sample.dtype,
                 seed=sample.seed,
                 n=self.sample.n,

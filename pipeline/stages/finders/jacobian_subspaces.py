@@ -124,13 +124,13 @@ class JacobianSubspaces(Stage):
 
     def _subspaces(self, model: LoadedModel, ids: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, ...]:
         """Vectors, singular values and residuals by sample and step; each step starts from the one before."""
-        process = self.sample.reverse_process
-        M = to_latents(torch.from_numpy(masks), *self.sample.model.x_shape[1:]).to(model.denoiser.device)
+        process, denoiser = self.sample.reverse_process, self.sample.denoiser(model, ids.tolist())
+        M = to_latents(torch.from_numpy(masks), *self.sample.model.x_shape[1:]).to(denoiser.device)
         found = []
         vectors: Tensor | None = None
-        for step, x_t in process.states(model.denoiser, self.sample.noise(model, ids.tolist())):
+        for step, x_t in process.states(denoiser, self.sample.noise(model, ids.tolist())):
             if step in self.at:
-                with model.denoiser.decoder(x_t, process.timesteps[step]) as (decoder, h):
+                with denoiser.decoder(x_t, process.timesteps[step]) as (decoder, h):
                     subspace = jacobian_subspace(
                         masked(_eps(process, step, x_t, decoder), M),
                         h,

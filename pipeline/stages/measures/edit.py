@@ -234,12 +234,13 @@ def sample_edited(
     on_h: OnH | None = None,
 ) -> np.ndarray:
     """One batch of edited images (B, H, W, 3) uint8: a row without a vector is unedited."""
-    noise = source.noise(loaded, [row.sample_id for row in rows])
+    ids = [row.sample_id for row in rows]
+    denoiser, noise = source.denoiser(loaded, ids), source.noise(loaded, ids)
     names = [name for name in dict.fromkeys(row.name for row in rows) if name in vectors]
     edits = []
     if names:
         which = torch.tensor([names.index(row.name) if row.name in vectors else 0 for row in rows])
         gamma = torch.tensor([row.strength if row.name in vectors else 0.0 for row in rows])
-        v = torch.stack([vectors[name] for name in names]).to(loaded.denoiser.device)
+        v = torch.stack([vectors[name] for name in names]).to(denoiser.device)
         edits = [AddPerSample(v, which.to(v.device), gamma)]
-    return loaded.to_images(source.reverse_process.run(loaded.denoiser, noise, edits, on_h))
+    return loaded.to_images(source.reverse_process.run(denoiser, noise, edits, on_h))
