@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
-from pipeline.annotators.base import Annotator, Scorer
+from pipeline.annotators.base import Annotator, Scorer, check_size
+from pipeline.annotators.border import scorer
 from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -215,8 +216,12 @@ class SketchedSample(Sketched, Sample):
     def resources(self) -> Resources:
         return Resources(gpus=1, memory=self.part_bytes())  # a sketch of every step
 
+    def check(self) -> None:
+        super().check()
+        check_size(*self.model.image_shape[1:], self.annotator)
+
     def setup(self) -> tuple[LoadedModel, Scorer]:  # type: ignore[override]
-        return self.load(), self.annotator.load()
+        return self.load(), scorer(self.annotator)
 
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Scorer], out: Path) -> None:  # type: ignore[override]
         model, score = loaded

@@ -30,8 +30,9 @@ from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
-from pipeline.stages.measures.edit import Edit, EditOrigins
+from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit_calibrated import verification
+from pipeline.stages.measures.edit_origins import EditOrigins
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
