@@ -38,6 +38,7 @@ class DigitAnnotator:
     """
 
     name: ClassVar[str] = "digits"
+    describes: ClassVar[str] = "Slant, stroke width, ink and loops, and which digit it is: of white digits on black."
     version: ClassVar[int] = 1
     attributes: ClassVar[tuple[str, ...]] = ("slant", "stroke_width", "ink", "loops", *CLASSES, "digit")
     thresholds: ClassVar[tuple[float, ...]] = (0.0, math.nan, math.nan, 0.5, *[0.0] * len(CLASSES), 0.5)
@@ -54,6 +55,13 @@ class DigitAnnotator:
                 "Check it out again, or remake it with `python -m jobs.train_digits --only classifiers`."
             )
         object.__setattr__(self, "weights", sha256_of([self._file]))
+
+    def check(self, height: int, width: int) -> None:
+        """Raise UserError for images that are not square."""
+        if height != width:
+            raise UserError(
+                f"Digits are square images; these are {height} x {width}. Crop them, or pad them with black."
+            )
 
     def load(self) -> Scorer:
         classify = self._on_images(lambda images, network: scores(network(images)))
@@ -98,6 +106,7 @@ class DigitJudge(DigitAnnotator):
     """The second opinion: the same attributes by other functions, and a classifier of another kind, trained on other digits."""
 
     name: ClassVar[str] = "digits-judge"
+    describes: ClassVar[str] = "The same of white digits on black, measured in other ways, by another classifier."
     folder: ClassVar[str] = "judge"
     measured: ClassVar[Measures] = (
         judge_measures.slant,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.annotators import registry
 from pipeline.domains.digits import MODEL, annotators
 from pipeline.domains.digits.annotators import DigitAnnotator, DigitJudge, annotator, judge
 from pipeline.domains.digits.card import log_odds, rgb, sample, scores_of
@@ -89,6 +90,14 @@ def test_an_annotator_says_what_decides_its_scores():
 def test_an_image_that_is_not_square_is_refused(make):
     with pytest.raises(ValueError, match=r"square images, found \(40, 48\)"):
         make().load()(np.zeros((1, 40, 48, 3), np.uint8))
+    with pytest.raises(UserError, match="these are 40 x 48"):
+        make().check(40, 48)
+    make().check(64, 64)
+
+
+@BOTH
+def test_it_is_found_by_its_module_as_any_plug_is(make):
+    assert registry.annotator(f"pipeline.domains.digits.annotators:{make.__name__}") == make()
 
 
 def test_missing_weights_say_how_to_remake_them(tmp_path, monkeypatch):
