@@ -5,8 +5,10 @@ from typing import Any
 
 from jobs.command_line import main, run_job
 from jobs.options import options
+from jobs.printing import console
 from jobs.results import hand_over
 from jobs.where import Where
+from pipeline.errors import UserError
 from pipeline.recipes.applicable import applicable
 from pipeline.recipes.directions import Directions
 from pipeline.recipes.domain import Domain
@@ -27,10 +29,24 @@ def make_catalog(file: Path | None, given: dict[str, Any], where: Where, default
         told = {**(read(file) if file else {}), **given}
         settings = {**(defaults.model_dump(exclude_unset=True) if defaults else {}), **told}
         run = applicable(run_of(settings), told)
-        return Directions(run, Domain.of(run))
+        domain = Domain.of(run)
+        if defaults and not {"annotator", "judge"} <= told.keys():
+            check_known(domain)
+        for note in domain.notes:
+            console.print(f"Note: {note}")
+        return Directions(run, domain)
 
     store, [catalog, report] = run_job(describe, where)
     hand_over(store, catalog, report, where)
+
+
+def check_known(domain: Domain) -> None:
+    """Raise UserError where who labels or judges, whom nobody named, does not know what the model shows."""
+    for why in domain.strangers.values():
+        raise UserError(
+            f"{domain.model.name} is another model than this job is for. {why}\n"
+            "For any model: python -m jobs.directions, where you name who labels and who judges."
+        )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
-from pipeline.annotators.base import Annotator, Embedder, presence_of
+from pipeline.annotators.base import Annotator, Embedder, presence_of, stranger
 from pipeline.annotators.regions import Mask
 from pipeline.annotators.registry import annotator, facenet, mask
 from pipeline.errors import UserError
@@ -53,11 +53,16 @@ class Domain:
         )
 
     @property
+    def strangers(self) -> dict[str, str]:
+        """Who says not to know what the model shows, by name, and why their scores then mean nothing."""
+        plugs = (each for each in (self.annotator, *self.judges) if each)
+        found = {each.name: stranger(each, self.model.weights) for each in plugs}
+        return {name: why for name, why in found.items() if why}
+
+    @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be known of all that is found: whose scores may mean nothing, since they know no such images."""
-        known = getattr(self.model, "notes", ())
-        who = dict.fromkeys(each for each in (self.annotator, *self.judges) if each and _strange(each, self.model))
-        return (*known, *(f"{each.name} was not made for images of this model: {_described(each)}" for each in who))
+        """What is to be known of all that is found."""
+        return (*self.model.notes, *self.strangers.values())
 
 
 def _model(run: Run) -> Model:
@@ -86,16 +91,6 @@ def _attributes(run: Run, labels: Annotator | None, judges: tuple[Annotator, ...
             "effects then are what it believes, which its directions were made to raise, and the catalog says so."
         )
     return run.attributes or tuple(name for name in labels.attributes if name != presence_of(labels))
-
-
-def _strange(annotator: Annotator, model: Model) -> bool:
-    """Whether an annotator says that it does not know the images of this model."""
-    knows = getattr(annotator, "knows", None)
-    return knows is not None and not knows(model.weights)
-
-
-def _described(annotator: Annotator) -> str:
-    return str(getattr(annotator, "describes", "its scores may mean nothing."))
 
 
 def _embeds(judge: Annotator) -> TypeGuard[Embedder]:

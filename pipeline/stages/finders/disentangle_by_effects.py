@@ -51,6 +51,11 @@ class Searches(Stage):
     def n_parts(self) -> int:
         return len(names_of(self.finder))
 
+    def part_work(self) -> int:
+        return (
+            self.n * 2 * len(self.chooser.attributes) * self.sample.steps
+        )  # about a trial an attribute, to either side
+
     @property
     def resources(self) -> Resources:
         return Resources(gpus=1)

@@ -21,6 +21,8 @@ from pipeline.hspace.reverse_process import ReverseProcess
 from pipeline.models.pretrained import LoadedModel
 from pipeline.stages.sources.source import Source
 
+PASSES = 24  # of the U-Net, about, that one singular vector takes as long as
+
 
 @dataclass(frozen=True)
 class JacobianSubspaces(Stage):
@@ -59,6 +61,9 @@ class JacobianSubspaces(Stage):
 
     def part_name(self, part: int) -> str:
         return "-".join(map(str, self.ids(part)))
+
+    def part_work(self) -> int:
+        return self.batch * (self.sample.steps + PASSES * len(self.at) * self.k)
 
     def part_bytes(self) -> int:
         h = int(np.prod(self.sample.h_shape))

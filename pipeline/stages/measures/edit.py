@@ -118,6 +118,9 @@ class Edit(Stage):
             if used & set(names_of(finder)):
                 yield one(finder)
 
+    def part_work(self) -> int:
+        return self._part_rows * self.sample.steps
+
     def part_bytes(self) -> int:
         return self._part_rows * int(np.prod(self.sample.model.image_shape))
 

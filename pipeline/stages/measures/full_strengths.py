@@ -32,6 +32,7 @@ from schemas.columns import table_of
 from schemas.strengths import STRENGTHS
 
 TOGETHER = 4  # directions of a part
+TRIED = 6  # strengths of a direction, about
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class FullStrengths(Stage):
     @property
     def n_parts(self) -> int:
         return -(-len(self.names) // TOGETHER)
+
+    def part_work(self) -> int:
+        return TOGETHER * self.n * TRIED * self.sample.steps
 
     @property
     def resources(self) -> Resources:

@@ -209,6 +209,9 @@ class SketchedSample(Sketched, Sample):
     def part_name(self, part: int) -> str:
         return named(f"{part:05d}", len(self.ids_of(part)), self.full_block)
 
+    def part_work(self) -> int:
+        return self.full_block * self.steps
+
     def part_bytes(self) -> int:
         return self.full_block * int(np.prod(self.model.image_shape)) + self.steps * self.sketch_bytes()
 
