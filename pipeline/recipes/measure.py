@@ -73,21 +73,28 @@ class Measurement:
         return HeldOut(self.sample, n=max(2, self.held_out), purpose="unedited samples")
 
     def supervised(self, difference: Stage, better: tuple[Stage, ...], by_effects: bool) -> tuple[Evaluate, ...]:
-        """The recommended directions beside the paper's in full, their control, and all others on fewer samples."""
-        recommended, projected = tuple(Disentangle(finder) for finder in better), Disentangle(difference)
+        """The recommended directions beside the paper's in full, their control, and all others on fewer samples.
+
+        Of one attribute there is nothing to project away: its directions are recommended as they are.
+        """
+        several = len(names_of(difference)) > 1
+        recommended = tuple(Disentangle(finder) for finder in better) if several else better
         chosen = tuple(self._by_effects(finder) for finder in better) if by_effects else ()
+        compared = (*better, Disentangle(difference)) if several else ()
         if self.protocol == "paper":
             control = self._control(recommended, None, Edits(ENDS, self.held_out))
-            before_and_after = (difference, projected, *better, *recommended, *chosen)
-            return self.evaluate(before_and_after, PAPER, "supervised directions, as in Table I", control), control
+            every = tuple(dict.fromkeys((difference, *compared, *recommended, *chosen)))
+            return self.evaluate(every, PAPER, "supervised directions, as in Table I", control), control
         full = self._full(recommended[:1], "supervised directions")
         control = self._control(recommended, full, Edits(ONCE if full else ENDS, self.held_out))
-        in_full = Edits(self._in_full, self.held_out)
-        return (
-            self.evaluate((*recommended, *chosen, difference), in_full, "recommended directions", control, full),
-            control,
-            self.evaluate((*better, projected), Edits(self._near, self.few), "other directions", control, full),
-        )
+
+        def measured(finders: tuple[Stage, ...], strengths: tuple[float, ...], n: int, purpose: str) -> Evaluate:
+            return self.evaluate(finders, Edits(strengths, n), purpose, control, full)
+
+        in_full = measured((*recommended, *chosen, difference), self._in_full, self.held_out, "recommended directions")
+        if not compared:
+            return in_full, control
+        return in_full, control, measured(compared, self._near, self.few, "other directions")
 
     def unsupervised(self, finders: tuple[Stage, ...], purpose: str) -> tuple[Evaluate, Evaluate]:
         """Unsupervised directions, and beside them random ones of their own, since their offsets are others."""
@@ -141,7 +148,7 @@ class Measurement:
             return None
         labels = self.domain.annotator
         looking = next(filter(presence_of, (labels, *self.domain.judges)), None)
-        unedited = Annotate(self.sample, (labels,), purpose=f"by {labels.name}")
+        unedited = Annotate(self.sample, (labels,), purpose=f"by {labels.name}") if labels else None
         return FullStrengths(
             self.sample, finders, unedited, labels, looking, self._embed, purpose=f"how far to follow {purpose}"
         )
