@@ -131,7 +131,9 @@ def test_latents_of_a_mean_and_a_deviation_by_channel(kl_model):
     with torch.inference_mode():
         # As in diffusers' StableDiffusionXLPipeline.
         expected = network.decode(x_0 * by_channel[1] / network.config.scaling_factor + by_channel[0]).sample
-        torch.testing.assert_close(Autoencoder(network, Scaling.of(network.config)).decode(x_0), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            Autoencoder(network, Scaling.of(network.config)).decode(x_0), expected, atol=1e-5, rtol=1e-5
+        )
 
 
 def test_a_whole_run_is_that_of_the_pipeline_of_diffusers(tmp_path, monkeypatch, model):
@@ -233,7 +235,9 @@ def test_an_autoencoder_of_grey_images(model):
 def test_latents_without_their_autoencoder(kl_model, tmp_path):
     shutil.copytree(kl_model / "unet", tmp_path / "unet")
     shutil.copytree(kl_model / "scheduler", tmp_path / "scheduler")
-    refused(tmp_path, "works on 4 channels; expected 3, RGB, or 1, grey.\nIf these are latents, the autoencoder is missing")
+    refused(
+        tmp_path, "works on 4 channels; expected 3, RGB, or 1, grey.\nIf these are latents, the autoencoder is missing"
+    )
 
 
 def test_an_autoencoder_that_the_index_names_and_is_not_there(model):
