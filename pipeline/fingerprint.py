@@ -82,7 +82,8 @@ def identity(plug: type | Callable[..., Any]) -> dict[str, Any]:
             "Put it into a module of its own, or give it a version = 1, which you raise when its results change."
         )
     try:
-        source = "".join(inspect.getsource(each) for each in brought)
+        # A function's by its code: `inspect` gives what a function wraps in its place.
+        source = "".join(inspect.getsource(getattr(each, "__code__", each)) for each in brought)
     except (OSError, TypeError) as error:
         raise UserError(
             f"The source of {named['is']} cannot be read ({error}), so a change of it would go unseen.\n"
@@ -98,8 +99,14 @@ def _function(function: Callable[..., Any]) -> dict[str, Any]:
             f"{function.__module__}:{function.__qualname__} depends on more than its source says (a closure, or a lambda).\n"
             "Make it a function of a module, or a frozen dataclass with fields."
         )
+    if inspect.isfunction(wrapped := getattr(function, "__wrapped__", None)):
+        return {**identity(function), "wraps": _function(wrapped), **_defaults(function)}
+    return {**identity(function), **_defaults(function)}
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
     defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items()]
-    return {**identity(function), **({"defaults": settings(defaults)} if defaults else {})}
+    return {"defaults": settings(defaults)} if defaults else {}
 
 
 def _said(value: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ ClassLabel = int | str
 # An embedding
 
 
-def find_condition(folder: Path, named: str | None, unet: Any) -> Path | None:
+def find_condition(folder: Path, named: str | Path | None, unet: Any) -> Path | None:
     """The file of the embedding: the one that is named, else the one in the model's folder; None where there is none.
 
     Raises UserError for a file that does not fit the U-Net.

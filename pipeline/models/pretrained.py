@@ -1,9 +1,10 @@
-"""Find and load a diffusion model: a U-Net, its scheduler, and the autoencoder of a latent one. Safetensors only.
+"""Find and load a diffusion model: a U-Net, its scheduler, and the autoencoder of a latent one.
 
 Two layouts are read, both made by diffusers' `save_pretrained`: a pipeline (`unet/`, `scheduler/`, and `vqvae/` or `vae/`), and a
 bare model with everything of the U-Net at the top. A U-Net with cross-attention runs under one condition for all samples:
 `encoder_hidden_states` (1, L, D) in a file that is named, or in `condition.safetensors` at the top, or zeros where there is none.
-A U-Net with classes is told one for all samples, or a class a sample.
+A U-Net with classes is told one for all samples, or a class a sample. Which weights of a folder are read, and how pickled ones are,
+weights.py and pickles.py say.
 """
 
 import json
@@ -24,7 +25,7 @@ from pipeline.formats.hashes import changed
 from pipeline.hspace import bottleneck
 from pipeline.hspace.bottleneck import CapturePoint
 from pipeline.hspace.denoiser import Denoiser
-from pipeline.models import autoencoder, checkpoint, conditions, hub, schedule, support
+from pipeline.models import autoencoder, checkpoint, conditions, configuration, hub, schedule, support
 from pipeline.models.autoencoder import Autoencoder
 from pipeline.models.conditions import ClassLabel
 from pipeline.models.memory import keep_freed_memory
@@ -37,17 +38,19 @@ _AUTOENCODERS = ("vqvae", "vae")  # folders, as LDMPipeline and StableDiffusionP
 class Model:
     """A model as it was found: what identifies it is hashed, where it lies is not. `find` makes one."""
 
-    weights: str  # SHA-256 of the U-Net's safetensors
+    weights: str  # SHA-256 of the U-Net's weights, the files as they lie there
     unet: str  # its configuration, as JSON; a UNet2DModel's where it names no class
     scheduler: str  # the scheduler's configuration, as JSON
     name: str = not_hashed()  # folder or hub id, as the user gave it
     folder: str = not_hashed()  # where the files lie on this machine
     revision: str | None = not_hashed(None)  # commit of the hub repository
     autoencoder: str | None = None  # its configuration, as JSON; None works on pixels
-    autoencoder_weights: str | None = None  # SHA-256 of its safetensors
+    autoencoder_weights: str | None = None  # SHA-256 of its weights
     condition: str | None = None  # SHA-256 of the condition's file; None is zeros, or no condition at all
     condition_file: str | None = not_hashed(None)  # where that lies on this machine
     class_label: ClassLabel | None = hashed_where_set()  # of a U-Net with classes: the class of all samples, or "each"
+    unet_folder: str | None = not_hashed(None)  # the U-Net's in `folder`, as chosen where there are several
+    variant: str | None = not_hashed(None)  # of the weights, as chosen
 
     @property
     def x_shape(self) -> tuple[int, int, int]:
@@ -92,7 +95,8 @@ class Model:
         The weights stay float32; `dtype` is that of the U-Net's autocast.
         """
         self._check_configurations()
-        unet = checkpoint.load(self._unet_kind(), _unet_folder(Path(self.folder)), self.weights)
+        where = configuration.unet_folder(Path(self.folder), self.unet_folder)
+        unet = checkpoint.load(self._unet_kind(), where, self.weights, self.variant)
         if unet.device.type == "cpu":
             keep_freed_memory()
         if compiled:
@@ -134,7 +138,7 @@ class Model:
     def _check_configurations(self) -> None:
         """Raise UserError where a config.json, which diffusers reads again, has changed since the model was found."""
         folder = Path(self.folder)
-        differs = _unet_json(_unet_config(folder)) != self.unet
+        differs = _unet_json(_unet_config(folder, self.unet_folder)) != self.unet
         if self.autoencoder and (where := _autoencoder_folder(folder)):
             differs |= _autoencoder_config(where)[1] != self.autoencoder
         if differs:
@@ -157,7 +161,7 @@ class Model:
         if folder is None:
             raise changed(f"The autoencoder of {self.folder}", "is gone")
         kind = checkpoint.kind_of(json.loads(self.autoencoder), autoencoder.KINDS, folder)
-        network = checkpoint.load(kind, folder, self.autoencoder_weights)
+        network = checkpoint.load(kind, folder, self.autoencoder_weights, self.variant, preferred=True)
         return Autoencoder(network, autoencoder.Scaling.of(json.loads(self.autoencoder)))
 
 
@@ -189,31 +193,36 @@ def find(
     name: str,
     revision: str | None = None,
     *,
-    condition: str | None = None,
+    unet: str | None = None,
+    variant: str | None = None,
+    condition: str | Path | None = None,
     class_label: ClassLabel | None = None,
 ) -> Model:
     """Find a model by folder or hub id (`owner/name`, `owner/name@revision`) and read what identifies it.
 
-    condition: a file with the embedding of a U-Net with cross-attention, wherever it lies; class_label: of a U-Net with classes,
-    which one, or "each": every sample has its own. The weights are checked but not loaded. Raises UserError for a folder that is
-    missing or incomplete, weights that are pickled, damaged, or of other shapes than the configuration says, values that make no
-    network, models without an h-space, and models that are not run here: under several embeddings, with other than RGB or grey
+    `unet` names the U-Net's folder where a model has several (unet_ema), and `variant` its weights where there are several (fp16,
+    non_ema); the autoencoder's are of the same variant where it has it. condition: a file with the embedding of a U-Net with
+    cross-attention, wherever it lies; class_label: of a U-Net with classes, which one, or "each": every sample has its own.
+
+    The weights are checked but not loaded. Raises UserError for a folder that is missing or incomplete, a choice to make, weights
+    that are damaged, quantised, pickled with anything but tensors, or of other shapes than the configuration says, values that make
+    no network, models without an h-space, and models that are not run here: under several embeddings, with other than RGB or grey
     images, or with another reverse process than DDPM's.
     """
-    place = hub.locate(name, revision)
-    config = _unet_config(place.folder)
-    unet = checkpoint.without_weights(checkpoint.kind_of(config, support.UNETS, place.folder), config)
+    place = hub.locate(name, revision, unet, variant)
+    config = _unet_config(place.folder, unet)
+    network = checkpoint.without_weights(checkpoint.kind_of(config, support.UNETS, place.folder), config)
     scheduler = _scheduler_config(place.folder)
     decoder = _autoencoder_folder(place.folder)
-    support.check_channels(unet, decoder, place.folder)
-    support.check_unet(config, unet, place.folder)
-    support.check_variance(unet, scheduler, place.folder)
-    support.check_time_embedding(unet, scheduler, place.folder)
-    support.check_runs(unet, config, place.folder)
-    conditions.check_label(class_label, bottleneck.n_classes(unet), place.folder)
-    embedding = conditions.find_condition(place.folder, condition, unet)
+    support.check_channels(network, decoder, place.folder)
+    support.check_unet(config, network, place.folder)
+    support.check_variance(network, scheduler, place.folder)
+    support.check_time_embedding(network, scheduler, place.folder)
+    support.check_runs(network, config, place.folder)
+    conditions.check_label(class_label, bottleneck.n_classes(network), place.folder)
+    embedding = conditions.find_condition(place.folder, condition, network)
     return Model(
-        weights=checkpoint.checked(_unet_folder(place.folder), unet),
+        weights=checkpoint.checked(configuration.unet_folder(place.folder, unet), network, variant),
         unet=_unet_json(config),
         scheduler=json.dumps(scheduler, sort_keys=True),
         name=place.name,
@@ -222,7 +231,9 @@ def find(
         condition=conditions.condition_hash(embedding),
         condition_file=str(embedding.absolute()) if embedding else None,
         class_label=class_label,
-        **(_autoencoder(decoder, unet) if decoder else {}),
+        unet_folder=unet,
+        variant=variant,
+        **(_autoencoder(decoder, network, variant) if decoder else {}),
     )
 
 
@@ -235,18 +246,14 @@ def _h_shape(kind: Any, config: str, point: CapturePoint) -> tuple[int, int, int
     return bottleneck.h_shape(checkpoint.without_weights(kind, json.loads(config)), point)
 
 
-def _unet_folder(folder: Path) -> Path:
-    return folder / "unet" if (folder / "unet").is_dir() else folder
-
-
-def _unet_config(folder: Path) -> dict[str, Any]:
-    path = _unet_folder(folder) / "config.json"
+def _unet_config(folder: Path, chosen: str | None) -> dict[str, Any]:
+    path = configuration.unet_folder(folder, chosen) / "config.json"
     transformer = folder / "transformer" / "config.json"
     if transformer.exists() and not path.exists():
         path = transformer
     if not path.exists():
         support.check_folder(folder)
-    config = checkpoint.read_json(path, "the U-Net's configuration")
+    config = configuration.read_network(path, "the U-Net's configuration")
     support.check_architecture(config, path)
     checkpoint.kind_of(config, support.UNETS, folder)
     return support.check_values(config, path)
@@ -276,7 +283,7 @@ def _autoencoder_folder(folder: Path) -> Path | None:
     return folder / found[0] if found else None
 
 
-def _autoencoder(folder: Path, unet: Any) -> dict[str, str]:
+def _autoencoder(folder: Path, unet: Any, variant: str | None) -> dict[str, str]:
     """What identifies the autoencoder, once it is known to fit the U-Net: fields of `Model`."""
     network, described = _autoencoder_config(folder)
     if (latents := autoencoder.latent_channels(network)) != unet.config["in_channels"]:
@@ -289,13 +296,16 @@ def _autoencoder(folder: Path, unet: Any) -> dict[str, str]:
         raise UserError(
             f"{folder} takes images of {taken} channels and makes images of {given}; expected 3 (RGB), or 1 (grey), of both."
         )
-    return {"autoencoder": described, "autoencoder_weights": checkpoint.checked(folder, network)}
+    return {
+        "autoencoder": described,
+        "autoencoder_weights": checkpoint.checked(folder, network, variant, preferred=True),
+    }
 
 
 def _autoencoder_config(folder: Path) -> tuple[Any, str]:
     """The autoencoder without weights, and its configuration as JSON."""
     path = folder / "config.json"
-    config = checkpoint.read_json(path, "the autoencoder's configuration")
+    config = configuration.read_network(path, "the autoencoder's configuration")
     network = checkpoint.without_weights(checkpoint.kind_of(config, autoencoder.KINDS, folder), config)
     kept = {key: value for key, value in config.items() if not key.startswith("_") or key == "_class_name"}
     kept |= {key: network.config[key] for key in ("block_out_channels", "out_channels")}  # what `image_shape` reads

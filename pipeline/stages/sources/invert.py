@@ -47,6 +47,9 @@ class Invert(Source):
         super().__post_init__()
         object.__setattr__(self, "n", self.images.n)
 
+    def part_work(self) -> int:
+        return self.batch * (self.iterations * self.steps + 1)
+
     @property
     def resources(self) -> Resources:
         return Resources(gpus=1, memory=self.part_bytes())  # h of all steps, before it is written in their order

@@ -65,6 +65,9 @@ class Source(Stage):
         """A last part that is not full has its number of images in its name."""
         return named(f"{part:05d}", len(self.sample_ids(part)), self.batch)
 
+    def part_work(self) -> int:
+        return self.batch * self.steps
+
     def part_bytes(self) -> int:
         h = self.steps * int(np.prod(self.h_shape)) * 2
         pixels = int(np.prod(self.model.image_shape))

@@ -17,8 +17,9 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.hashes import sha256
 from pipeline.hspace.noise import NoiseStreams
-from pipeline.models import checkpoint, pretrained
+from pipeline.models import pretrained
 from pipeline.models.autoencoder import Autoencoder, Scaling
+from pipeline.models.tensors import RENAMED
 from pipeline.stages.sources.sample import Sample
 from tests.pipeline.planted_models import save_latent
 
@@ -176,7 +177,7 @@ def test_weights_under_the_names_of_2022_are_read(vq_model, kl_model, tmp_path, 
     model = Path(shutil.copytree(before, tmp_path / "model"))
     path = model / folder / WEIGHTS
     tensors = load_file(path)
-    for new, old in {new: old for old, new in checkpoint._RENAMED.items()}.items():
+    for new, old in {new: old for old, new in RENAMED.items()}.items():
         tensors = {key.replace(new, old): tensor for key, tensor in tensors.items()}
     assert "decoder.mid_block.attentions.0.query.weight" in tensors
     save_file(tensors, path)
@@ -196,11 +197,6 @@ def test_half_a_file(model):
     path = model / "vqvae" / WEIGHTS
     path.write_bytes(path.read_bytes()[:-100])
     refused(model, f"vqvae/{WEIGHTS} cannot be read as safetensors .* half a file\\? Copy it again")
-
-
-def test_pickled_weights_are_never_read(model):
-    (model / "vqvae" / WEIGHTS).rename(model / "vqvae" / "diffusion_pytorch_model.bin")
-    refused(model, "(?s)only as a pickle .* VQModel.from_pretrained")
 
 
 def test_weights_of_another_shape(model):

@@ -8,10 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from huggingface_hub import constants
+from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub.utils import filter_repo_objects
 
 from pipeline.errors import UserError
+from pipeline.formats.hashes import sha256
 from pipeline.models import hub, pretrained
+from tests.pipeline.models.making_weights import pickled
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OLDER = "89abcdef0123456789abcdef0123456789abcdef"
@@ -92,35 +97,132 @@ def test_the_hub_s_own_variables_are_respected(tmp_path, repository):
     assert "the hub did not give it: LocalEntryNotFoundError" in revision(tmp_path / "empty")
 
 
-def test_only_networks_and_schedulers_are_fetched(monkeypatch, tiny_model):
+@pytest.fixture
+def hub_of(monkeypatch, tmp_path):
+    """A hub that lists these files, and a function that gives those that were asked for; nothing is fetched."""
+    fetched: list[str] = []
+
+    def serve(*files: str) -> list[str]:
+        def fetch(name, revision, allow_patterns):
+            fetched[:] = filter_repo_objects(files, allow_patterns=allow_patterns)
+            return str(tmp_path)
+
+        monkeypatch.setattr(hub, "list_repo_files", lambda name, revision: list(files))
+        monkeypatch.setattr(hub, "snapshot_download", fetch)
+        return fetched
+
+    return serve
+
+
+CONFIGURED = ["unet/config.json", "scheduler/scheduler_config.json", "model_index.json"]
+SAFE, PICKLE = "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"
+
+
+def test_only_networks_and_schedulers_are_fetched(hub_of):
     """Not the text encoder and the safety checker of a pipeline, and no checkpoint of another library."""
-    from huggingface_hub.utils import filter_repo_objects
+    wanted = [
+        *CONFIGURED,
+        "condition.safetensors",
+        f"unet/{SAFE}.index.json",
+        "unet/diffusion_pytorch_model-00001-of-00002.safetensors",
+        "unet/diffusion_pytorch_model-00002-of-00002.safetensors",
+        "vae/config.json",
+        f"vae/{SAFE}",
+    ]
+    others = [
+        "v1-5-pruned.safetensors",
+        "config.json",
+        "text_encoder/config.json",
+        "text_encoder/model.safetensors",
+        f"controlnet/{SAFE}",
+        f"unet/{PICKLE}",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.fp16-00001-of-00002.safetensors",
+        "unet/diffusion_pytorch_model.non_ema.bin",
+        "unet/diffusion_flax_model.msgpack",
+        f"vae/{PICKLE}",
+        "README.md",
+    ]
+    fetched = hub_of(*wanted, *others)
+    hub.locate("planted/model")
+    assert sorted(fetched) == sorted(wanted)
 
-    def fetch(name, revision, allow_patterns):
-        files = [
-            "model_index.json",
-            "condition.safetensors",
-            "scheduler/scheduler_config.json",
-            "unet/config.json",
-            "unet/diffusion_pytorch_model.safetensors",
-            "unet/diffusion_pytorch_model.safetensors.index.json",
-            "unet/diffusion_pytorch_model-00001-of-00002.safetensors",
-            "vae/config.json",
-            "vqvae/diffusion_pytorch_model.safetensors",
-        ]
-        others = [
-            "v1-5-pruned.safetensors",
-            "text_encoder/config.json",
-            "text_encoder/model.safetensors",
-            "controlnet/diffusion_pytorch_model.safetensors",
-            "unet/diffusion_pytorch_model.bin",
-            "README.md",
-        ]
-        assert list(filter_repo_objects(files + others, allow_patterns=allow_patterns)) == files
-        return str(tiny_model)
 
-    monkeypatch.setattr(hub, "snapshot_download", fetch)
-    pretrained.find("planted/model")
+@pytest.mark.parametrize("folder", ["", "unet/"])
+def test_a_pickle_is_fetched_where_there_is_nothing_better(hub_of, folder):
+    """google/ddpm-ema-celebahq-256 has it at the top, and no safetensors."""
+    small = [f"{folder}config.json", "scheduler_config.json", "model_index.json"]
+    fetched = hub_of(*small, f"{folder}{PICKLE}", "README.md", ".gitattributes")
+    hub.locate("planted/model")
+    assert sorted(fetched) == sorted([*small, f"{folder}{PICKLE}"])
+
+    fetched = hub_of(*small, f"{folder}{PICKLE}", f"{folder}{SAFE}")
+    hub.locate("planted/model")
+    assert sorted(fetched) == sorted([*small, f"{folder}{SAFE}"])
+
+
+def test_pickled_shards_are_fetched_with_their_index(hub_of):
+    shards = [f"unet/diffusion_pytorch_model-0000{number}-of-00002.bin" for number in (1, 2)]
+    fetched = hub_of(*CONFIGURED, *shards, f"unet/{PICKLE}.index.json")
+    hub.locate("planted/model")
+    assert sorted(fetched) == sorted([*CONFIGURED, *shards, f"unet/{PICKLE}.index.json"])
+
+
+def test_the_variant_that_was_asked_for_is_fetched(hub_of):
+    half = "diffusion_pytorch_model.fp16.safetensors"
+    decoder = ["vae/config.json", f"vae/{SAFE}"]
+    files = [*CONFIGURED, *decoder, f"unet/{SAFE}", f"unet/{half}"]
+    fetched = hub_of(*files)
+    hub.locate("planted/model", variant="fp16")
+    assert sorted(fetched) == sorted({*files} - {f"unet/{SAFE}"}), "the decoder's full one: it has no other"
+    with pytest.raises(UserError, match="has no weights of variant bf16; it has the full ones, fp16"):
+        hub.locate("planted/model", variant="bf16")
+
+
+def test_an_average_is_fetched_only_when_asked_for(hub_of):
+    average = ["unet_ema/config.json", f"unet_ema/{SAFE}"]
+    files = [*CONFIGURED, f"unet/{SAFE}", *average]
+    fetched = hub_of(*files)
+    with pytest.raises(UserError, match="planted/model holds 2 U-Nets: unet, unet_ema.\nChoose one of them by `unet`"):
+        hub.locate("planted/model")
+    assert fetched == [], "refused before anything is fetched"
+
+    hub.locate("planted/model", unet="unet")
+    assert sorted(fetched) == sorted({*files} - {*average})
+    hub.locate("planted/model", unet="unet_ema")
+    assert sorted(fetched) == sorted({*files} - {"unet/config.json", f"unet/{SAFE}"})
+    with pytest.raises(UserError, match="has no U-Net in a folder ema; it has unet, unet_ema"):
+        hub.locate("planted/model", unet="ema")
+
+
+def test_a_pickle_in_the_cache_is_read_without_a_network(repository, tiny_model):
+    unet = repository / "snapshots" / COMMIT / "unet"
+    path = pickled(unet)
+    found = pretrained.find("planted/model")
+    assert (found.weights, found.revision) == (sha256(path), COMMIT)
+    ours, theirs = (each.load().denoiser.unet.conv_in.weight for each in (found, pretrained.find(str(tiny_model))))
+    assert torch.equal(ours, theirs)
+
+
+def test_the_cache_serves_where_the_hub_cannot_be_asked(repository, monkeypatch):
+    def no_network(name, revision):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "list_repo_files", no_network)
+    assert pretrained.find("planted/model").revision == COMMIT
+
+
+def test_a_repository_that_the_hub_does_not_know(monkeypatch, repository):
+    """Not answered from the cache: it may have been withdrawn, or the name is another's."""
+
+    def unknown(name, revision):
+        raise RepositoryNotFoundError.__new__(
+            RepositoryNotFoundError, "404"
+        )  # whose constructor wants the hub's response
+
+    monkeypatch.setattr(hub, "list_repo_files", unknown)
+    refused("planted/model", "is no folder here, and the hub did not give it: RepositoryNotFoundError")
 
 
 def test_a_folder_that_is_not_there(tmp_path):
