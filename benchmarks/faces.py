@@ -24,7 +24,7 @@ from benchmarks._report import verdict
 from pipeline.annotators.registry import annotator
 from pipeline.batches import batches
 from pipeline.domains import portraits
-from pipeline.metrics.effects import best_strengths, largest_control, on_and_off_target
+from pipeline.metrics.effects import best_strengths, control_limits, largest_control, on_and_off_target
 from pipeline.models import pretrained
 from pipeline.stages.measures.edit import Row, sample_edited
 from pipeline.stages.sources.sample import Sample
@@ -40,8 +40,8 @@ TARGETS = {
     # mean on/off ratio against Eq. 11's: both at the best strength of the recommended direction, as in the paper's Table I;
     # the figure beside it, without a target, has Eq. 11 at its own best strength
     "on_off_ratio_gain": (">=", 2.0),
-    # of any single random direction of the median norm, on any attribute; beside it the same of random directions as long as the
-    # longest one, age, which is 3.7 times as long
+    # of any single random direction of the median norm at strength 1, on any attribute; beside it the same of random directions as
+    # long as the longest one, age, which is 3.7 times as long
     "largest_control": ("<=", 0.15),
     "components_moving_1": (">=", 2),  # of the first ten principal components
     # Directions of single images, found inside a mask, on samples that they were not found on:
@@ -76,6 +76,7 @@ def main() -> int:
         profiles = pd.read_parquet(catalog / "profiles.parquet")
         stages = json.loads((catalog / "catalog.json").read_text())["stages"]
         vectors = load_file(catalog / "directions.safetensors")
+        controls = measure_controls(effects, directions, stages, Path(folder))
 
     targets = dict(directions.dropna(subset="attribute")[["name", "attribute"]].to_numpy())
     figures = {
@@ -83,7 +84,7 @@ def main() -> int:
         "seconds_again": round(seconds_again, 1),
         **measure(effects, targets, directions),
     }
-    figures |= measure_controls(effects, stages)
+    figures |= controls
     figures |= measure_masked(effects, directions, locality)
     best = best_strengths(effects, targets)
     show(best)
@@ -130,17 +131,35 @@ def measure(effects: pd.DataFrame, targets: dict[str, str], directions: pd.DataF
     }
 
 
-def measure_controls(effects: pd.DataFrame, stages: list[dict]) -> dict[str, float]:
-    """Of the random directions beside the supervised ones: those of their median norms, and those as long as the longest."""
-    random = [stage for stage in stages if stage["stage"] == "random-directions"]
-    median = next(f"random-{each['fingerprint'][:6]}" for each in random if each["settings"]["norms"] == "median")
-    controls = effects[effects["control"]]
-    own = controls[controls["n"] == controls.loc[controls["direction"].str.startswith(median), "n"].max()]
-    of_median = own["direction"].str.startswith(median)
+def measure_controls(
+    effects: pd.DataFrame, directions: pd.DataFrame, stages: list[dict], root: Path
+) -> dict[str, float]:
+    """Of the random directions beside the supervised ones: those of their median norms, and those as long as the longest.
+
+    They were measured as far out as the supervised ones were; here each is brought to the norm of these at strength 1, by the power
+    of the norm with which effects of random directions were found to grow.
+    """
+    norms = directions.loc[directions["name"].isin(made_by(directions, *RECOMMENDED, disentangled=True)), "norm"]
+    median, largest = (random_norms(stages, kind, root) for kind in ("median", "largest"))
+    own = effects[effects["direction"].isin([*median, *largest])]
+    power = next(iter(control_limits(own, {**median, **largest}).values())).power
+
+    def at_one(random: dict[str, float], norm: float) -> float:
+        mine = own[own["direction"].isin(list(random))]
+        offsets = mine["strength"].abs() * mine["direction"].map(random)
+        return round(float(largest_control(mine.assign(effect=mine["effect"] * (norm / offsets) ** power)).max()), 3)
+
     return {
-        "largest_control": round(float(largest_control(own[of_median]).max()), 3),
-        "largest_control_of_the_longest": round(float(largest_control(own[~of_median]).max()), 3),
+        "largest_control": at_one(median, norms.median()),
+        "largest_control_of_the_longest": at_one(largest, norms.max()),
     }
+
+
+def random_norms(stages: list[dict], kind: str, root: Path) -> dict[str, float]:
+    """The norms of the random directions of this kind."""
+    [made] = [each for each in stages if each["stage"] == "random-directions" and each["settings"]["norms"] == kind]
+    table = pd.read_parquet(root / f"random-directions-{made['fingerprint']}" / "00000" / "directions.parquet")
+    return dict(table[["name", "norm"]].to_numpy())
 
 
 def recommended_of(best: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFrame:

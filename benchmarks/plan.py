@@ -16,15 +16,13 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks._report import verdict
-from pipeline.domains import portraits
-from pipeline.domains.portraits.model import bundled
 from pipeline.domains.portraits.run import PORTRAITS
 from pipeline.engine.plan import StagePlan, check_space, plan
 from pipeline.engine.runner import Agenda
 from pipeline.engine.stage import Stage, in_order
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.recipes.directions import directions
+from pipeline.recipes.directions import Directions
 from pipeline.recipes.domain import Domain
 from schemas.run import Run
 
@@ -102,7 +100,7 @@ def main() -> int:
 
 
 def goals(run: Run) -> tuple[Stage, ...]:
-    return directions(run, Domain.of(run, bundled(str(portraits.MODEL))))
+    return Directions(run, Domain.of(run)).goals
 
 
 def looked_up(wanted: tuple[Stage, ...], store: Store) -> int:

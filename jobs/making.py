@@ -1,6 +1,6 @@
 """How a job makes what is planned: on which workers, with which progress, and what Ctrl-C does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import typer
 
@@ -13,12 +13,12 @@ from pipeline.engine.runner import run
 from pipeline.engine.store import Store
 
 
-def make(plans: Sequence[StagePlan], store: Store, workers: int | None, address: str | None) -> None:
+def make(plans: Sequence[StagePlan], store: Store, pool: Callable[[], Pool]) -> None:
     """Carry the plans out, with progress; Ctrl-C ends it cleanly."""
     store.prepare()
     try:
         with Lines(plans) as progress:
-            run(plans, store, lambda: open_pool(workers, address), progress)
+            run(plans, store, pool, progress)
     except KeyboardInterrupt:
         done = sum(each.stage.n_parts - len(store.missing(each.stage)) for each in plans)
         errors.print(

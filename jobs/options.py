@@ -1,31 +1,44 @@
-"""The command line of a job: every setting of its run as an option, and where to work."""
+"""The command line of a job: every setting of a run as an option, a file of settings, and where to work."""
 
 import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel
-from typer import Option
+from pydantic.fields import FieldInfo
+from typer import Argument, Option
 
 from jobs.where import Where
+from pipeline.annotators.registry import ANNOTATORS, REGIONS
+from schemas.run import Run
+
+FILE = "A TOML file with settings, such as a catalog's run.toml; options beside it override it."
+SEVERAL = "..."  # at the end of a metavar: the option may be repeated
+
+Job = Callable[[Path | None, dict[str, Any], Where], None]
 
 
-def options(
-    defaults: BaseModel, root: str, **told: str
-) -> Callable[[Callable[[Any, Where], None]], Callable[..., None]]:
-    """A decorator: from a function of a run and where to work, to a typer command with an option for each field of both.
+def options(root: str, defaults: Run | None = None) -> Callable[[Job], Callable[..., None]]:
+    """A decorator: from a function of a file of settings, those given beside it, and where to work, to a typer command.
 
-    defaults: a run, whose settings hold where none is given; told: what the help says of a setting, where a job takes it otherwise.
+    defaults: settings that hold where none is given, of a job that is a run of its own and takes no file.
     """
-    where, runs = _of_where(root), _of_run(defaults, told)
+    hints = inspect.get_annotations(Where)
+    of_where = {
+        name: _parameter(name, {"root": Path(root), **Where._field_defaults}[name], hints[name]) for name in hints
+    }
+    of_run = {name: _of_setting(name, field, defaults or Run()) for name, field in Run.model_fields.items()}
+    argument = Annotated[Path | None, Argument(metavar="[RUN.toml]", help=FILE, show_default=False)]
+    file = {} if defaults else {"run": _parameter("run", None, argument)}
 
-    def decorate(job: Callable[[Any, Where], None]) -> Callable[..., None]:
-        def command(**given: Any) -> None:
-            job(type(defaults)(**{name: given[name] for name in runs}), Where(**{name: given[name] for name in where}))
+    def decorate(job: Job) -> Callable[..., None]:
+        def command(run: Path | None = None, **options: Any) -> None:
+            given = {name: options[name] for name in of_run if options[name] not in (None, [])}
+            job(run, given, Where(**{name: options[name] for name in of_where}))
 
-        parameters = {**where, **runs}
+        parameters = {**file, **of_run, **of_where}
         command.__doc__, command.__name__ = job.__doc__, job.__name__
+        command.epilog = choices()  # type: ignore[attr-defined]
         command.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
         command.__annotations__ = {name: each.annotation for name, each in parameters.items()}
         return command
@@ -33,18 +46,37 @@ def options(
     return decorate
 
 
-def _of_where(root: str) -> dict[str, inspect.Parameter]:
-    defaults = {"root": Path(root), **Where._field_defaults}
-    return {name: _option(name, defaults[name], hint) for name, hint in inspect.get_annotations(Where).items()}
+def choices() -> str:
+    """Who labels and judges by name, and what they score, below the options."""
+    who = (f"{name}: {', '.join(each.attributes)}. {each.describes}" for name, each in ANNOTATORS.items())
+    regions = f"Regions by name: {', '.join(REGIONS)}."
+    return "\n\n".join(["Annotators and judges by name, and what they score:", *who, regions])
 
 
-def _of_run(defaults: BaseModel, told: dict[str, str]) -> dict[str, inspect.Parameter]:
-    hints = {
-        name: Annotated[field.rebuild_annotation(), Option(help=told.get(name, field.description))]
-        for name, field in type(defaults).model_fields.items()
-    }
-    return {name: _option(name, getattr(defaults, name), hint) for name, hint in hints.items()}
+def _of_setting(name: str, field: FieldInfo, defaults: Run) -> inspect.Parameter:
+    """A setting as an option of text, which the run itself reads: one phrase for the command line, TOML and Python."""
+    about = field.json_schema_extra
+    assert isinstance(about, dict)
+    metavar = str(about["metavar"])
+    kind = list[str] if metavar.endswith(SEVERAL) else str if metavar else bool
+    default = _shown(getattr(defaults, name))
+    option = Option(
+        help=f"{field.description} Default: {default}." if default else field.description,
+        metavar=metavar.removesuffix(SEVERAL) or None,
+        rich_help_panel=str(about["group"]),
+        show_default=False,
+    )
+    return _parameter(name, None, Annotated[kind | None, option])
 
 
-def _option(name: str, default: Any, hint: Any) -> inspect.Parameter:
+def _shown(default: Any) -> str:
+    """A default as a person would type it."""
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, tuple):
+        return ", ".join(map(str, default))
+    return "" if default is None else str(default)
+
+
+def _parameter(name: str, default: Any, hint: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)

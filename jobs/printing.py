@@ -1,7 +1,9 @@
-"""What a job prints: plans and failures."""
+"""What a job prints: plans and failures, for people or, as one JSON object on standard output, for machines."""
 
+import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -18,11 +20,22 @@ console = Console(highlight=False, markup=False, soft_wrap=True)  # paths appear
 errors = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
 
-def refuse(error: UserError | RunFailed) -> None:
+def only_json() -> None:
+    """From now on all that is meant for people goes where errors go."""
+    console.stderr = True
+
+
+def print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value), flush=True)
+
+
+def refuse(error: UserError | RunFailed, where: Where | None = None) -> None:
     """Print an error. Settings, which the pipeline names as Python does, are named as options."""
     settings = {*Run.model_fields, *Where._fields}
     said = re.sub(r"`(\w+)`", lambda found: option(found[1]) if found[1] in settings else found[0], str(error))
     errors.print(Text(f"Error: {said}", style="red"))
+    if where and where.json:
+        print_json({"error": said})
 
 
 def option(setting: str) -> str:
@@ -30,22 +43,39 @@ def option(setting: str) -> str:
     return f"--{setting.replace('_', '-')}"
 
 
-def explain(failed: RunFailed) -> int:
+def explain(failed: RunFailed, where: Where) -> int:
     """Print what failed and one whole traceback; the exit code."""
     failures = list(failed.failures.values())
     for failure in [each for each in failures if each.traceback][:1]:
         errors.print(Text(failure.traceback.rstrip()))
-    refuse(failed)
+    refuse(failed, where)
     errors.print("What was finished is kept; run the same command to try the rest again.")
     return 2 if all(failure.user_error for failure in failures) else 1
 
 
-def show_plan(plans: Sequence[StagePlan], store: Store) -> None:
+def show_plan(plans: Sequence[StagePlan], store: Store, where: Where, hours: float | None) -> None:
+    """Print what is there and what would be made, in parts and gigabytes, and in hours where they are known."""
+    total = sum(each.bytes for each in plans) / GIGABYTE
+    todo = sum(len(each.todo) for each in plans)
     table = Table("stage", "parts", "there", "to make", "GB to write", box=None, header_style="bold")
     for each in plans:
-        todo, there = len(each.todo), each.done
-        table.add_row(each.stage.folder, str(each.stage.n_parts), str(there), str(todo), f"{each.bytes / GIGABYTE:.3f}")
-    total = sum(each.bytes for each in plans)
-    table.add_row("total", "", "", str(sum(len(each.todo) for each in plans)), f"{total / GIGABYTE:.3f}", style="bold")
+        counts = (each.stage.n_parts, each.done, len(each.todo))
+        table.add_row(each.stage.folder, *map(str, counts), f"{each.bytes / GIGABYTE:.3f}")
+    table.add_row("total", "", "", str(todo), f"{total:.3f}", style="bold")
     console.print(table)
     console.print(f"{store.root}: {store.free_bytes() / GIGABYTE:.1f} GB free")
+    if hours is not None:
+        console.print(
+            f"About {hours:.2g} hours, from one timed batch on this machine, with as many workers as it has here."
+        )
+    if where.json:
+        print_json({
+            "stages": [
+                {"stage": each.stage.folder, "parts": each.stage.n_parts, "there": each.done, "todo": len(each.todo)}
+                for each in plans
+            ],
+            "to_make": todo,
+            "gigabytes": total,
+            "gigabytes_free": store.free_bytes() / GIGABYTE,
+            "hours": hours,
+        })  # fmt: skip

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Sequence
 
+from rich.progress import TaskID
+
 from jobs.bars import bars
 from jobs.printing import console
 from pipeline.engine.plan import StagePlan
@@ -17,11 +19,14 @@ class Lines:
     def __init__(self, plans: Sequence[StagePlan]):
         self.total = {each.stage: len(each.todo) for each in plans if each.todo}
         self.done = dict.fromkeys(self.total, 0)
+        self.work, self.worked = sum(each.work for each in plans), 0
         self.live = console.is_terminal
         self.started = self.last = time.monotonic()
         self.bars = bars()
+        self.all: TaskID | None = self.bars.add_task("all", total=self.work) if self.work else None
         self.tasks = {
-            stage: self.bars.add_task(self.label(stage), total=n, start=False) for stage, n in self.total.items()
+            stage: self.bars.add_task(self.label(stage), total=n, start=False, visible=False)
+            for stage, n in self.total.items()
         }
 
     def label(self, stage: Stage) -> str:
@@ -38,12 +43,25 @@ class Lines:
 
     def advance(self, stage: Stage) -> None:
         self.done[stage] += 1
+        self.worked += stage.part_work()
         if self.done[stage] == 1:
             self.bars.start_task(self.tasks[stage])
+            self.bars.update(self.tasks[stage], visible=True)
         self.bars.advance(self.tasks[stage])
+        if self.all is not None:
+            self.bars.advance(self.all, stage.part_work())
         now = time.monotonic()
         finished = self.done[stage] == self.total[stage]
-        if not self.live and (finished or now - self.last > self.QUIET):
+        if finished:
+            self.bars.update(self.tasks[stage], visible=False)  # a line of its own says so
+        if finished or (not self.live and now - self.last > self.QUIET):
             self.last = now
             seconds, parts = f"{now - self.started:6.0f} s", f"{self.done[stage]} of {self.total[stage]} parts"
-            print(f"{seconds}  {self.label(stage)}: {parts}", flush=True)
+            console.print(f"{seconds}  {self.label(stage)}: {parts}{self._left(now)}")
+
+    def _left(self, now: float) -> str:
+        """How long the rest will take, by the work that is done."""
+        if not 0 < self.worked < self.work:
+            return ""
+        seconds = (now - self.started) * (self.work - self.worked) / self.worked
+        return f"; about {seconds / 60:.0f} min left" if seconds > 90 else f"; about {seconds:.0f} s left"

@@ -1,4 +1,4 @@
-"""Where a job works, which changes nothing of what it makes."""
+"""Where a job works and what it prints, which changes nothing of what it makes."""
 
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -7,24 +7,35 @@ from typer import Option
 
 from pipeline.errors import UserError
 
+GROUP = "Where to work, and what to print"
 WORKERS = (
     "Worker processes; 0 works in this process, without Ray. "
     "Where there are GPUs, at most so many with a GPU each, and as many without."
 )
+ADDRESS = "Ray cluster; without it, Ray starts on this machine."
 
 
 class Where(NamedTuple):
     """The options that every job has beside the settings of its run."""
 
-    root: Annotated[Path, Option(help="Folder for everything that is made.")]
-    workers: Annotated[int | None, Option(help=WORKERS)] = None
-    address: Annotated[str | None, Option(help="Ray cluster; without it, Ray starts on this machine.")] = None
-    plan: Annotated[bool, Option("--plan", help="Print what would be made, and stop.")] = False
+    root: Annotated[Path, Option(metavar="FOLDER", rich_help_panel=GROUP, help="Folder for everything that is made.")]
+    workers: Annotated[int | None, Option(metavar="INTEGER", rich_help_panel=GROUP, help=WORKERS)] = None
+    address: Annotated[str | None, Option(metavar="HOST:PORT", rich_help_panel=GROUP, help=ADDRESS)] = None
+    plan: Annotated[bool, Option("--plan", rich_help_panel=GROUP, help="Print what would be made, and stop.")] = False
+    time: Annotated[
+        bool, Option("--time", rich_help_panel=GROUP, help="With --plan: also how long it takes, from a timed batch.")
+    ] = False
+    json: Annotated[
+        bool,
+        Option("--json", rich_help_panel=GROUP, help="Print one JSON object on standard output, all else on errors."),
+    ] = False
 
 
 def check_where(where: Where) -> None:
     """Raise UserError where the work cannot be done as asked."""
-    root, workers, address, _ = where
+    root, workers, address = where.root, where.workers, where.address
+    if str(root) in ("", ".") or not str(root).strip():
+        raise UserError("--root is this very folder. Name a folder of its own for what is made, such as runs/mine.")
     if workers is not None and workers < 0:
         raise UserError(f"{workers} workers: expected at least 1, or 0 to work in this process.")
     if address is not None and workers == 0:
@@ -36,3 +47,5 @@ def check_where(where: Where) -> None:
             f"--root {root} is relative, and workers of the cluster at {address} would each find it in a folder of their own.\n"
             "Give --root as the absolute path of a folder that this machine and all workers share, such as a network disk."
         )
+    if where.time and not where.plan:
+        raise UserError("--time says how long a plan would take: give --plan, too.")

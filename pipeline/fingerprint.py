@@ -27,6 +27,11 @@ def not_hashed(default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"hashed": False})
 
 
+def hashed_where_set() -> Any:
+    """A field that most have no use for: None there, and then left out of the fingerprint."""
+    return dataclasses.field(default=None, metadata={"hashed where set": True})
+
+
 # For `dataclasses.field(metadata=...)`:
 EXTENT = {"hashed": False, "extent": True}  # how far a stage goes, and not what its parts are
 PART_BY_PART = {"part by part": True}  # an input of which part i is read for part i: more of them change nothing
@@ -77,7 +82,8 @@ def identity(plug: type | Callable[..., Any]) -> dict[str, Any]:
             "Put it into a module of its own, or give it a version = 1, which you raise when its results change."
         )
     try:
-        source = "".join(inspect.getsource(each) for each in brought)
+        # A function's by its code: `inspect` gives what a function wraps in its place.
+        source = "".join(inspect.getsource(getattr(each, "__code__", each)) for each in brought)
     except (OSError, TypeError) as error:
         raise UserError(
             f"The source of {named['is']} cannot be read ({error}), so a change of it would go unseen.\n"
@@ -93,8 +99,14 @@ def _function(function: Callable[..., Any]) -> dict[str, Any]:
             f"{function.__module__}:{function.__qualname__} depends on more than its source says (a closure, or a lambda).\n"
             "Make it a function of a module, or a frozen dataclass with fields."
         )
+    if inspect.isfunction(wrapped := getattr(function, "__wrapped__", None)):
+        return {**identity(function), "wraps": _function(wrapped), **_defaults(function)}
+    return {**identity(function), **_defaults(function)}
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
     defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items()]
-    return {**identity(function), **({"defaults": settings(defaults)} if defaults else {})}
+    return {"defaults": settings(defaults)} if defaults else {}
 
 
 def _said(value: Any) -> dict[str, Any]:
@@ -109,7 +121,8 @@ def _fields(value: Any, extents: bool) -> dict[str, Any]:
     return {
         field.name: _setting(getattr(value, field.name), field.metadata.get("part by part", False))
         for field in fields(value)
-        if field.metadata.get("hashed", True) or (extents and field.metadata.get("extent"))
+        if (field.metadata.get("hashed", True) or (extents and field.metadata.get("extent")))
+        and not (field.metadata.get("hashed where set") and getattr(value, field.name) is None)
     }
 
 

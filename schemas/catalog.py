@@ -106,7 +106,10 @@ class Evaluation(_Strict):
         description="of the judges, those that were allowed to judge directions that are fitted on their labels",
     )
     directions: list[str] = Field(description="what was measured, without the random ones")
-    strengths: list[float] = Field(description="what the directions were multiplied by; `strength_index` counts these")
+    strengths: list[float] | None = Field(
+        description="what the directions were multiplied by, in the order of `strength_index`; null where each has its own, "
+        "which effects.parquet says"
+    )
     n: int = Field(description="held-out samples an edit and seed")
     seeds: int = Field(default=1, description="draws of n held-out samples")
     controls: int = Field(description="random directions among those measured")
@@ -122,10 +125,18 @@ class Evaluation(_Strict):
     )
 
 
+class LeftOut(_Strict):
+    """What was asked for and could not be had."""
+
+    what: Literal["attribute", "region"]
+    name: str
+    why: str = Field(description="the numbers that say why")
+
+
 class Catalog(_Strict):
     """The whole file."""
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     model: ModelCard
     sampling: Sampling
     capture: Literal["after", "before", "middle"] = Field(
@@ -135,6 +146,10 @@ class Catalog(_Strict):
     h_shape: tuple[int, int, int] = Field(description="(C, H, W); a direction is float32 [T, C, H, W]")
     directions: list[Direction]
     evaluations: list[Evaluation]
+    left_out: list[LeftOut] = Field(
+        default=[], description="attributes and regions that there are no directions of, and why"
+    )
+    notes: list[str] = Field(default=[], description="what is to be known of all directions of this catalog")
     stages: list[dict[str, Any]] = Field(description="every stage behind this catalog, with its settings, in order")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pyarrow as pa
 from pydantic import BaseModel
@@ -20,6 +20,7 @@ from schemas import (
     run,
     samples,
     scores,
+    strengths,
 )
 from schemas.columns import meaning_of, unit_of
 from schemas.published import TABLES
@@ -34,6 +35,7 @@ INTERMEDIATE: tuple[tuple[str, ModuleType, pa.Schema], ...] = (
     ("samples.parquet", samples, samples.SAMPLES),
     ("activations.parquet", activations, activations.activations_schema((512, 8, 8))),
     ("annotations.parquet", annotations, annotations.ANNOTATIONS),
+    ("strengths.parquet", strengths, strengths.STRENGTHS),
     ("edits.parquet", edits, edits.EDITS),
     ("scores.parquet", scores, scores.SCORES),
 )
@@ -120,13 +122,17 @@ def _annotation(annotation: Any) -> str:
         return "object"
     if kind is list:
         return f"list of {_annotation(of[0])}"
+    if kind is Annotated:
+        return _annotation(of[0])
+    if kind is tuple and of[-1] is ...:
+        return f"list of {_annotation(of[0])}"
     if kind is tuple:
         return f"[{', '.join(map(_annotation, of))}]"
     return "null" if annotation is NoneType else str(annotation.__name__)
 
 
 def _plain(value: Any) -> str:
-    return "null" if value is None else str(value)
+    return "null" if value is None else json.dumps(value) if isinstance(value, tuple) else str(value)
 
 
 def _markdown(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -1,69 +1,176 @@
-"""A run: every setting of a direction catalog, in one object. Command line and Python are spellings of it."""
+"""A run: every setting of a direction catalog, in one object. A TOML file, the command line and Python are spellings of it."""
 
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+LARGEST_SEED = 2**63 - 1  # that a column of 64 bits holds
+
+
+def _by_commas(value: Any) -> Any:
+    if isinstance(value, str):
+        return [each.strip() for each in value.split(",")] if value.strip() else []
+    return value
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if twice := [value for value in dict.fromkeys(values) if values.count(value) > 1]:
+        raise ValueError(f"expected each once, and {twice[0]} is there twice")
+    return values
+
+
+def _not_empty(value: Any) -> Any:
+    if value == "":
+        raise ValueError("expected a name or a path; leave it out for none")
+    return value
+
+
+def _class(value: Any) -> Any:
+    if isinstance(value, str) and value != "each" and not value.isdecimal():
+        raise ValueError("expected a whole number, or each")
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_not_empty)]
+File = Annotated[Path, BeforeValidator(_not_empty)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more), AfterValidator(_distinct)]
+# What the command line has behind one option, by commas:
+ByCommas = Annotated[tuple[Name, ...], BeforeValidator(_by_commas), AfterValidator(_distinct)]
+NumbersByCommas = Annotated[tuple[float, ...], BeforeValidator(_by_commas), AfterValidator(_distinct)]
+
+
+def _setting(default: Any, group: str, metavar: str, description: str, **more: Any) -> Any:
+    """A setting. The command line shows its group and metavar: none is of a flag, NAME... of an option that may be repeated."""
+    return Field(
+        default=default, description=description, json_schema_extra={"group": group, "metavar": metavar}, **more
+    )
+
+
+WHAT, HOW, FIND, MEASURE = "What is brought", "Sampling", "Directions", "Measurement"
 
 
 class Run(BaseModel):
     """What directions to find, in what, and how to measure them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    model: str | None = Field(
-        default=None, description="Folder of a diffusers model, or its repository on the model hub."
+    model: Name | None = _setting(
+        None,
+        WHAT,
+        "NAME",
+        "Folder of a diffusers model, or its repository on the model hub (owner/name, or owner/name@revision), or one that "
+        "comes with this project: portraits, digits.",
     )
-    annotator: str | None = Field(default=None, description="Who labels the samples that directions are fitted on.")
-    samples: int = Field(default=896, description="Samples to find directions in.")
-    images: Path | None = Field(
-        default=None,
-        description="Folder or Parquet of real images to find directions in, instead of in samples.",
+    annotator: Name | None = _setting(
+        None, WHAT, "NAME", "Who labels the samples that directions are fitted on: a name from below, or module:object."
     )
-    steps: int = Field(default=16, description="T, steps of the reverse process.")
-    eta: float = Field(default=1.0, description="0 = DDIM, 1 = DDPM.")
-    seed: int = Field(default=0, description="Of the samples' noise.")
-    attributes: str = Field(
-        default="", description="What to find directions for, by commas; without, all that the annotator scores."
+    judge: Names = _setting(
+        (),
+        WHAT,
+        "NAME...",
+        "Who measures, named in the same way; may be repeated. Directions are named, calibrated and ranked by the first.",
     )
-    top: int = Field(default=128, description="Positives, and as many negatives, of an attribute (Eq. 11).")
-    activations: bool = Field(
-        default=True,
-        description="Store h of every sample. Without, sampling workers keep sketches of it: megabytes, but fewer estimators.",
+    allow_judge: Names = _setting(
+        (), WHAT, "NAME...", "A judge that may measure directions fitted on its own scores; may be repeated."
     )
-    block: int = Field(default=2048, description="Samples that a worker sketches at a time.")
-    components: int = Field(default=10, description="Principal components.")
-    across: str = Field(
-        default="per-step",
-        description="How components of the steps belong together: per-step (the paper's), matched, or joint.",
+    attributes: ByCommas | None = _setting(
+        None,
+        WHAT,
+        "NAMES",
+        "What to find directions for, by commas; without, all that the annotator scores; '' is none.",
     )
-    jacobians: int = Field(
-        default=8, description="Samples whose Jacobians give directions of single images; 0 leaves them out."
+    images: File | None = _setting(
+        None, WHAT, "PATH", "Folder or Parquet of real images to find directions in, instead of in samples."
     )
-    region: list[str] = Field(
-        default=["image"],
-        description="Where to look for what changes: image, box:LEFT,TOP,RIGHT,BOTTOM, an image file, or a region by name.",
+    region: Names = _setting(
+        ("image",),
+        WHAT,
+        "NAME...",
+        "Where the Jacobian looks for what changes: image, box:LEFT,TOP,RIGHT,BOTTOM, an image file, a region by name, or "
+        "module:object; may be repeated.",
     )
-    foreground: str | None = Field(
-        default=None,
-        description="What an edit may change, named as regions are: the change of the rest is measured.",
+    foreground: Name | None = _setting(
+        None, WHAT, "NAME", "What an edit may change, named as regions are: the change of the rest is measured."
     )
-    held_out: int = Field(
-        default=28,
-        description="Held-out samples that edits are measured on: twice as many for the control, a quarter for the rest.",
+    facenet_weights: File | None = _setting(
+        None, WHAT, "FILE", "Weights of FaceNet, to measure identity by; without, features of a judge."
     )
-    protocol: str = Field(
-        default="demo",
-        description="What the supervised directions are measured on: demo, or paper: 100 samples of each of 10 seeds.",
+
+    unet: Name | None = _setting(
+        None, HOW, "NAME", "Folder of the U-Net in the model's, where there are several: unet, unet_ema."
     )
-    judge: list[str] = Field(
-        default=[], description="Who measures. Directions are named, calibrated and ranked by the first."
+    variant: Name | None = _setting(None, HOW, "NAME", "Which of several sets of weights: fp16, non_ema.")
+    condition: File | None = _setting(
+        None, HOW, "FILE", "Embedding of a prompt, of models that have one; python -m jobs.embed_prompt makes it."
     )
-    allow_judge: list[str] = Field(
-        default=[], description="A judge that may measure directions fitted on its own scores."
+    class_label: Annotated[int | Literal["each"] | None, BeforeValidator(_class)] = _setting(
+        None,
+        HOW,
+        "CLASS",
+        "Class of all samples, of models that have classes: a number, or 'each', which draws one for every sample.",
     )
-    facenet_weights: Path | None = Field(
-        default=None, description="Weights of FaceNet, to measure identity by; without, features of a judge."
+    samples: int = _setting(
+        896,
+        HOW,
+        "INTEGER",
+        "Samples to find directions in; with real images, samples whose spread is the unit of effects, at most 128.",
     )
-    by_effects: bool = Field(
-        default=False, description="Also project away only what each direction is measured to move beside its target."
+    steps: int = _setting(16, HOW, "INTEGER", "T, steps of the reverse process.")
+    eta: float = _setting(1.0, HOW, "NUMBER", "0 = DDIM, 1 = DDPM.")
+    seed: int = _setting(0, HOW, "INTEGER", "Of the samples' noise.", ge=0, le=LARGEST_SEED)
+    batch: int = _setting(
+        32, HOW, "INTEGER", "Samples that run through the networks together; results depend on it by rounding."
+    )
+    dtype: Literal["float32", "bfloat16", "float16"] = _setting(
+        "float32", HOW, "NAME", "Precision of the U-Net's arithmetic: float32, bfloat16 or float16."
+    )
+    clip: bool | None = _setting(
+        None,
+        HOW,
+        "",
+        "Clip the predicted image at every step; without, as the model's scheduler says, and never latents.",
+    )
+    compile: bool = _setting(False, HOW, "", "Compile the U-Net first: minutes once a worker, and faster on GPUs.")
+    capture: Literal["after", "before", "middle"] = _setting(
+        "after", HOW, "NAME", "Where at the U-Net's mid block h is read and edited: after, before or middle."
+    )
+    activations: bool = _setting(
+        True, HOW, "", "Store h of every sample. Without, workers keep sketches of it: megabytes, but fewer estimators."
+    )
+    block: int = _setting(2048, HOW, "INTEGER", "Samples that a worker sketches at a time, where h is sketched.")
+
+    top: int = _setting(128, FIND, "INTEGER", "Positives, and as many negatives, of an attribute (Eq. 11).")
+    components: int = _setting(10, FIND, "INTEGER", "Principal components; 0 leaves them out.")
+    across: Literal["per-step", "matched", "joint"] = _setting(
+        "per-step",
+        FIND,
+        "NAME",
+        "How components of the steps belong together: per-step (the paper's), matched, or joint.",
+    )
+    jacobians: int = _setting(
+        8, FIND, "INTEGER", "Samples whose Jacobians give directions of single images; 0 leaves them out."
+    )
+    by_effects: bool = _setting(
+        False, FIND, "", "Also project away only what each direction is measured to move beside its target."
+    )
+
+    held_out: int = _setting(
+        28, MEASURE, "INTEGER", "Held-out samples that the recommended directions are measured on; others on fewer."
+    )
+    protocol: Literal["demo", "paper"] = _setting(
+        "demo",
+        MEASURE,
+        "NAME",
+        "What supervised directions are measured on: demo, or paper (Table I: 100 samples of each of 10 seeds).",
+    )
+    strengths: NumbersByCommas | None = _setting(
+        None,
+        MEASURE,
+        "NUMBERS",
+        "Strengths of all edits, by commas; without, each direction has its own, found on a few samples.",
     )

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module, invalidate_caches
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import save_file
@@ -30,8 +30,8 @@ class Addition(NamedTuple):
 
 
 def section(kind: str) -> str:
-    """The text below a heading of the document."""
-    [found] = re.findall(rf"^## Add an? {kind}\n(.*?)^## ", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE)
+    """The text below a heading of the document: what it says to add, or the heading itself."""
+    [found] = re.findall(rf"^## (?:Add an? )?{kind}\n(.*?)^## ", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE)
     return found
 
 
@@ -53,10 +53,11 @@ def added(kind: str) -> Addition:
 
 
 @contextmanager
-def listed(kind: str, registry: dict[str, str]) -> Iterator[str]:
+def listed(kind: str, registry: dict[str, Any]) -> Iterator[str]:
     """Add a line to a registry for a while, as the document says; gives the name."""
-    [(name, path)] = eval(f"{{{added(kind).line}}}").items()
-    registry[name] = path
+    into = vars(import_module(added(kind).into))
+    [(name, entry)] = eval(f"{{{added(kind).line}}}", dict(into)).items()
+    registry[name] = entry
     yield name
     del registry[name]
 

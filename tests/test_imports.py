@@ -19,7 +19,7 @@ LIGHT = {  # and what else is not loaded
     "pipeline.estimators.pca": ("pandas",),
     "pipeline.estimators.linear": (),
     "pipeline.metrics.effects": ("torch",),
-    "pipeline.annotators.registry": ("pandas",),
+    "pipeline.annotators.registry": ("torch", "pandas"),
     "schemas.run": ("torch", "pandas", "pyarrow"),
     "jobs.report": ("torch",),
 }

@@ -7,16 +7,26 @@ other weights has another fingerprint. `load()` gives the function that scores:
 
 It runs on a CPU, unless the class says `gpus = 1`: then its stage has a GPU where there is one.
 
-An image's scores are its own: they do not depend on the images beside it, beyond rounding. To add an annotator, write
-such a class in a file beside this one and list it in `ANNOTATORS`; the contract test then covers it.
+An image's scores are its own: they do not depend on the images beside it, beyond rounding. An annotator is found by
+`module:object`, wherever it is written, or by name where it is listed in `ANNOTATORS`; the contract test then covers it.
+
+What an annotator may also say of itself:
+
+    describes: ClassVar[str]             what it scores, and of what images, in a line
+    presence: ClassVar[str]              the attribute that says whether an image shows what the model is of at all
+    gpus: ClassVar[int] = 1              that it wants a GPU
+    check(height, width)                 raises UserError for images of a size that it cannot read
+    knows(weights: str) -> bool          whether it can say anything of images of the model with these weights (their SHA-256)
+    embedder()                           features, too
 """
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:  # whoever asks what annotators there are has no use for networks
+    from torch import Tensor
 
 Scorer = Callable[[np.ndarray], np.ndarray]
 
@@ -26,7 +36,7 @@ class Annotator(Protocol):
 
     @property
     def name(self) -> str:
-        """What `annotations.annotator` says: a key of `ANNOTATORS`."""
+        """What `annotations.annotator` says, and by what a judge is allowed. One that is listed has its key of `ANNOTATORS`."""
         ...
 
     @property
@@ -70,8 +80,33 @@ def gpus_of(*plugs: object) -> int:
     return max((getattr(plug, "gpus", 0) for plug in plugs), default=0)
 
 
-def to_tensor(images: np.ndarray) -> Tensor:
-    """Check what a scorer is given: (B, H, W, 3) uint8 -> (B, 3, H, W) float32 in 0..255."""
+def check_size(height: int, width: int, *plugs: object) -> None:
+    """Raise UserError where one of some annotators, embedders or masks says that it cannot read images of this size."""
+    for plug in plugs:
+        if check := getattr(plug, "check", None):
+            check(height, width)
+
+
+def stranger(annotator: Annotator, weights: str) -> str | None:
+    """Return in a sentence why an annotator's scores of a model's images mean nothing; None where it does not say that they do.
+
+    weights: the SHA-256 of the model's. An annotator that knows the images of some models alone says so in `knows`.
+    """
+    knows = getattr(annotator, "knows", None)
+    if knows is None or knows(weights):
+        return None
+    return f"{annotator.name!r} does not know what this model shows: {describes(annotator)}"
+
+
+def describes(annotator: Annotator) -> str:
+    """Return what an annotator scores, and of what images, in a line; "" where it does not say."""
+    written = (type(annotator).__doc__ or "").strip().partition("\n")[0]
+    by_dataclass = written.startswith(f"{type(annotator).__name__}(")  # what a class without a docstring has
+    return str(getattr(annotator, "describes", "" if by_dataclass else written))
+
+
+def check_images(images: np.ndarray) -> None:
+    """Raise ValueError for what is not images (B, H, W, 3) uint8."""
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
         found = getattr(images, "dtype", type(images).__name__)
         raise ValueError(f"Images must be a uint8 array (0..255), found {found}. Scale floats to 0..255 and round.")
@@ -80,6 +115,13 @@ def to_tensor(images: np.ndarray) -> Tensor:
             f"Images must have the shape (batch, height, width, 3), RGB, found {images.shape}. "
             "Add a batch axis to a single image; move channels last; repeat a grey channel three times."
         )
+
+
+def to_tensor(images: np.ndarray) -> "Tensor":
+    """Check what a scorer is given: (B, H, W, 3) uint8 -> (B, 3, H, W) float32 in 0..255."""
+    import torch
+
+    check_images(images)
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
 
 
@@ -91,8 +133,10 @@ def full_batch(images: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([images, np.repeat(images[-1:], size - len(images), axis=0)])
 
 
-def resize(images: Tensor, height: int, width: int) -> Tensor:
+def resize(images: "Tensor", height: int, width: int) -> "Tensor":
     """Resize images (B, C, H, W) bilinearly, averaging over the pixels that fall together when an image shrinks."""
+    import torch
+
     if images.shape[-2:] == (height, width):
         return images
     return torch.nn.functional.interpolate(images, size=(height, width), mode="bilinear", antialias=True)

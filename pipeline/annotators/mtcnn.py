@@ -38,6 +38,9 @@ class Mtcnn:
     attributes: ClassVar[tuple[str, ...]] = ("face", "yaw", "pitch", "roll", "mouth_width")
     thresholds: ClassVar[tuple[float, ...]] = (0.5, 0.0, math.nan, 0.0, math.nan)
     presence: ClassVar[str] = "face"
+    describes: ClassVar[str] = (
+        "Whether there is a face, and its pose, by landmarks: of photographs, and of what looks like them."
+    )
 
     size: int = 160  # pixels: the shorter side is brought to this ...
     border: int = 40  # ... and this much added around it, or faces that fill their image are missed

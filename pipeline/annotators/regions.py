@@ -9,18 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 from PIL import Image, UnidentifiedImageError
-from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
 from pipeline.formats.hashes import check_unchanged, sha256_of
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Masker = Callable[[np.ndarray], np.ndarray]
+
+WHOLE = "image"  # what the whole image is called, where a region is named
 
 
 class Mask(Protocol):
@@ -122,8 +125,10 @@ def remembered(find: Masker, images: int = 512) -> Masker:
     return lambda several: np.stack([one(image.tobytes(), image.shape) for image in several])
 
 
-def to_latents(masks: Tensor, height: int, width: int) -> Tensor:
+def to_latents(masks: "Tensor", height: int, width: int) -> "Tensor":
     """Masks (B, H, W) at the size of x_t: (B, 1, height, width). A latent has the mean of the pixels that it stands for."""
+    import torch
+
     return torch.nn.functional.adaptive_avg_pool2d(masks[:, None], (height, width))
 
 

@@ -23,7 +23,7 @@ def card(catalog: DirectionCatalog) -> str:
         where=CAPTURES[about.capture],
         files=table_of_files(files_of(catalog.files)),
         shown=shown,
-        gamma=_gamma(about, shown),
+        gamma=_gamma(shown, catalog.table("effects.parquet")),
         code=_code(about),
         measured=_measured(about, catalog.table("effects.parquet")),
     )
@@ -35,10 +35,11 @@ def _shown(catalog: Catalog) -> Direction:
     return min(supervised or catalog.directions, key=lambda each: (not each.strength_per_sd, len(_doubts_of(each))))
 
 
-def _gamma(catalog: Catalog, shown: Direction) -> float:
+def _gamma(shown: Direction, effects: pd.DataFrame) -> float:
     """The multiple of its strength per standard deviation at which a direction was measured; without one, its largest strength."""
     if not shown.strength_per_sd:
-        return max(abs(strength) for strength in catalog.evaluations[0].strengths)
+        measured = effects.loc[effects["direction"] == shown.name, "strength"].abs()
+        return float(measured.max()) if len(measured) else 1.0
     return -1.0 if shown.strength_by == "fall" else 1.0
 
 

@@ -28,6 +28,11 @@ class StagePlan:
     def bytes(self) -> int:
         return len(self.todo) * self.stage.part_bytes()
 
+    @property
+    def work(self) -> int:
+        """What is left to do, in the unit of `Stage.part_work`."""
+        return len(self.todo) * self.stage.part_work()
+
 
 def plan(goals: Sequence[Stage], store: Store) -> list[StagePlan]:
     """What to make for the goals, in the order of the flow. Every stage's settings are checked first."""

@@ -1,6 +1,8 @@
 """Where parts are made: a pool of workers, and the pool that is this process alone."""
 
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import psutil
@@ -48,3 +50,35 @@ class InProcess:
 
     def close(self) -> None:
         pass
+
+
+@contextmanager
+def kept_open(open_pool: Callable[[], Pool]) -> Iterator[Callable[[], Pool]]:
+    """What opens a pool when it is first called, and gives that one whenever it is called again; closed at the end of the block.
+
+    So several runs can work on one pool, one after another.
+    """
+    opened: list[_Kept] = []
+
+    def pool() -> Pool:
+        if not opened:
+            opened.append(_Kept(open_pool()))
+        return opened[0]
+
+    try:
+        yield pool
+    finally:
+        for each in opened:
+            each.pool.close()
+
+
+class _Kept:
+    """A pool that a run does not close."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.memory = pool.memory
+        self.submit, self.next_done = pool.submit, pool.next_done
+
+    def close(self) -> None:
+        """Leave it open for the next run."""

@@ -127,6 +127,7 @@ class RayPool:
                 raise UserError(failure.message)  # this worker would fail at every part, faster than others make one
             return task, failure
         except self.ray.exceptions.RayError as error:
+            _check_found(error)
             died = isinstance(error, self.ray.exceptions.RayActorError | self.ray.exceptions.OutOfMemoryError)
             what = f"its worker died {self.ATTEMPTS} times" if died else "Ray could not run it"
             return task, Failure(f"{what}: {str(error).strip().splitlines()[0]}", str(error), False)
@@ -156,6 +157,16 @@ def _works(node: dict[str, Any]) -> bool:
 def _memory_of(resources: dict[str, float]) -> float:
     """Bytes that a machine has: what Ray found free, and what it keeps for objects, of which there are hardly any here."""
     return resources.get("memory", 0.0) + resources.get("object_store_memory", 0.0)
+
+
+def _check_found(error: Exception) -> None:
+    """Raise UserError where a worker does not find a module of what it was given: it would fail at every part."""
+    if absent := re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", str(error)):
+        raise UserError(
+            f"The workers find no module {absent[1]!r}, which this process has.\n"
+            "Every machine needs it: in the folder that you start this from, where they share that folder, or installed,\n"
+            "or in a folder that PYTHONPATH names there."
+        )
 
 
 def _last_line(error: Exception) -> str:

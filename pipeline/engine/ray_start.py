@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -77,14 +78,18 @@ def _start(ray: Any, cpus: int | None, before: set[psutil.Process]) -> None:
     Ray allows itself 15 to 30 s, too few on a busy machine or a cold disk; at the second try its files are in memory. It also
     starts its dashboard, autoscaler and log, which nobody here asks for anything: they are ended. Without the two agents that
     stay, its raylet would end itself.
+
+    Its workers find the modules that this process finds: a plug in the folder of a notebook, or on a path that was put in place
+    while running. Workers of a cluster have the folder that this process stands in, where their machine has it too, and what is
+    installed there or named in its PYTHONPATH.
     """
     try:
-        _init(ray, "local", num_cpus=cpus, include_dashboard=False)
+        _init(ray, "local", num_cpus=cpus, include_dashboard=False, job_config=_with_path(ray))
     except Exception:
         ray.shutdown()
         _end(_children() - before)
         try:
-            _init(ray, "local", num_cpus=cpus, include_dashboard=False)
+            _init(ray, "local", num_cpus=cpus, include_dashboard=False, job_config=_with_path(ray))
         except Exception as error:
             raise UserError(
                 f"Ray did not start on this machine ({error}).\n"
@@ -104,6 +109,13 @@ def _join(ray: Any, address: str) -> None:
 
 def _init(ray: Any, address: str, **options: Any) -> None:
     ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
+
+
+def _with_path(ray: Any) -> Any:
+    """Settings by which workers look for modules where this process does. Ray puts the last of these folders first."""
+    installed = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    own = [os.path.abspath(each) for each in sys.path if os.path.isdir(each or ".")]
+    return ray.job_config.JobConfig(_py_driver_sys_path=[each for each in own[::-1] if not each.startswith(installed)])
 
 
 def _children() -> set[psutil.Process]:

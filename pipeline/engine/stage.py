@@ -122,6 +122,13 @@ class Stage:
         """What it takes to make one part. No setting: it changes nothing of what is made."""
         return Resources()
 
+    def part_work(self) -> int:
+        """About how much work a part is, in a unit that the stages of a run share: progress tells from it how long is left.
+
+        That of diffusion models is a pass of one image through the U-Net. What is small beside them may say nothing.
+        """
+        return 0
+
     def part_bytes(self) -> int:
         """About how many bytes one part writes. What is small may say so."""
         return 1_000_000

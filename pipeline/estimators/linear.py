@@ -21,12 +21,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import r2_score, roc_auc_score
+from torch import Tensor
 
 from pipeline.estimators import dual
 from pipeline.estimators.dual import AnyArray, Array
 from pipeline.estimators.newton_cg import TOLERANCE, Loss, Rows, inverse, solve
 from pipeline.estimators.selection import Selection
 
+CONSTANT = 1e-12  # of the sum of squares: scores that scatter less do not vary, but for rounding
+COLLINEAR = 1e-9  # of the largest eigenvalue: below it, scores say no more than others do
 EXHAUSTED = 1e-6  # share of the variance of h below which nothing is left but rounding
 REGULARISERS = (1e-1, 1e0, 1e1, 1e2, 1e3)  # C to choose from, in units of 1 / (mean squared length of a sample)
 
@@ -73,7 +76,7 @@ def discriminants(z: AnyArray, scores: Array, shrinkage: float, weights: Array |
     weighted = w[:, :, None] * centred
     G = torch.einsum("nra,nrb->rab", weighted, centred)
     cross = (rows.z.T @ weighted.flatten(1)).unflatten(1, weighted.shape[1:])  # (r, R, A)
-    B = torch.einsum("rab,krb->rak", torch.linalg.pinv(G, hermitian=True), cross)
+    B = torch.einsum("rab,krb->rak", pseudo_inverse(G, w.T @ y.square()), cross)
     if shrinkage == 1:
         return dual.numpy(B)
 
@@ -94,6 +97,18 @@ def discriminants(z: AnyArray, scores: Array, shrinkage: float, weights: Array |
     second = unit[:, None, None] * (B @ X.mT) @ G
     solved = torch.linalg.solve(torch.eye(y.shape[1]).to(second) - second, X)
     return dual.numpy(torch.where(exhausted[:, None, None], torch.nan, solved))
+
+
+def pseudo_inverse(G: Tensor, squares: Tensor) -> Tensor:
+    """Return the pseudo-inverse of scatter matrices of scores (..., A, A), each score in units of its own spread.
+
+    squares (..., A): the scores' sums of squares, beside which it is told whether one varies at all. One that does not has zeros,
+    and of several that are the same in other units each has its share.
+    """
+    scatter = G.diagonal(dim1=-2, dim2=-1)
+    unit = torch.where(scatter > CONSTANT * squares, scatter, torch.inf).rsqrt()
+    units = unit[..., :, None] * unit[..., None, :]
+    return units * torch.linalg.pinv(units * G, hermitian=True, rtol=COLLINEAR)
 
 
 # Normals: how the score is read off h

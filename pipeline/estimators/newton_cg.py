@@ -133,6 +133,12 @@ def inverse(rows: Rows, q: Tensor, ridge: float, rhs: Tensor, tolerance: float) 
     Conjugate gradients in float32, refined by residuals in float64 until |x - x*| <= |residual| / ridge is below tolerance |x|.
     Raises ValueError if it never is.
     """
+    there = rhs.any(dim=0)
+    if not there.all():  # of nothing there is nothing to solve
+        x = torch.zeros_like(rhs)
+        if there.any():
+            x[:, there] = inverse(rows, q[:, there], ridge, rhs[:, there], tolerance)
+        return x
     x, residual = torch.zeros_like(rhs), rhs
     for _ in range(20):
         unit = residual.abs().amax(0).clamp_min(torch.finfo(rhs.dtype).tiny)

@@ -9,9 +9,11 @@ Shapes: B samples at a time, D = C*H*W numbers of one step, A attributes, k prin
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 
 from pipeline.estimators import dual
 from pipeline.estimators.dual import AnyArray, Array
+from pipeline.estimators.linear import pseudo_inverse
 from pipeline.estimators.selection import Thresholds
 
 
@@ -96,7 +98,8 @@ class SufficientStatistics:
         """How h moves when one score rises by one and the others stay: regression of h on all scores at once. (A, D)"""
         mean_y = self.products[0, 1:] / self.n
         cross = self.sums[1 : len(mean_y) + 1] - mean_y[:, None] * self.sums[0]
-        return np.linalg.pinv(self._covariance() * self.n, hermitian=True) @ cross
+        scatter, squares = self._covariance() * self.n, np.diagonal(self.products)[1:].copy()
+        return dual.numpy(pseudo_inverse(torch.from_numpy(scatter), torch.from_numpy(squares))) @ cross
 
     def discriminants(self, shrinkage: float, V: Array, variances: Array) -> Array:
         """`pipeline.estimators.linear.discriminants` in the units of h, with h's covariance from principal components: (A, D).

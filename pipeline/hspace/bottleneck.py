@@ -130,23 +130,37 @@ def _forward_restored(module: nn.Module, own: Any) -> None:
 
 def h_shape(unet: nn.Module, point: CapturePoint = "after") -> tuple[int, int, int]:
     """The shape (C, H, W) of h, by one pass of a copy without weights."""
+    C, H, W = shapes(unet, point)[0][1:]
+    return C, H, W
+
+
+def shapes(unet: nn.Module, point: CapturePoint = "after") -> tuple[torch.Size, torch.Size]:
+    """The shapes (1, C, H, W) of h and of the output, by one pass of a copy without weights."""
     _mid_block(unet)
     config: Any = unet.config
     size = config["sample_size"]
     height, width = (size, size) if isinstance(size, int) else size
     with torch.device("meta"), torch.inference_mode():
-        copy = type(unet).from_config(config)  # type: ignore[attr-defined]
-        condition = {"encoder_hidden_states": empty_condition(copy)} if is_conditional(copy) else {}
+        copy = type(unet).from_config(config).eval()  # type: ignore[attr-defined]
+        given = {"encoder_hidden_states": empty_condition(copy)} if is_conditional(copy) else {}
+        if n_classes(copy) is not None:
+            given["class_labels"] = torch.zeros(1, dtype=torch.long)
         with bottleneck(copy, point) as opened:
-            copy(torch.zeros(1, config["in_channels"], height, width), torch.zeros(1), **condition)
+            output = copy(
+                torch.zeros(1, config["in_channels"], height, width), torch.zeros(1, dtype=torch.long), **given
+            )
     assert opened.h is not None
-    C, H, W = opened.h.shape[1:]
-    return C, H, W
+    return opened.h.shape, output.sample.shape
 
 
 def is_conditional(unet: nn.Module) -> bool:
     """Whether the U-Net reads a condition by cross-attention, as diffusers' UNet2DConditionModel does."""
     return "cross_attention_dim" in unet.config  # type: ignore[operator]
+
+
+def n_classes(unet: nn.Module) -> int | None:
+    """How many classes the U-Net knows; None for one that is told no class."""
+    return unet.config.get("num_class_embeds")  # type: ignore[operator, union-attr]
 
 
 def empty_condition(unet: nn.Module) -> Tensor:

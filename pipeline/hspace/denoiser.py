@@ -8,33 +8,45 @@ Shapes: B batch, C H W bottleneck.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from pipeline.errors import UserError
 from pipeline.hspace.bottleneck import (
     CapturePoint,
     bottleneck,
     computed_once,
     empty_condition,
     is_conditional,
+    n_classes,
     upstream,
 )
 
 
 @dataclass(frozen=True)
 class Denoiser:
-    """A diffusers `UNet2DModel`, or a `UNet2DConditionModel` under one condition for all samples."""
+    """A diffusers `UNet2DModel`, or a `UNet2DConditionModel` under one condition for all samples.
+
+    Of a U-Net that predicts a variance, too, in twice the channels that it is given, that half is left out.
+    """
 
     unet: nn.Module
     point: CapturePoint = "after"
     condition: Tensor | None = None  # (1, L, D) text embedding; None is the empty condition
     dtype: torch.dtype = torch.float32  # float16 and bfloat16 are autocast; weights and x_t stay float32
+    labels: Tensor | None = (
+        None  # (1,) or (B,), the class of all samples, or of each; a U-Net with classes must be told
+    )
 
     @property
     def device(self) -> torch.device:
         return next(self.unet.parameters()).device
+
+    def of(self, labels: Tensor | None) -> "Denoiser":
+        """The same denoiser for samples of these classes (B,); None are samples without."""
+        return self if labels is None else replace(self, labels=labels)
 
     def __call__(
         self, x_t: Tensor, timestep: int, edit: Callable[[Tensor], Tensor] | None = None
@@ -45,7 +57,7 @@ class Denoiser:
             opened.edit = edit
             output = self.unet(x_t, t, **self._conditions(x_t)).sample
         assert opened.h is not None
-        return output.to(x_t.dtype), opened.h
+        return output[:, : x_t.shape[1]].to(x_t.dtype), opened.h
 
     @contextmanager
     def decoder(self, x_t: Tensor, timestep: int) -> Iterator[tuple[Callable[[Tensor], Tensor], Tensor]]:
@@ -60,10 +72,23 @@ class Denoiser:
             yield lambda h: self(x_t, timestep, lambda _: h)[0], own_h
 
     def _conditions(self, x_t: Tensor) -> dict[str, Tensor]:
-        if not is_conditional(self.unet):
-            return {}
-        condition = empty_condition(self.unet) if self.condition is None else self.condition
-        return {"encoder_hidden_states": condition.to(x_t).expand(len(x_t), -1, -1)}
+        given = {}
+        if is_conditional(self.unet):
+            condition = empty_condition(self.unet) if self.condition is None else self.condition
+            given["encoder_hidden_states"] = condition.to(x_t).expand(len(x_t), -1, -1)
+        if n_classes(self.unet) is not None:
+            given["class_labels"] = self._labels(x_t)
+        return given
+
+    def _labels(self, x_t: Tensor) -> Tensor:
+        """The classes (B,) of the rows of x_t. Raises UserError where they are not known."""
+        if self.labels is None or len(self.labels) not in (1, len(x_t)):
+            known = "none is" if self.labels is None else f"those of {len(self.labels)} are"
+            raise UserError(
+                f"The classes of {len(x_t)} samples are wanted, and {known} given.\n"
+                "Take the denoiser of these samples: `denoiser.of(labels)`, one label each; `Model.labels` draws them."
+            )
+        return self.labels.to(x_t.device).expand(len(x_t))
 
     def _precision(self, device: torch.device) -> AbstractContextManager:
         return nullcontext() if self.dtype == torch.float32 else torch.autocast(device.type, self.dtype)

@@ -2,11 +2,13 @@
 
 Two layouts are read, both made by diffusers' `save_pretrained`: a pipeline (`unet/`, `scheduler/`, and `vqvae/` or `vae/`), and a
 bare model with everything of the U-Net at the top. A U-Net with cross-attention runs under one condition for all samples:
-`encoder_hidden_states` (1, L, D) in `condition.safetensors` at the top, or zeros where there is no such file. Which weights of a
-folder are read, and how pickled ones are, weights.py and pickles.py say.
+`encoder_hidden_states` (1, L, D) in a file that is named, or in `condition.safetensors` at the top, or zeros where there is none.
+A U-Net with classes is told one for all samples, or a class a sample. Which weights of a folder are read, and how pickled ones are,
+weights.py and pickles.py say.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,22 +17,21 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import DDIMScheduler
-from safetensors.torch import load_file
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.fingerprint import not_hashed
-from pipeline.formats.hashes import changed, check_unchanged, sha256
+from pipeline.fingerprint import hashed_where_set, not_hashed
+from pipeline.formats.hashes import changed
 from pipeline.hspace import bottleneck
 from pipeline.hspace.bottleneck import CapturePoint
 from pipeline.hspace.denoiser import Denoiser
-from pipeline.models import autoencoder, checkpoint, configuration, hub, support
+from pipeline.models import autoencoder, checkpoint, conditions, configuration, hub, schedule, support
 from pipeline.models.autoencoder import Autoencoder
+from pipeline.models.conditions import ClassLabel
 from pipeline.models.memory import keep_freed_memory
 from pipeline.models.pixels import from_uint8, to_uint8
 
 _AUTOENCODERS = ("vqvae", "vae")  # folders, as LDMPipeline and StableDiffusionPipeline name them
-_CONDITION = "condition.safetensors"
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,34 @@ class Model:
     revision: str | None = not_hashed(None)  # commit of the hub repository
     autoencoder: str | None = None  # its configuration, as JSON; None works on pixels
     autoencoder_weights: str | None = None  # SHA-256 of its weights
-    condition: str | None = None  # SHA-256 of condition.safetensors; None is zeros, or no condition at all
+    condition: str | None = None  # SHA-256 of the condition's file; None is zeros, or no condition at all
+    condition_file: str | None = not_hashed(None)  # where that lies on this machine
+    class_label: ClassLabel | None = hashed_where_set()  # of a U-Net with classes: the class of all samples, or "each"
     unet_folder: str | None = not_hashed(None)  # the U-Net's in `folder`, as chosen where there are several
     variant: str | None = not_hashed(None)  # of the weights, as chosen
 
     @property
     def x_shape(self) -> tuple[int, int, int]:
         """The shape (channels, height, width) of x_t: an image, or its latents."""
-        config = json.loads(self.unet)
+        config = self._unet_settings
         size = config["sample_size"]
         height, width = (size, size) if isinstance(size, int) else size
         return config["in_channels"], height, width
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes the U-Net knows; None for one without."""
+        return self._unet_settings.get("num_class_embeds")
+
+    @property
+    def clips(self) -> bool:
+        """Whether P_t is kept in its range unless a setting says otherwise: the model's own rule for pixels; never for latents."""
+        return self.autoencoder is None and schedule.clips(self._scheduler_settings)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is done otherwise here than the model's own files say, in whole sentences."""
+        return support.notes(self._unet_settings, self._scheduler_settings)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -85,13 +103,37 @@ class Model:
             # Around the mid block, whose hooks would break the graph.
             for block in (*unet.down_blocks, *unet.up_blocks):
                 block.compile()
-        denoiser = Denoiser(unet, point, self._load_condition(), getattr(torch, dtype))
+        label = torch.tensor([self.class_label]) if isinstance(self.class_label, int) else None
+        denoiser = Denoiser(unet, point, self._load_condition(), getattr(torch, dtype), label)
         return LoadedModel(denoiser, self._load_autoencoder())
 
     def ddim(self, clip: bool | None = None) -> DDIMScheduler:
-        """Eq. 2's scheduler with the model's own betas, prediction type and spacing; `clip` overrides `clip_sample`."""
-        overrides = {} if clip is None else {"clip_sample": clip}
-        return _ddim(json.loads(self.scheduler), **overrides)
+        """Eq. 2's scheduler with the model's own betas, prediction type and spacing; `clip` overrides the rule of `clips`."""
+        return schedule.ddim(self._scheduler_settings, self.clips if clip is None else clip)
+
+    def labels(self, seed: int, sample_ids: Sequence[int]) -> Tensor | None:
+        """The classes (B,) of some samples, for `Denoiser.of`; None for a U-Net without."""
+        return conditions.labels(self.class_label, self.classes, seed, sample_ids)
+
+    def check_timesteps(self, timesteps: Sequence[int]) -> None:
+        """Raise UserError where the U-Net gives no numbers at one of these timesteps."""
+        config = self._unet_settings
+        of_noise_levels = config.get("time_embedding_type") == "fourier" and "cross_attention_dim" not in config
+        if of_noise_levels and 0 in timesteps:
+            raise UserError(
+                "The U-Net takes the logarithm of the timestep and divides by it (time_embedding_type is 'fourier'), and the last "
+                "of these timesteps is 0: it gives NaN there, in any precision.\n"
+                'Use a model that was trained on timesteps, or "timestep_spacing": "trailing" in its scheduler_config.json, '
+                "and fewer steps than timesteps."
+            )
+
+    @property
+    def _unet_settings(self) -> dict[str, Any]:
+        return json.loads(self.unet)
+
+    @property
+    def _scheduler_settings(self) -> dict[str, Any]:
+        return json.loads(self.scheduler)
 
     def _check_configurations(self) -> None:
         """Raise UserError where a config.json, which diffusers reads again, has changed since the model was found."""
@@ -103,16 +145,14 @@ class Model:
             raise changed(f"A config.json of {folder}")
 
     def _unet_kind(self) -> Any:
-        config = {"_class_name": "UNet2DModel", **json.loads(self.unet)}
+        config = {"_class_name": "UNet2DModel", **self._unet_settings}
         return checkpoint.kind_of(config, support.UNETS, Path(self.folder))
 
     def _load_condition(self) -> Tensor | None:
         """Return the condition (1, L, D) float32, or None. Raises UserError where its file has changed."""
-        if self.condition is None:
+        if self.condition is None or self.condition_file is None:
             return None
-        path = Path(self.folder) / _CONDITION
-        check_unchanged([path], self.condition)
-        return load_file(path, checkpoint.device())["encoder_hidden_states"].float()
+        return conditions.load_condition(Path(self.condition_file), self.condition)
 
     def _load_autoencoder(self) -> Autoencoder | None:
         if self.autoencoder is None or self.autoencoder_weights is None:
@@ -121,7 +161,8 @@ class Model:
         if folder is None:
             raise changed(f"The autoencoder of {self.folder}", "is gone")
         kind = checkpoint.kind_of(json.loads(self.autoencoder), autoencoder.KINDS, folder)
-        return Autoencoder(checkpoint.load(kind, folder, self.autoencoder_weights, self.variant, preferred=True))
+        network = checkpoint.load(kind, folder, self.autoencoder_weights, self.variant, preferred=True)
+        return Autoencoder(network, autoencoder.Scaling.of(json.loads(self.autoencoder)))
 
 
 @dataclass(frozen=True)
@@ -139,40 +180,57 @@ class LoadedModel:
 
     @torch.inference_mode()
     def from_images(self, images: np.ndarray) -> Tensor:
-        """Return x_0 (B, channels, height, width) float32 of images (B, H, W, 3) uint8 RGB of the model's size."""
-        pixels = from_uint8(torch.from_numpy(images)).to(self.denoiser.device)
+        """Return x_0 (B, channels, height, width) float32 of images (B, H, W, 3) uint8 RGB of the model's size.
+
+        A grey model sees their luminance.
+        """
+        config: Any = (self.autoencoder.network if self.autoencoder else self.denoiser.unet).config
+        pixels = from_uint8(torch.from_numpy(images), config["in_channels"]).to(self.denoiser.device)
         return self.autoencoder.encode(pixels) if self.autoencoder else pixels
 
 
-def find(name: str, revision: str | None = None, unet: str | None = None, variant: str | None = None) -> Model:
+def find(
+    name: str,
+    revision: str | None = None,
+    *,
+    unet: str | None = None,
+    variant: str | None = None,
+    condition: str | Path | None = None,
+    class_label: ClassLabel | None = None,
+) -> Model:
     """Find a model by folder or hub id (`owner/name`, `owner/name@revision`) and read what identifies it.
 
     `unet` names the U-Net's folder where a model has several (unet_ema), and `variant` its weights where there are several (fp16,
-    non_ema); the autoencoder's are of the same variant where it has it.
+    non_ema); the autoencoder's are of the same variant where it has it. condition: a file with the embedding of a U-Net with
+    cross-attention, wherever it lies; class_label: of a U-Net with classes, which one, or "each": every sample has its own.
 
     The weights are checked but not loaded. Raises UserError for a folder that is missing or incomplete, a choice to make, weights
-    that are damaged, quantised, pickled with anything but tensors, or of other shapes than the configuration says, models without
-    an h-space, and models that are not run here: under class labels or several embeddings, with other than RGB images, or with
-    another reverse process than DDPM's.
+    that are damaged, quantised, pickled with anything but tensors, or of other shapes than the configuration says, values that make
+    no network, models without an h-space, and models that are not run here: under several embeddings, with other than RGB or grey
+    images, or with another reverse process than DDPM's.
     """
     place = hub.locate(name, revision, unet, variant)
     config = _unet_config(place.folder, unet)
     network = checkpoint.without_weights(checkpoint.kind_of(config, support.UNETS, place.folder), config)
-    support.check_unet(config, network, place.folder)
     scheduler = _scheduler_config(place.folder)
-    support.check_scheduler(scheduler)
-    _ddim(scheduler)
-
     decoder = _autoencoder_folder(place.folder)
-    support.check_images(network, decoder, place.folder)
+    support.check_channels(network, decoder, place.folder)
+    support.check_unet(config, network, place.folder)
+    support.check_variance(network, scheduler, place.folder)
+    support.check_time_embedding(network, scheduler, place.folder)
+    support.check_runs(network, config, place.folder)
+    conditions.check_label(class_label, bottleneck.n_classes(network), place.folder)
+    embedding = conditions.find_condition(place.folder, condition, network)
     return Model(
         weights=checkpoint.checked(configuration.unet_folder(place.folder, unet), network, variant),
         unet=_unet_json(config),
-        scheduler=json.dumps(_without_version(scheduler), sort_keys=True),
+        scheduler=json.dumps(scheduler, sort_keys=True),
         name=place.name,
         folder=str(place.folder.absolute()),
         revision=place.revision,
-        condition=_condition(place.folder, network),
+        condition=conditions.condition_hash(embedding),
+        condition_file=str(embedding.absolute()) if embedding else None,
+        class_label=class_label,
         unet_folder=unet,
         variant=variant,
         **(_autoencoder(decoder, network, variant) if decoder else {}),
@@ -193,9 +251,12 @@ def _unet_config(folder: Path, chosen: str | None) -> dict[str, Any]:
     transformer = folder / "transformer" / "config.json"
     if transformer.exists() and not path.exists():
         path = transformer
+    if not path.exists():
+        support.check_folder(folder)
     config = configuration.read_network(path, "the U-Net's configuration")
     support.check_architecture(config, path)
-    return config
+    checkpoint.kind_of(config, support.UNETS, folder)
+    return support.check_values(config, path)
 
 
 def _unet_json(config: dict[str, Any]) -> str:
@@ -204,26 +265,6 @@ def _unet_json(config: dict[str, Any]) -> str:
     if config["_class_name"] != "UNet2DModel":
         kept["_class_name"] = config["_class_name"]
     return json.dumps(kept, sort_keys=True)
-
-
-def _condition(folder: Path, unet: Any) -> str | None:
-    """SHA-256 of the condition, once it is known to fit the U-Net."""
-    path = folder / _CONDITION
-    if not path.exists():
-        return None
-    if not bottleneck.is_conditional(unet):
-        raise UserError(
-            f"{path}: a {type(unet).__name__} reads no condition. Remove the file, or use the model it is for."
-        )
-    [width] = support.widths(unet)
-    match checkpoint.shapes(path):
-        case {"encoder_hidden_states": (1, length, found), **others} if found == width and length > 0 and not others:
-            return sha256(path)
-        case found:
-            raise UserError(
-                f"{path} holds {found or 'nothing'}; expected one tensor encoder_hidden_states (1, tokens, {width}).\n"
-                f"{width} is the U-Net's cross_attention_dim: use the embedding of the text encoder it was trained with."
-            )
 
 
 # The autoencoder
@@ -250,8 +291,11 @@ def _autoencoder(folder: Path, unet: Any, variant: str | None) -> dict[str, str]
             f"The U-Net of {folder.parent} works on {unet.config['in_channels']} channels, and its autoencoder on {latents}.\n"
             "They belong to different models: copy both from one place."
         )
-    if network.config["out_channels"] != 3:
-        raise UserError(f"{folder} makes images of {network.config['out_channels']} channels; expected 3, RGB.")
+    taken, given = network.config["in_channels"], network.config["out_channels"]
+    if taken != given or given not in support.IMAGES:
+        raise UserError(
+            f"{folder} takes images of {taken} channels and makes images of {given}; expected 3 (RGB), or 1 (grey), of both."
+        )
     return {
         "autoencoder": described,
         "autoencoder_weights": checkpoint.checked(folder, network, variant, preferred=True),
@@ -260,11 +304,12 @@ def _autoencoder(folder: Path, unet: Any, variant: str | None) -> dict[str, str]
 
 def _autoencoder_config(folder: Path) -> tuple[Any, str]:
     """The autoencoder without weights, and its configuration as JSON."""
-    config = configuration.read_network(folder / "config.json", "the autoencoder's configuration")
+    path = folder / "config.json"
+    config = configuration.read_network(path, "the autoencoder's configuration")
     network = checkpoint.without_weights(checkpoint.kind_of(config, autoencoder.KINDS, folder), config)
     kept = {key: value for key, value in config.items() if not key.startswith("_") or key == "_class_name"}
     kept |= {key: network.config[key] for key in ("block_out_channels", "out_channels")}  # what `image_shape` reads
-    return network, json.dumps(kept, sort_keys=True)
+    return network, json.dumps({**kept, **autoencoder.scaled(config, path)}, sort_keys=True)
 
 
 # The scheduler
@@ -275,18 +320,4 @@ def _scheduler_config(folder: Path) -> dict[str, Any]:
     path = inside / "scheduler_config.json"
     if not path.exists() and (folder.parent / "scheduler" / path.name).exists():
         raise UserError(f"{folder} is the U-Net of a whole model. Give the folder above it: {folder.parent}.")
-    return checkpoint.read_json(path, "the scheduler's configuration")
-
-
-def _without_version(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration without the release of diffusers that wrote it: saving a model again does not change it."""
-    return {key: value for key, value in config.items() if key != "_diffusers_version"}
-
-
-def _ddim(config: dict[str, Any], **overrides: Any) -> DDIMScheduler:
-    try:
-        return DDIMScheduler.from_config(config, **overrides)
-    except Exception as error:
-        raise UserError(
-            f"DDIM cannot use this scheduler ({type(error).__name__}: {error}).\nCheck scheduler_config.json."
-        ) from error
+    return schedule.checked(checkpoint.read_json(path, "the scheduler's configuration"), path)

@@ -1,4 +1,4 @@
-"""What a model must be to run here: a U-Net with an h-space, under one embedding at most, of RGB images, trained as a DDPM.
+"""What a model must be to run here: a U-Net with an h-space, under one embedding and one class a sample at most, of images.
 
 Each check raises UserError with what was found, what was expected and what to do.
 """
@@ -10,55 +10,140 @@ from diffusers import UNet2DConditionModel, UNet2DModel
 
 from pipeline.errors import UserError
 from pipeline.hspace import bottleneck
+from pipeline.models import schedule
+from pipeline.models.values import Config, choice, size, whole
 
 UNETS = (UNet2DModel, UNet2DConditionModel)
+IMAGES = {1: "grey", 3: "RGB"}  # channels of images
 
-_PREDICTIONS = ("epsilon", "v_prediction", "sample")
+_EXPECTED = "Use a model with a U-Net, UNet2DModel or UNet2DConditionModel of diffusers."
 
-# Fields of a U-Net's configuration that ask for a condition which is not given here.
-_CONDITIONS = {
-    "class_embed_type": "class labels",
-    "num_class_embeds": "class labels",
-    "addition_embed_type": "more than one embedding (as SDXL does)",
+# By what the class of a network's name has in it: what it is, and why it does not run here.
+_ARCHITECTURES = {
+    ("Transformer", "DiT", "Vit", "ViT"): "a transformer has no bottleneck, so no h-space",
+    ("UNet3D", "UNetSpatioTemporal", "UNetMotion", "I2VGen"): "a U-Net of videos, and h here is of one image",
+    ("UNet1D",): "a U-Net of sound or of motion, and what is found here is directions of images",
+    ("ControlNet", "T2IAdapter", "MotionAdapter"): "an addition to a U-Net, which makes no image alone",
+    (
+        "StableCascade",
+        "WuerstchenPrior",
+        "WuerstchenDiffNeXt",
+        "Paella",
+    ): "no U-Net with a mid block, so it has no h-space",
+    ("Prior",): "a prior, which makes embeddings and no images",
+}
+
+# Fields of a U-Net's configuration that ask for a condition which is not given here, by what they may be set to.
+_CONDITIONS: dict[str, dict[Any, str]] = {
+    "class_embed_type": {
+        "timestep": "a second timestep, such as the noise level of an image to be enlarged",
+        "simple_projection": "an embedding beside the timestep's",
+        "projection": "an embedding beside the timestep's",
+        "identity": "an embedding beside the timestep's",
+    },
+    "addition_embed_type": {
+        "text_time": "more than one embedding (as SDXL does): a pooled one, and sizes",
+        "text": "more than one embedding (as DeepFloyd IF does): pooled from the text's",
+        "text_image": "more than one embedding (as Kandinsky 2.1 does): a text's and an image's",
+        "image": "more than one embedding (as Kandinsky 2.2 does): an image's",
+        "image_hint": "more than one embedding (as Kandinsky 2.2 does): an image's, and a map",
+    },
+    "encoder_hid_dim": {},
+    "encoder_hid_dim_type": {},
+    "time_cond_proj_dim": {},
+}
+_ELSE = {
+    "class_embed_type": "class labels that are no plain numbers",
+    "addition_embed_type": "more than one embedding",
     "encoder_hid_dim": "an embedding that it projects first",
     "encoder_hid_dim_type": "an embedding that it projects first",
+    "time_cond_proj_dim": "the strength of guidance beside the timestep (a distilled, LCM, model)",
 }
 
 
-def check_architecture(config: dict[str, Any], path: Path) -> None:
-    """Whether the config.json at a path may be of a U-Net: newer pipelines have a transformer in its place."""
+def check_architecture(config: Config, path: Path) -> None:
+    """Whether the config.json at a path may be of a U-Net of images: other pipelines have other networks in its place."""
     name = str(config.get("_class_name"))
-    if path.parent.name == "transformer" or any(part in name for part in ("Transformer", "DiT", "Vit")):
+    if path.parent.name == "transformer":
         raise UserError(
-            f"{path.parent} holds a {name}: a transformer has no bottleneck, so no h-space.\n"
-            "Use a model with a U-Net, UNet2DModel or UNet2DConditionModel of diffusers."
+            f"{path.parent} holds a {name}: {_ARCHITECTURES['Transformer', 'DiT', 'Vit', 'ViT']}.\n{_EXPECTED}"
         )
+    if name in {kind.__name__ for kind in UNETS}:
+        return
+    for parts, reason in _ARCHITECTURES.items():
+        if any(part in name for part in parts):
+            raise UserError(f"{path.parent} holds a {name}: {reason}.\n{_EXPECTED}")
 
 
-def check_unet(config: dict[str, Any], unet: Any, folder: Path) -> None:
-    """Whether the U-Net has an h-space, and runs on x_t, a timestep, and at most one embedding."""
+def check_folder(folder: Path) -> None:
+    """Whether a folder without a U-Net's config.json holds something else that is known by its files."""
+    lora = [*folder.glob("*lora*.safetensors"), *folder.glob("adapter_config.json"), *folder.glob("*lora*.bin")]
+    if lora:
+        raise UserError(
+            f"{folder} holds a LoRA ({lora[0].name}), a change of a model's weights, and not the model.\n"
+            "Load the model in diffusers, `load_lora_weights` and `fuse_lora`, and save_pretrained it: give that folder."
+        )
+    for name, what in {"prior": "a prior, which makes embeddings", "decoder": "a decoder without a mid block"}.items():
+        if (folder / name / "config.json").exists():
+            raise UserError(f"{folder} holds {what} ({name}/), and no U-Net with an h-space.\n{_EXPECTED}")
+
+
+def check_values(config: Config, path: Path) -> Config:
+    """The configuration with its sizes as numbers, however they were written; for values that no U-Net has, UserError."""
+    if absent := [field for field in ("in_channels", "sample_size") if config.get(field) is None]:
+        raise UserError(
+            f"{path} has no {absent[0]}.\n"
+            "Write it there: the channels and the height (or height and width) of what the model was trained on."
+        )
+    for key in ("in_channels", "out_channels", "num_class_embeds", "num_train_timesteps"):
+        whole(config, key, path)
+    if config.get("_class_name", "UNet2DModel") == "UNet2DModel":
+        choice(config, "time_embedding_type", path, ("positional", "fourier", "learned"))
+    return {**config, "sample_size": size(config, "sample_size", path)}
+
+
+def check_unet(config: Config, unet: Any, folder: Path) -> None:
+    """Whether the U-Net has an h-space, runs on x_t, a timestep, one embedding and a class at most, at its own size."""
     kind = type(unet).__name__
     if unet.mid_block is None:
         raise UserError(
             f"The {kind} of {folder} has no mid block, so it has no h-space (mid_block_type is null in its config.json).\n"
             "Use a U-Net with a bottleneck."
         )
-    for field, needed in _CONDITIONS.items():
+    for field, needs in _CONDITIONS.items():
         if (value := unet.config.get(field)) is not None:
+            needed = needs.get(value) if isinstance(value, str) else None
             raise UserError(
-                f"The {kind} of {folder} needs {needed}: {field} is {value!r} in its config.json.\n"
-                "Expected an unconditional U-Net, or one under a single embedding (cross-attention)."
+                f"The {kind} of {folder} needs {needed or _ELSE[field]}: {field} is {value!r} in its config.json.\n"
+                "Expected an unconditional U-Net, or one under a single embedding (cross-attention) or a class."
             )
     if bottleneck.is_conditional(unet) and len(widths(unet)) != 1:
         raise UserError(
             f"The {kind} of {folder} has cross_attention_dim {unet.config['cross_attention_dim']}; expected one number.\n"
             "Only one embedding can be given here, the same to all blocks."
         )
-    if absent := [field for field in ("in_channels", "sample_size") if config.get(field) is None]:
+
+
+def check_runs(unet: Any, config: Config, folder: Path) -> None:
+    """Whether a pass without weights gives back the size that it takes."""
+    found, halvings = config["sample_size"], len(unet.config["block_out_channels"]) - 1
+    height, width = (found, found) if isinstance(found, int) else found
+    try:
+        _, output = bottleneck.shapes(unet)
+        reason = f"it gives {output[2]} x {output[3]}" if tuple(output[2:]) != (height, width) else None
+    except Exception as error:  # whatever the blocks raise where shapes do not meet
+        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason'}"
+    if reason is None:
+        return
+    if height % 2**halvings or width % 2**halvings:
         raise UserError(
-            f"The config.json of {folder}'s U-Net has no {absent[0]}.\n"
-            "Write it there: the channels and the height (or height and width) of what the model was trained on."
+            f"sample_size is {found} in the config.json of {folder}'s U-Net, whose blocks halve it {halvings} times; "
+            f"expected multiples of {2**halvings}.\nWrite the height and width there that the model was trained on."
         )
+    raise UserError(
+        f"The {type(unet).__name__} of {folder} does not run on {height} x {width} ({reason}).\n"
+        "Its config.json describes no network that works: copy it again."
+    )
 
 
 def widths(unet: Any) -> set[int]:
@@ -67,34 +152,74 @@ def widths(unet: Any) -> set[int]:
     return set(width) if isinstance(width, list | tuple) else {width} - {None}
 
 
-def check_images(unet: Any, decoder: Path | None, folder: Path) -> None:
-    """Whether the U-Net gives back what it takes, and that is RGB, or latents."""
+def check_channels(unet: Any, decoder: Path | None, folder: Path) -> None:
+    """Whether the U-Net works on images, or on latents, and gives back what it takes, with a variance beside it at most."""
     taken, given = unet.config["in_channels"], unet.config["out_channels"]
-    if taken != given:
+    if taken > given:
         raise UserError(
             f"The U-Net of {folder} takes {taken} channels and gives {given}; expected as many.\n"
-            "Models that also predict a variance, and those for inpainting or upscaling, are not run here."
+            f"{_GIVEN_BESIDE.get((taken, given), 'The others are another image, given beside the noisy one')}: "
+            "models for inpainting, upscaling or editing are not run here."
         )
-    if decoder is None and taken != 3:
+    if given not in (taken, 2 * taken):
         raise UserError(
-            f"The U-Net of {folder} works on {taken} channels; expected 3, RGB.\n"
+            f"The U-Net of {folder} takes {taken} channels and gives {given}; expected as many, or twice as many."
+        )
+    if decoder is None and taken not in IMAGES:
+        raise UserError(
+            f"The U-Net of {folder} works on {taken} channels; expected 3, RGB, or 1, grey.\n"
             "If these are latents, the autoencoder is missing: copy its folder, vae/ or vqvae/, too."
         )
 
 
-def check_scheduler(config: dict[str, Any]) -> None:
-    """Whether the model was trained as a DDPM, so that Eq. 2-5 describe its reverse process."""
-    kind = config.get("_class_name")
-    if "beta_schedule" not in config and config.get("trained_betas") is None:
+_GIVEN_BESIDE = {
+    (9, 4): "The others are a mask and what is outside it",
+    (7, 4): "The others are a small image",
+    (8, 4): "The others are the image to be edited",
+    (6, 3): "The others are a small image",
+}
+
+
+def check_variance(unet: Any, config: Config, folder: Path) -> None:
+    """Whether the U-Net's channels and the scheduler agree on a variance that is learned."""
+    taken, given = unet.config["in_channels"], unet.config["out_channels"]
+    named = schedule.variance_type(config)
+    if given == taken and named in schedule.LEARNED:
         raise UserError(
-            f"The scheduler, {kind}, has no betas; expected a diffusion model trained as a DDPM "
-            "(DDPMScheduler, DDIMScheduler and the like).\n"
-            "Flow matching and variance-exploding models (EDM, Karras) have another reverse process."
+            f"The scheduler of {folder} has variance_type {named!r}, and the U-Net gives {given} channels; expected {2 * taken}.\n"
+            "The two belong to different models: copy both from one place, or write the variance_type that it was trained with."
         )
-    prediction = config.get("prediction_type", "epsilon")
-    if prediction not in _PREDICTIONS or config.get("timestep_type") == "continuous":
+    if given == 2 * taken and named is not None and named not in schedule.LEARNED:
         raise UserError(
-            f"The {kind} predicts {prediction!r} at {config.get('timestep_type', 'discrete')} timesteps; "
-            f"expected {', '.join(_PREDICTIONS)}, at discrete ones.\n"
-            "Flow matching and variance-exploding models (EDM, Karras) have another reverse process."
+            f"The U-Net of {folder} takes {taken} channels and gives {given}, and its scheduler has variance_type {named!r}.\n"
+            'Where the second half is a variance, write "variance_type": "learned_range" in scheduler_config.json.'
         )
+
+
+def check_time_embedding(unet: Any, config: Config, folder: Path) -> None:
+    """Whether the U-Net knows all timesteps of the scheduler."""
+    if unet.config.get("time_embedding_type") != "learned":
+        return
+    known, trained = unet.config["num_train_timesteps"], config.get("num_train_timesteps", 1000)
+    if known < trained:
+        raise UserError(
+            f"The U-Net of {folder} has learned {known} timesteps (num_train_timesteps), and its scheduler has {trained}.\n"
+            "The two belong to different models: copy both from one place."
+        )
+
+
+def notes(unet: Config, scheduler: Config) -> tuple[str, ...]:
+    """What is done otherwise here than the model's own files say, in whole sentences."""
+    said = []
+    variance = schedule.variance_type(scheduler)
+    if unet.get("out_channels", unet["in_channels"]) == 2 * unet["in_channels"]:
+        said.append(
+            "The U-Net predicts a variance beside the noise; that half of its output is left out: "
+            "the noise of a step has the variance of Eq. 5, at eta = 1 that of fixed_small."
+        )
+    elif variance in ("fixed_large", "fixed_large_log"):
+        said.append(
+            f"The scheduler has variance_type {variance}; the noise of a step has the variance of Eq. 5, "
+            "at eta = 1 that of fixed_small, which is a little less."
+        )
+    return tuple(said)

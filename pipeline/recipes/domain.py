@@ -1,16 +1,18 @@
 """A domain: what a run is about, as plugs. Generic code knows no other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
-from pipeline.annotators.base import Annotator, Embedder, presence_of
-from pipeline.annotators.regions import Mask
+from pipeline.annotators.base import Annotator, Embedder, presence_of, stranger
+from pipeline.annotators.regions import WHOLE, Mask
 from pipeline.annotators.registry import annotator, facenet, mask
 from pipeline.errors import UserError
+from pipeline.models.bundled import BUNDLED, bundled
 from pipeline.models.pretrained import Model, find
+from pipeline.recipes.judges import check_judges
 from schemas.run import Run
 
-WHOLE = "image"  # what a region that is the whole image is called
+ANY_IMAGE = ("pixels",)  # judges what nobody has a classifier for
 
 
 @dataclass(frozen=True)
@@ -18,36 +20,76 @@ class Domain:
     """A model, who labels and who judges its images, and what of an image is looked at."""
 
     model: Model
-    annotator: Annotator  # labels the samples that directions are fitted on
+    annotator: Annotator | None  # labels the samples that directions are fitted on
     judges: tuple[Annotator, ...]  # measure; the first names, calibrates and ranks directions
     attributes: tuple[str, ...]  # what directions are found for, of those that the annotator scores
     regions: tuple[Mask | None, ...] = ()  # where to look for what can change; None is the whole image
     foreground: Mask | None = None  # what an edit may change; the rest of the image is background
     embedder: Embedder | None = None  # in whose features images are compared
+    allowed: tuple[str, ...] = ()  # of the judges, those that may measure directions fitted on their own scores
 
     @classmethod
     def of(cls, run: Run, model: Model | None = None) -> "Domain":
         """The domain that a run names. model: in the place of the one that it names.
 
         Identity is measured by FaceNet where its weights are given, else by the features of the first judge that has some.
-        Raises UserError for names that are not known, and where nobody labels or judges.
+        Raises UserError for names that are not known, and where nobody labels or judges what directions are wanted for.
         """
-        if model is None and run.model is None:
-            raise UserError("There is no model to find directions of: name a folder, or a repository of the model hub.")
-        if run.annotator is None or not run.judge:
-            missing = "labels the samples" if run.annotator is None else "measures the edits"
-            raise UserError(f"Nobody {missing}: name an annotator, and another one as judge.")
-        labels, judges = annotator(run.annotator), tuple(annotator(name) for name in dict.fromkeys(run.judge))
-        wanted = tuple(name.strip() for name in run.attributes.split(",") if name.strip())
+        model = model or _model(run)
+        labels = annotator(run.annotator) if run.annotator else None
+        judges = tuple(annotator(name) for name in run.judge or (ANY_IMAGE if run.attributes == () else ()))
+        attributes = _attributes(run, labels, judges)
+        allowed = check_judges(labels, judges, attributes, run.allow_judge)
         return cls(
-            model or find(str(run.model)),
+            model,
             labels,
             judges,
-            wanted if run.attributes else tuple(name for name in labels.attributes if name != presence_of(labels)),
-            tuple(None if name == WHOLE else mask(name) for name in dict.fromkeys(run.region)),
+            attributes,
+            tuple(None if name == WHOLE else mask(name) for name in run.region),
             mask(run.foreground) if run.foreground else None,
             facenet(run.facenet_weights) if run.facenet_weights else next(filter(_embeds, judges), None),
+            allowed,
         )
+
+    @property
+    def strangers(self) -> dict[str, str]:
+        """Who says not to know what the model shows, by name, and why their scores then mean nothing."""
+        plugs = (each for each in (self.annotator, *self.judges) if each)
+        found = {each.name: stranger(each, self.model.weights) for each in plugs}
+        return {name: why for name, why in found.items() if why}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of all that is found."""
+        return (*self.model.notes, *self.strangers.values())
+
+
+def _model(run: Run) -> Model:
+    """The model that a run names."""
+    if run.model is None:
+        raise UserError(
+            "There is no model to find directions of: name a `model`, a folder, a repository of the model hub, or\n"
+            f"one that comes with this project: {', '.join(BUNDLED)}."
+        )
+    chosen = {name: getattr(run, name) for name in ("unet", "variant", "condition", "class_label")}
+    found = find(str(bundled(run.model) or run.model), **{name: it for name, it in chosen.items() if it is not None})
+    return replace(found, name=run.model.partition("@")[0])
+
+
+def _attributes(run: Run, labels: Annotator | None, judges: tuple[Annotator, ...]) -> tuple[str, ...]:
+    """What directions are found for: what is wanted, or all that the annotator scores but for the presence of anything."""
+    if run.attributes == ():
+        return ()
+    without = "Or find directions that need no labels, components and those of Jacobians: `attributes` ''."
+    if labels is None:
+        raise UserError(f"Nobody labels the samples: name an `annotator` that knows what the model shows.\n{without}")
+    if not judges:
+        raise UserError(
+            "Nobody measures what edits do: name a `judge` that has had no part in the labels.\n"
+            f"Whoever has only {labels.name!r} may let it judge itself, by naming it as `judge` and as `allow_judge`:\n"
+            "effects then are what it believes, which its directions were made to raise, and the catalog says so."
+        )
+    return run.attributes or tuple(name for name in labels.attributes if name != presence_of(labels))
 
 
 def _embeds(judge: Annotator) -> TypeGuard[Embedder]:

@@ -1,8 +1,7 @@
 """Where directions are found, and the finders of them, as the paper has them and as this project recommends them."""
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-from pipeline.annotators.regions import Mask
 from pipeline.engine.stage import Stage
 from pipeline.errors import UserError
 from pipeline.imagesets import image_set
@@ -13,7 +12,7 @@ from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.finders.linear_classifier import LinearClassifier
 from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
 from pipeline.stages.finders.mean_difference import MeanDifference
-from pipeline.stages.finders.principal_components import Across, PrincipalComponents
+from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.finders.supervised import Supervised
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.learning_curve import FEWEST, LearningCurve
@@ -29,6 +28,7 @@ ITERATIONS = 2  # passes of the U-Net a step of DDIM inversion
 
 BETTER: tuple[type[Supervised], ...] = (LinearClassifier, LinearDiscriminant)  # beside the paper's mean difference
 
+WITHOUT_LABELS = "Sketches of h are made of labelled samples, and nobody labels these."
 VECTORS = 4  # singular vectors of a sample at a step
 
 
@@ -40,10 +40,9 @@ class Sources(NamedTuple):
     stored: Source  # their activations can be read
 
 
-class Found(NamedTuple):
-    """The finders of one kind of source."""
+class Fitted(NamedTuple):
+    """The supervised finders of one kind of source."""
 
-    unsupervised: Stage
     difference: Stage  # the paper's Eq. 11
     better: tuple[Stage, ...]  # what separates better; which of these is best differs by attribute
 
@@ -53,49 +52,81 @@ def sources(run: Run, domain: Domain) -> Sources:
     if run.images is not None and not run.activations:
         raise UserError("Real images are inverted with their activations stored: leave `activations` on.")
     model = domain.model
-    sample = Sample(model, run.samples, run.steps, run.eta, seed=run.seed)
-    fewer = Sample(model, min(run.samples, YARDSTICK), run.steps, run.eta, seed=run.seed)
+    noise: dict[str, Any] = {"eta": run.eta, "seed": run.seed}
+    sampling: dict[str, Any] = {
+        "clip": run.clip,
+        "batch": run.batch,
+        "point": run.capture,
+        "dtype": run.dtype,
+        "compiled": run.compile,
+    }
+    fewer = Sample(model, min(run.samples, YARDSTICK), run.steps, **noise, **sampling)
     if run.images is not None:
-        inverted = Invert(model, run.steps, images=image_set.find(run.images), iterations=ITERATIONS)
+        images = image_set.find(run.images)
+        inverted = Invert(model, run.steps, images=images, iterations=ITERATIONS, **sampling)
         return Sources(inverted, fewer, inverted)
     if run.activations:
+        sample = Sample(model, run.samples, run.steps, **noise, **sampling)
         return Sources(sample, sample, sample)
-    sketched = SketchedSample(
-        model, run.samples, run.steps, run.eta, seed=run.seed, annotator=domain.annotator, block=run.block
-    )
+    if domain.annotator is None:
+        raise UserError(f"{WITHOUT_LABELS} Leave `activations` on, or name an annotator.")
+    sampling |= {"annotator": domain.annotator, "block": run.block}
+    sketched = SketchedSample(model, run.samples, run.steps, **noise, **sampling)
     return Sources(sketched, sketched, fewer)
 
 
-def finders(run: Run, source: Source, domain: Domain) -> Found:
+def labels(run: Run, source: Source, domain: Domain) -> Annotate | Sketched:
+    """What supervised finders are fitted on: scores of samples, or sketches of them beyond some thousands of samples."""
+    if isinstance(source, Sketched):
+        return source
+    assert domain.annotator is not None
+    annotate = Annotate(source, (domain.annotator,), purpose=f"by {domain.annotator.name}")
+    return annotate if source.n <= EXACT else SketchActivations(annotate, domain.annotator.name, block=run.block)
+
+
+def supervised(run: Run, source: Source, domain: Domain) -> Fitted:
     """Exact fits up to some thousands of samples, and fits of sketches beyond."""
-    labels, wanted = domain.annotator, domain.attributes
-    across = cast(Across, run.across)  # the stage checks it
-    annotate = Annotate(source, (labels,), purpose=f"by {labels.name}")
-    if not isinstance(source, Sketched) and source.n <= EXACT:
-        by = (annotate, labels.name, wanted, run.top)
-        better = tuple(finder(*by) for finder in BETTER)
-        return Found(PrincipalComponents(source, run.components, across), MeanDifference(*by), better)
-    sketched = source if isinstance(source, Sketched) else SketchActivations(annotate, labels.name, block=run.block)
-    of = (sketched, labels.name, wanted)
-    return Found(PrincipalComponents(sketched, run.components, across), MeanDifference(*of), (LinearDiscriminant(*of),))
+    assert domain.annotator is not None
+    labelled = labels(run, source, domain)
+    if isinstance(labelled, Annotate):
+        by = (labelled, domain.annotator.name, domain.attributes, run.top)
+        return Fitted(MeanDifference(*by), tuple(finder(*by) for finder in BETTER))
+    of = (labelled, domain.annotator.name, domain.attributes)
+    return Fitted(MeanDifference(*of), (LinearDiscriminant(*of),))
 
 
-def of_single_images(source: Source, n: int, regions: tuple[Mask | None, ...]) -> tuple[JacobianDirections, ...]:
-    """Find, for the first n samples and each region, what singular vectors at three steps share, and their mean subspaces."""
+def components(run: Run, source: Source, domain: Domain) -> tuple[PrincipalComponents, ...]:
+    """Principal components, where any are asked for."""
+    if not run.components:
+        return ()
+    if isinstance(source, Sketched) or source.n <= EXACT:
+        return (PrincipalComponents(source, run.components, run.across),)
+    if domain.annotator is None:
+        raise UserError(f"{WITHOUT_LABELS} Ask for at most {EXACT:,} samples, or name an annotator.")
+    sketched = labels(run, source, domain)
+    assert isinstance(sketched, Sketched)
+    return (PrincipalComponents(sketched, run.components, run.across),)
+
+
+def subspaces(run: Run, source: Source, domain: Domain) -> tuple[JacobianSubspaces, ...]:
+    """What can change in each of the first samples, at three steps, in each region."""
     at = tuple(sorted({source.steps * quarter // 4 for quarter in (1, 2, 3)}))
-    subspaces = [
-        JacobianSubspaces(
-            source, tuple(range(n)), at, VECTORS, region, purpose=region.name if region else f"whole {WHOLE}s"
-        )
-        for region in regions
-        if n
-    ]
-    distinct = (JacobianDirections(each, source, 3, purpose=f"{each.purpose}, distinct") for each in subspaces)
-    mean = (JacobianDirections(each, source, 2, "mean", purpose=f"{each.purpose}, mean") for each in subspaces)
+    ids = tuple(range(min(run.jacobians, source.n)))
+    return tuple(
+        JacobianSubspaces(source, ids, at, VECTORS, region, purpose=region.name if region else f"whole {WHOLE}s")
+        for region in (domain.regions if run.jacobians else ())
+    )
+
+
+def of_single_images(found: tuple[JacobianSubspaces, ...], source: Source) -> tuple[JacobianDirections, ...]:
+    """Take what singular vectors of several samples and steps share, and the mean subspace of each region."""
+    distinct = (JacobianDirections(each, source, 3, purpose=f"{each.purpose}, distinct") for each in found)
+    mean = (JacobianDirections(each, source, 2, "mean", purpose=f"{each.purpose}, mean") for each in found)
     return (*distinct, *mean)
 
 
-def learning_curves(difference: Stage) -> tuple[LearningCurve, ...]:
+def learning_curves(found: Fitted | None) -> tuple[LearningCurve, ...]:
     """Measure how many samples a direction needs, where there are enough positives to draw from."""
+    difference = found and found.difference
     enough = isinstance(difference, MeanDifference) and difference.n >= FEWEST
     return (LearningCurve(cast(MeanDifference, difference)),) if enough else ()

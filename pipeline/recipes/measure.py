@@ -1,31 +1,41 @@
-"""How the directions of a job are measured: by whom, on how many held-out samples, beside which control."""
+"""How the directions of a job are measured: by whom, on how many held-out samples, how far, beside which control."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
+from pipeline.annotators.base import presence_of
 from pipeline.engine.stage import Stage
 from pipeline.errors import UserError
 from pipeline.recipes.domain import Domain
 from pipeline.stages.finders.disentangle import Disentangle
 from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects
 from pipeline.stages.finders.finder import fitted_with, names_of
-from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.finders.random_directions import Norms, RandomDirections
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
-from pipeline.stages.measures.edit import Edit, EditOrigins
+from pipeline.stages.measures.edit import Edit
+from pipeline.stages.measures.edit_origins import EditOrigins
 from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.full_strengths import FullStrengths
+from pipeline.stages.measures.held_out import HeldOut
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.sources.source import Source
 
-STRENGTHS = (-1.25, -0.75, 0.75, 1.25)  # of the recommended directions, and of what they are compared with
-MEDIAN, LARGEST = 4, 2  # random directions of the median norms of the supervised ones, and of the norms of the longest
-MOST = 10  # random directions beside the unsupervised ones: of the norms of one each
+# Shares of each direction's full strength:
+ALL = (-1.0, 0.5, 1.0)  # of the recommended directions, and of what they are compared with
+HALVES, ENDS, ONCE = (-0.5, 0.5), (-1.0, 1.0), (1.0,)
+
+MEDIAN, LARGEST = 5, 2  # random directions of the median offset of the supervised ones, and of the largest
+MOST = 10  # random directions beside the unsupervised ones: of the offsets of one each
+QUARTER = 4  # of the held-out samples, for what is only compared
 
 
 class Edits(NamedTuple):
     """How directions are applied to be measured."""
 
-    strengths: tuple[float, ...]
+    strengths: tuple[float, ...]  # shares of the full ones, where there are
     n: int  # held-out samples of a seed
     seeds: int = 1
 
@@ -37,62 +47,123 @@ PROTOCOLS = ("demo", "paper")
 
 @dataclass(frozen=True)
 class Measurement:
-    """Who measures, and what edits are compared with. Its methods wire evaluations."""
+    """Who measures, on what, and what edits are compared with. Its methods wire evaluations."""
 
     sample: Source  # whose model makes the held-out samples
     domain: Domain
     allowed: tuple[str, ...]  # judges that may judge directions of their own
     protocol: str
+    held_out: int  # samples that the recommended directions are measured on
+    strengths: tuple[float, ...] | None = None  # of every direction; None finds them
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise UserError(f"There is no protocol {self.protocol!r}; expected {' or '.join(PROTOCOLS)}.")
+        if self.protocol == "paper" and self.strengths is not None:
+            raise UserError("The protocol of the paper has a strength of its own, 1: leave `strengths` out.")
 
-    def supervised(
-        self, difference: Stage, better: tuple[Stage, ...], held_out: int, by_effects: bool
-    ) -> tuple[Evaluate, ...]:
+    @property
+    def few(self) -> int:
+        """Samples that what is only compared is measured on."""
+        return max(2, self.held_out // QUARTER)
+
+    @cached_property
+    def drawn(self) -> HeldOut:
+        """The held-out samples, unedited."""
+        return HeldOut(self.sample, n=max(2, self.held_out), purpose="unedited samples")
+
+    def supervised(self, difference: Stage, better: tuple[Stage, ...], by_effects: bool) -> tuple[Evaluate, ...]:
         """The recommended directions beside the paper's in full, their control, and all others on fewer samples."""
-        recommended, projected = tuple(Disentangle(finder) for finder in better), Disentangle(difference)
-        chosen = tuple(self._by_effects(finder) for finder in better) if by_effects else ()
-        control = self._control(recommended, 2 * held_out)
+        several = len(names_of(difference)) > 1  # of one attribute there is nothing to project away
+        recommended = tuple(Disentangle(finder) for finder in better) if several else better
+        others = (*better, Disentangle(difference)) if several else ()
+        chosen = tuple(self._by_effects(finder) for finder in better) if by_effects and several else ()
         if self.protocol == "paper":
-            before_and_after = (difference, projected, *better, *recommended, *chosen)
+            control = self._control(recommended, None, Edits(ENDS, self.held_out))
+            before_and_after = tuple(dict.fromkeys((difference, *others, *recommended, *chosen)))
             return self.evaluate(before_and_after, PAPER, "supervised directions, as in Table I", control), control
-        full = (*recommended, *chosen, difference)
-        return (
-            self.evaluate(full, Edits(STRENGTHS, held_out), "recommended directions", control),
-            control,
-            self.evaluate((*better, projected), Edits((-0.5, 0.5), max(2, held_out // 4)), "other directions", control),
-        )
+        full = self._full(recommended[:1], "supervised directions")
+        control = self._control(recommended, full, Edits(ONCE if full else ENDS, self.held_out))
+        in_full = Edits(self._in_full, self.held_out)
+        best = self.evaluate((*recommended, *chosen, difference), in_full, "recommended directions", control, full)
+        near = Edits(self._near, self.few)
+        return best, control, *([self.evaluate(others, near, "other directions", control, full)] if others else [])
 
-    def _control(self, recommended: tuple[Stage, ...], n: int) -> Evaluate:
-        """Random directions of two norms, from which it is told how their effects grow with the norm."""
-        median = RandomDirections(self.sample, recommended, MEDIAN, purpose="control of median norms")
-        largest = RandomDirections(self.sample, recommended, LARGEST, norms="largest", purpose="control of large norms")
-        return self.evaluate((median, largest), Edits((-1.0, 1.0), n), "control")
-
-    def unsupervised(self, finders: tuple[Stage, ...], strengths: tuple[float, ...], n: int, purpose: str) -> Evaluate:
-        """Measure unsupervised directions beside random ones of their own, since their norms are others."""
+    def unsupervised(self, finders: tuple[Stage, ...], purpose: str) -> tuple[Evaluate, Evaluate]:
+        """Unsupervised directions, and beside them random ones of their own, since their offsets are others."""
+        full = self._full(finders, purpose)
         k = min(MOST, sum(len(names_of(finder)) for finder in finders))
-        random = RandomDirections(self.sample, finders, k, norms="each", purpose=f"control of {purpose}")
-        return self.evaluate((*finders, random), Edits(strengths, n), purpose)
+        edits = Edits(self._ends, self.few)
+        once = edits if full is None else Edits(ONCE, self.few)
+        control = self.evaluate((self._random(finders, k, "each", full, purpose),), once, f"control of {purpose}")
+        return self.evaluate(finders, edits, purpose, control, full), control
 
-    def origins(self, source: Source, finders: tuple[Stage, ...], strengths: tuple[float, ...]) -> ScoreEdits:
-        """Edits of the samples that directions were found on."""
-        edit = EditOrigins(source, finders, strengths, purpose="directions of single images")
+    def origins(self, source: Source, finders: tuple[Stage, ...], beside: Evaluate) -> ScoreEdits:
+        """Edits of the samples that directions were found on, as far as those of held-out samples."""
+        edit = EditOrigins(source, finders, beside.edit.strengths, full=beside.edit.full, purpose=beside.purpose)
         return ScoreEdits(edit, self.domain.judges[:1], purpose="their own images")
 
     def evaluate(
-        self, finders: tuple[Stage, ...], edits: Edits, purpose: str, control: Evaluate | None = None
+        self,
+        finders: tuple[Stage, ...],
+        edits: Edits,
+        purpose: str,
+        control: Evaluate | None = None,
+        full: FullStrengths | None = None,
     ) -> Evaluate:
         """Edits by these finders' directions, scored by the judges; `purpose` says what they are, for people."""
-        edit = Edit(self.sample, finders, *edits, purpose=purpose)
-        embed = Embed(self.sample, self.domain.embedder) if self.domain.embedder else None
-        scored = ScoreEdits(edit, self.domain.judges, embed, self.domain.foreground, purpose=purpose)
+        edit = Edit(self.sample, finders, *edits, full=full, purpose=purpose)
+        if self.drawn.covers(edit):
+            edit = replace(edit, drawn=self.drawn)
+        scored = ScoreEdits(edit, self.domain.judges, self._embed, self.domain.foreground, purpose=purpose)
         unedited = Annotate(self.sample, self.domain.judges, purpose="by the judges")
         return Evaluate(scored, unedited, control, self.allowed, purpose=purpose)
+
+    @property
+    def _embed(self) -> Embed | None:
+        return Embed(self.sample, self.domain.embedder) if self.domain.embedder else None
+
+    @property
+    def _in_full(self) -> tuple[float, ...]:
+        return self.strengths or ALL
+
+    @property
+    def _near(self) -> tuple[float, ...]:
+        return _one_a_side(self.strengths, min) if self.strengths else HALVES
+
+    @property
+    def _ends(self) -> tuple[float, ...]:
+        return _one_a_side(self.strengths, max) if self.strengths else ENDS
+
+    def _full(self, finders: tuple[Stage, ...], purpose: str) -> FullStrengths | None:
+        """How far these directions are followed, by who labelled: the judges have had no part in it."""
+        if self.strengths is not None:
+            return None
+        labels = self.domain.annotator
+        looking = next((each for each in (labels, *self.domain.judges) if each and presence_of(each)), None)
+        unedited = Annotate(self.sample, (labels,), purpose=f"by {labels.name}") if labels else None
+        return FullStrengths(
+            self.sample, finders, unedited, labels, looking, self._embed, purpose=f"how far to follow {purpose}"
+        )
+
+    def _control(self, recommended: tuple[Stage, ...], full: FullStrengths | None, edits: Edits) -> Evaluate:
+        """Random directions of two norms, from which it is told how their effects grow with the norm."""
+        median = self._random(recommended, MEDIAN, "median", full, "median norms")
+        largest = self._random(recommended, LARGEST, "largest", full, "large norms")
+        return self.evaluate((median, largest), edits, "control")
+
+    def _random(
+        self, like: tuple[Stage, ...], k: int, norms: Norms, full: FullStrengths | None, of: str
+    ) -> RandomDirections:
+        return RandomDirections(self.sample, like, k, norms=norms, full=full, purpose=f"control of {of}")
 
     def _by_effects(self, finder: Stage) -> Stage:
         """Chosen by who labelled, so that the judges have had no part in it."""
         [chooser] = fitted_with(finder)
         return DisentangleByEffects(finder, self.sample, Annotate(self.sample, (chooser,)), chooser)
+
+
+def _one_a_side(strengths: tuple[float, ...], nearest: Callable[..., float]) -> tuple[float, ...]:
+    """The strength of each side that is the nearest to 0 (min) or the farthest from it (max)."""
+    sides = ([each for each in strengths if each * sign > 0] for sign in (-1, 1))
+    return tuple(nearest(side, key=abs) for side in sides if side)

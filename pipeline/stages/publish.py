@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from pipeline.catalog.direction_catalog import SUMS, DirectionCatalog
 from pipeline.engine.stage import Need, Stage, in_order, whole
 from pipeline.engine.store import Store, describe
 from pipeline.errors import UserError
+from pipeline.fingerprint import not_hashed
 from pipeline.formats.arrays import write_vectors
 from pipeline.formats.hashes import sha256
 from pipeline.formats.parquet import write_table
@@ -36,16 +37,28 @@ from schemas.published import EVALUATION
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What was asked for and cannot be had, and the numbers that say why."""
+
+    what: Literal["attribute", "region"]
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Catalog(Stage):
     """A catalog: the files that schemas.published lists."""
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     sample: Source  # what the directions were found in
     profiles: Profiles  # of every direction that is published, and how they were measured
     transfers: tuple[Transfer, ...] = ()  # of image-specific directions
     localities: tuple[Locality, ...] = ()
     learning_curves: tuple[LearningCurve, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()  # of what was asked for
+    notes: tuple[str, ...] = ()  # what is to be known of all of it
+    run: str = not_hashed("")  # the settings that a person gave, as TOML; what follows from them is hashed
 
     @property
     def finders(self) -> tuple[Stage, ...]:
@@ -92,6 +105,7 @@ class Catalog(Stage):
         catalog = self._catalog(rows, profiles.to_pylist())
 
         (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (out / "run.toml").write_text(self.run, encoding="utf-8")
         write_vectors(out / "directions.safetensors", vectors)
         for name, table in self._tables(rows, vectors, profiles, store):
             write_table(out / name, table)
@@ -144,7 +158,7 @@ class Catalog(Stage):
                 steps=sample.steps,
                 timesteps=sample.reverse_process.timesteps,
                 eta=list(sample.eta) if isinstance(sample.eta, tuple) else sample.eta,
-                clip=sample.clip,
+                clip=bool(sample.clip),
                 dtype=sample.dtype,
                 seed=sample.seed,
                 n=self.sample.n,
@@ -154,6 +168,8 @@ class Catalog(Stage):
             h_shape=sample.h_shape,
             directions=[_direction(row, profiled.get(row["name"], {})) for row in rows],
             evaluations=[self._evaluation(each) for each in self.evaluations],
+            left_out=[schema.LeftOut(what=each.what, name=each.name, why=each.why) for each in self.left_out],
+            notes=list(self.notes),
             stages=[describe(stage, extents=True) for stage in in_order((self,))],
         )
 
@@ -164,7 +180,7 @@ class Catalog(Stage):
             judges=[judge.name for judge in evaluate.judges],
             allowed=[judge.name for judge in evaluate.judges if judge.name in evaluate.allowed],
             directions=[name for name in edit.names if name not in edit.random],
-            strengths=list(edit.strengths),
+            strengths=None if edit.full else list(edit.strengths),
             n=edit.n,
             seeds=edit.seeds,
             controls=len(edit.random),

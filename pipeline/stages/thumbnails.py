@@ -12,7 +12,7 @@ from pipeline.formats.images import decode, thumbnail
 from pipeline.stages.finders.finder import read_rows
 from pipeline.stages.finders.jacobian_directions import JacobianDirections
 from pipeline.stages.finders.jacobian_subspaces import images_of
-from pipeline.stages.measures.edit import EditOrigins
+from pipeline.stages.measures.edit_origins import EditOrigins
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.sources.source import Source

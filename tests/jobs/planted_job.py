@@ -1,22 +1,34 @@
 """A job of planted stages, through the real command line: `python -m tests.jobs.planted_job ROOT GATE`."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-from jobs.command_line import carry_out, main
+from jobs.command_line import main, run_job
 from jobs.printing import console
 from jobs.where import Where
+from pipeline.engine.store import Store
 from tests.pipeline.planted import Gated, Squares, Total
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Goals that depend on nothing."""
+
+    goals: tuple[Total]
+    first: tuple[()] = ()
+
+    def fitted(self, store: Store) -> "Fixed":
+        return self
 
 
 def planted(
     root: Path, gate: str, held: int = 0, workers: int = typer.Option(0), address: str | None = typer.Option(None)
 ) -> None:
     """Numbers, of which those from `held` on wait for the gate; their squares; the total."""
-    store, [total] = carry_out(
-        lambda: (Total(Squares(Gated(parts=12, held=held, gate=gate))),), Where(root, workers, address)
-    )
+    goals = (Total(Squares(Gated(parts=12, held=held, gate=gate))),)
+    store, [total] = run_job(lambda: Fixed(goals), Where(root, workers, address))
     console.print(f"Total: {store.folder(total)}")
 
 

@@ -4,10 +4,9 @@ import sys
 from pathlib import Path
 
 from jobs.command_line import main
-from jobs.faces import faces
+from jobs.portraits import portraits as job
 from pipeline.domains import portraits
 
 if __name__ == "__main__":
     portraits.MODEL = Path(sys.argv.pop(1))
-    sys.argv += ["--model", str(portraits.MODEL)]
-    main(faces)
+    main(job)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.catalog.report.charts import Chart, by_step, chart, percent_ticks, step_ticks
-from pipeline.catalog.report.findings import LARGE, Findings, Measured, Row
+from pipeline.catalog.report.findings import LARGE, Edit, Findings, Measured, Row
 from pipeline.catalog.report.heat_maps import HeatMap, HeatRow, limit_for
 from pipeline.catalog.report.strips import by_rank, card
 from pipeline.catalog.templates import Facts
@@ -29,26 +29,34 @@ def facts(findings: Findings) -> Facts | None:
 
 
 def _panels(findings: Findings, measured: Measured, rows: list[Row]) -> Facts:
-    """A card a component, and heat maps at the strengths that are largest both ways."""
+    """A card a component, and heat maps at the strengths that are largest both ways; whether these are one for all."""
     effects = findings.effects([row["name"] for row in rows])
     limit = limit_for(list(effects["effect"]))
     wide = matrix(effects).droplevel("strength").reindex(columns=findings.attributes)
+    edits = [[(row["name"], index) for index in measured.ends(row["name"])] for row in rows]
     panels = []
-    for index in measured.ends:
+    for place in range(max(map(len, edits))):
         lines = [
-            _row(row, wide.loc[edit].to_numpy(dtype=float), findings.pale(edit))
-            for row in rows
-            if (edit := (row["name"], index)) in wide.index
+            _row(row, own[place], measured, wide.loc[own[place]].to_numpy(dtype=float), findings)
+            for row, own in zip(rows, edits, strict=True)
+            if place < len(own)
         ]
-        panels.append((measured.strengths[index], HeatMap(findings.attributes, lines, limit)))
+        panels.append((len({line.strength for line in lines}) == 1, HeatMap(findings.attributes, lines, limit)))
     cards = [card(findings, row, SHOWN) for row in by_rank(findings, rows)]
     return {"cards": cards, "limit": limit, "effects": panels}
 
 
-def _row(row: Row, values: np.ndarray, pale: frozenset[int]) -> HeatRow:
+def _row(row: Row, edit: Edit, measured: Measured, values: np.ndarray, findings: Findings) -> HeatRow:
     largest = int(np.nanargmax(np.abs(values))) if np.isfinite(values).any() else None
     large = largest is not None and abs(values[largest]) >= LARGE
-    return HeatRow(f"PC {row['component']}", tuple(values.tolist()), largest if large else None, pale)
+    name, index = edit
+    return HeatRow(
+        f"PC {row['component']}",
+        tuple(values.tolist()),
+        largest if large else None,
+        findings.pale(edit),
+        measured.strengths[name][index],
+    )
 
 
 def _variance(findings: Findings, rows: list[Row]) -> Chart:

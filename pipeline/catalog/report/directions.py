@@ -51,7 +51,7 @@ def _article(findings: Findings, group: Group, row: Row, y: list[Tick], n: int) 
         findings.profiles.get(name),
         best,
         judged=measured is not None and row["attribute"] in set(measured.effects["attribute"]),
-        strip=strip(measured, name, range(len(measured.strengths)), n, chosen) if measured else None,
+        strip=strip(measured, name, measured.strengths[name], n, chosen) if measured else None,
         curves=curves(findings, measured, row, y) if measured else None,
     )
 

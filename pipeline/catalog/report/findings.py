@@ -23,7 +23,6 @@ class Measured:
     """One evaluation: effects of its directions and controls, and some of the edited images."""
 
     judges: tuple[str, ...]  # the first is the one that the page goes by
-    strengths: tuple[float, ...]
     n: int  # held-out samples that the effects are means over, of all seeds
     seeds: int
     effects: pd.DataFrame  # of schemas.effects, by the first judge
@@ -37,10 +36,18 @@ class Measured:
         return frozenset(self.effects.loc[~self.effects["control"], "direction"])
 
     @cached_property
-    def ends(self) -> tuple[int, ...]:
-        """The indices of the lowest and the highest strength."""
-        in_order = sorted(range(len(self.strengths)), key=lambda index: self.strengths[index])
-        return tuple(dict.fromkeys((in_order[0], in_order[-1])))
+    def strengths(self) -> dict[str, dict[int, float]]:
+        """The strengths of each direction, by their indices, as they rise."""
+        table = self.effects.sort_values("strength").drop_duplicates(["direction", "strength_index"])
+        return {
+            str(name): dict(zip(own["strength_index"].astype(int), own["strength"].astype(float), strict=True))
+            for name, own in table.groupby("direction")
+        }
+
+    def ends(self, name: str) -> tuple[int, ...]:
+        """The indices of the lowest and the highest strength of a direction."""
+        indices = list(self.strengths[name])
+        return tuple(dict.fromkeys((indices[0], indices[-1])))
 
 
 @dataclass(frozen=True)

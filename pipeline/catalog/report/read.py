@@ -43,7 +43,6 @@ def _measured(
     shown = images[(images["of"] == HELD_OUT) & (images["evaluation"] == index)]
     return Measured(
         judges=tuple(about.judges),
-        strengths=tuple(about.strengths),
         n=about.n * about.seeds,
         seeds=about.seeds,
         effects=mine[mine["judge"] == judge],

@@ -1,6 +1,6 @@
 """What an edit does, to be seen: strips of edited images, curves of effects by strength, and cards that have both."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -42,8 +42,9 @@ def card(findings: Findings, row: Row, n: int) -> Card:
     profile, measured = findings.profiles.get(row["name"]), findings.evaluation(row["name"])
     if measured is None:
         return Card(row, profile, None, None)
-    edits = strip(measured, row["name"], measured.ends, n)
-    own = tuple(findings.origins.get((row["name"], index)) for _, index in _in_order(measured, measured.ends))
+    ends = measured.ends(row["name"])
+    edits = strip(measured, row["name"], ends, n)
+    own = tuple(findings.origins.get((row["name"], index)) for _, index in _in_order(measured, row["name"], ends))
     return Card(row, profile, replace(edits, own=own if any(own) else ()), _small_curves(findings, measured, row))
 
 
@@ -54,9 +55,9 @@ def by_rank(findings: Findings, rows: list[Row]) -> list[Row]:
     )
 
 
-def strip(measured: Measured, name: str, indices: Sequence[int], n: int, best: int | None = None) -> Strip:
+def strip(measured: Measured, name: str, indices: Iterable[int], n: int, best: int | None = None) -> Strip:
     """n held-out samples at these strengths; `best` is one of them. Strengths are named by their indices."""
-    at = _in_order(measured, indices)
+    at = _in_order(measured, name, indices)
     columns = [measured.images.get(("unedited" if i == UNEDITED else name, i), [])[:n] for _, i in at]
     n_rows = max(map(len, columns), default=0)
     rows = tuple(tuple(column[i] if i < len(column) else None for column in columns) for i in range(n_rows))
@@ -64,15 +65,15 @@ def strip(measured: Measured, name: str, indices: Sequence[int], n: int, best: i
     return Strip(name, tuple(strength for strength, _ in at), rows, None if best is None else places[best])
 
 
-def _in_order(measured: Measured, indices: Sequence[int]) -> list[tuple[float, int]]:
-    """Strengths with their indices as they rise, the unedited one among them."""
-    return sorted([(0.0, UNEDITED), *((measured.strengths[index], index) for index in indices)])
+def _in_order(measured: Measured, name: str, indices: Iterable[int]) -> list[tuple[float, int]]:
+    """Strengths of a direction with their indices as they rise, the unedited one among them."""
+    return sorted([(0.0, UNEDITED), *((measured.strengths[name][index], index) for index in indices)])
 
 
 def curves(findings: Findings, measured: Measured, row: Row, y: list[Tick]) -> Chart:
     """Effect by strength of the target and of everything else; an edit of strength 0 changes nothing."""
     own = measured.effects[measured.effects["direction"] == row["name"]]
-    return _curves(own, _lines(findings, own, row["attribute"]), measured, y, (470, 340))
+    return _curves(own, _lines(findings, own, row["attribute"]), y, (470, 340))
 
 
 def _small_curves(findings: Findings, measured: Measured, row: Row) -> Chart | None:
@@ -83,11 +84,11 @@ def _small_curves(findings: Findings, measured: Measured, row: Row) -> Chart | N
     top = max(1.0, float(own["effect"].abs().max()))
     lines = _lines(findings, own, (findings.profiles.get(row["name"]) or {}).get("target"))
     lines = [line if line.css == "target" else replace(line, label="") for line in lines]
-    return _curves(own, lines, measured, number_ticks(-top, top, 4), (360, 190))
+    return _curves(own, lines, number_ticks(-top, top, 4), (360, 190))
 
 
-def _curves(own: pd.DataFrame, lines: list[Line], measured: Measured, y: list[Tick], size: tuple[int, int]) -> Chart:
-    return chart(lines, strength_ticks(measured.strengths), y, band=_band(own), baseline=0.0, size=size)
+def _curves(own: pd.DataFrame, lines: list[Line], y: list[Tick], size: tuple[int, int]) -> Chart:
+    return chart(lines, strength_ticks(own["strength"].unique().tolist()), y, band=_band(own), baseline=0.0, size=size)
 
 
 def _lines(findings: Findings, own: pd.DataFrame, target: str | None) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,10 +11,11 @@ import torch
 from torch import Tensor
 
 from pipeline.annotators.base import Scorer, resize, to_tensor
+from pipeline.domains.portraits import MODEL
 from pipeline.domains.portraits.attributes import ATTRIBUTES, THRESHOLDS, Network, load_network
 from pipeline.domains.portraits.data import SIZE, to_float
 from pipeline.errors import UserError
-from pipeline.formats.hashes import check_unchanged, sha256_of
+from pipeline.formats.hashes import check_unchanged, sha256, sha256_of
 
 PORTRAITS = Path(__file__).parent
 
@@ -30,6 +32,7 @@ class PortraitAnnotator:
     name: ClassVar[str] = "portraits"
     attributes: ClassVar[tuple[str, ...]] = ATTRIBUTES
     thresholds: ClassVar[tuple[float, ...]] = THRESHOLDS
+    describes: ClassVar[str] = "Attributes of the bundled drawn portraits. It has seen nothing else."
 
     weights: str = field(init=False)  # sha256 of the network's file
 
@@ -41,6 +44,14 @@ class PortraitAnnotator:
                 "Check it out again, or remake it with `python -m jobs.train_faces --only attributes`."
             )
         object.__setattr__(self, "weights", sha256_of([file]))
+
+    def check(self, height: int, width: int) -> None:
+        """Raise UserError for images that are not square."""
+        _check_square(height, width)
+
+    def knows(self, weights: str) -> bool:
+        """Whether these are the weights (SHA-256) of the bundled model, the only one whose images were ever seen."""
+        return weights == _bundled_weights()
 
     def load(self) -> Scorer:
         return _on_images(self._network())
@@ -58,11 +69,23 @@ def _on_images(network: Callable[[Tensor], Tensor]) -> Callable[[np.ndarray], np
     @torch.inference_mode()
     def apply(images: np.ndarray) -> np.ndarray:
         pixels = to_tensor(images)
-        if pixels.shape[-2] != pixels.shape[-1]:
-            raise ValueError(f"Portraits must be square images, found {images.shape[1:3]}. Crop them first.")
+        _check_square(*images.shape[1:3])
         return network(to_float(resize(pixels, SIZE, SIZE))).numpy()
 
     return apply
+
+
+def _check_square(height: int, width: int) -> None:
+    if height != width:
+        raise UserError(
+            f"Drawn portraits are square images, found {height} x {width} pixels (height x width).\n"
+            "Crop them, or name another annotator: these networks know no other shape."
+        )
+
+
+@cache
+def _bundled_weights() -> str:
+    return sha256(MODEL / "unet" / "diffusion_pytorch_model.safetensors")
 
 
 @dataclass(frozen=True)
@@ -75,3 +98,6 @@ class PortraitJudge(PortraitAnnotator):
 
     folder: ClassVar[str] = "judge"
     name: ClassVar[str] = "portraits-judge"
+    describes: ClassVar[str] = (
+        "The same attributes of the bundled drawn portraits, by another network. It has seen nothing else."
+    )

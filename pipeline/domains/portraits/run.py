@@ -3,9 +3,11 @@
 from schemas.run import Run
 
 PORTRAITS = Run(
+    model="portraits",
     annotator="portraits",
-    judge=["portraits-judge", "mtcnn"],
-    attributes="smile,glasses,age,gender,yaw",
-    region=["image", "eyes", "mouth"],
+    judge=("portraits-judge", "mtcnn"),
+    attributes=("smile", "glasses", "age", "gender", "yaw"),
+    region=("image", "eyes", "mouth"),
     foreground="head",
+    held_out=20,
 )

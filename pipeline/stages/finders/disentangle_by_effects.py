@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pipeline.annotators.base import Annotator, Scorer
+from pipeline.annotators.base import Annotator, Scorer, check_size
+from pipeline.annotators.border import scorer
 from pipeline.batches import batches
 from pipeline.engine.stage import DERIVED, Need, Resources, Stage, whole
 from pipeline.engine.store import Store
@@ -50,12 +51,20 @@ class Searches(Stage):
     def n_parts(self) -> int:
         return len(names_of(self.finder))
 
+    def part_work(self) -> int:
+        return (
+            self.n * 2 * len(self.chooser.attributes) * self.sample.steps
+        )  # about a trial an attribute, to either side
+
     @property
     def resources(self) -> Resources:
         return Resources(gpus=1)
 
+    def check(self) -> None:
+        check_size(*self.sample.model.image_shape[1:], self.chooser)
+
     def setup(self) -> tuple[LoadedModel, Scorer]:
-        return self.sample.load(), self.chooser.load()
+        return self.sample.load(), scorer(self.chooser)
 
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Scorer], out: Path) -> None:
         rows, vectors = read_directions(store, (self.finder,))

@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from pipeline.annotators.base import Annotator
+from pipeline.annotators.independence import same_network
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -40,18 +41,12 @@ def fitted_with(*stages: Stage) -> tuple[Annotator, ...]:
 def check_independent(judges: tuple[Annotator, ...], finder: Stage, allowed: tuple[str, ...] = ()) -> None:
     """Raise UserError where a judge's scores are what the directions were made by, unless it is allowed to by name."""
     for judge in judges:
-        if judge.name not in allowed and any(_same(judge, annotator) for annotator in fitted_with(finder)):
+        if judge.name not in allowed and any(same_network(judge, annotator) for annotator in fitted_with(finder)):
             raise UserError(
                 f"{judge.name!r} annotated the samples that {finder.name} is fitted on, or chosen by, so it cannot judge them.\n"
                 "Choose another judge: one network's blind spots would count as success. To have it judge all the same, "
                 f"allow it by name: `allow_judge` {judge.name}."
             )
-
-
-def _same(judge: Annotator, annotator: Annotator) -> bool:
-    """Whether they are one, or one network under two names."""
-    weights = getattr(judge, "weights", None)
-    return judge == annotator or (weights is not None and weights == getattr(annotator, "weights", None))
 
 
 def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], rows: list[Row]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.annotators.border import masker
 from pipeline.annotators.regions import Mask, Masker, to_latents
 from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
@@ -19,6 +20,8 @@ from pipeline.hspace.jacobian import Function, jacobian_subspace, masked
 from pipeline.hspace.reverse_process import ReverseProcess
 from pipeline.models.pretrained import LoadedModel
 from pipeline.stages.sources.source import Source
+
+PASSES = 24  # of the U-Net, about, that one singular vector takes as long as
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,9 @@ class JacobianSubspaces(Stage):
     def part_name(self, part: int) -> str:
         return "-".join(map(str, self.ids(part)))
 
+    def part_work(self) -> int:
+        return self.batch * (self.sample.steps + PASSES * len(self.at) * self.k)
+
     def part_bytes(self) -> int:
         h = int(np.prod(self.sample.h_shape))
         return self.batch * len(self.at) * self.k * 4 * h
@@ -90,7 +96,7 @@ class JacobianSubspaces(Stage):
             self.mask.check(*self.sample.model.image_shape[1:])
 
     def setup(self) -> tuple[LoadedModel, Masker | None]:
-        return self.sample.model.load(self.sample.point), self.mask.load() if self.mask else None
+        return self.sample.model.load(self.sample.point), masker(self.mask) if self.mask else None
 
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Masker | None], out: Path) -> None:
         model, masker = loaded
@@ -111,6 +117,10 @@ class JacobianSubspaces(Stage):
         parts = [store.vectors(self, "subspaces.safetensors", part) for part in range(self.n_parts)]
         return {int(i): mask for part in parts for i, mask in zip(part["sample_id"], part["masks"], strict=True)}
 
+    def samples_with_region(self, store: Store) -> list[int]:
+        """The samples that have the region."""
+        return [i for i, mask in self.masks(store).items() if not np.isnan(mask).any()]
+
     def _masks(self, store: Store, masker: Masker | None, ids: np.ndarray) -> np.ndarray:
         """Return masks (n, H, W) float32 at the images' size."""
         if masker is None:
@@ -119,13 +129,13 @@ class JacobianSubspaces(Stage):
 
     def _subspaces(self, model: LoadedModel, ids: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, ...]:
         """Vectors, singular values and residuals by sample and step; each step starts from the one before."""
-        process = self.sample.reverse_process
-        M = to_latents(torch.from_numpy(masks), *self.sample.model.x_shape[1:]).to(model.denoiser.device)
+        process, denoiser = self.sample.reverse_process, self.sample.denoiser(model, ids.tolist())
+        M = to_latents(torch.from_numpy(masks), *self.sample.model.x_shape[1:]).to(denoiser.device)
         found = []
         vectors: Tensor | None = None
-        for step, x_t in process.states(model.denoiser, self.sample.noise(model, ids.tolist())):
+        for step, x_t in process.states(denoiser, self.sample.noise(model, ids.tolist())):
             if step in self.at:
-                with model.denoiser.decoder(x_t, process.timesteps[step]) as (decoder, h):
+                with denoiser.decoder(x_t, process.timesteps[step]) as (decoder, h):
                     subspace = jacobian_subspace(
                         masked(_eps(process, step, x_t, decoder), M),
                         h,

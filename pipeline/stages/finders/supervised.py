@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from pipeline.annotators.base import Annotator
 from pipeline.engine.stage import Stage
@@ -21,6 +22,9 @@ from pipeline.stages.sources.activations import read_step
 from pipeline.stages.sources.sketches import SketchActivations, Sketched
 from pipeline.stages.sources.source import Source
 
+OFTEN = (
+    0.5  # share of the samples that have another attribute, from which it is held fixed, and they alone are fitted on
+)
 BY_STEP = ("auc", "r2", "accuracy", "penalty")  # what a method may say of each attribute at a step
 
 
@@ -33,7 +37,7 @@ class Supervised(ByStep):
     is that of all samples above the threshold and all others, and not that of Eq. 11.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     labels: Annotate | Sketched
     annotator: str  # whose scores
@@ -196,9 +200,10 @@ class Supervised(ByStep):
         """The samples whose scores are all there, selected. Raises UserError where too few are left."""
         annotate = self.labels.annotate if isinstance(self.labels, SketchActivations) else self.labels
         assert isinstance(annotate, Annotate)
-        names = [*self.attributes, *(name for name in self.scored_by.attributes if name not in self.attributes)]
+        scores = annotate.scores(store, self.annotator).reindex(self.source.all_ids)
+        names = [*self.attributes, *self._others(scores)]
         thresholds = np.array([self._threshold(name) for name in names])
-        scores = annotate.scores(store, self.annotator).reindex(self.source.all_ids)[names]
+        scores = scores[names]
         rows = np.flatnonzero(scores.notna().all(axis=1))
         values = scores.to_numpy(dtype=np.float64)[rows]
         try:
@@ -208,6 +213,12 @@ class Supervised(ByStep):
         except ValueError as error:
             raise UserError(f"{error}\nLower `top`, {self.source.more}, or choose another annotator.") from error
         return Labelled(scores.index.to_numpy()[rows], rows, values, thresholds, selections)
+
+    def _others(self, scores: pd.DataFrame) -> list[str]:
+        """The annotator's other attributes, but for those that most of the samples with all wanted scores have none of."""
+        with_wanted = scores[scores[list(self.attributes)].notna().all(axis=1)]
+        others = (name for name in self.scored_by.attributes if name not in self.attributes)
+        return [name for name in others if with_wanted[name].notna().mean() >= OFTEN]
 
     def select(self, scores: np.ndarray, thresholds: np.ndarray) -> tuple[Selection, ...]:
         """The positives and negatives of each wanted attribute."""

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.annotators.base import Annotator, Scorer, gpus_of
+from pipeline.annotators.base import Annotator, Scorer, check_size, gpus_of
+from pipeline.annotators.border import scorer
 from pipeline.engine.stage import Resources
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -41,8 +42,11 @@ class Annotate(ByPart):
         """Where h of the samples is."""
         return self.sample
 
+    def check(self) -> None:
+        check_size(*self.sample.model.image_shape[1:], *self.annotators)
+
     def setup(self) -> list[Scorer]:
-        return [annotator.load() for annotator in self.annotators]
+        return [scorer(annotator) for annotator in self.annotators]
 
     def process(self, part: int, store: Store, scorers: list[Scorer], out: Path) -> None:
         tables = [

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.annotators.base import Embedder, gpus_of
+from pipeline.annotators.base import Embedder, check_size, gpus_of
+from pipeline.annotators.border import embedding
 from pipeline.engine.stage import Resources
 from pipeline.engine.store import Store
 from pipeline.formats.arrays import write_arrays
@@ -26,8 +27,11 @@ class Embed(ByPart):
     def resources(self) -> Resources:
         return Resources(gpus_of(self.embedder))
 
+    def check(self) -> None:
+        check_size(*self.sample.model.image_shape[1:], self.embedder)
+
     def setup(self) -> Callable[[np.ndarray], np.ndarray]:
-        return self.embedder.embedder()
+        return embedding(self.embedder)
 
     def process(self, part: int, store: Store, embed: Callable[[np.ndarray], np.ndarray], out: Path) -> None:
         found = [(ids, embed(images)[: len(ids)]) for ids, images in self.batches(store, part)]

@@ -1,8 +1,9 @@
 """Edit: apply every direction to held-out samples at several strengths.
 
 A row is one image: (direction, strength, sample). Rows are sampled in full batches, whatever directions and strengths they have,
-and a part is a few batches. The unedited samples come first, in parts of their own. A held-out sample has the same noise in every
-row, so an edited image and its unedited counterpart differ by the edit alone.
+and a part is a few batches. The unedited samples come first, in parts of their own; where several edits are of the same ones,
+`HeldOut` draws them once. A held-out sample has the same noise in every row, so an edited image and its unedited counterpart differ
+by the edit alone.
 """
 
 from collections import Counter
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,7 @@ from pipeline.errors import UserError
 from pipeline.formats.images import png
 from pipeline.formats.parquet import write_table
 from pipeline.hspace.edits import AddPerSample
+from pipeline.hspace.reverse_process import OnH
 from pipeline.models.pretrained import LoadedModel
 from pipeline.stages.finders.finder import names_of, read_rows
 from pipeline.stages.finders.random_directions import RandomDirections
@@ -30,6 +32,10 @@ from pipeline.stages.sources.sample_ids import MOST_HELD_OUT, SEEDS, held_out
 from pipeline.stages.sources.source import Source
 from schemas.edits import EDITS, UNEDITED
 from schemas.samples import IMAGE
+
+if TYPE_CHECKING:
+    from pipeline.stages.measures.full_strengths import FullStrengths
+    from pipeline.stages.measures.held_out import HeldOut
 
 BATCHES = 2  # in a part
 
@@ -62,9 +68,11 @@ class Edit(Stage):
 
     sample: Source  # whose model, T and eta are used; its samples are not
     finders: tuple[Stage, ...]  # whose directions are applied; RandomDirections among them are the control
-    strengths: tuple[float, ...]
+    strengths: tuple[float, ...]  # shares of each direction's full strength, where that was found
     n: int  # held-out samples of a seed
     seeds: int = 1  # draws of n held-out samples
+    full: "FullStrengths | None" = None  # how far each direction is followed; None takes the strengths as they are
+    drawn: "HeldOut | None" = None  # these samples and others, unedited; None draws them here
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -101,10 +109,17 @@ class Edit(Stage):
         return len(self.unedited_parts) - (-self._edits // self._part_rows)
 
     def needs(self, part: int) -> Iterator[Need]:
+        if part in self.unedited_parts:
+            yield from whole(*filter(None, [self.drawn]))
+            return
+        yield from whole(*filter(None, [self.full]))
         used = {place.name for place in self._places(part)}
         for finder in self.finders:
             if used & set(names_of(finder)):
                 yield one(finder)
+
+    def part_work(self) -> int:
+        return self._part_rows * self.sample.steps
 
     def part_bytes(self) -> int:
         return self._part_rows * int(np.prod(self.sample.model.image_shape))
@@ -122,6 +137,10 @@ class Edit(Stage):
             )
         if twice := [name for name, count in Counter(self.names).items() if count > 1]:
             raise UserError(f"Two finders both make {', '.join(twice)}: give one of them.")
+        if self.drawn and not self.drawn.covers(self):
+            raise UserError(
+                "The unedited samples are drawn of another source, or fewer of them: draw as many as are edited."
+            )
         self._check_strengths()
 
     def _check_strengths(self) -> None:
@@ -134,6 +153,9 @@ class Edit(Stage):
         return self.sample.load()
 
     def process(self, part: int, store: Store, loaded: LoadedModel, out: Path) -> None:
+        if self.drawn and part in self.unedited_parts:
+            write_table(out / "edits.parquet", self.drawn.of(self._rows(part, store), store))
+            return
         rows = self._rows(part, store)
         images = self._sample(loaded, rows, self._vectors(rows, store))
         table = pa.table(
@@ -180,9 +202,19 @@ class Edit(Stage):
 
     def _rows(self, part: int, store: Store) -> list[Row]:
         """What a part samples."""
-        return [
+        rows = [
             Row(name, index, strength, seed, held_out(seed, i)) for name, index, strength, seed, i in self._places(part)
         ]
+        return rows if part in self.unedited_parts else self.followed(rows, store)
+
+    def followed(self, rows: list[Row], store: Store) -> list[Row]:
+        """Rows whose strengths are shares, at these shares of the full strengths of their directions."""
+        if self.full is None:
+            return rows
+        used = {row.name for row in rows}
+        finders = tuple(finder for finder in self.finders if used & set(names_of(finder)))
+        ends = self.full.ends(store, [row for row in read_rows(store, finders) if row["name"] in used])
+        return [row._replace(strength=abs(row.strength) * ends[row.name][row.strength > 0]) for row in rows]
 
     def _vectors(self, rows: Sequence[Row], store: Store) -> dict[str, torch.Tensor]:
         """The directions (T, C, H, W) of these rows."""
@@ -198,53 +230,20 @@ class Edit(Stage):
 
 
 def sample_edited(
-    source: Source, loaded: LoadedModel, rows: Sequence[Row], vectors: dict[str, torch.Tensor]
+    source: Source,
+    loaded: LoadedModel,
+    rows: Sequence[Row],
+    vectors: dict[str, torch.Tensor],
+    on_h: OnH | None = None,
 ) -> np.ndarray:
     """One batch of edited images (B, H, W, 3) uint8: a row without a vector is unedited."""
-    noise = source.noise(loaded, [row.sample_id for row in rows])
+    ids = [row.sample_id for row in rows]
+    denoiser, noise = source.denoiser(loaded, ids), source.noise(loaded, ids)
     names = [name for name in dict.fromkeys(row.name for row in rows) if name in vectors]
     edits = []
     if names:
         which = torch.tensor([names.index(row.name) if row.name in vectors else 0 for row in rows])
         gamma = torch.tensor([row.strength if row.name in vectors else 0.0 for row in rows])
-        v = torch.stack([vectors[name] for name in names]).to(loaded.denoiser.device)
+        v = torch.stack([vectors[name] for name in names]).to(denoiser.device)
         edits = [AddPerSample(v, which.to(v.device), gamma)]
-    return loaded.to_images(source.reverse_process.run(loaded.denoiser, noise, edits))
-
-
-@dataclass(frozen=True)
-class EditOrigins(Edit):
-    """Edits of the very sample that each direction was found on, by a singular vector of its Jacobian.
-
-    All those samples, unedited, are in part 0.
-    """
-
-    sample: Source  # that the directions were found in
-    n: int = 1
-
-    @property
-    def unedited_parts(self) -> range:
-        return range(1)
-
-    def counterparts_of(self, part: int) -> list[int]:
-        return [0]
-
-    def needs(self, part: int) -> Iterator[Need]:
-        if part > 0:
-            return super().needs(part)
-        return whole(*self.finders)
-
-    def check(self) -> None:
-        if self.n != 1 or self.seeds != 1:
-            raise UserError("A direction has one sample of its own.")
-        self._check_strengths()
-
-    def _rows(self, part: int, store: Store) -> list[Row]:
-        wanted = {place.name for place in self._places(part)} if part else set(self.names)
-        found = read_rows(store, tuple(f for f in self.finders if wanted & set(names_of(f))))
-        origins = {row["name"]: row["sample_id"] for row in found if row["name"] in wanted}
-        if lost := [name for name, origin in origins.items() if origin is None]:
-            raise UserError(f"{lost[0]} was found on no sample of its own: leave its finder out.")
-        if part == 0:
-            return [Row("unedited", UNEDITED, 0.0, 0, origin) for origin in sorted(set(origins.values()))]
-        return [Row(name, index, strength, 0, origins[name]) for name, index, strength, _, _ in self._places(part)]
+    return loaded.to_images(source.reverse_process.run(denoiser, noise, edits, on_h))

@@ -40,18 +40,22 @@ class EditCalibrated(Edit):
         if part in self.unedited_parts or self.evaluate is None:
             return rows
         used = {row.name for row in rows}
-        responses, strengths = self.evaluate.responses(store), self.evaluate.edit.strengths
+        responses = self.evaluate.responses(store)
         found = read_rows(store, tuple(finder for finder in self.finders if used & set(names_of(finder))))
-        profiles = {
-            row["name"]: profile(row["attribute"], responses[row["name"]]) for row in found if row["name"] in used
+        per_sd = {
+            row["name"]: guess(
+                calibrated(profile(row["attribute"], responses[row["name"]])), responses[row["name"]].strengths.tolist()
+            )
+            for row in found
+            if row["name"] in used
         }
-        return [row._replace(strength=row.strength * guess(calibrated(profiles[row.name]), strengths)) for row in rows]
+        return [row._replace(strength=row.strength * per_sd[row.name]) for row in rows]
 
 
 def verification(evaluate: Evaluate, n: int = 14) -> ScoreEdits:
     """Edits along the directions of an evaluation, but for the random ones, at their strengths per SD, scored by its judges."""
     edit, scored = evaluate.edit, evaluate.scored
     finders = tuple(finder for finder in edit.finders if not isinstance(finder, RandomDirections))
-    edits = EditCalibrated(edit.sample, finders, n=n, evaluate=evaluate, purpose=evaluate.purpose)
+    edits = EditCalibrated(edit.sample, finders, n=n, drawn=edit.drawn, evaluate=evaluate, purpose=evaluate.purpose)
     purpose = f"{evaluate.purpose}, calibrated".removeprefix(", ")
     return ScoreEdits(edits, scored.judges, scored.embed, scored.foreground, purpose=purpose)

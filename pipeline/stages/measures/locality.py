@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.annotators.base import gpus_of
+from pipeline.annotators.border import masker
+from pipeline.annotators.names import check_distinct
 from pipeline.annotators.regions import Mask, Masker
 from pipeline.engine.stage import Resources, Stage
 from pipeline.engine.store import Store
@@ -35,15 +37,16 @@ class Locality(Stage):
     def check(self) -> None:
         if not self.masks:
             raise UserError("Locality needs at least one mask.")
+        check_distinct(*self.masks)
         for mask in self.masks:
             mask.check(*self.edit.sample.model.image_shape[1:])
 
     def setup(self) -> list[Masker]:
-        return [mask.load() for mask in self.masks]
+        return [masker(mask) for mask in self.masks]
 
     def process(self, part: int, store: Store, maskers: list[Masker], out: Path) -> None:
         counterparts = decode(self.edit.unedited(store))
-        regions = {mask.name: masker(counterparts) for mask, masker in zip(self.masks, maskers, strict=True)}
+        regions = {mask.name: find(counterparts) for mask, find in zip(self.masks, maskers, strict=True)}
         rows = [
             {**{name: table[name][0].as_py() for name in OF_EDIT}, **row}
             for table in self.edit.edited(store)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.annotators.base import Annotator, Scorer, gpus_of, presence_of
+from pipeline.annotators.base import Annotator, Scorer, check_size, gpus_of, presence_of
+from pipeline.annotators.border import embedding, masker, scorer
 from pipeline.annotators.regions import Mask, Masker, remembered
 from pipeline.batches import batches
 from pipeline.engine.stage import Need, Resources, Stage, one
@@ -62,13 +63,13 @@ class ScoreEdits(Stage):
         return Resources(gpus_of(*self.judges, self.embed and self.embed.embedder, self.foreground))
 
     def check(self) -> None:
-        if self.foreground:
-            self.foreground.check(*self.edit.sample.model.image_shape[1:])
+        size = self.edit.sample.model.image_shape[1:]
+        check_size(*size, *self.judges, self.foreground, self.embed and self.embed.embedder)
 
     def setup(self) -> Loaded:
-        embed = self.embed.embedder.embedder() if self.embed else None
-        foreground = remembered(self.foreground.load()) if self.foreground else None
-        return Loaded([judge.load() for judge in self.judges], embed, foreground)
+        embed = embedding(self.embed.embedder) if self.embed else None
+        foreground = remembered(masker(self.foreground)) if self.foreground else None
+        return Loaded([scorer(judge) for judge in self.judges], embed, foreground)
 
     def process(self, part: int, store: Store, loaded: Loaded, out: Path) -> None:
         table = store.table(self.edit, "edits.parquet", part)

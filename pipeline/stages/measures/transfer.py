@@ -9,7 +9,7 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.effects import transfer
-from pipeline.stages.measures.edit import EditOrigins
+from pipeline.stages.measures.edit_origins import EditOrigins
 from pipeline.stages.measures.evaluate import Evaluate, standard_deviations
 from pipeline.stages.measures.score_edits import ScoreEdits
 from schemas.columns import table_of_frame
@@ -32,10 +32,10 @@ class Transfer(Stage):
         return self.origins.edit
 
     def check(self) -> None:
-        if self.edit.strengths != self.evaluate.edit.strengths:
+        if (self.edit.strengths, self.edit.full) != (self.evaluate.edit.strengths, self.evaluate.edit.full):
             raise UserError(
                 f"Samples of their own are edited at strengths {self.edit.strengths}, and held-out ones at "
-                f"{self.evaluate.edit.strengths}: expected the same."
+                f"{self.evaluate.edit.strengths}: expected the same, of full strengths that were found alike."
             )
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:

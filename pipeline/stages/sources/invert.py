@@ -17,6 +17,7 @@ from pipeline.hspace import inversion
 from pipeline.hspace.noise import NoiseStreams
 from pipeline.hspace.reverse_process import OnH
 from pipeline.imagesets.image_set import ImageSet, OpenSet
+from pipeline.models.conditions import EACH
 from pipeline.models.pretrained import LoadedModel
 from pipeline.stages.sources.source import Source, activations_table, samples_table
 from schemas.activations import activations_schema
@@ -43,7 +44,11 @@ class Invert(Source):
     iterations: int = 1  # passes of the U-Net a step, of "ddim"; more are more exact
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "n", self.images.n)
+
+    def part_work(self) -> int:
+        return self.batch * (self.iterations * self.steps + 1)
 
     @property
     def resources(self) -> Resources:
@@ -51,6 +56,11 @@ class Invert(Source):
 
     def check(self) -> None:
         super().check()
+        if self.model.class_label == EACH:
+            raise UserError(
+                'Real images have no class that this model drew for them, and `class_label` is "each".\n'
+                f"Set it to the class that they are of, 0 to {(self.model.classes or 1) - 1}."
+            )
         etas = self.reverse_process.etas
         if self.method not in get_args(Method):
             raise UserError(f"{self.method!r} is no inversion; expected one of {', '.join(get_args(Method))}.")
@@ -95,8 +105,8 @@ class Invert(Source):
     def _invert(
         self, model: LoadedModel, x_0: Tensor, ids: Sequence[int], on_h: OnH | None = None
     ) -> inversion.Inverted:
-        process = self.reverse_process
+        process, denoiser = self.reverse_process, self.denoiser(model, ids)
         if self.method == "ddim":
-            return inversion.ddim(process, model.denoiser, x_0, self.iterations, on_h)
+            return inversion.ddim(process, denoiser, x_0, self.iterations, on_h)
         noise = NoiseStreams(self.seed, ids, self.model.x_shape)
-        return inversion.edit_friendly(process, model.denoiser, x_0, noise, on_h)
+        return inversion.edit_friendly(process, denoiser, x_0, noise, on_h)

@@ -48,7 +48,7 @@ class Sample(Source):
         """
         full = range(ids.start, ids.start + self.batch)
         x_0 = self.reverse_process.run(
-            loaded.denoiser,
+            self.denoiser(loaded, full),
             self.noise(loaded, full),
             on_h=lambda step, timestep, h: on_h(step, timestep, h[: len(ids)]),
         )

@@ -4,6 +4,7 @@ FITTED = range(0, 1_000_000_000)  # directions are found in these
 HELD_OUT = range(1_000_000_000, 1_500_000_000)  # effects are measured on these
 FRESH = range(1_500_000_000, 2_000_000_000)  # nothing that the pipeline makes looks at these: to check what it says
 SEARCHED = range(2_000_000_000, 3_000_000_000)  # effects that choose what to project away are measured on these
+GAUGED = range(3_000_000_000, 4_000_000_000)  # how far directions are followed is found on these
 
 SEEDS = 500  # draws of held-out samples, at most
 MOST_HELD_OUT = len(HELD_OUT) // SEEDS  # samples of a draw, at most

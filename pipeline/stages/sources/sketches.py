@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
-from pipeline.annotators.base import Annotator, Scorer
+from pipeline.annotators.base import Annotator, Scorer, check_size
+from pipeline.annotators.border import scorer
 from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -208,6 +209,9 @@ class SketchedSample(Sketched, Sample):
     def part_name(self, part: int) -> str:
         return named(f"{part:05d}", len(self.ids_of(part)), self.full_block)
 
+    def part_work(self) -> int:
+        return self.full_block * self.steps
+
     def part_bytes(self) -> int:
         return self.full_block * int(np.prod(self.model.image_shape)) + self.steps * self.sketch_bytes()
 
@@ -215,8 +219,12 @@ class SketchedSample(Sketched, Sample):
     def resources(self) -> Resources:
         return Resources(gpus=1, memory=self.part_bytes())  # a sketch of every step
 
+    def check(self) -> None:
+        super().check()
+        check_size(*self.model.image_shape[1:], self.annotator)
+
     def setup(self) -> tuple[LoadedModel, Scorer]:  # type: ignore[override]
-        return self.load(), self.annotator.load()
+        return self.load(), scorer(self.annotator)
 
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Scorer], out: Path) -> None:  # type: ignore[override]
         model, score = loaded

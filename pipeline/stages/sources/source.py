@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.fingerprint import EXTENT
 from pipeline.formats.images import png
 from pipeline.hspace.bottleneck import CapturePoint
+from pipeline.hspace.denoiser import Denoiser
 from pipeline.hspace.noise import Noise
 from pipeline.hspace.reverse_process import ReverseProcess
 from pipeline.models.pretrained import LoadedModel, Model
@@ -35,12 +36,16 @@ class Source(Stage):
     n: int = field(metadata=EXTENT)  # images; they are numbered from 0
     steps: int  # T
     eta: float | tuple[float, ...] = 1.0  # 0 = DDIM, 1 = DDPM; a tuple has one a step
-    clip: bool = False  # clip P_t to the scheduler's range
+    clip: bool | None = None  # keep P_t in the scheduler's range; None becomes the model's own rule
     seed: int = 0  # the noise of image i depends on (seed, i) alone
     batch: int = 32  # images in a part; rounding depends on it, so it is hashed
     point: CapturePoint = "after"  # where h is read, and edited later
     dtype: str = "float32"  # or bfloat16, float16: autocast
     compiled: bool = False  # torch.compile
+
+    def __post_init__(self) -> None:
+        if self.clip is None:
+            object.__setattr__(self, "clip", self.model.clips)
 
     @property
     def source(self) -> "Source":
@@ -60,6 +65,9 @@ class Source(Stage):
         """A last part that is not full has its number of images in its name."""
         return named(f"{part:05d}", len(self.sample_ids(part)), self.batch)
 
+    def part_work(self) -> int:
+        return self.batch * self.steps
+
     def part_bytes(self) -> int:
         h = self.steps * int(np.prod(self.h_shape)) * 2
         pixels = int(np.prod(self.model.image_shape))
@@ -78,7 +86,7 @@ class Source(Stage):
             raise UserError(f"{self.point!r} is no capture point; expected one of {', '.join(get_args(CapturePoint))}.")
         if self.dtype not in DTYPES:
             raise UserError(f"{self.dtype!r} is no precision to sample in; expected one of {', '.join(DTYPES)}.")
-        _ = self.reverse_process.timesteps
+        self.model.check_timesteps(self.reverse_process.timesteps)
 
     @property
     def h_shape(self) -> tuple[int, int, int]:
@@ -106,6 +114,10 @@ class Source(Stage):
     def noise(self, loaded: LoadedModel, ids: Sequence[int]) -> Noise:
         """What the reverse process of these images draws: with it they come back, edited or not."""
         raise NotImplementedError(f"{type(self).__name__} does not say what its noise is")
+
+    def denoiser(self, loaded: LoadedModel, ids: Sequence[int]) -> Denoiser:
+        """The denoiser of these images, in this order: it knows their classes, where the model has some."""
+        return loaded.denoiser.of(self.model.labels(self.seed, ids))
 
     def load(self) -> LoadedModel:
         """The model, as this source runs it."""

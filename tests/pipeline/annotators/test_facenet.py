@@ -7,6 +7,7 @@ from facenet_pytorch import InceptionResnetV1
 from safetensors.torch import save_file
 
 from pipeline.annotators.base import Embedder
+from pipeline.annotators.border import embedding
 from pipeline.annotators.facenet import FaceNet, facenet
 from pipeline.domains.portraits.data import draw
 from pipeline.errors import UserError
@@ -99,3 +100,9 @@ def test_weights_that_changed_are_refused(file, tmp_path):
     path.write_bytes(b"other")
     with pytest.raises(UserError, match="has changed since"):
         FaceNet(found.weights, found.path).embedder()
+
+
+@pytest.mark.parametrize("size", [(48, 64), (64, 48), (16, 16), (8, 8), (256, 256)])
+def test_images_of_any_size_have_features(file, size):
+    features = embedding(facenet(file))(np.random.default_rng(0).integers(0, 256, (2, *size, 3), np.uint8))
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)

@@ -135,9 +135,7 @@ def measured(
     edits.append(("unedited", UNEDITED, 0.0))
     images = {(name, index): [image(name, gamma, i) for i in range(n)] for name, index, gamma in edits}
     kept = preserved(rows, strengths, control)
-    return Measured(
-        ("judge", "second"), tuple(sorted(strengths)), n, 1, frame, other, frame[frame["control"]], kept, images
-    )
+    return Measured(("judge", "second"), n, 1, frame, other, frame[frame["control"]], kept, images)
 
 
 def preserved(rows: list[dict], strengths: tuple[float, ...], control: float) -> pd.DataFrame:
@@ -227,7 +225,7 @@ def another_way(way: str, **known: object) -> Findings:
     found = planted(components=0)
     rows = [{**supervised(name, "ridge", True), "name": f"{name}/ridge/{way}", **known} for name in ("smile", "age")]
     every = found.directions + rows
-    return replace(found, directions=every, measured=[measured(every, found.attributes, found.measured[0].strengths)])
+    return replace(found, directions=every, measured=[measured(every, found.attributes, (-2.0, -1.0, 1.0, 2.0))])
 
 
 def of_single_images() -> Findings:

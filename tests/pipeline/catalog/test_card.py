@@ -153,8 +153,9 @@ def test_the_example_is_at_the_strength_that_was_measured(by, moves, gamma):
 
 
 def test_an_uncalibrated_example_is_at_the_largest_strength():
-    text = planted_card()
-    assert "'smile/ridge', 2.0, 1.0\n" in code(text) and "by about one standard deviation at" not in text
+    farther = planted_effects().assign(strength_index=2, strength=-2.5)
+    text = card_of(planted_catalog(), pd.concat([planted_effects(), farther]))
+    assert "'smile/ridge', 2.5, 1.0\n" in code(text) and "by about one standard deviation at" not in text
 
 
 def test_the_example_is_the_direction_with_least_to_be_said_against_it():
@@ -211,7 +212,7 @@ def test_they_apply_a_direction_of_a_latent_conditional_model(tmp_path, monkeypa
     lines = saved(tmp_path, unet, autoencoder, capture=capture)
     assert "pipeline" not in lines
     monkeypatch.chdir(tmp_path)
-    edited, plain = executed(lines), executed(lines.replace("'smile/ridge', 2.0,", "'smile/ridge', 0.0,"))
+    edited, plain = executed(lines), executed(lines.replace("'smile/ridge', 1.0,", "'smile/ridge', 0.0,"))
     assert edited["images"].shape == (4, 3, 32, 32)
     assert (edited["x_t"] - plain["x_t"]).abs().max() > 1e-4
 

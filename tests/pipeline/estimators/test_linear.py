@@ -96,6 +96,20 @@ def test_discriminants_are_what_the_covariance_written_out_gives(shrinkage):
 
 
 @pytest.mark.parametrize("shrinkage", [0.1, 1.0])
+def test_scores_that_do_not_vary_take_no_part_and_those_that_say_the_same_share(shrinkage):
+    h, scores, _ = planted(n=70, d=80)
+    weights = np.random.default_rng(0).exponential(size=(70, 3))
+    of_h = Span(h)
+    alone = discriminants(of_h.z, scores, shrinkage, weights)
+    with_constant = discriminants(of_h.z, np.column_stack([scores, np.full(70, 255.3)]), shrinkage, weights)
+    assert relative_error(with_constant[:, :-1], alone) < 1e-6 and not with_constant[:, -1].any()
+    twice = discriminants(of_h.z, np.column_stack([scores, 1e-3 * scores[:, 0] + 7]), shrinkage, weights)
+    assert relative_error(twice[:, 1:-1], alone[:, 1:]) < 1e-6
+    assert relative_error(2 * twice[:, 0], alone[:, 0]) < 1e-6
+    assert relative_error(2e-3 * twice[:, -1], alone[:, 0]) < 1e-6
+
+
+@pytest.mark.parametrize("shrinkage", [0.1, 1.0])
 def test_weighted_discriminants_are_those_of_the_samples_that_they_stand_for(shrinkage):
     h, scores, _ = planted(n=70, d=80)
     of_h = Span(h)

@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 from pipeline.formats.hashes import sha256
 from pipeline.hspace.noise import NoiseStreams
 from pipeline.models import pretrained
-from pipeline.models.autoencoder import Autoencoder
+from pipeline.models.autoencoder import Autoencoder, Scaling
 from pipeline.models.tensors import RENAMED
 from pipeline.stages.sources.sample import Sample
 from tests.pipeline.planted_models import save_latent
@@ -132,7 +132,9 @@ def test_latents_of_a_mean_and_a_deviation_by_channel(kl_model):
     with torch.inference_mode():
         # As in diffusers' StableDiffusionXLPipeline.
         expected = network.decode(x_0 * by_channel[1] / network.config.scaling_factor + by_channel[0]).sample
-        torch.testing.assert_close(Autoencoder(network).decode(x_0), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            Autoencoder(network, Scaling.of(network.config)).decode(x_0), expected, atol=1e-5, rtol=1e-5
+        )
 
 
 def test_a_whole_run_is_that_of_the_pipeline_of_diffusers(tmp_path, monkeypatch, model):
@@ -223,13 +225,15 @@ def test_two_autoencoders(model, kl_model):
 
 def test_an_autoencoder_of_grey_images(model):
     change(model / "vqvae" / "config.json", out_channels=1)
-    refused(model, "vqvae makes images of 1 channels; expected 3, RGB")
+    refused(model, r"vqvae takes images of 3 channels and makes images of 1; expected 3 \(RGB\), or 1 \(grey\)")
 
 
 def test_latents_without_their_autoencoder(kl_model, tmp_path):
     shutil.copytree(kl_model / "unet", tmp_path / "unet")
     shutil.copytree(kl_model / "scheduler", tmp_path / "scheduler")
-    refused(tmp_path, "works on 4 channels; expected 3, RGB.\nIf these are latents, the autoencoder is missing")
+    refused(
+        tmp_path, "works on 4 channels; expected 3, RGB, or 1, grey.\nIf these are latents, the autoencoder is missing"
+    )
 
 
 def test_an_autoencoder_that_the_index_names_and_is_not_there(model):

@@ -239,15 +239,14 @@ def test_a_condition_for_a_u_net_that_reads_none(model):
 @pytest.mark.parametrize(
     ("changes", "needed"),
     [
-        ({"num_class_embeds": 10}, "class labels: num_class_embeds is 10"),
-        ({"class_embed_type": "timestep"}, "class labels: class_embed_type is 'timestep'"),
+        ({"class_embed_type": "timestep"}, "a second timestep, .*: class_embed_type is 'timestep'"),
         (
             {
                 "addition_embed_type": "text_time",
                 "addition_time_embed_dim": 8,
                 "projection_class_embeddings_input_dim": 8,
             },
-            r"more than one embedding \(as SDXL does\): addition_embed_type is 'text_time'",
+            r"more than one embedding \(as SDXL does\): .*: addition_embed_type is 'text_time'",
         ),
         ({"encoder_hid_dim": 4, "encoder_hid_dim_type": "text_proj"}, "an embedding that it projects first"),
     ],
@@ -255,11 +254,6 @@ def test_a_condition_for_a_u_net_that_reads_none(model):
 def test_u_nets_that_need_more_than_one_embedding(conditional, changes, needed):
     change(conditional / "unet" / "config.json", **changes)
     refused(conditional, f"The UNet2DConditionModel of .* needs {needed}.*\nExpected an unconditional U-Net")
-
-
-def test_a_class_conditional_u_net(model):
-    change(model / "unet" / "config.json", num_class_embeds=10)
-    refused(model, "The UNet2DModel of .* needs class labels: num_class_embeds is 10")
 
 
 def test_embeddings_of_several_widths(conditional):
@@ -396,19 +390,9 @@ def test_a_u_net_without_a_mid_block_has_no_h_space(model):
     refused(model, "has no mid block, so it has no h-space .*\nUse a U-Net with a bottleneck")
 
 
-def test_a_u_net_that_predicts_a_variance_too(model):
-    change(model / "unet" / "config.json", out_channels=6)
-    refused(model, "takes 3 channels and gives 6; expected as many")
-
-
-def test_a_u_net_of_grey_images(model):
-    change(model / "unet" / "config.json", in_channels=1, out_channels=1)
-    refused(model, "works on 1 channels; expected 3, RGB")
-
-
 def test_a_u_net_of_unknown_size(model):
     change(model / "unet" / "config.json", sample_size=None)
-    refused(model, "U-Net has no sample_size.\nWrite it there")
+    refused(model, "unet/config.json has no sample_size.\nWrite it there")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "null", "\xff"])

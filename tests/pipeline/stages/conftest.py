@@ -30,9 +30,12 @@ from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
-from pipeline.stages.measures.edit import Edit, EditOrigins
+from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit_calibrated import verification
+from pipeline.stages.measures.edit_origins import EditOrigins
 from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.full_strengths import FullStrengths
+from pipeline.stages.measures.held_out import HeldOut
 from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.profiles import Profiles
@@ -121,7 +124,8 @@ def measured(sources, labels, finders) -> Section:
         finders.mean,
     )
     control = RandomDirections(sample, edited, 2)
-    edit = Edit(sample, (*edited, control), (-1.0, 1.0), n=2, seeds=2)
+    drawn = HeldOut(sample, n=2, seeds=2)
+    edit = Edit(sample, (*edited, control), (-1.0, 1.0), n=2, seeds=2, drawn=drawn)
     judges = labels.judged.annotators
     evaluation = Evaluate(ScoreEdits(edit, judges, labels.embed, Box(4, 4, 12, 12)), labels.judged)
     origins = ScoreEdits(EditOrigins(sample, (finders.distinct,), (-1.0, 1.0)), judges)
@@ -133,6 +137,7 @@ def measured(sources, labels, finders) -> Section:
         transfer=Transfer(origins, evaluation),
         locality=Locality(edit, (REGION,)),
         learning_curve=LearningCurve(finders.difference, 4),
+        full=FullStrengths(sample, (finders.components,), labels.annotate, annotator("portraits"), n=2),
     )
 
 
@@ -151,9 +156,10 @@ def flow(sources, measured) -> Report:
 
 
 @pytest.fixture(scope="session")
-def wired(sources, labels, finders, flow) -> list[Stage]:
+def wired(sources, labels, finders, measured, flow) -> list[Stage]:
     """Every stage of every section, each after what it reads."""
-    return in_order([*(stage for section in (sources, labels, finders) for stage in vars(section).values()), flow])
+    alone = [stage for section in (sources, labels, finders) for stage in vars(section).values()]
+    return in_order([*alone, measured.full, flow])
 
 
 # Making them

@@ -17,7 +17,7 @@ from pipeline.formats.images import decode
 from pipeline.hspace.jacobian import jacobian_subspace, masked
 from pipeline.stages.finders.jacobian_directions import JacobianDirections
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
-from pipeline.stages.measures.edit import EditOrigins
+from pipeline.stages.measures.edit_origins import EditOrigins
 from pipeline.stages.sources.activations import read_step
 
 REGION = Box(2, 2, 12, 10)

@@ -5,12 +5,15 @@ import pytest
 import torch
 from sklearn.metrics import r2_score, roc_auc_score
 
-from pipeline.domains.portraits import annotators
+from pipeline.annotators.base import stranger
+from pipeline.annotators.mtcnn import Mtcnn
+from pipeline.domains.portraits import MODEL, annotators
 from pipeline.domains.portraits.annotators import PortraitAnnotator, PortraitJudge
 from pipeline.domains.portraits.attributes import ATTRIBUTES, LOGITS
 from pipeline.domains.portraits.data import draw
 from pipeline.domains.portraits.train_attributes import labels
 from pipeline.errors import UserError
+from pipeline.models.pretrained import find
 
 SEED, N = 31, 192  # drawings that neither network was trained on
 
@@ -44,8 +47,17 @@ def test_annotator_and_judge_are_two_networks():
 
 
 def test_an_image_that_is_not_square_is_refused():
-    with pytest.raises(ValueError, match=r"square images, found \(40, 48\)"):
-        PortraitAnnotator().load()(np.zeros((1, 40, 48, 3), np.uint8))
+    for asked in (PortraitAnnotator().load(), lambda images: PortraitJudge().check(*images.shape[1:3])):
+        with pytest.raises(UserError, match="square images, found 40 x 48"):
+            asked(np.zeros((1, 40, 48, 3), np.uint8))
+
+
+@pytest.mark.parametrize("kind", [PortraitAnnotator, PortraitJudge])
+def test_no_model_but_the_bundled_one_is_known(kind, tiny_model):
+    bundled, other = (find(str(folder)).weights for folder in (MODEL, tiny_model))
+    assert stranger(kind(), bundled) is None
+    assert stranger(kind(), other) == f"{kind.name!r} does not know what this model shows: {kind.describes}"
+    assert stranger(Mtcnn(), other) is None, "which does not say that it knows some models alone"
 
 
 def test_missing_weights_say_how_to_remake_them(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from jobs import making
-from jobs.faces import faces
+from jobs.portraits import portraits as faces
 from pipeline.domains import portraits
 from pipeline.domains.portraits.data import draw
 from pipeline.engine.store import Store

@@ -1,0 +1,56 @@
+"""What a job ends with: the catalog and the report where they can always be found, and what was found."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from jobs.printing import console, print_json
+from jobs.where import Where
+from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.catalog.summary import Summary
+from pipeline.engine.store import Store
+from pipeline.stages.publish import Catalog
+from pipeline.stages.report import Report
+
+
+def hand_over(store: Store, catalog: Catalog, report: Report, where: Where) -> None:
+    """Print what was found and where it is: ROOT/catalog and ROOT/report.html, links to the latest."""
+    folder = linked(store.folder(catalog), store.root / "catalog")
+    page = linked(store.folder(report) / "report.html", store.root / "report.html")
+    found = Summary.of(DirectionCatalog.open(folder))
+    if where.json:
+        print_json({"catalog": str(folder), "report": str(page), **asdict(found)})
+    else:
+        show(found)
+    console.print(f"Catalog: {folder}")
+    console.print(f"Report:  {page}")
+
+
+def linked(target: Path, link: Path) -> Path:
+    """Make `link` lead to a target below the same folder, at once, whatever it led to before; the target itself where it cannot."""
+    new = link.with_name(f".{link.name}-{os.getpid()}")
+    try:
+        new.symlink_to(os.path.relpath(target, link.parent))
+        new.replace(link)
+    except OSError:  # a disk without links, or something else of that name
+        new.unlink(missing_ok=True)
+        return target
+    return link
+
+
+def show(found: Summary) -> None:
+    """Print the directions to use, what else is worth a look, and what is to be known."""
+    for each in found.recommended:
+        per_sd = "" if each.strength_per_sd is None else f"; one SD at {each.strength_per_sd:+.3g}"
+        console.print(
+            f"{each.attribute}: {each.direction} at {each.strength:+.3g} moves it by {each.on_target:+.2f} SD, "
+            f"anything else by {each.off_target:.2f} SD at most{per_sd}{'' if each.clean else ' (not clean)'}"
+        )
+    for direction, label in found.ranked:
+        console.print(f"{direction}: {label}")
+    for what in found.left_out:
+        console.print(f"Left out: {what}.")
+    for note in found.notes:
+        console.print(f"Note: {note}")
+    for warning in found.warnings:
+        console.print(f"Warning: {warning}")

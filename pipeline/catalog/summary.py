@@ -1,0 +1,76 @@
+"""What a catalog has found, in a few rows: the direction to use of each attribute, and the most useful of the unsupervised ones."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.catalog.report.findings import Findings
+from pipeline.catalog.report.read import findings
+
+RANKED = 3  # unsupervised directions that are shown
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """The direction to use of an attribute, and what it does at its best strength, in standard deviations."""
+
+    attribute: str
+    direction: str
+    strength: float
+    strength_per_sd: float | None
+    on_target: float
+    off_target: float
+    clean: bool  # nothing else moves by more than a third of the target
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What to look at first."""
+
+    directions: int
+    recommended: tuple[Recommended, ...]
+    ranked: tuple[tuple[str, str], ...]  # unsupervised directions and what they do in words, the most useful first
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, catalog: DirectionCatalog) -> "Summary":
+        """Read it from a catalog's folder."""
+        found = findings(catalog)
+        about = found.catalog
+        return cls(
+            len(found.directions),
+            tuple(_recommended(found)),
+            tuple((row["direction"], row["label"] or "") for row in found.ranked[:RANKED]),
+            tuple(f"{each.what} {each.name}: {each.why}" for each in about.left_out),
+            tuple(about.notes),
+            tuple(dict.fromkeys(warning for row in found.supervised for warning in row["warnings"] or ())),
+        )
+
+
+def _recommended(found: Findings) -> list[Recommended]:
+    """Of the estimators that are measured best, the one with the largest clean effect; where none is clean, with the best ratio."""
+    groups = [group.best for group in found.recommended if len(group.best)]
+    if not groups:
+        return []
+    best = pd.concat(groups)
+    worth = best["on_target"].where(best["clean"].astype(bool), best["ratio"])
+    best = best.assign(worth=worth).sort_values(["clean", "worth"], ascending=False, kind="stable")
+    of_attribute: dict[str, Any] = {str(row["target"]): row for _, row in best[::-1].iterrows()}
+    per_sd = {each.name: each.strength_per_sd for each in found.catalog.directions}
+    return [
+        Recommended(
+            attribute,
+            str(row.name),
+            float(row["strength"]),
+            per_sd[str(row.name)],
+            float(row["on_target"]),
+            float(row["off_target"]),
+            bool(row["clean"]),
+        )
+        for attribute in found.attributes
+        if (row := of_attribute.get(attribute)) is not None
+    ]

@@ -1,0 +1,82 @@
+"""Training of the digits' model in phases, each of which goes on from what an earlier run left in the state folder."""
+
+import csv
+import json
+import shutil
+import time
+from pathlib import Path
+
+from diffusers import DDPMPipeline, UNet2DModel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.domains.digits.card import sample, write_card
+from pipeline.domains.digits.classifiers import ARCHITECTURES, save_network
+from pipeline.domains.digits.data import SHARES, draw
+from pipeline.domains.digits.train_classifier import ClassifierTraining
+from pipeline.domains.digits.train_unet import UnetTraining, new_scheduler
+from pipeline.errors import UserError
+
+VARIED = 4  # times that each held-out digit is shown
+
+
+def train_unet(state: Path, out: Path, steps: int, images: int, seed: int, progress: Progress) -> None:
+    """Train the U-Net and write its folder; `loss.csv` keeps every step with its loss and seconds."""
+    state.mkdir(parents=True, exist_ok=True)
+    task = progress.add_task("train the U-Net", total=steps)
+    with open(state / "loss.csv", "a", newline="") as file:
+        log, last = csv.writer(file), time.perf_counter()
+
+        def report(step: int, loss: float) -> None:
+            nonlocal last
+            if not progress.tasks[task].completed:
+                progress.reset(task, completed=step - 1)  # a resumed run is not credited with the steps before
+            progress.update(task, completed=step)
+            now = time.perf_counter()
+            log.writerow([step, loss, round(now - last, 4)])
+            last = now
+
+        unet = UnetTraining(draw("train", images, seed)[0], state, steps, seed).run(report)
+    export_unet(unet, out / "model")
+
+
+def export_unet(unet: UNet2DModel, folder: Path) -> None:
+    """Write the folder that pipelines of diffusers read, with weights as float32 safetensors."""
+    DDPMPipeline(unet, new_scheduler()).save_pretrained(folder)
+
+
+def train_classifier(training: ClassifierTraining, state: Path, out: Path, progress: Progress) -> None:
+    """Train a classifier, unless the state folder has it already under the same settings."""
+    made = state / training.which
+    config = made / "config.json"
+    if not config.exists() or json.loads(config.read_text())["training"] != training.settings:
+        task = progress.add_task(f"train the {training.which}", total=training.steps)
+        network = training.run(lambda step, loss: progress.update(task, completed=step))
+        save_network(network, made, training.settings)
+    shutil.copytree(made, out / training.which, dirs_exist_ok=True)
+
+
+def make_card(
+    state: Path, out: Path, steps: int, images: int, n: int, seeds: dict[str, int], progress: Progress
+) -> None:
+    """Sample from the exported model, compare with the digits and write the card and its picture."""
+    for needed in (out / "model" / "model_index.json", *(out / which / "config.json" for which in ARCHITECTURES)):
+        if not needed.exists():
+            raise UserError(f"The card needs {needed}, which is not there. Run the phases before it first.")
+    task = progress.add_task("sample", total=n)
+    samples = sample(out / "model", n, seeds["samples"], advance=lambda more: progress.update(task, advance=more))
+    training, _ = draw("train", images, seeds["unet"])
+    held_out = draw("held-out", VARIED * SHARES["held-out"], seeds["held-out"])
+    write_card(out, samples, training, held_out, minutes=seconds_of(state / "loss.csv") / 60, steps=steps)
+
+
+def seconds_of(log: Path) -> float:
+    """Return the seconds that all the steps of a log took."""
+    if not log.exists():
+        return float("nan")
+    with open(log, newline="") as file:
+        return sum(float(seconds) for _, _, seconds in csv.reader(file))
+
+
+def live_progress() -> Progress:
+    text = TextColumn("{task.description:<24}")
+    return Progress(text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -1,0 +1,118 @@
+"""Full strengths: how far a direction is followed to one side, from what a few images show at each of a few strengths.
+
+Strengths are told by the norm of the offset in *spreads*: the distance of h from its mean, root mean square over samples. They are
+tried by doublings of one offset, so that whatever length a direction has it is tried at the same offsets.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+WANTED = (
+    1.5  # standard deviations of an attribute over unedited samples, by which an edit at full strength should move it
+)
+CHANGED = 0.5  # where nothing is scored: root mean square change of the images, in distances of two unedited samples
+
+FIRST = 0.5  # spreads: the offset that is tried first
+DOUBLINGS = range(-6, 5)  # of it, from the least offset that is ever tried to the largest, the bound
+FARTHEST = 2  # doublings at once, where images hardly change
+
+Ended = Literal["moved", "unrealistic", "bound"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What images showed at a strength."""
+
+    moved: float  # by how much of what is wanted; 1 is enough
+    realistic: bool
+
+    @property
+    def enough(self) -> bool:
+        return self.moved >= 1 or not self.realistic
+
+    @property
+    def just_enough(self) -> bool:
+        """Whether half of the strength need not be tried: it would not move the target far enough."""
+        return self.realistic and 1 <= self.moved < 2
+
+
+class Full(NamedTuple):
+    """Where a search ended, and why."""
+
+    doubling: int
+    ended: Ended
+
+
+Tried = Mapping[int, Outcome]  # by doubling of the first offset
+
+
+def next_doubling(tried: Tried, first: int = 0) -> int | None:
+    """Return what to try next; None where it is known where the search ends: at the least doubling that is enough.
+
+    Effects are taken to grow about in proportion, so that several doublings may be gone at once, up or down.
+    """
+    if not tried:
+        return first
+    enough, short = _bracket(tried)
+    if enough is None and short is not None:
+        return None if short == DOUBLINGS[-1] else min(short + _up(tried[short]), DOUBLINGS[-1])
+    assert enough is not None
+    if tried[enough].just_enough or enough == DOUBLINGS[0] or short == enough - 1:
+        return None
+    return max(enough - _down(tried[enough]), DOUBLINGS[0]) if short is None else (short + enough) // 2
+
+
+def full(tried: Tried) -> Full:
+    """Return the least doubling that moved the target far enough, or the last before images broke, or the bound; and which."""
+    enough, short = _bracket(tried)
+    if enough is None:
+        return Full(max(tried), "bound")
+    if tried[enough].moved >= 1:
+        return Full(enough, "moved")
+    return Full(enough if short is None else short, "unrealistic")
+
+
+def _bracket(tried: Tried) -> tuple[int | None, int | None]:
+    """The least doubling that is enough, and the largest below it that is not."""
+    enough = min((k for k, outcome in tried.items() if outcome.enough), default=None)
+    return enough, max((k for k in tried if enough is None or k < enough), default=None)
+
+
+def _up(outcome: Outcome) -> int:
+    """Doublings that an outcome lacks, so that none is missed at which a target has moved far enough."""
+    return FARTHEST if outcome.moved <= 2.0**-FARTHEST else 1
+
+
+def _down(outcome: Outcome) -> int:
+    """Doublings that an outcome has too many; where images break it is not known how many."""
+    return max(1, int(np.log2(outcome.moved))) if outcome.realistic else 1
+
+
+def in_spreads(v: np.ndarray, spread: np.ndarray) -> float:
+    """Return the norm of a direction v (T, C, H, W) in spreads of h (T,), root mean square over the steps at which h varies.
+
+    Raises ValueError where it varies at none.
+    """
+    varies = spread > 0
+    if not varies.any():
+        raise ValueError("h is the same in all samples, so there is no measure of how long a direction is")
+    norms = np.linalg.norm(v.reshape(len(v), -1).astype(np.float64), axis=1)
+    return float(np.sqrt(np.mean((norms[varies] / spread[varies]) ** 2)))
+
+
+def spread_of(h: np.ndarray) -> float:
+    """Return the root mean square distance of samples' h (B, D) of one step from their mean."""
+    return float(np.sqrt(h.astype(np.float64).var(axis=0, ddof=1).sum()))
+
+
+def change(before: np.ndarray, after: np.ndarray) -> float:
+    """Return how much images (n, H, W, C) change, as a share of the distance of two of the unedited ones, root mean squares.
+
+    infinity where these are all the same.
+    """
+    apart = 2 * before.astype(np.float64).var(axis=0, ddof=1).mean()
+    changed = np.square(after.astype(np.float64) - before).mean()
+    return float(np.sqrt(changed / apart)) if apart else float("inf") if changed else 0.0

@@ -1,0 +1,83 @@
+"""What can be fitted, once labels and regions are known: an attribute that all samples are on one side of is left out, and said."""
+
+import numpy as np
+import pandas as pd
+
+from pipeline.annotators.base import Annotator
+from pipeline.annotators.regions import Mask
+from pipeline.engine.store import Store
+from pipeline.estimators.stability import FEWEST, check_enough, check_sides
+from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.publish import LeftOut
+from pipeline.stages.sources.sketches import Sketched, SketchedSample
+
+
+def without_sides(
+    labels: Annotate | Sketched, annotator: Annotator, attributes: tuple[str, ...], top: int, store: Store
+) -> tuple[LeftOut, ...]:
+    """Return the attributes that no direction can be fitted to, since too few samples are scored, or on one of the two sides.
+
+    top: positives, and as many negatives, that are taken where the samples themselves are at hand.
+    """
+    if isinstance(labels, SketchedSample):
+        found = _in_sketches(labels, annotator, attributes, store)
+    else:
+        annotate = labels if isinstance(labels, Annotate) else labels.annotate  # type: ignore[attr-defined]
+        scores = annotate.scores(store, annotator.name).reindex(labels.source.all_ids)[list(attributes)]
+        needed = 2 * top if isinstance(labels, Annotate) else 0
+        found = _in_scores(scores, dict(zip(annotator.attributes, annotator.thresholds, strict=True)), needed)
+    return tuple(LeftOut("attribute", name, found[name]) for name in attributes if name in found)
+
+
+def _in_scores(scores: pd.DataFrame, thresholds: dict[str, float], needed: int) -> dict[str, str]:
+    """Why attributes cannot be fitted, by name: scores have a row a sample, NaN where missing; `needed` are to have all of them."""
+    found: dict[str, str] = {}
+    for name, values in scores.items():
+        scored = int(values.notna().sum())
+        if scored < needed:
+            found[str(name)] = f"{scored:,} of {len(values):,} samples have a score, and {needed:,} are needed"
+            continue
+        try:
+            check_enough(str(name), values.to_numpy(np.float64), thresholds[str(name)])
+        except ValueError as error:
+            found[str(name)] = _reason(error)
+    left = scores.drop(columns=list(found))
+    while len(left.columns) and (complete := int(left.notna().all(axis=1).sum())) < needed:
+        rarest = str(left.notna().sum().idxmin())
+        found[rarest] = (
+            f"with it, {complete:,} of {len(left):,} samples have all scores, and {needed:,} are needed; "
+            f"{int(left[rarest].notna().sum()):,} have its own"
+        )
+        left = left.drop(columns=rarest)
+    return found
+
+
+def _in_sketches(
+    sketched: SketchedSample, annotator: Annotator, attributes: tuple[str, ...], store: Store
+) -> dict[str, str]:
+    """The same by the counts in sketches, which keep no scores of single samples."""
+    sums = sketched.merged(store, 0).sums
+    if sums.n < 2 * FEWEST:
+        return dict.fromkeys(attributes, f"{sums.n:,} of {sketched.n:,} samples have all scores")
+    above, below = sums.counts
+    found = {}
+    for name in attributes:
+        i = annotator.attributes.index(name)
+        try:
+            check_sides(name, int(above[i]), int(below[i]), annotator.thresholds[i])
+        except ValueError as error:
+            found[name] = _reason(error)
+    return found
+
+
+def _reason(error: ValueError) -> str:
+    """The numbers of an error, without whose they are and what to do."""
+    return str(error).split("\n")[0].partition(": ")[2].rstrip(".")
+
+
+def nowhere(subspaces: tuple[JacobianSubspaces, ...], store: Store) -> tuple[tuple[Mask, ...], tuple[LeftOut, ...]]:
+    """Return the regions that none of the samples has whose Jacobians were looked at, and what to say of them."""
+    lost = [each for each in subspaces if each.mask and not each.samples_with_region(store)]
+    told = (LeftOut("region", each.region, f"none of {len(each.samples)} samples has it") for each in lost)
+    return tuple(each.mask for each in lost if each.mask), tuple(told)

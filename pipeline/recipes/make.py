@@ -1,0 +1,80 @@
+"""From a run to its catalog, in Python: `make(Run(...), root)`."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.engine.plan import StagePlan, check_space, plan
+from pipeline.engine.pool import InProcess, kept_open
+from pipeline.engine.ray_pool import RayPool
+from pipeline.engine.runner import run as run_plans
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.recipes.applicable import applicable
+from pipeline.recipes.directions import Directions
+from pipeline.recipes.domain import Domain
+from schemas.run import Run
+
+Goals = TypeVar("Goals", bound=Sequence[Stage], covariant=True)
+
+
+class Recipe(Protocol[Goals]):
+    """What is to be made: first what decides the rest, then the goals, fitted to what was found."""
+
+    @property
+    def first(self) -> Sequence[Stage]: ...
+
+    @property
+    def goals(self) -> Goals: ...
+
+    def fitted(self, store: Store) -> "Recipe[Goals]": ...
+
+
+def planned(recipe: Recipe[Goals], store: Store) -> tuple[Recipe[Goals], list[StagePlan]]:
+    """Return what to make for the goals: as they are fitted, where what decides that is there, or else as they were asked for.
+
+    Raises UserError for settings that cannot work, and for more than the disk can hold.
+    """
+    plans = plan(recipe.goals, store)
+    if recipe.first and not any(each.todo for each in plan(recipe.first, store)):
+        recipe = recipe.fitted(store)
+        plans = plan(recipe.goals, store)
+    return recipe, plans
+
+
+def carry_out(recipe: Recipe[Goals], store: Store, make: Callable[[list[StagePlan]], None]) -> Goals:
+    """Make a recipe's goals by `make`, which makes what is planned: first what decides what can be fitted, then that."""
+    deciding = plan(recipe.first, store)
+    if any(each.todo for each in deciding):
+        make(deciding)
+    recipe = recipe.fitted(store)
+    plans = plan(recipe.goals, store)
+    check_space(plans, store)
+    make(plans)
+    for goal in recipe.goals:
+        store.check(goal)
+    return recipe.goals
+
+
+def make(run: Run, root: str | Path, workers: int = 0) -> DirectionCatalog:
+    """Make the catalog of a run below the folder `root`, and return it. What is there already is not made again.
+
+    workers: processes of Ray; 0 works in this process. Raises UserError for what cannot work, before any work, and RunFailed where
+    some of the work failed.
+    """
+    chosen = applicable(run)
+    store = Store(Path(root))
+    recipe, plans = planned(Directions(chosen, Domain.of(chosen)), store)
+    check_space(plans, store)
+    store.prepare()
+    with kept_open(lambda: InProcess() if workers == 0 else RayPool(workers)) as pool:
+        catalog, _ = carry_out(recipe, store, lambda plans: run_plans(plans, store, pool, Silent()))
+    return DirectionCatalog.open(store.folder(catalog))
+
+
+class Silent:
+    """Progress that nobody sees."""
+
+    def advance(self, stage: Stage) -> None:
+        pass

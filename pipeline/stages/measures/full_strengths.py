@@ -1,0 +1,191 @@
+"""FullStrengths: how far each direction is followed to either side when it is measured."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.annotators.base import Annotator, presence_of
+from pipeline.batches import batches
+from pipeline.engine.stage import Need, Resources, Stage, one, whole
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.formats.parquet import write_table
+from pipeline.metrics.preservation import Manifold
+from pipeline.metrics.strengths import FIRST, Outcome, full, in_spreads, next_doubling, spread_of
+from pipeline.models.pretrained import LoadedModel
+from pipeline.stages.finders.finder import Row, names_of, read_directions
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.labels.embed import Embed
+from pipeline.stages.measures.edit import Row as Edited
+from pipeline.stages.measures.edit import sample_edited
+from pipeline.stages.measures.evaluate import standard_deviations
+from pipeline.stages.measures.score_edits import REFERENCE
+from pipeline.stages.measures.sight import Plugs, Side, Sight, seeing
+from pipeline.stages.sources.sample_ids import GAUGED
+from pipeline.stages.sources.source import Source
+from schemas.columns import table_of
+from schemas.strengths import STRENGTHS
+
+TOGETHER = 4  # directions of a part
+TRIED = 6  # strengths of a direction, about
+
+
+@dataclass(frozen=True)
+class FullStrengths(Stage):
+    """`strengths.parquet`: two rows a direction, its full strength to either side.
+
+    Whoever labelled says how far the target has moved, that of an unsupervised direction being whatever it moves most; with nobody
+    to ask, it is the images themselves. Samples are this stage's own, so what is measured later is neither by whom nor on what a
+    strength was chosen. Directions of one attribute have one norm, so those of one finder speak for the others.
+    """
+
+    sample: Source  # whose model, T and eta are used
+    finders: tuple[Stage, ...]
+    unedited: Annotate | None = None  # of samples, by the annotator: the unit of what is moved
+    annotator: Annotator | None = None  # says what a direction moves
+    looking: Annotator | None = None  # says whether there still is anything to score
+    embed: Embed | None = None  # of unedited samples, among which edits should stay
+    n: int = 4  # samples at each strength
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for finder in self.finders for name in names_of(finder))
+
+    @property
+    def n_parts(self) -> int:
+        return -(-len(self.names) // TOGETHER)
+
+    def part_work(self) -> int:
+        return TOGETHER * self.n * TRIED * self.sample.steps
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus=1)
+
+    def needs(self, part: int) -> Iterator[Need]:
+        yield from (one(finder) for finder in self._finders_of(part))
+        yield from whole(*filter(None, [self.unedited]))
+        if self.embed:
+            yield self.embed, self.embed.first_parts(REFERENCE)
+
+    def check(self) -> None:
+        if self.n < 2:
+            raise UserError(f"Strengths are found on {self.n} samples: expected at least 2.")
+        if self.annotator and (self.unedited is None or self.annotator not in self.unedited.annotators):
+            raise UserError(
+                f"{self.annotator.name} has not scored the unedited samples, whose spread is the unit of its effects."
+            )
+        if self.looking and presence_of(self.looking) is None:
+            raise UserError(f"{self.looking.name!r} does not say whether there is anything to score.")
+
+    def setup(self) -> tuple[LoadedModel, Plugs]:
+        embed = self.embed.embedder.embedder() if self.embed else None
+        return self.sample.load(), Plugs(seeing(self.annotator), seeing(self.looking, presence_alone=True), embed)
+
+    def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Plugs], out: Path) -> None:
+        names = self._names_of(part)
+        rows, vectors = read_directions(store, self._finders_of(part))
+        attributes = {row["name"]: row["attribute"] for row in rows}
+        before, spread = self._unedited(loaded[0])
+        norms = {name: self._in_spreads(name, vectors[name], spread) for name in names}
+        sight = self._sight(before, loaded[1], store)
+        tried: dict[Side, dict[int, Outcome]] = {side: {} for side in product(names, (1, -1))}
+        while wanted := dict(_next(names, tried)):
+            strengths = {(name, sign): sign * _offset(k) / norms[name] for (name, sign), k in wanted.items()}
+            outcomes = sight.outcomes(self._edited(strengths, vectors, loaded[0]), attributes)
+            for side, k in wanted.items():
+                tried[side][k] = outcomes[side]
+        table = [_row(*side, attributes[side[0]], norms[side[0]], of) for side, of in tried.items()]
+        write_table(out / "strengths.parquet", table_of(table, STRENGTHS))
+
+    def ends(self, store: Store, rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
+        """Return the full strengths (below 0, above 0) of directions, rows of schemas.directions: their own, or their attribute's.
+
+        Raises UserError where there are none.
+        """
+        table = store.table(self, "strengths.parquet").to_pandas().sort_values("strength")
+        own, of_attribute = (
+            {str(key): (float(each.iloc[0]), float(each.iloc[-1])) for key, each in table.groupby(column)["strength"]}
+            for column in ("direction", "attribute")
+        )
+        found = {row["name"]: own.get(row["name"]) or of_attribute.get(row["attribute"]) for row in rows}
+        if unknown := [name for name, each in found.items() if each is None]:
+            raise UserError(f"It was not looked for how far to follow {unknown[0]}: give its finder to {self.name}.")
+        return {name: each for name, each in found.items() if each}
+
+    def _names_of(self, part: int) -> tuple[str, ...]:
+        return self.names[part * TOGETHER : (part + 1) * TOGETHER]
+
+    def _finders_of(self, part: int) -> tuple[Stage, ...]:
+        used = set(self._names_of(part))
+        return tuple(finder for finder in self.finders if used & set(names_of(finder)))
+
+    @staticmethod
+    def _in_spreads(name: str, v: np.ndarray, spread: np.ndarray) -> float:
+        try:
+            return in_spreads(v, spread)
+        except ValueError as error:
+            raise UserError(f"How far to follow {name} cannot be told: {error}. Give `strengths`.") from error
+
+    def _sight(self, before: np.ndarray, plugs: Plugs, store: Store) -> Sight:
+        std = None
+        if self.annotator and self.unedited:
+            std = standard_deviations(self.unedited, (self.annotator,), store)[self.annotator.name]
+            std = std[std > 0].drop(presence_of(self.annotator) or [], errors="ignore")
+        manifold = Manifold.of(self.embed.reference(store, REFERENCE)) if self.embed else None
+        return Sight(before, plugs, std, manifold)
+
+    def _unedited(self, model: LoadedModel) -> tuple[np.ndarray, np.ndarray]:
+        """The samples before any edit (n, H, W, 3), and the spread of their h at each step (T,)."""
+        spread = np.zeros(self.sample.steps)
+
+        def on_h(step: int, timestep: int, h: torch.Tensor) -> None:
+            spread[step] = spread_of(h.float().flatten(1).numpy())
+
+        rows = [Edited("unedited", 0, 0.0, 0, GAUGED[i]) for i in range(self.n)]
+        return sample_edited(self.sample, model, rows, {}, on_h), spread
+
+    def _edited(
+        self, strengths: dict[Side, float], vectors: Mapping[str, np.ndarray], model: LoadedModel
+    ) -> dict[Side, np.ndarray]:
+        """The samples with each of these edits, (n, H, W, 3)."""
+        used = {name: torch.from_numpy(vectors[name]) for name, _ in strengths}
+        rows = [
+            Edited(name, 0, strength, 0, GAUGED[i]) for (name, _), strength in strengths.items() for i in range(self.n)
+        ]
+        some = (rows[batch] for batch in batches(len(rows), self.sample.batch))
+        images = np.concatenate([sample_edited(self.sample, model, batch, used) for batch in some])
+        return dict(zip(strengths, images.reshape(-1, self.n, *images.shape[1:]), strict=True))
+
+
+def _offset(doubling: int) -> float:
+    """The norm of an offset, in spreads of h."""
+    return FIRST * 2.0**doubling
+
+
+def _next(names: Sequence[str], tried: Mapping[Side, dict[int, Outcome]]) -> Iterator[tuple[Side, int]]:
+    """What to try next of each direction: the side below 0 begins where the one above it has ended, since many are alike."""
+    for name in names:
+        above, below = tried[name, 1], tried[name, -1]
+        if (k := next_doubling(above)) is not None:
+            yield (name, 1), k
+        elif (k := next_doubling(below, full(above).doubling)) is not None:
+            yield (name, -1), k
+
+
+def _row(name: str, sign: int, attribute: str | None, norm: float, tried: dict[int, Outcome]) -> dict[str, Any]:
+    found = full(tried)
+    return {
+        "direction": name,
+        "attribute": attribute,
+        "strength": sign * _offset(found.doubling) / norm,
+        "offset": _offset(found.doubling),
+        "moved": tried[found.doubling].moved,
+        "ended": found.ended,
+        "tried": len(tried),
+    }

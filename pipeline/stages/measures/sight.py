@@ -1,0 +1,77 @@
+"""Sight: what a few images show of an edit, where its strength is looked for and not yet measured."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.annotators.base import Annotator, presence_of
+from pipeline.metrics.calibration import realistic
+from pipeline.metrics.preservation import Manifold, Pairs, clipped, precision, presence
+from pipeline.metrics.strengths import CHANGED, WANTED, Outcome, change
+
+SURE = 2.326  # as CHANCE of calibration, of 99 %: better a strength too far, which is measured to be so, than an end by chance
+
+Side = tuple[str, int]  # a direction, and the sign of its strengths
+Scores = Callable[[np.ndarray], pd.DataFrame]  # images (B, H, W, 3) -> a row an image, a column an attribute
+
+
+@dataclass(frozen=True)
+class Plugs:
+    """What says how far images have moved, and whether they still are the model's own; None is not known."""
+
+    score: Scores | None
+    look: Scores | None  # of one column: how likely there is anything to score
+    embed: Callable[[np.ndarray], np.ndarray] | None
+
+
+def seeing(annotator: Annotator | None, presence_alone: bool = False) -> Scores | None:
+    """Return what an annotator says, by attribute: without its presence, or that alone."""
+    if annotator is None:
+        return None
+    score, there = annotator.load(), presence_of(annotator)
+    wanted = [name for name in annotator.attributes if (name == there) is presence_alone]
+    return lambda images: pd.DataFrame(score(images), columns=list(annotator.attributes))[wanted]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Looks at edited samples beside the same samples unedited (n, H, W, 3)."""
+
+    before: np.ndarray
+    plugs: Plugs
+    std: pd.Series | None  # of each attribute, where it varies
+    manifold: Manifold | None
+
+    def outcomes(self, edits: Mapping[Side, np.ndarray], attributes: Mapping[str, str | None]) -> dict[Side, Outcome]:
+        """Return what each edit (n, H, W, 3) shows. attributes: of directions; None of one that nobody labelled."""
+        before = self.plugs.score(self.before) if self.plugs.score else None
+        preserved = [
+            self._preserved("unedited", self.before),
+            *(self._preserved("", images) for images in edits.values()),
+        ]
+        fine = realistic(pd.DataFrame(preserved), SURE)[1:]
+        return {
+            side: Outcome(self._moved(images, before, attributes[side[0]]), bool(kept))
+            for (side, images), kept in zip(edits.items(), fine, strict=True)
+        }
+
+    def _moved(self, images: np.ndarray, before: pd.DataFrame | None, target: str | None) -> float:
+        """How far the target has moved, or whatever has moved most, as a share of what is wanted; without scores, the images."""
+        if self.plugs.score is not None and self.std is not None:
+            effects = ((self.plugs.score(images) - before).mean() / self.std).dropna().abs()
+            if len(effects):
+                return float(effects.get(target, effects.max())) / WANTED
+        return change(self.before, images) / CHANGED
+
+    def _preserved(self, direction: str, images: np.ndarray) -> dict[str, Any]:
+        """What of schemas.preservation says whether images still are the model's own."""
+        features = self.plugs.embed(images) if self.plugs.embed else None
+        shown = self.plugs.look(images).iloc[:, 0].to_numpy() if self.plugs.look else None
+        both = None if features is None else (features, features)  # of those of the unedited images nothing is asked
+        pairs = Pairs(self.before, images, None, both, self.manifold, shown)
+        measured = {each.__name__: each(pairs) for each in (clipped, precision, presence)}
+        means = {name: np.nan if values is None else float(np.mean(values)) for name, values in measured.items()}
+        return {"direction": direction, "n": len(images), **means}

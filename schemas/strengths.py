@@ -1,0 +1,40 @@
+"""Strengths: how far each direction is followed to either side, found on a few samples on which nothing is measured.
+
+The strength is doubled until images show that the target has moved far enough, or that they are no longer the model's own, or the
+offset of h is as large as is ever tried.
+"""
+
+import pyarrow as pa
+
+from schemas.columns import column
+
+STRENGTHS = pa.schema(
+    [
+        column("direction", pa.string(), "The direction.", required=True),
+        column(
+            "attribute",
+            pa.string(),
+            "Its attribute, all of whose directions are followed as far. Null for an unsupervised direction.",
+        ),
+        column("strength", pa.float64(), "The full strength: below 0 on one side, above on the other.", required=True),
+        column(
+            "offset",
+            pa.float64(),
+            "The norm of that offset of h, as a share of the distance of samples' h from its mean; root mean square over steps.",
+            required=True,
+        ),
+        column(
+            "moved",
+            pa.float32(),
+            "How far that moved the target, or whatever it moves most, as a share of what is wanted.",
+            required=True,
+        ),
+        column(
+            "ended",
+            pa.string(),
+            '"moved" far enough; "unrealistic" where images of twice the strength were; or "bound".',
+            required=True,
+        ),
+        column("tried", pa.int32(), "How many strengths of this side were tried.", required=True),
+    ]
+)

@@ -1,0 +1,97 @@
+"""Planted responses: a search ends at the least doubling that is enough, says why, and tries few strengths on its way."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pipeline.metrics.strengths import (
+    DOUBLINGS,
+    Full,
+    Outcome,
+    change,
+    full,
+    in_spreads,
+    next_doubling,
+    spread_of,
+)
+
+
+def searched(
+    moved: Callable[[float], float], realistic: Callable[[float], bool] = lambda x: True, first: int = 0
+) -> tuple[Full, int]:
+    """Where a search ends, and after how many trials; moved and realistic are of the strength, in first offsets."""
+    tried: dict[int, Outcome] = {}
+    while (k := next_doubling(tried, first)) is not None:
+        assert k not in tried and k in DOUBLINGS
+        tried[k] = Outcome(moved(2.0**k), realistic(2.0**k))
+    return full(tried), len(tried)
+
+
+@pytest.mark.parametrize("slope", [0.07, 0.13, 0.3, 0.9, 1.0, 1.4, 3.0, 9.0, 30.0])
+def test_a_target_has_moved_by_what_is_wanted_and_by_less_than_twice_that(slope):
+    (doubling, ended), trials = searched(lambda x: slope * x)
+    assert ended == "moved" and 1 <= slope * 2.0**doubling < 2
+    assert trials <= 4
+
+
+def test_what_is_just_enough_at_first_is_tried_once():
+    assert searched(lambda x: 1.5 * x) == (Full(0, "moved"), 1)
+
+
+def test_effects_that_grow_faster_or_level_off_end_at_the_least_doubling_that_is_enough():
+    assert searched(lambda x: 0.2 * x**3)[0] == Full(1, "moved")
+    assert searched(lambda x: 40 * x**2)[0] == Full(-2, "moved")
+    assert searched(lambda x: 4 * np.tanh(0.3 * x))[0] == Full(0, "moved")
+
+
+def test_what_does_nothing_ends_at_the_bound_and_soon():
+    assert searched(lambda x: 0.0) == (Full(DOUBLINGS[-1], "bound"), 3)
+    assert searched(lambda x: 0.9 * np.tanh(x))[0] == Full(DOUBLINGS[-1], "bound"), "it levels off too early"
+
+
+@pytest.mark.parametrize("least", [0.25, 1.0, 4.0])
+def test_what_breaks_images_before_it_moves_anything_ends_at_the_last_that_were_fine(least):
+    found, _ = searched(lambda x: 0.02 * x, lambda x: x < least)
+    assert found == Full(int(np.log2(least)) - 1, "unrealistic")
+
+
+def test_a_search_may_begin_where_another_has_ended():
+    for first in (-3, 2, DOUBLINGS[-1]):
+        assert searched(lambda x: 0.3 * x, first=first)[0] == Full(2, "moved")
+    assert searched(lambda x: 0.3 * x, first=2)[1] == 1
+
+
+def test_what_breaks_images_at_the_least_offset_ends_at_that():
+    assert searched(lambda x: 0.0, lambda x: False)[0] == Full(DOUBLINGS[0], "unrealistic")
+    assert searched(lambda x: 1e6)[0] == Full(DOUBLINGS[0], "moved")
+
+
+def test_what_breaks_images_where_it_moves_its_target_has_moved_it():
+    assert searched(lambda x: 0.6 * x, lambda x: x < 2)[0] == Full(1, "moved")
+    assert searched(lambda x: 3.0 * x, lambda x: x < 1)[0] == Full(-1, "moved"), (
+        "images were fine where it moved far enough"
+    )
+
+
+def test_norms_are_told_by_the_spread_of_h_at_each_step():
+    v = np.array([[3.0, 4.0], [0.0, 20.0]]).reshape(2, 2, 1, 1)
+    spread = np.array([5.0, 20.0])
+    assert in_spreads(v, spread) == pytest.approx(1)
+    assert in_spreads(1000 * v, spread) == pytest.approx(1000)
+    assert in_spreads(v, np.array([5.0, 0.0])) == pytest.approx(1), "where h never varies nothing can be told"
+    with pytest.raises(ValueError, match="the same in all samples"):
+        in_spreads(v, np.zeros(2))
+
+
+def test_the_spread_is_the_distance_from_the_mean():
+    h = np.random.default_rng(0).standard_normal((4000, 6)) * (3, 0, 0, 4, 0, 0) + 7
+    assert spread_of(h) == pytest.approx(5, rel=0.02)
+
+
+def test_a_change_is_a_share_of_the_distance_of_two_samples():
+    rng = np.random.default_rng(0)
+    before, other = (rng.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8) for _ in range(2))
+    assert change(before, other) == pytest.approx(1, rel=0.05), "as far as another sample"
+    assert change(before, before) == 0
+    assert change(before[:1].repeat(3, axis=0), other[:3]) == np.inf, "samples that are all alike"
