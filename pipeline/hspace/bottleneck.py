@@ -141,7 +141,7 @@ def shapes(unet: nn.Module, point: CapturePoint = "after") -> tuple[torch.Size, 
     size = config["sample_size"]
     height, width = (size, size) if isinstance(size, int) else size
     with torch.device("meta"), torch.inference_mode():
-        copy = type(unet).from_config(config)  # type: ignore[attr-defined]
+        copy = type(unet).from_config(config).eval()  # type: ignore[attr-defined]
         given = {"encoder_hidden_states": empty_condition(copy)} if is_conditional(copy) else {}
         if n_classes(copy) is not None:
             given["class_labels"] = torch.zeros(1, dtype=torch.long)

@@ -78,7 +78,7 @@ def check_label(label: ClassLabel | None, classes: int | None, folder: Path) -> 
     found = "and no class is chosen" if label is None else f"and `class_label` is {label!r}"
     raise UserError(
         f"The U-Net of {folder} was trained with {classes} classes (num_class_embeds), {found}.\n"
-        f'Set `class_label` to one of 0 to {classes - 1}, or to "{EACH}": each sample has a class of its own, drawn evenly.'
+        f"Set `class_label` to one of 0 to {classes - 1}, or to {EACH!r}: each sample has a class of its own, drawn evenly."
     )
 
 

@@ -30,7 +30,7 @@ def checked(config: Config, path: Path) -> Config:
     values that no scheduler can work with.
     """
     _check_kind(config)
-    kept = {key: value for key, value in config.items() if key != "_diffusers_version"}
+    kept = {key: value for key, value in config.items() if not key.startswith("_") or key == "_class_name"}
     for key, least in {"num_train_timesteps": 1, "steps_offset": 0}.items():
         if (found := whole(config, key, path, least=least)) is not None:
             kept[key] = found
