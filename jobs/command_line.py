@@ -70,5 +70,5 @@ def main(command: Callable[..., None]) -> None:
 def app(command: Callable[..., None]) -> typer.Typer:
     """A function as a typer application of one command."""
     one = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    one.command(cls=Once, epilog=None)(command)
+    one.command(cls=Once, epilog=getattr(command, "epilog", None))(command)
     return one

@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from typer import Argument, Option
 
 from jobs.where import Where
+from pipeline.annotators.registry import ANNOTATORS, REGIONS
 from schemas.run import Run
 
 FILE = "A TOML file with settings, such as a catalog's run.toml; options beside it override it."
@@ -37,11 +38,19 @@ def options(root: str, defaults: Run | None = None) -> Callable[[Job], Callable[
 
         parameters = {**file, **of_run, **of_where}
         command.__doc__, command.__name__ = job.__doc__, job.__name__
+        command.epilog = choices()  # type: ignore[attr-defined]
         command.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
         command.__annotations__ = {name: each.annotation for name, each in parameters.items()}
         return command
 
     return decorate
+
+
+def choices() -> str:
+    """Who labels and judges by name, and what they score, below the options."""
+    who = (f"{name}: {', '.join(each.attributes)}. {each.describes}" for name, each in ANNOTATORS.items())
+    regions = f"Regions by name: {', '.join(REGIONS)}."
+    return "\n\n".join(["Annotators and judges by name, and what they score:", *who, regions])
 
 
 def _of_setting(name: str, field: FieldInfo, defaults: Run) -> inspect.Parameter:

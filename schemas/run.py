@@ -63,7 +63,8 @@ class Run(BaseModel):
         None,
         WHAT,
         "NAME",
-        "Folder of a diffusers model, or its repository on the model hub: owner/name, or owner/name@revision.",
+        "Folder of a diffusers model, or its repository on the model hub (owner/name, or owner/name@revision), or one that "
+        "comes with this project: portraits, digits.",
     )
     annotator: Name | None = _setting(
         None, WHAT, "NAME", "Who labels the samples that directions are fitted on: a name from below, or module:object."

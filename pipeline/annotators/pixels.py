@@ -32,14 +32,16 @@ def figures(images: np.ndarray) -> np.ndarray:
     """
     pixels = to_tensor(images).permute(0, 2, 3, 1).numpy()
     luma = pixels @ LUMA
-    across, down = (np.abs(np.diff(luma, axis=axis)).reshape(len(luma), -1) for axis in (2, 1))
+    steps = [np.abs(np.diff(luma, axis=axis)) for axis in (2, 1)]
+    across, down = (each.reshape(len(luma), each.shape[1] * each.shape[2]) for each in steps)
+    neighbours = np.concatenate([across, down], axis=1)
     return np.stack(
         [
             luma.mean((1, 2)),
             luma.std((1, 2)),
             (pixels[..., 0] - pixels[..., 2]).mean((1, 2)),
             (pixels.max(-1) - pixels.min(-1)).mean((1, 2)),
-            np.concatenate([across, down], axis=1).mean(1) if luma[0].size > 1 else np.zeros(len(luma), np.float32),
+            neighbours.mean(1) if neighbours.shape[1] else np.zeros(len(luma), np.float32),
         ],
         axis=1,
     )

@@ -49,9 +49,11 @@ def unet_folder(folder: Path, chosen: str | None = None) -> Path:
 
     Raises UserError for a choice that is not there, and where there is one to make.
     """
-    there = [path.parent for path in (folder / "config.json", *sorted(folder.glob("*/config.json"))) if _is_unet(path)]
-    names = [path.relative_to(folder).as_posix() for path in there]
-    return folder / which_unet(names or ["unet"] * (folder / "unet").is_dir(), folder, chosen)
+    configured = [folder / "config.json", *sorted(folder.glob("*/config.json"))]
+    there = [path.parent for path in configured if _is_unet(path) or path.parent.name == chosen]
+    if not there and (folder / "unet").is_dir():
+        there = [folder / "unet"]
+    return folder / which_unet([path.relative_to(folder).as_posix() for path in there], folder, chosen)
 
 
 def which_unet(names: Iterable[str], where: object, chosen: str | None = None) -> str:

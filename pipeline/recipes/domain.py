@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from pipeline.annotators.base import Annotator, Embedder, presence_of, stranger
-from pipeline.annotators.regions import Mask
+from pipeline.annotators.regions import WHOLE, Mask
 from pipeline.annotators.registry import annotator, facenet, mask
 from pipeline.errors import UserError
 from pipeline.models.bundled import BUNDLED, bundled
@@ -13,7 +13,6 @@ from pipeline.recipes.judges import check_judges
 from schemas.run import Run
 
 ANY_IMAGE = ("pixels",)  # judges what nobody has a classifier for
-WHOLE = "image"  # what a region that is the whole image is called
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Domain:
         labels = annotator(run.annotator) if run.annotator else None
         judges = tuple(annotator(name) for name in run.judge or (ANY_IMAGE if run.attributes == () else ()))
         attributes = _attributes(run, labels, judges)
-        allowed = check_judges(labels, judges, attributes, run.allow_judge) if labels and judges else ()
+        allowed = check_judges(labels, judges, attributes, run.allow_judge)
         return cls(
             model,
             labels,

@@ -8,23 +8,27 @@ from pipeline.errors import UserError
 
 
 def check_judges(
-    annotator: Annotator, judges: tuple[Annotator, ...], attributes: tuple[str, ...], allowed: tuple[str, ...] = ()
+    annotator: Annotator | None,
+    judges: tuple[Annotator, ...],
+    attributes: tuple[str, ...],
+    allowed: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
     """Return the names of the judges that may judge directions fitted on their own scores, of `allowed`: names or `module:object`.
 
-    attributes: what directions are found for; with none, any judge will do. Raises UserError where there is no judge, two plugs
-    have one name, a judge scores nothing that is wanted, is the annotator and not allowed, or is allowed and is none.
+    annotator: who labels; None where nobody does. attributes: what directions are found for; with none, any judge will do.
+    Raises UserError where there is no judge, two plugs have one name, a judge scores nothing that is wanted, is the annotator and
+    not allowed, or is allowed and is none.
     """
     if not judges:
         raise UserError(f"Nobody measures the edits: name a judge. {_ALONE}")
-    check_distinct(annotator, *judges)
+    check_distinct(*((annotator,) if annotator else ()), *judges)
     names = tuple(named(each).name if ":" in each else each for each in allowed)
     there = [judge.name for judge in judges]
     if unknown := [each for each, name in zip(allowed, names, strict=True) if name not in there]:
         raise UserError(f"`allow_judge` {unknown[0]}: no judge of this run is called so; there are {', '.join(there)}.")
     for judge in judges:
         _check_scores(judge, judge is judges[0], attributes)
-        if judge.name not in names and same_network(judge, annotator):
+        if annotator and judge.name not in names and same_network(judge, annotator):
             raise UserError(
                 f"{judge.name!r} labels the samples that directions are fitted on, so it cannot judge them: its blind spots\n"
                 f"would count as success. Name a judge that was made in another way, of other data. {_ALONE}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.store import Store
-from tests.jobs.test_faces import TINY
+from tests.jobs.test_portraits import TINY
 from tests.pipeline.planted import wait_for
 
 ROOT = Path(__file__).parents[2]

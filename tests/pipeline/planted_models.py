@@ -12,7 +12,7 @@ CODER_BLOCKS = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types
 def unet(**settings) -> UNet2DModel:
     """Two blocks a side, with attention in the second."""
     blocks = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}
-    return seeded(UNet2DModel, layers_per_block=1, **SMALL, **{**blocks, **settings})
+    return seeded(UNet2DModel, layers_per_block=1, **{**SMALL, **blocks, **settings})
 
 
 def conditional_unet(**settings) -> UNet2DConditionModel:

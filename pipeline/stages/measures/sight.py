@@ -12,6 +12,8 @@ from pipeline.metrics.calibration import realistic
 from pipeline.metrics.preservation import Manifold, Pairs, clipped, precision, presence
 from pipeline.metrics.strengths import CHANGED, WANTED, Outcome, change
 
+SURE = 2.326  # as CHANCE of calibration, of 99 %: better a strength too far, which is measured to be so, than an end by chance
+
 Side = tuple[str, int]  # a direction, and the sign of its strengths
 Scores = Callable[[np.ndarray], pd.DataFrame]  # images (B, H, W, 3) -> a row an image, a column an attribute
 
@@ -50,7 +52,7 @@ class Sight:
             self._preserved("unedited", self.before),
             *(self._preserved("", images) for images in edits.values()),
         ]
-        fine = realistic(pd.DataFrame(preserved))[1:]
+        fine = realistic(pd.DataFrame(preserved), SURE)[1:]
         return {
             side: Outcome(self._moved(images, before, attributes[side[0]]), bool(kept))
             for (side, images), kept in zip(edits.items(), fine, strict=True)

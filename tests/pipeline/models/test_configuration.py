@@ -108,6 +108,13 @@ def test_a_choice_that_is_not_there(averaged):
     refused(averaged, "has no U-Net in a folder ../model/unet; it has", unet="../model/unet")
 
 
+def test_a_choice_that_is_damaged_or_no_u_net(averaged):
+    (averaged / "unet_ema" / "config.json").write_text("{")
+    refused(averaged, "unet_ema/config.json cannot be read as JSON", unet="unet_ema")
+    (averaged / "unet_ema" / "config.json").write_text('{"_class_name": "AutoencoderKL"}')
+    refused(averaged, "is of class AutoencoderKL; expected UNet2DModel", unet="unet_ema")
+
+
 def test_the_same_numbers_under_either_name_are_the_same_model(averaged, tiny_model):
     shutil.copy(averaged / "unet" / SAFE, averaged / "unet_ema" / SAFE)
     here, there = (Sample(pretrained.find(str(averaged), unet=name), n=8, steps=2) for name in ("unet", "unet_ema"))

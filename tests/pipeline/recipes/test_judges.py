@@ -30,8 +30,8 @@ def test_a_judge_of_its_own_may_judge():
 
 def test_the_bundled_judges_may():
     judges = tuple(map(annotator, PORTRAITS.judge))
-    for wanted in (PORTRAITS.attributes.split(","), ["smile"], []):
-        assert check_judges(annotator("portraits"), judges, tuple(wanted)) == ()
+    for wanted in (PORTRAITS.attributes or (), ("smile",), ()):
+        assert check_judges(annotator("portraits"), judges, wanted) == ()
 
 
 def test_without_attributes_any_judge_will_do():
@@ -57,6 +57,14 @@ def outside_plugs(tmp_path, monkeypatch):
     forget("outside_plugs", "outside_sibling")
     yield
     forget("outside_plugs", "outside_sibling")
+
+
+def test_where_nobody_labels_judges_are_checked_all_the_same():
+    assert check_judges(None, (LABELS, JUDGE), ()) == ()
+    with pytest.raises(UserError, match="`allow_judge` jugde: no judge of this run is called so; there are judge"):
+        check_judges(None, (JUDGE,), (), ("jugde",))
+    with pytest.raises(UserError, match="are both called 'judge'"):
+        check_judges(None, (JUDGE, attributes("a", name="judge")(_light)), ())
 
 
 @pytest.mark.parametrize(

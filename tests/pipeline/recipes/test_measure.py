@@ -104,6 +104,17 @@ def test_given_strengths_are_taken_as_they_are(measure, finders):
     assert not [each for each in in_order((full, control, others, components)) if isinstance(each, FullStrengths)]
 
 
+def test_of_one_attribute_there_is_nothing_to_project_away(measure):
+    rows = ((LENGTH, 0, 0, 0, 0),)
+    difference, better = PlantedFinder(rows, NAMES[:1]), Better(rows, NAMES[:1])
+    full, control = measure.supervised(difference, (better,), by_effects=False)
+    assert full.edit.finders == (better, difference) and control.edit.finders[0].like == (better,)
+    paper, _ = dataclasses.replace(measure, protocol="paper").supervised(difference, (better,), by_effects=False)
+    assert paper.edit.finders == (difference, better)
+    for stage in in_order((full, control, paper)):
+        stage.check()
+
+
 def test_the_annotator_chooses_and_no_judge(measure, finders):
     full, *_ = measure.supervised(*finders[:1], finders[1:], by_effects=False)
     assert full.edit.full.annotator == PlantedAnnotator()

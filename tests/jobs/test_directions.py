@@ -1,0 +1,304 @@
+"""The job for any model, with plugs of another folder: what a person types there, and what it ends with."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from jobs.command_line import app
+from jobs.directions import directions
+from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.recipes.make import make
+from schemas.run import Run
+
+ROOT = Path(__file__).parents[2]
+
+PLUGS = """
+import numpy as np
+
+from pipeline.annotators import attributes
+from shades import halves  # beside it
+
+
+@attributes("bright", "sided", "high", thresholds=[float("nan"), 0, 1000])
+def annotator(images):
+    left, right = halves(images, np.mean)
+    return np.stack([(left + right) / 2, left - right, left], axis=1)
+
+
+@attributes("bright", "sided")
+def judge(images):
+    left, right = halves(images, np.median)
+    return np.stack([(left + right) / 2, left - right], axis=1)
+"""
+SHADES = """
+def halves(images, of):
+    middle = images.shape[2] // 2
+    return of(images[:, :, :middle], axis=(1, 2, 3)), of(images[:, :, middle:], axis=(1, 2, 3))
+"""
+WHO = ["--annotator", "my_plugs:annotator", "--judge", "my_plugs:judge"]
+SMALL = ["--samples", "64", "--steps", "4", "--top", "16", "--held-out", "4", "--components", "2", "--jacobians", "2"]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory) -> Path:
+    """A folder outside this repository, with plugs."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "my_plugs.py").write_text(PLUGS)
+    (folder / "shades.py").write_text(SHADES)
+    return folder
+
+
+@pytest.fixture
+def standing_there(elsewhere, monkeypatch) -> Path:
+    monkeypatch.chdir(elsewhere)
+    return elsewhere
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    """Another shape and size than any model here: 12 x 20 pixels, and h of another width."""
+    from diffusers import DDIMScheduler
+
+    from tests.pipeline.planted_models import save, unet
+
+    network = unet(sample_size=[12, 20], block_out_channels=(8, 24))
+    return save(tmp_path_factory.mktemp("other") / "model", DDIMScheduler(), unet=network)
+
+
+def job(*arguments: object) -> Result:
+    return CliRunner().invoke(app(directions), [*map(str, arguments)], catch_exceptions=False)
+
+
+def run(*arguments: object) -> Result:
+    return job(*arguments, "--workers", 0)
+
+
+def started(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """The job as a process of its own, from another folder."""
+    command = [sys.executable, "-m", "jobs.directions", *map(str, arguments)]
+    path = {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env={**os.environ, **path}, capture_output=True, text=True, check=False)
+
+
+def sums(root: Path) -> dict[str, str]:
+    """The SHA-256 of each file of a root's catalog."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (root / "catalog").iterdir()}
+
+
+# From noise to catalog
+
+
+@pytest.fixture(scope="module")
+def made(elsewhere, model, tmp_path_factory) -> tuple[Path, Result]:
+    root = tmp_path_factory.mktemp("made") / "root"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(elsewhere)
+        result = run("--model", model, *WHO, "--attributes", "bright,sided", *SMALL, "--root", root)
+    assert result.exit_code == 0, result.output
+    return root, result
+
+
+def test_a_catalog_of_another_model_by_plugs_of_another_folder(made):
+    root, result = made
+    catalog = DirectionCatalog.open(root / "catalog")
+    of_attributes = catalog.table("directions.parquet").dropna(subset="attribute")
+    assert set(of_attributes["attribute"]) == {"bright", "sided"} and set(of_attributes["annotator"]) == {"annotator"}
+    assert set(catalog.table("effects.parquet")["judge"]) == {"judge"}
+    assert catalog.about.h_shape == (24, 6, 10)
+    assert f"Catalog: {root / 'catalog'}\nReport:  {root / 'report.html'}\n" in result.stdout
+    assert "bright: bright/" in result.stdout and "moves it by" in result.stdout
+
+
+def test_nothing_of_it_speaks_of_faces_or_portraits(made):
+    root, result = made
+    texts = [path.read_text() for path in (root / "catalog").iterdir() if path.suffix in (".md", ".json", ".toml")]
+    for text in (*texts, (root / "report.html").read_text(), result.output):
+        assert not {"face", "portrait"} & set(text.lower().replace("-", " ").replace("_", " ").split())
+
+
+def test_the_recorded_run_makes_the_same_bytes(made, standing_there, tmp_path):
+    root, _ = made
+    again = run(root / "catalog" / "run.toml", "--root", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+    assert sums(tmp_path / "again") == sums(root)
+
+
+def test_a_file_makes_the_same_with_ray_and_options_override_it(made, elsewhere, model, tmp_path):
+    root, _ = made
+    lines = [f'model = "{model}"', 'annotator = "my_plugs:annotator"', 'judge = "my_plugs:judge"']
+    lines += ['attributes = ["bright", "sided"]', "samples = 32", "steps = 4", "top = 16", "held_out = 4"]
+    (elsewhere / "mine.toml").write_text("\n".join([*lines, "components = 2", "jacobians = 2", ""]))
+    made_by_ray = started(elsewhere, "mine.toml", "--samples", 64, "--workers", 2, "--root", tmp_path / "ray", "--json")
+    assert made_by_ray.returncode == 0, made_by_ray.stderr
+    assert sums(tmp_path / "ray") == sums(root)
+    found = json.loads(made_by_ray.stdout)
+    assert found["catalog"] == str(tmp_path / "ray" / "catalog") and Path(found["report"]).is_file()
+    assert {each["attribute"] for each in found["recommended"]} == {"bright", "sided"}
+
+
+def test_python_makes_the_same_and_makes_nothing_twice(made, standing_there, model):
+    root, _ = made
+    settings = {"samples": 64, "steps": 4, "top": 16, "held_out": 4, "components": 2, "jacobians": 2}
+    wanted = Run(
+        model=str(model), annotator="my_plugs:annotator", judge="my_plugs:judge", attributes="bright,sided", **settings
+    )
+    before = sums(root)
+    assert make(wanted, root).read("catalog.json") == (root / "catalog" / "catalog.json").read_bytes()
+    assert sums(root) == before
+
+
+# What cannot be fitted, one attribute, and none
+
+
+def test_what_cannot_be_fitted_is_left_out_with_its_numbers(made, standing_there, model, tmp_path):
+    """No sample is that high, and no sample has the region; one attribute is left, with nothing to project away from it."""
+    (standing_there / "nowhere.py").write_text(
+        "import numpy as np\nfrom pipeline.annotators import region\n\n"
+        "@region\ndef hole(images):\n    return np.full(images.shape[:3], np.nan)\n"
+    )
+    wanted = ["--attributes", "high,bright", "--region", "image", "--region", "nowhere:hole"]
+    result = run("--model", model, *WHO, *wanted, *SMALL, "--root", tmp_path / "root")
+    assert result.exit_code == 0, result.output
+    about = DirectionCatalog.open(tmp_path / "root" / "catalog").about
+    told = [(each.what, each.name, each.why) for each in about.left_out]
+    assert told == [
+        (
+            "attribute",
+            "high",
+            "0 of 64 scored samples are above 1000 and 64 are not; a direction needs at least 5 on either side",
+        ),
+        ("region", "hole", "none of 2 samples has it"),
+    ]
+    assert "Left out: attribute high: 0 of 64 scored samples are above 1000" in result.stdout
+    assert {each.attribute for each in about.directions} == {"bright", None}
+    assert not any(each.parents for each in about.directions)
+    assert "attribute high: 0 of 64" in (tmp_path / "root" / "report.html").read_text()
+    assert "the attribute high: 0 of 64" in (tmp_path / "root" / "catalog" / "README.md").read_text()
+
+
+def test_directions_without_anybodys_labels(model, tmp_path):
+    result = run("--model", model, "--attributes", "", "--samples", 16, "--steps", 2, "--held-out", 4, "--components", 2,
+                 "--jacobians", 2, "--root", tmp_path / "root")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    catalog = DirectionCatalog.open(tmp_path / "root" / "catalog")
+    assert {each.attribute for each in catalog.about.directions} == {None}
+    assert set(catalog.table("effects.parquet")["attribute"]) >= {"brightness", "contrast"}
+    assert "Nothing supervised was measured." in (tmp_path / "root" / "catalog" / "README.md").read_text()
+
+
+# What is refused, and how
+
+
+def refused(result: Result, *messages: str) -> None:
+    assert result.exit_code == 2, result.output
+    for message in messages:
+        assert message in result.stderr, result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        ("--annotator my_plugs:annotator", ["There is no model", "name a --model"]),
+        ("--model {model}", ["Nobody labels the samples: name an --annotator", "--attributes ''"]),
+        ("--model {model} --annotator my_plugs:annotator", ["name a --judge", "as --allow-judge"]),
+        ("--model {model} --annotator pixels --judge pixels", ["labels the samples", "--allow-judge"]),
+        ("--model {model} --annotator pixels --judge my_plugs:judge", ["scores none of brightness"]),
+        ("--model {model} {who} --allow-judge nobody", ["--allow-judge nobody", "there are judge"]),
+        ("--model {model} {who} --protocol long", ["--protocol is 'long': expected 'demo' or 'paper'"]),
+        ("--model {model} {who} --across banana", ["--across is 'banana': expected 'per-step', 'matched' or 'joint'"]),
+        ("--model {model} {who} --seed 9223372036854775808", ["--seed is", "less than or equal to 9223372036854775807"]),
+        ("--model {model} {who} --seed -1", ["--seed is", "greater than or equal to 0"]),
+        ("--model {model} {who} --dtype float8", ["--dtype is 'float8': expected 'float32', 'bfloat16' or 'float16'"]),
+        ("--model {model} {who} --capture end", ["--capture is 'end': expected 'after', 'before' or 'middle'"]),
+        ("--model {model} {who} --strengths 1,x", ["--strengths is 'x': expected a number"]),
+        ("--model {model} {who} --strengths nan", ["--strengths is 'nan': expected a number"]),
+        ("--model {model} {who} --attributes sided,sided", ["--attributes is 'sided,sided'", "sided is there twice"]),
+        ("--model {model} {who} --attributes sided --attributes bright", ["--attributes is given twice"]),
+        ("--model {model} {who} --clip --no-clip", ["--clip is given twice"]),
+        ("--model {model} {who} --samples 4 --samples 8", ["--samples is given twice"]),
+        ("--model {model} {who} --images ''", ["--images is ''"]),
+        ("--model {model} {who} --top 8 --no-activations", ["--top has no effect on sketches"]),
+        ("--model {model} {who} --block 64", ["--block has no effect on stored activations"]),
+        ("--model {model} {who} --region box:0,0,4,4 --jacobians 0", ["--region has no effect without --jacobians"]),
+        ("--model {model} --attributes '' --top 8", ["--top has no effect without attributes"]),
+        ("--model {model} --attributes '' --by-effects", ["--by-effects has no effect without attributes"]),
+        ("--model {model} {who} --attributes sided --by-effects", ["nothing to project away: leave --by-effects out"]),
+        ("--model {model} {who} --components 0 --across joint", ["--across has no effect without --components"]),
+        ("--model {model} --attributes '' --components 0 --jacobians 0", ["There is no direction to find"]),
+        ("--model {model} {who} --protocol paper --strengths 1", ["leave --strengths out"]),
+        ("--model {model} {who} --class-label 3", ["class"]),
+        ("--model {model} {who} --condition no-such-file", ["no-such-file"]),
+        ("--model {model} {who} --time", ["give --plan, too"]),
+        ("--model {model} {who} --address 10.0.0.1:6379", ["Leave one of them out"]),
+        ("no-such.toml", ["There is no run file no-such.toml"]),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_refused_before_work(arguments, messages, model, standing_there, tmp_path):
+    import shlex
+
+    who = " ".join(WHO)
+    result = run(*shlex.split(arguments.format(model=model, who=who)), "--root", tmp_path / "root")
+    refused(result, *messages)
+    assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("sampels = 3", ["There is no setting sampels. Did you mean --samples?"]),
+        ('samples = "many"', ["--samples is 'many': expected a whole number"]),
+        ("samples = 2.5", ["--samples is 2.5: expected a whole number"]),
+        ("samples =", ["is no TOML", "samples = 1000"]),
+        ("[model]\nname = 1", ["--model is"]),
+    ],
+)
+def test_a_file_that_is_no_run_is_refused_by_its_name(text, messages, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    refused(run(file, "--root", tmp_path / "root"), str(file), *messages)
+
+
+def test_an_error_is_an_object_for_machines_too(standing_there, model, tmp_path):
+    result = run("--model", model, *WHO, "--across", "banana", "--root", tmp_path / "root", "--json")
+    assert result.exit_code == 2 and "--across is 'banana'" in json.loads(result.stdout)["error"]
+
+
+def test_the_plan_says_gigabytes_and_hours_of_a_timed_batch(standing_there, model, tmp_path):
+    result = run("--model", model, *WHO, *SMALL, "--root", tmp_path / "root", "--plan", "--time", "--json")
+    assert result.exit_code == 0, result.output
+    planned = json.loads(result.stdout)
+    assert planned["gigabytes"] > 0 and 0 < planned["hours"] < 1
+    assert planned["to_make"] == sum(stage["todo"] for stage in planned["stages"]) > 20
+    assert "GB to write" in result.stderr and "hours" in result.stderr
+    assert not (tmp_path / "root").exists()
+
+
+def test_help_names_every_choice_in_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = " ".join(job("--help").stdout.replace("│", " ").split())
+    assert max(map(len, job("--help").stdout.splitlines())) <= 80
+    for name in Run.model_fields:
+        assert f"--{name.replace('_', '-')} " in text
+    for choice in ("demo, or paper", "per-step", "matched", "bfloat16", "mtcnn", "pixels", "brightness", "digits"):
+        assert choice in text, choice
+
+
+# The links to the latest
+
+
+def test_a_link_leads_to_the_latest_catalog(made, standing_there, model):
+    root, _ = made
+    before = os.readlink(root / "catalog")
+    result = run("--model", model, *WHO, "--attributes", "bright,sided", *SMALL, "--components", 0, "--root", root)
+    refused(result, "--components is given twice")
+    assert os.readlink(root / "catalog") == before and not os.path.isabs(before)
+    assert pd.read_parquet(root / "catalog" / "directions.parquet")["name"].is_unique
