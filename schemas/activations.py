@@ -50,9 +50,18 @@ def h_rows(h: np.ndarray) -> np.ndarray:
         rows = np.ascontiguousarray(h.reshape(len(h), -1), dtype=H_DTYPE)
     # As integers, positive and negative ones are in the order of |h|, infinity and NaN on top: many times faster than isfinite.
     if rows.view("<i2").max(initial=0) >= 0x7C00 or rows.view("<u2").max(initial=0) >= 0xFC00:
-        largest = np.abs(h).max()
-        raise ValueError(f"h has |value| up to {largest}; float16 holds up to {H_MAX:.0f}. Sample in float32.")
+        raise ValueError(_why_not(h))
     return rows
+
+
+def _why_not(h: np.ndarray) -> str:
+    """Why float16 cannot hold h, and what to do."""
+    if np.isnan(h).any():
+        return (
+            "h holds NaN: the network gives no numbers here, and more precision gives none. Look for NaN in its weights, and for "
+            "values in its config.json and scheduler_config.json that it was not trained with."
+        )
+    return f"h has |value| up to {np.abs(h).max()}; float16 holds up to {H_MAX:.0f}. Sample in float32."
 
 
 def h_column(h: np.ndarray) -> pa.Array:

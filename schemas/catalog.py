@@ -40,7 +40,14 @@ class ModelCard(_Strict):
     autoencoder_sha256: str | None = Field(default=None, description="of the autoencoder's weights")
     condition_sha256: str | None = Field(
         default=None,
-        description="of condition.safetensors, which holds the U-Net's encoder_hidden_states; null is zeros, or no condition",
+        description="of the file with the U-Net's encoder_hidden_states; null is zeros, or no condition",
+    )
+    class_label: int | Literal["each"] | None = Field(
+        default=None,
+        description="the class of all samples, or `each`: a class a sample; null for a U-Net without classes",
+    )
+    notes: list[str] = Field(
+        default=[], description="what was done otherwise than the model's own files say, such as a variance left out"
     )
 
 

@@ -9,7 +9,7 @@ from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.doubts import doubts
 from pipeline.catalog.templates import Facts, render
 from pipeline.metrics.effects import best_strengths, largest_control
-from schemas.catalog import CAPTURES, Catalog, Direction
+from schemas.catalog import CAPTURES, Catalog, Direction, ModelCard
 from schemas.published import files_of, table_of_files
 
 
@@ -45,17 +45,45 @@ def _gamma(shown: Direction, effects: pd.DataFrame) -> float:
 
 def _code(catalog: Catalog) -> Facts:
     """Return what the lines that apply a direction are made of; `width` is that of a conditional U-Net's condition."""
-    unet, config = catalog.model.unet, catalog.model.autoencoder or {}
+    model = catalog.model
+    unet, scheduler, config = model.unet, model.scheduler, model.autoencoder or {}
     kind, size = unet.get("_class_name", "UNet2DModel"), unet["sample_size"]
-    autoencoder = config.get("_class_name")
+    autoencoder, channels = config.get("_class_name"), unet["in_channels"]
+    of_ddpm = scheduler.get("beta_schedule") in ("sigmoid", "laplace") and not scheduler.get("trained_betas")
     return {
         "unet": kind,
         "autoencoder": autoencoder,
-        "classes": sorted({"DDIMScheduler", kind, *([autoencoder] if autoencoder else [])}),
-        "x_shape": [unet["in_channels"], *([size, size] if isinstance(size, int) else size)],
+        "classes": sorted(filter(None, {"DDIMScheduler", kind, autoencoder, "DDPMScheduler" if of_ddpm else None})),
+        "x_shape": [channels, *([size, size] if isinstance(size, int) else size)],
         "width": unet.get("cross_attention_dim"),
-        "shift": config.get("shift_factor"),
+        "of_ddpm": of_ddpm,
+        "threshold_off": bool(scheduler.get("thresholding")) and not catalog.sampling.clip,
+        "told": _told(model),
+        "mean": f"[:, :{channels}]" if unet.get("out_channels", channels) > channels else "",
+        "decoded": _decoded(config) if autoencoder else "",
+        "channels": config.get("out_channels", channels),
     }
+
+
+def _told(model: ModelCard) -> str:
+    """What the U-Net is given beside x_t and the timestep, of four samples."""
+    given = ["condition.expand(4, -1, -1)"] if "cross_attention_dim" in model.unet else []
+    if model.class_label is not None:
+        each = model.class_label == "each"
+        classes = (
+            f"torch.arange(4) % {model.unet['num_class_embeds']}" if each else f"torch.full((4,), {model.class_label})"
+        )
+        given.append(f"class_labels={classes}")
+    return "".join(f", {each}" for each in given)
+
+
+def _decoded(config: Facts) -> str:
+    """Latents of x_t: what the decoder is given."""
+    scale, shift = config["scaling_factor"], config.get("shift_factor")
+    if config.get("latents_mean") is None or config.get("latents_std") is None:
+        return f"x_t / {scale}" + (f" + {shift}" if shift else "")
+    std, mean = (f"torch.tensor({config[key]}).view(1, -1, 1, 1)" for key in ("latents_std", "latents_mean"))
+    return f"x_t / {scale} * {std} + {mean}"
 
 
 def _measured(catalog: Catalog, effects: pd.DataFrame) -> Facts:

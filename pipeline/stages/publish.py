@@ -49,7 +49,7 @@ class LeftOut:
 class Catalog(Stage):
     """A catalog: the files that schemas.published lists."""
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     sample: Source  # what the directions were found in
     profiles: Profiles  # of every direction that is published, and how they were measured
@@ -153,6 +153,8 @@ class Catalog(Stage):
                 autoencoder=json.loads(model.autoencoder) if model.autoencoder else None,
                 autoencoder_sha256=model.autoencoder_weights,
                 condition_sha256=model.condition,
+                class_label=model.class_label,  # type: ignore[arg-type]
+                notes=list(model.notes),
             ),
             sampling=schema.Sampling(
                 steps=sample.steps,

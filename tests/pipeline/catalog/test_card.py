@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel, UNet2DModel, VQModel
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel, UNet2DModel, VQModel
 from safetensors.numpy import save_file
 
 from pipeline.catalog.card import card
@@ -173,17 +174,18 @@ def test_the_example_is_the_direction_with_least_to_be_said_against_it():
 BLOCKS = {"block_out_channels": (8, 16), "norm_num_groups": 4, "layers_per_block": 1}
 
 
-def saved(folder, unet, autoencoder=None, **known: object) -> str:
+def saved(folder, unet, autoencoder=None, scheduler=None, model=None, **known: object) -> str:
     """The lines of the card for that model, whose folder and whose catalog's vectors are made."""
     unet.save_pretrained(folder / "unet")
-    DDIMScheduler().save_pretrained(folder / "scheduler")
+    scheduler = scheduler or DDIMScheduler()
+    scheduler.save_pretrained(folder / "scheduler")
     save_file({"smile/ridge": np.ones((T, 16, 8, 8), np.float32)}, folder / "directions.safetensors")
-    about = {"unet": {**unet.config, "_class_name": type(unet).__name__}}
+    about = {"unet": {**unet.config, "_class_name": type(unet).__name__}, "scheduler": dict(scheduler.config)}
     if autoencoder is not None:
         autoencoder.save_pretrained(folder / ("vqvae" if isinstance(autoencoder, VQModel) else "vae"))
         about["autoencoder"] = {**autoencoder.config, "_class_name": type(autoencoder).__name__}
     catalog = planted_catalog()
-    model = catalog.model.model_copy(update=about)
+    model = (model or catalog.model).model_copy(update=about)
     changed = catalog.model_copy(update={"model": model, "h_shape": (16, 8, 8), **known})
     effects = planted_effects()
     return code(card_of(changed, effects)).replace("path/to/model", str(folder))
@@ -234,3 +236,51 @@ def test_they_take_an_eta_for_each_step_and_a_condition_from_its_file(tmp_path, 
     said = code(card_of(changed, effects))
     assert 'condition = load_file(f"{folder}/condition.safetensors")["encoder_hidden_states"]\n' in said
     assert "unet(x_t, t, condition.expand(4, -1, -1))" in said
+
+
+def test_they_are_told_a_class_and_leave_a_variance_out(tmp_path, monkeypatch):
+    """Of a grey model of sigmoid betas, which DDIMScheduler does not make."""
+    types = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}
+    unet = UNet2DModel(sample_size=16, in_channels=1, out_channels=2, num_class_embeds=3, **types, **BLOCKS)
+    about = planted_catalog().model.model_copy(update={"class_label": 2, "notes": ["A variance is left out."]})
+    sampling = planted_catalog().sampling.model_copy(update={"clip": False})
+    scheduler = DDPMScheduler(beta_schedule="sigmoid", thresholding=True)
+    lines = saved(tmp_path, unet, scheduler=scheduler, model=about, sampling=sampling)
+    assert "class_labels=torch.full((4,), 2)).sample[:, :1], t" in lines
+    assert "clip_sample=False, thresholding=False, trained_betas=betas)" in lines
+    monkeypatch.chdir(tmp_path)
+    made = executed(lines)
+    assert made["images"].shape == (4, 1, 16, 16)
+    assert torch.equal(made["scheduler"].alphas_cumprod, scheduler.alphas_cumprod)
+
+    each = about.model_copy(update={"class_label": "each"})
+    lines = saved(tmp_path, unet, scheduler=scheduler, model=each, sampling=sampling)
+    assert "class_labels=torch.arange(4) % 3)" in lines
+    assert executed(lines)["images"].shape == (4, 1, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [("each", "Each sample has a class of its own, drawn evenly."), (2, "All samples are of class 2.")],
+)
+def test_it_says_the_classes_and_what_was_done_otherwise(label, said):
+    catalog = planted_catalog()
+    model = catalog.model.model_copy(
+        update={
+            "class_label": label,
+            "notes": ["A variance is left out."],
+            "unet": {**catalog.model.unet, "num_class_embeds": 3},
+        }
+    )
+    lines = card_of(catalog.model_copy(update={"model": model}), planted_effects()).splitlines()
+    assert {"A variance is left out.", said} <= set(lines)
+    assert not {"A variance is left out.", said} & set(planted_card().splitlines())
+
+
+def test_latents_have_the_scale_that_the_catalog_names(tmp_path):
+    """Not the one that a later diffusers takes for granted."""
+    types = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
+    blocks = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}
+    coder = VQModel(latent_channels=3, block_out_channels=(8, 8), norm_num_groups=4, scaling_factor=1.0, **types)
+    lines = saved(tmp_path, UNet2DModel(sample_size=16, **blocks, **BLOCKS), coder)
+    assert "autoencoder.decode(x_t / 1.0).sample" in lines
