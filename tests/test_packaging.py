@@ -157,6 +157,8 @@ def test_the_tests_mirror_the_tree():
         "jacobian",
         "signs",
         "ray_start",
+        "ray_plugs",
+        "configurations",
     }  # of several modules, or of a whole flow of stages
     assert {Path(stray).stem.removeprefix("test_") for stray in strays} <= whole_flow
 
