@@ -64,7 +64,7 @@ class Run(BaseModel):
         WHAT,
         "NAME",
         "Folder of a diffusers model, or its repository on the model hub (owner/name, or owner/name@revision), or one that "
-        "comes with this project: portraits, digits.",
+        "comes with this project, by its name.",
     )
     annotator: Name | None = _setting(
         None, WHAT, "NAME", "Who labels the samples that directions are fitted on: a name from below, or module:object."

@@ -5,7 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PLUGS = ("pipeline/domains", "pipeline/annotators/mtcnn.py", "pipeline/annotators/facenet.py")
-PLUGS += ("pipeline/annotators/landmarks.py", "pipeline/annotators/registry.py")  # the table of plugs
+PLUGS += ("pipeline/annotators/landmarks.py", "pipeline/annotators/registry.py")  # the tables of plugs
+PLUGS += ("pipeline/models/bundled.py",)
 OF_A_DOMAIN = (
     r"faces?|heads?|eyes?|eyes_open|mouths?|noses?|portraits?|smil(e|es|ing)|glasses|beards?|mtcnn|hair|gender|yaw"
 )

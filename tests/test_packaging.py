@@ -18,6 +18,7 @@ from schemas.published import table_of_files
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
+EXTRAS = [Requirement(line) for line in PROJECT["optional-dependencies"]["prompts"]]  # imported where they are used
 DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
 PROVIDERS = packages_distributions()
 OURS = {"jobs", "pipeline", "schemas", "benchmarks", "tests"}
@@ -43,7 +44,7 @@ def names(requirements: list[Requirement]) -> set[str]:
 
 @pytest.mark.parametrize("folder", ["jobs", "pipeline", "schemas"])
 def test_what_the_project_imports_is_declared(folder):
-    assert imported(folder) <= names(RUNTIME)
+    assert imported(folder) <= names(RUNTIME + EXTRAS)
 
 
 @pytest.mark.parametrize("folder", ["benchmarks", "tests"])
@@ -158,6 +159,7 @@ def test_the_tests_mirror_the_tree():
         "signs",
         "ray_start",
         "ray_plugs",
+        "sizes",
         "configurations",
     }  # of several modules, or of a whole flow of stages
     assert {Path(stray).stem.removeprefix("test_") for stray in strays} <= whole_flow

@@ -14,7 +14,7 @@ from pipeline.recipes.domain import Domain
 from pipeline.recipes.settings import read, run_of
 
 RUN = Path(__file__).parents[2] / "jobs" / "digits.toml"
-SMALL = "--samples 24 --steps 2 --top 4 --held-out 4 --components 1 --jacobians 1 --workers 0".split()
+SMALL = ["--samples", "24", "--steps", "2", "--top", "4", "--held-out", "4", "--components", "1", "--jacobians", "1", "--workers", "0"]
 
 
 @pytest.fixture(scope="module")

@@ -31,16 +31,20 @@ def test_regions_foreground_and_embedder_are_optional():
 def test_without_attributes_directions_are_found_for_all_that_is_scored_but_the_presence():
     found = Domain.of(Run(annotator="mtcnn", judge=["portraits-judge"]), MODEL)
     assert found.attributes == ("yaw", "pitch", "roll", "mouth_width")
-    assert Domain.of(Run(annotator="portraits", judge=["mtcnn"], attributes=" , "), MODEL).attributes == ()
+    assert Domain.of(Run(annotator="portraits", judge=["mtcnn"], attributes=""), MODEL).attributes == ()
 
 
 @pytest.mark.parametrize(
     ("run", "model", "message"),
     [
         (Run(annotator="portraits", judge=["mtcnn"]), None, "There is no model"),
-        (Run(judge=["mtcnn"]), MODEL, "Nobody labels the samples: name an annotator"),
-        (Run(annotator="portraits"), MODEL, "Nobody measures the edits: name an annotator, and another one as judge"),
-        (Run(annotator="hats", judge=["mtcnn"]), MODEL, "There is no annotator 'hats'; there are mtcnn, portraits"),
+        (Run(judge=["mtcnn"]), MODEL, "Nobody labels the samples: name an `annotator` that knows"),
+        (Run(annotator="portraits"), MODEL, "Nobody measures what edits do: name a `judge`"),
+        (
+            Run(annotator="hats", judge=["mtcnn"]),
+            MODEL,
+            "There is no annotator 'hats'; there are mtcnn, pixels, portraits",
+        ),
         (Run(annotator="portraits", judge=["mtcnn"], foreground="hat"), MODEL, "There is no mask 'hat'"),
     ],
 )
