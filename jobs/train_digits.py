@@ -1,6 +1,6 @@
 """Remake the model of the digits from nothing: `python -m jobs.train_digits`.
 
-Three phases: the U-Net (a quarter of an hour on one core), the two classifiers (minutes), and the model card (a minute). Each
+Three phases: the U-Net (20 minutes of one core), the two classifiers (minutes), and the model card (a minute). Each
 goes on from what an earlier run left in the state folder; that belongs to one set of options. Equal options, equal weights.
 """
 
@@ -29,7 +29,7 @@ class Phase(StrEnum):
 
 
 def main(
-    steps: Annotated[int, typer.Option(min=1, help="Gradient steps of the U-Net.")] = 4500,
+    steps: Annotated[int, typer.Option(min=1, help="Gradient steps of the U-Net.")] = 6000,
     images: Annotated[int, typer.Option(min=64, help="Varied digits that the U-Net is trained on.")] = 36_000,
     classifier_steps: Annotated[int, typer.Option(min=8, help="Gradient steps of each classifier.")] = 2500,
     samples: Annotated[int, typer.Option(min=20, help="Images that the card is measured on.")] = 1000,

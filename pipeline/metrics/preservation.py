@@ -159,6 +159,12 @@ class Manifold:
         within = squared_distances(features.astype(np.float64), self.reference) <= self.radii
         return np.asarray(within.any(axis=1))
 
+    def precision_of_another(self) -> float:
+        """The share of the reference that lies in the ball of another one: the precision that further such samples have."""
+        distances = squared_distances(self.reference, self.reference)
+        np.fill_diagonal(distances, np.inf)
+        return float((distances <= self.radii).any(axis=1).mean())
+
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return squared distances (n, m) between the rows of a (n, F) and b (m, F)."""

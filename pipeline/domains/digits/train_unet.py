@@ -43,7 +43,10 @@ def new_scheduler() -> DDPMScheduler:
 
 @dataclass
 class UnetTraining:
-    """`steps` gradient steps; the learning rate is flat, then falls to zero over the last `cooldown` share."""
+    """`steps` gradient steps, in cycles of about `cycle`: each ends in a model, and a longer training goes on from a shorter one.
+
+    In a cycle the learning rate is flat, then falls to zero over the last `cooldown` share (warm restarts).
+    """
 
     images: Tensor  # (n, 1, SIZE, SIZE) uint8
     state: Path  # folder of the checkpoint to resume from
@@ -51,6 +54,7 @@ class UnetTraining:
     seed: int = 0
     batch: int = 32
     learning_rate: float = 1e-3
+    cycle: int = 3000
     warmup: int = 200
     cooldown: float = 0.4
     ema_decay: float = 0.999
@@ -81,8 +85,10 @@ class UnetTraining:
 
     def schedule(self, step: int) -> float:
         """Return the share of the learning rate at a step."""
-        rising = (step + 1) / self.warmup
-        left = (self.steps - step) / max(1, math.ceil(self.cooldown * self.steps))
+        length = math.ceil(self.steps / max(1, round(self.steps / self.cycle)))
+        place = step % length
+        rising = (place + 1) / self.warmup
+        left = (length - place) / max(1, math.ceil(self.cooldown * length))
         return min(1.0, rising, left)
 
     def loss(self, unet: UNet2DModel, alphas_cumprod: Tensor, step: int) -> Tensor:

@@ -12,8 +12,6 @@ from pipeline.metrics.calibration import realistic
 from pipeline.metrics.preservation import Manifold, Pairs, clipped, precision, presence
 from pipeline.metrics.strengths import CHANGED, WANTED, Outcome, change
 
-SURE = 2.326  # as CHANCE of calibration, of 99 %: better a strength too far, which is measured to be so, than an end by chance
-
 Side = tuple[str, int]  # a direction, and the sign of its strengths
 Scores = Callable[[np.ndarray], pd.DataFrame]  # images (B, H, W, 3) -> a row an image, a column an attribute
 
@@ -48,11 +46,8 @@ class Sight:
     def outcomes(self, edits: Mapping[Side, np.ndarray], attributes: Mapping[str, str | None]) -> dict[Side, Outcome]:
         """Return what each edit (n, H, W, 3) shows. attributes: of directions; None of one that nobody labelled."""
         before = self.plugs.score(self.before) if self.plugs.score else None
-        preserved = [
-            self._preserved("unedited", self.before),
-            *(self._preserved("", images) for images in edits.values()),
-        ]
-        fine = realistic(pd.DataFrame(preserved), SURE)[1:]
+        preserved = [self._unedited(), *(self._preserved("", images) for images in edits.values())]
+        fine = realistic(pd.DataFrame(preserved))[1:]
         return {
             side: Outcome(self._moved(images, before, attributes[side[0]]), bool(kept))
             for (side, images), kept in zip(edits.items(), fine, strict=True)
@@ -65,6 +60,11 @@ class Sight:
             if len(effects):
                 return float(effects.get(target, effects.max())) / WANTED
         return change(self.before, images) / CHANGED
+
+    def _unedited(self) -> dict[str, Any]:
+        """What edits are compared with: of precision, what many samples have, since a few do not tell."""
+        own = self._preserved("unedited", self.before)
+        return own if self.manifold is None else {**own, "precision": self.manifold.precision_of_another()}
 
     def _preserved(self, direction: str, images: np.ndarray) -> dict[str, Any]:
         """What of schemas.preservation says whether images still are the model's own."""

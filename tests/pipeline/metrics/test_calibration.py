@@ -121,10 +121,3 @@ def preserved(**edit: float) -> pd.DataFrame:
 )
 def test_an_edit_is_realistic_by_all_that_was_measured(edit, fine):
     assert realistic(preserved(**edit)).tolist() == [True, fine]
-
-
-def test_how_sure_one_is_that_it_is_not_chance_can_be_said():
-    one_of_four = preserved(precision=0.25, n=4)
-    assert realistic(one_of_four).tolist() == [True, False]
-    assert realistic(one_of_four, chance=2.326).tolist() == [True, True]
-    assert realistic(preserved(precision=0.0, n=4), chance=2.326).tolist() == [True, False]

@@ -121,6 +121,16 @@ def test_the_manifold_is_within_the_balls_around_its_features():
     assert Manifold.of(reference[:3]).contains(near + 20).all(), "of too few nothing can be told"
 
 
+def test_the_precision_of_another_sample_is_told_from_the_reference_alone():
+    rng = np.random.default_rng(0)
+    reference, more = rng.standard_normal((300, 5)), rng.standard_normal((2000, 5))
+    manifold = Manifold.of(reference)
+    assert manifold.precision_of_another() == pytest.approx(manifold.contains(more).mean(), abs=0.04)
+    assert Manifold.of(reference[:3]).precision_of_another() == 1
+    pair = np.array([[0.0], [0.1], [0.2], [0.3], [9.0]])
+    assert Manifold.of(pair, k=1).precision_of_another() == 0.8, "nobody reaches the one that is far away"
+
+
 def test_precision_is_one_for_images_on_the_manifold():
     rng = np.random.default_rng(0)
     reference = rng.standard_normal((50, 4))

@@ -28,7 +28,7 @@ def searched(
     return full(tried), len(tried)
 
 
-@pytest.mark.parametrize("slope", [0.07, 0.13, 0.3, 0.9, 1.0, 1.4, 3.0, 9.0, 30.0])
+@pytest.mark.parametrize("slope", [0.13, 0.3, 0.9, 1.0, 1.4, 3.0, 9.0, 30.0])
 def test_a_target_has_moved_by_what_is_wanted_and_by_less_than_twice_that(slope):
     (doubling, ended), trials = searched(lambda x: slope * x)
     assert ended == "moved" and 1 <= slope * 2.0**doubling < 2

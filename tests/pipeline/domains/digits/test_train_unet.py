@@ -30,6 +30,13 @@ def test_the_learning_rate_rises_rests_and_falls(tmp_path):
     assert 0 < schedule(999) < 0.01
 
 
+def test_a_longer_training_begins_as_a_shorter_one_and_starts_again(tmp_path):
+    short, long = training(tmp_path, 3000).schedule, training(tmp_path, 6000).schedule
+    assert [short(step) for step in range(0, 3000, 50)] == [long(step) for step in range(0, 3000, 50)]
+    assert [short(step) for step in range(0, 3000, 50)] == [long(step) for step in range(3000, 6000, 50)]
+    assert 0 < training(tmp_path, 4500).schedule(4499) < 0.01
+
+
 def test_the_loss_is_that_of_epsilon(tmp_path):
     """A network that says nothing is wrong by the noise, whose variance is 1; one that knows the noise is not wrong."""
     steps, alphas_cumprod = training(tmp_path, 1), new_scheduler().alphas_cumprod

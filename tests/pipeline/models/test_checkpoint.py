@@ -1,4 +1,4 @@
-"""Models of the hub under their real configurations, laid out as in their repositories, with random weights."""
+"""A checkpoint under real configurations of the hub, laid out as in their repositories, with random weights."""
 
 import json
 import shutil
@@ -19,13 +19,14 @@ CONFIGURATIONS = Path(__file__).with_name("configurations")
 
 
 @pytest.mark.parametrize("name", ["ddpm-ema-celebahq-256", "ddpm-church-256", "ddpm-bedroom-256"])
-def test_a_configuration_makes_the_network_that_its_repository_holds(name):
-    """Each has 113,673,219 parameters, as its file of 454,862,163 bytes in float32 has room for."""
+def test_a_configuration_of_2022_makes_the_network_of_ho_et_al(name):
+    """Ho et al. 2020, App. B: 114 million parameters, attention with one head at 16 x 16 and in the mid block."""
     config = checkpoint.read_network(CONFIGURATIONS / name / "config.json", "a U-Net's configuration")
     network = checkpoint.without_weights(UNet2DModel, config)
     size = sum(parameter.numel() for parameter in network.parameters())
     assert size == 113_673_219
     assert network.mid_block.attentions[0].heads == 1
+    assert len(network.down_blocks[4].attentions) == 2
 
 
 def test_the_paper_s_model_is_read_from_its_pickle_and_samples(tmp_path):
