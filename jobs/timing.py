@@ -29,8 +29,8 @@ def hours(plans: Sequence[StagePlan], where: Where) -> float | None:
 def seconds_a_pass(source: Source) -> float:
     """Time passes of a full batch through the U-Net, and return the seconds an image."""
     with fixed_threads():
-        loaded = source.load()
-        states = source.reverse_process.states(loaded.denoiser, source.noise(loaded, range(source.batch)))
+        loaded, ids = source.load(), range(source.batch)
+        states = source.reverse_process.states(source.denoiser(loaded, ids), source.noise(loaded, ids))
         next(states)
         started = _now()
         passes = len(list(islice(states, STEPS)))

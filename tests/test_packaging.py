@@ -18,8 +18,8 @@ from schemas.published import table_of_files
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
-EXTRAS = [Requirement(line) for line in PROJECT["optional-dependencies"]["prompts"]]  # imported where they are used
 DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
+EXTRA = [Requirement(line) for line in PROJECT["optional-dependencies"]["prompts"]]  # imported where it is asked for
 PROVIDERS = packages_distributions()
 OURS = {"jobs", "pipeline", "schemas", "benchmarks", "tests"}
 
@@ -44,16 +44,16 @@ def names(requirements: list[Requirement]) -> set[str]:
 
 @pytest.mark.parametrize("folder", ["jobs", "pipeline", "schemas"])
 def test_what_the_project_imports_is_declared(folder):
-    assert imported(folder) <= names(RUNTIME + EXTRAS)
+    assert imported(folder) <= names(RUNTIME + EXTRA)
 
 
 @pytest.mark.parametrize("folder", ["benchmarks", "tests"])
 def test_what_developers_import_is_declared(folder):
-    assert imported(folder) <= names(RUNTIME + DEV)
+    assert imported(folder) <= names(RUNTIME + DEV + EXTRA)
 
 
 def test_every_dependency_has_a_lower_bound():
-    for requirement in RUNTIME + DEV:
+    for requirement in RUNTIME + DEV + EXTRA:
         assert any(bound.operator == ">=" for bound in requirement.specifier), requirement
 
 

@@ -55,7 +55,7 @@ def _code(catalog: Catalog) -> Facts:
         "autoencoder": autoencoder,
         "classes": sorted(filter(None, {"DDIMScheduler", kind, autoencoder, "DDPMScheduler" if of_ddpm else None})),
         "x_shape": [channels, *([size, size] if isinstance(size, int) else size)],
-        "width": unet.get("cross_attention_dim"),
+        "width": unet.get("encoder_hid_dim") or unet.get("cross_attention_dim"),
         "of_ddpm": of_ddpm,
         "threshold_off": bool(scheduler.get("thresholding")) and not catalog.sampling.clip,
         "told": _told(model),

@@ -165,7 +165,8 @@ def n_classes(unet: nn.Module) -> int | None:
 
 def empty_condition(unet: nn.Module) -> Tensor:
     """One token of zeros, (1, 1, D): what a conditional U-Net is given where it is given nothing."""
-    width: Any = unet.config["cross_attention_dim"]  # type: ignore[index]
+    config: Any = unet.config
+    width = config.get("encoder_hid_dim") or config["cross_attention_dim"]
     return torch.zeros(1, 1, width if isinstance(width, int) else width[-1])
 
 

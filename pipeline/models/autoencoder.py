@@ -3,7 +3,6 @@
 Shapes: B batch; latents (B, channels, height, width); images (B, 3 or 1, H, W) in [-1, 1], `enlargement` times larger.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +79,7 @@ def scaled(config: Config, path: Path) -> Config:
     So it is not a release of diffusers that decides. Raises UserError for what is no scale.
     """
     for key in ("scaling_factor", "shift_factor"):
-        number(config, key, path, -math.inf if key == "shift_factor" else 1e-6, 1e6)
+        number(config, key, path, -1e6 if key == "shift_factor" else 1e-6, 1e6)
     for key in ("latents_mean", "latents_std"):
         numbers(config, key, path, config.get("latent_channels", 4))
     named = config.get("scaling_factor")

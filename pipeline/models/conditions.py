@@ -39,13 +39,14 @@ def find_condition(folder: Path, named: str | Path | None, unet: Any) -> Path | 
     if not bottleneck.is_conditional(unet):
         raise UserError(f"{path}: a {kind} reads no condition. Remove the file, or use the model it is for.")
     [width] = support.widths(unet)
+    field = "encoder_hid_dim" if unet.config.get("encoder_hid_dim") else "cross_attention_dim"
     match checkpoint.shapes(path):
         case {"encoder_hidden_states": (1, length, found), **others} if found == width and length > 0 and not others:
             return path
         case found:
             raise UserError(
                 f"{path} holds {found or 'nothing'}; expected one tensor encoder_hidden_states (1, tokens, {width}).\n"
-                f"{width} is the U-Net's cross_attention_dim: use the embedding of the text encoder it was trained with."
+                f"{width} is the U-Net's {field}: use the embedding of the text encoder it was trained with."
             )
 
 

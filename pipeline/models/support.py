@@ -43,19 +43,22 @@ _CONDITIONS: dict[str, dict[Any, str]] = {
     },
     "addition_embed_type": {
         "text_time": "more than one embedding (as SDXL does): a pooled one, and sizes",
-        "text": "more than one embedding (as DeepFloyd IF does): pooled from the text's",
         "text_image": "more than one embedding (as Kandinsky 2.1 does): a text's and an image's",
         "image": "more than one embedding (as Kandinsky 2.2 does): an image's",
         "image_hint": "more than one embedding (as Kandinsky 2.2 does): an image's, and a map",
     },
-    "encoder_hid_dim": {},
-    "encoder_hid_dim_type": {},
+    "encoder_hid_dim_type": {
+        "image_proj": "an image's embedding (as Kandinsky 2.2 does)",
+        "text_image_proj": "a text's and an image's embedding (as Kandinsky 2.1 does)",
+        "ip_image_proj": "an image's embedding beside the text's (an IP-Adapter)",
+    },
     "time_cond_proj_dim": {},
 }
+# What a U-Net makes of the one embedding by itself, as DeepFloyd IF's does: pooled, and projected.
+_BY_ITSELF = {"addition_embed_type": "text", "encoder_hid_dim_type": "text_proj"}
 _ELSE = {
     "class_embed_type": "class labels that are no plain numbers",
     "addition_embed_type": "more than one embedding",
-    "encoder_hid_dim": "an embedding that it projects first",
     "encoder_hid_dim_type": "an embedding that it projects first",
     "time_cond_proj_dim": "the strength of guidance beside the timestep (a distilled, LCM, model)",
 }
@@ -111,7 +114,7 @@ def check_unet(config: Config, unet: Any, folder: Path) -> None:
             "Use a U-Net with a bottleneck."
         )
     for field, needs in _CONDITIONS.items():
-        if (value := unet.config.get(field)) is not None:
+        if (value := unet.config.get(field)) not in (None, _BY_ITSELF.get(field)):
             needed = needs.get(value) if isinstance(value, str) else None
             raise UserError(
                 f"The {kind} of {folder} needs {needed or _ELSE[field]}: {field} is {value!r} in its config.json.\n"
@@ -147,8 +150,8 @@ def check_runs(unet: Any, config: Config, folder: Path) -> None:
 
 
 def widths(unet: Any) -> set[int]:
-    """The widths of the embeddings that a conditional U-Net reads."""
-    width = unet.config["cross_attention_dim"]
+    """The widths of the embeddings that a conditional U-Net reads, before it projects them where it does."""
+    width = unet.config.get("encoder_hid_dim") or unet.config["cross_attention_dim"]
     return set(width) if isinstance(width, list | tuple) else {width} - {None}
 
 

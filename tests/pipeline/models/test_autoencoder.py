@@ -257,3 +257,26 @@ def test_an_autoencoder_that_changed_after_it_was_found_is_not_loaded(model):
     shutil.rmtree(model / "vqvae")
     with pytest.raises(UserError, match="The autoencoder of .* is gone since it was first read"):
         found.load()
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"scaling_factor": "0.18"}, 'scaling_factor is "0.18" in .*; expected a number from'),
+        ({"scaling_factor": 0}, "scaling_factor is 0 in"),
+        ({"scaling_factor": -1}, "scaling_factor is -1 in"),
+        ({"scaling_factor": [0.5]}, r"scaling_factor is \[0.5\] in"),
+        ({"shift_factor": "none"}, 'shift_factor is "none" in .*; expected a number from'),
+        ({"latents_mean": [0.1]}, r"latents_mean is \[0.1\] in .*; expected 3 numbers"),
+        ({"block_out_channels": "8"}, "diffusers makes no VQModel of this configuration"),
+    ],
+)
+def test_values_that_are_no_scale(model, changes, found):
+    change(model / "vqvae" / "config.json", **changes)
+    refused(model, found)
+
+
+def test_a_scale_of_null_is_none(model, vq_model):
+    change(model / "vqvae" / "config.json", scaling_factor=None)
+    assert json.loads(pretrained.find(str(model)).autoencoder)["scaling_factor"] == 1.0
+    assert json.loads(pretrained.find(str(vq_model)).autoencoder)["scaling_factor"] == 0.5

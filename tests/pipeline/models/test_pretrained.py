@@ -248,7 +248,7 @@ def test_a_condition_for_a_u_net_that_reads_none(model):
             },
             r"more than one embedding \(as SDXL does\): .*: addition_embed_type is 'text_time'",
         ),
-        ({"encoder_hid_dim": 4, "encoder_hid_dim_type": "text_proj"}, "an embedding that it projects first"),
+        ({"encoder_hid_dim": 4, "encoder_hid_dim_type": "image_proj"}, "an image's embedding"),
     ],
 )
 def test_u_nets_that_need_more_than_one_embedding(conditional, changes, needed):
