@@ -40,7 +40,7 @@ def percent(share: float | None) -> str:
 
 def strength(value: float) -> str:
     """Write a strength as +2 or −0.5."""
-    return f"{value:+g}".replace("-", "−")
+    return f"{value:+.3g}".replace("-", "−")
 
 
 def times(ratio: float | None) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 WANTED = 1.5  # standard deviations over unedited samples, by which a target should move at full strength
 CHANGED = 0.5  # where nothing is scored: root mean square change of the images, in distances of two unedited samples
 
-FIRST = 0.5  # spreads: the offset that is tried first
+FIRST = 0.45  # spreads: the offset that is tried first
 DOUBLINGS = range(-6, 4)  # of it, from the least offset that is ever tried to the largest, the bound
 FARTHEST = 2  # doublings at once, where images hardly change
 

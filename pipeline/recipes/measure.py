@@ -25,11 +25,14 @@ from pipeline.stages.sources.source import Source
 
 # Shares of each direction's full strength:
 ALL = (-1.0, 0.5, 1.0)  # of the recommended directions, and of what they are compared with
-HALVES, ENDS, ONCE = (-0.5, 0.5), (-1.0, 1.0), (1.0,)
+HALF, ENDS, ONCE = (0.5,), (-1.0, 1.0), (1.0,)  # of what is only compared
 
-MEDIAN, LARGEST = 5, 2  # random directions of the median offset of the supervised ones, and of the largest
+MEDIAN, LARGEST = 4, 2  # random directions of the median offset of the supervised ones, and of the largest
 MOST = 10  # random directions beside the unsupervised ones: of the offsets of one each
-QUARTER = 4  # of the held-out samples, for what is only compared
+FEW, FEWEST = (
+    4,
+    7,
+)  # shares of the held-out samples: for what is only compared, and to verify strengths between measured ones
 
 
 class Edits(NamedTuple):
@@ -65,7 +68,12 @@ class Measurement:
     @property
     def few(self) -> int:
         """Samples that what is only compared is measured on."""
-        return max(2, self.held_out // QUARTER)
+        return max(2, self.held_out // FEW)
+
+    @property
+    def fewest(self) -> int:
+        """Samples that strengths per standard deviation are verified on."""
+        return max(2, self.held_out // FEWEST)
 
     @cached_property
     def drawn(self) -> HeldOut:
@@ -129,7 +137,7 @@ class Measurement:
 
     @property
     def _near(self) -> tuple[float, ...]:
-        return _one_a_side(self.strengths, min) if self.strengths else HALVES
+        return _one_a_side(self.strengths, min)[-1:] if self.strengths else HALF
 
     @property
     def _ends(self) -> tuple[float, ...]:

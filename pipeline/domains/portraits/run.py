@@ -9,5 +9,4 @@ PORTRAITS = Run(
     attributes=("smile", "glasses", "age", "gender", "yaw"),
     region=("image", "eyes", "mouth"),
     foreground="head",
-    held_out=20,
 )

@@ -98,7 +98,7 @@ def test_given_strengths_are_taken_as_they_are(measure, finders):
     given = dataclasses.replace(measure, strengths=(-3.0, 1.0, 2.0))
     full, control, others = given.supervised(*finders[:1], finders[1:], by_effects=False)
     components, beside = given.unsupervised((PrincipalComponents(measure.sample, 3),), "components")
-    assert full.edit.strengths == (-3.0, 1.0, 2.0) and others.edit.strengths == (-3.0, 1.0)
+    assert full.edit.strengths == (-3.0, 1.0, 2.0) and others.edit.strengths == (1.0,)
     assert components.edit.strengths == beside.edit.strengths == (-3.0, 2.0)
     assert control.edit.strengths == (-1.0, 1.0)
     assert not [each for each in in_order((full, control, others, components)) if isinstance(each, FullStrengths)]
