@@ -29,7 +29,7 @@ class Phase(StrEnum):
 
 
 def main(
-    steps: Annotated[int, typer.Option(min=1, help="Gradient steps of the U-Net.")] = 6000,
+    steps: Annotated[int, typer.Option(min=1, help="Gradient steps of the U-Net.")] = 4800,
     images: Annotated[int, typer.Option(min=64, help="Varied digits that the U-Net is trained on.")] = 36_000,
     classifier_steps: Annotated[int, typer.Option(min=8, help="Gradient steps of each classifier.")] = 2500,
     samples: Annotated[int, typer.Option(min=20, help="Images that the card is measured on.")] = 1000,

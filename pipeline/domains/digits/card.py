@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DModel
 from PIL import Image
-from scipy.linalg import sqrtm
 from scipy.stats import wasserstein_distance
 from torch import Tensor
 
@@ -27,6 +26,7 @@ MEASURED = ("slant", "stroke_width", "ink", "loops")
 SHEET = "samples.png"
 PER_ROW = 20  # digits in a row of the contact sheet
 PERCENTILES = (0, 1, 10, 50)
+SCORED = 2000  # training images that are scored, at most
 
 Advance = Callable[[int], None]
 Scores = dict[str, np.ndarray]  # (n,), by attribute
@@ -55,7 +55,7 @@ def write_card(
     """Write README.md and the contact sheet. held_out: varied digits that nothing was trained on, and which they are."""
     annotator, judge = DigitAnnotator(), DigitJudge()
     unseen, classes = held_out
-    shown = {"samples": samples, "training": training, "held out": unseen}
+    shown = {"samples": samples, "training": training[:SCORED], "held out": unseen}
     by_judge = {name: scores_of(judge, images) for name, images in shown.items()}
     by_annotator = {name: scores_of(annotator, images) for name, images in shown.items()}
     features = {name: features_of(judge, images) for name, images in shown.items()}
@@ -64,6 +64,7 @@ def write_card(
         size=SIZE,
         n=len(samples),
         n_training=len(training),
+        n_scored=len(shown["training"]),
         n_unseen=len(unseen),
         steps=STEPS,
         eta=ETA,
@@ -76,7 +77,9 @@ def write_card(
         frechet=frechet(features["samples"], features["held out"]),
         frechet_training=frechet(features["training"], features["held out"]),
         frechet_halves=frechet(features["samples"][:half], features["samples"][half:]),
-        neighbours=table(["distance", "smallest", *(f"{p} %" for p in PERCENTILES[1:])], neighbours(shown)),
+        neighbours=table(
+            ["distance", "smallest", *(f"{p} %" for p in PERCENTILES[1:])], neighbours({**shown, "training": training})
+        ),
         networks=table(["", "annotator", "judge"], accuracies(by_annotator["held out"], by_judge["held out"], classes)),
         agreement=table(["", *MEASURED], agreement(by_annotator, by_judge, ("held out", "samples"))),
     )
@@ -138,7 +141,8 @@ def frechet(ours: np.ndarray, theirs: np.ndarray) -> float:
     """Return the Fréchet distance of two sets of features (n, F), taken as normal (Heusel et al. 2017)."""
     gap = ours.mean(axis=0) - theirs.mean(axis=0)
     a, b = (np.cov(features, rowvar=False) for features in (ours, theirs))
-    return float(gap @ gap + np.trace(a + b - 2 * sqrtm(a @ b).real))
+    roots = np.sqrt(np.linalg.eigvals(a @ b).real.clip(min=0))  # of which the sum is the trace of the root of a b
+    return float(gap @ gap + np.trace(a + b) - 2 * roots.sum())
 
 
 def neighbours(shown: dict[str, Tensor]) -> list[list[str]]:
@@ -212,8 +216,8 @@ pipeline(batch_size=4, num_inference_steps={steps}, eta={eta}).images[0].save("d
 
 ![the first samples]({sheet})
 
-The judge's view of {n:,} samples (T = {steps}, eta = {eta}), the {n_training:,} training images, and {n_unseen:,} varied digits
-that were held out.
+The judge's view of {n:,} samples (T = {steps}, eta = {eta}), {n_scored:,} of the training images, and {n_unseen:,} varied
+digits that were held out.
 
 {recognised}
 

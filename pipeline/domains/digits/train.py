@@ -16,7 +16,7 @@ from pipeline.domains.digits.train_classifier import ClassifierTraining
 from pipeline.domains.digits.train_unet import UnetTraining, new_scheduler
 from pipeline.errors import UserError
 
-VARIED = 4  # times that each held-out digit is shown
+VARIED = 2  # times that each held-out digit is shown
 
 
 def train_unet(state: Path, out: Path, steps: int, images: int, seed: int, progress: Progress) -> None:
@@ -33,6 +33,7 @@ def train_unet(state: Path, out: Path, steps: int, images: int, seed: int, progr
             progress.update(task, completed=step)
             now = time.perf_counter()
             log.writerow([step, loss, round(now - last, 4)])
+            file.flush()
             last = now
 
         unet = UnetTraining(draw("train", images, seed)[0], state, steps, seed).run(report)

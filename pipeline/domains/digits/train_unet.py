@@ -43,7 +43,7 @@ def new_scheduler() -> DDPMScheduler:
 
 @dataclass
 class UnetTraining:
-    """`steps` gradient steps, in cycles of about `cycle`: each ends in a model, and a longer training goes on from a shorter one.
+    """`steps` gradient steps, in cycles of `cycle`: each ends in a model, and a longer training goes on from a shorter one.
 
     In a cycle the learning rate is flat, then falls to zero over the last `cooldown` share (warm restarts).
     """
@@ -85,8 +85,8 @@ class UnetTraining:
 
     def schedule(self, step: int) -> float:
         """Return the share of the learning rate at a step."""
-        length = math.ceil(self.steps / max(1, round(self.steps / self.cycle)))
-        place = step % length
+        place = step % self.cycle
+        length = min(self.cycle, self.steps - (step - place))  # the last one may be shorter
         rising = (place + 1) / self.warmup
         left = (length - place) / max(1, math.ceil(self.cooldown * length))
         return min(1.0, rising, left)

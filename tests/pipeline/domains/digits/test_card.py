@@ -87,6 +87,6 @@ def test_the_card_holds_what_was_measured(tmp_path):
     write_card(tmp_path, draw("judge", 80, seed=4)[0], draw("train", 90, seed=0)[0], held_out, minutes=12.3, steps=77)
     card = (tmp_path / "README.md").read_text()
     assert card.startswith("---\nlicense: apache-2.0\n") and "{" not in card.split("```python")[0]
-    assert "of 80 samples" in card and "the 90 training images" in card and "77 gradient\nsteps" in card
+    assert "of 80 samples" in card and "90 of the training images" in card and "77 gradient\nsteps" in card
     assert "12 minutes on one core" in card
     assert (tmp_path / SHEET).stat().st_size < 200_000

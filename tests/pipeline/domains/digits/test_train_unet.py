@@ -34,7 +34,8 @@ def test_a_longer_training_begins_as_a_shorter_one_and_starts_again(tmp_path):
     short, long = training(tmp_path, 3000).schedule, training(tmp_path, 6000).schedule
     assert [short(step) for step in range(0, 3000, 50)] == [long(step) for step in range(0, 3000, 50)]
     assert [short(step) for step in range(0, 3000, 50)] == [long(step) for step in range(3000, 6000, 50)]
-    assert 0 < training(tmp_path, 4500).schedule(4499) < 0.01
+    shorter_last = training(tmp_path, 4000).schedule
+    assert shorter_last(3500) == 1 and shorter_last(3800) == pytest.approx(0.5) and 0 < shorter_last(3999) < 0.01
 
 
 def test_the_loss_is_that_of_epsilon(tmp_path):
