@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.annotators.base import Scorer, resize, to_tensor
-from pipeline.domains.portraits import MODEL
+from pipeline.domains import portraits
 from pipeline.domains.portraits.attributes import ATTRIBUTES, THRESHOLDS, Network, load_network
 from pipeline.domains.portraits.data import SIZE, to_float
 from pipeline.errors import UserError
@@ -51,7 +51,7 @@ class PortraitAnnotator:
 
     def knows(self, weights: str) -> bool:
         """Whether these are the weights (SHA-256) of the bundled model, the only one whose images were ever seen."""
-        return weights == _bundled_weights()
+        return weights == _weights_of(portraits.MODEL)
 
     def load(self) -> Scorer:
         return _on_images(self._network())
@@ -84,8 +84,8 @@ def _check_square(height: int, width: int) -> None:
 
 
 @cache
-def _bundled_weights() -> str:
-    return sha256(MODEL / "unet" / "diffusion_pytorch_model.safetensors")
+def _weights_of(model: Path) -> str:
+    return sha256(model / "unet" / "diffusion_pytorch_model.safetensors")
 
 
 @dataclass(frozen=True)
