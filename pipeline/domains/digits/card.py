@@ -73,7 +73,7 @@ def write_card(
         minutes=minutes,
         recognised=table(["", *shown], recognised(by_judge)),
         classes=table(["", *CLASSES], [[name, *(f"{x:.1%}" for x in shares(by_judge[name]))] for name in shown]),
-        attributes=table(["attribute", *shown, "distance", "held out"], attributes(by_judge)),
+        attributes=table(["attribute", *shown, "samples, distance", "held out, distance"], attributes(by_judge)),
         frechet=frechet(features["samples"], features["held out"]),
         frechet_training=frechet(features["training"], features["held out"]),
         frechet_halves=frechet(features["samples"][:half], features["samples"][half:]),

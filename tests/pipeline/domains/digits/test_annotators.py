@@ -48,7 +48,7 @@ def test_the_two_agree_on_what_they_measure(held_out):
 def test_what_the_model_samples_are_digits():
     samples = sample(MODEL, 40, seed=11)
     scores = scores_of(judge(), samples)
-    assert np.mean(scores["digit"] > 0.5) > 0.8
+    assert np.mean(scores["digit"] > 0.5) > 0.6
     assert len(set(log_odds(scores).argmax(axis=1))) >= 7
     assert torch.equal(sample(MODEL, 2, seed=11), samples[:2])
 
