@@ -1,7 +1,6 @@
 """Remake the model of the digits from nothing: `python -m jobs.train_digits`.
 
-Three phases: the U-Net (20 minutes of one core), the two classifiers (minutes), and the model card (a minute). Each
-goes on from what an earlier run left in the state folder; that belongs to one set of options. Equal options, equal weights.
+The U-Net (20 minutes of one core), two classifiers (minutes), the card (a minute); each goes on from what is in the state folder.
 """
 
 from enum import StrEnum
@@ -48,9 +47,8 @@ def main(
             train_unet(state, out, steps, images, seeds["unet"], progress)
         if Phase.classifiers in phases:
             for which in ARCHITECTURES:
-                train_classifier(
-                    ClassifierTraining(which, seed=seeds[which], steps=classifier_steps), state, out, progress
-                )
+                training = ClassifierTraining(which, seed=seeds[which], steps=classifier_steps)
+                train_classifier(training, state, out, progress)
         if Phase.card in phases:
             try:
                 make_card(state, out, steps, images, samples, seeds, progress)
