@@ -27,7 +27,8 @@ def test_a_run_as_a_file_is_the_same_run(tmp_path):
         ({"attributes": ""}, {"attributes": ()}),
         ({"judge": "one"}, {"judge": ("one",)}),
         ({"strengths": "-1,1"}, {"strengths": (-1.0, 1.0)}),
-        ({"samples": "12", "eta": "0", "clip": "false", "class_label": "3"}, {"samples": 12, "eta": 0.0, "clip": False, "class_label": 3}),
+        ({"samples": "12", "eta": "0", "class_label": "3"}, {"samples": 12, "eta": 0.0, "class_label": 3}),
+        ({"clip": "false"}, {"clip": False}),
     ],
 )  # fmt: skip
 def test_text_means_what_it_says(settings, same):
