@@ -84,7 +84,7 @@ class Directions:
         profiles = Profiles(
             tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
             evaluations,
-            verified_by=tuple(verification(each, measure.fewest) for each in verified),
+            verified_by=tuple(verification(each, measure.few) for each in verified),
         )
         regions = tuple(filter(None, domain.regions))
         catalog = Catalog(

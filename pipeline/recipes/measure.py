@@ -28,11 +28,8 @@ ALL = (-1.0, 0.5, 1.0)  # of the recommended directions, and of what they are co
 HALF, ENDS, ONCE = (0.5,), (-1.0, 1.0), (1.0,)  # of what is only compared
 
 MEDIAN, LARGEST = 4, 2  # random directions of the median offset of the supervised ones, and of the largest
-MOST = 10  # random directions beside the unsupervised ones: of the offsets of one each
-FEW, FEWEST = (
-    4,
-    7,
-)  # shares of the held-out samples: for what is only compared, and to verify strengths between measured ones
+MOST = 8  # random directions beside the unsupervised ones: of the offsets of one each
+FEW = 4  # one in so many of the held-out samples, for what is only compared, and to verify strengths between measured ones
 
 
 class Edits(NamedTuple):
@@ -69,11 +66,6 @@ class Measurement:
     def few(self) -> int:
         """Samples that what is only compared is measured on."""
         return max(2, self.held_out // FEW)
-
-    @property
-    def fewest(self) -> int:
-        """Samples that strengths per standard deviation are verified on."""
-        return max(2, self.held_out // FEWEST)
 
     @cached_property
     def drawn(self) -> HeldOut:
