@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from jobs.making import make, open_pool
-from jobs.printing import explain, only_json, refuse, show_plan
+from jobs.printing import explain, for_people, refuse, show_plan
 from jobs.timing import hours
 from jobs.where import Where, check_where
 from pipeline.engine.plan import check_space
@@ -31,8 +31,7 @@ def run_job(describe: Callable[[], Recipe[Goals]], where: Where) -> tuple[Store,
     Prints everything a person should see. Ends the process with an exit code where the goals were not made.
     """
     store = Store(where.root)
-    if where.json:
-        only_json()
+    for_people(where.json)
     try:
         check_where(where)
         recipe, plans = planned(describe(), store)

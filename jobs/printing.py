@@ -20,9 +20,9 @@ console = Console(highlight=False, markup=False, soft_wrap=True)  # paths appear
 errors = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
 
-def only_json() -> None:
-    """From now on all that is meant for people goes where errors go."""
-    console.stderr = True
+def for_people(beside_json: bool) -> None:
+    """Print what is meant for people on standard output, or where errors go beside an object for machines."""
+    console.stderr = beside_json
 
 
 def print_json(value: dict[str, Any]) -> None:

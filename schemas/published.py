@@ -80,7 +80,9 @@ CATALOG_FILES = (
     ),
     CatalogFile("thumbnails.parquet", "small images of samples, and of what directions do to them", THUMBNAILS),
     CatalogFile(
-        "run.toml", "the settings of the run, for python -m jobs.directions run.toml, which makes this catalog again"
+        "run.toml",
+        "the settings of the run, for python -m jobs.directions run.toml, which makes this catalog again",
+        always=False,
     ),
     CatalogFile("README.md", "the card, with the lines that apply a direction with plain diffusers"),
     CatalogFile("SHA256SUMS", "the SHA-256 of every other file, for sha256sum -c SHA256SUMS"),

@@ -72,7 +72,7 @@ def better(monkeypatch, labelled) -> tuple[Stage, ...]:
     exec(finder.line, scope)
     monkeypatch.setattr(find, "BETTER", scope["BETTER"])
     domain = Domain(PlantedModel(), PlantedAnnotator(), (), ATTRIBUTES)
-    return find.finders(Run(top=100, components=2), labelled.sample, domain).better
+    return find.supervised(Run(top=100), labelled.sample, domain).better
 
 
 def test_the_finder_finds_what_is_planted(better, make):

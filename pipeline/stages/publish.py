@@ -105,7 +105,8 @@ class Catalog(Stage):
         catalog = self._catalog(rows, profiles.to_pylist())
 
         (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (out / "run.toml").write_text(self.run, encoding="utf-8")
+        if self.run:
+            (out / "run.toml").write_text(self.run, encoding="utf-8")
         write_vectors(out / "directions.safetensors", vectors)
         for name, table in self._tables(rows, vectors, profiles, store):
             write_table(out / name, table)

@@ -160,11 +160,11 @@ def test_python_makes_the_same_and_makes_nothing_twice(made, standing_there, mod
 
 def test_what_cannot_be_fitted_is_left_out_with_its_numbers(made, standing_there, model, tmp_path):
     """No sample is that high, and no sample has the region; one attribute is left, with nothing to project away from it."""
-    (standing_there / "nowhere.py").write_text(
+    (standing_there / "plugs_of_no_region.py").write_text(
         "import numpy as np\nfrom pipeline.annotators import region\n\n"
         "@region\ndef hole(images):\n    return np.full(images.shape[:3], np.nan)\n"
     )
-    wanted = ["--attributes", "high,bright", "--region", "image", "--region", "nowhere:hole"]
+    wanted = ["--attributes", "high,bright", "--region", "image", "--region", "plugs_of_no_region:hole"]
     result = run("--model", model, *WHO, *wanted, *SMALL, "--root", tmp_path / "root")
     assert result.exit_code == 0, result.output
     about = DirectionCatalog.open(tmp_path / "root" / "catalog").about

@@ -101,6 +101,7 @@ class Findings:
     transfer: pd.DataFrame | None = None  # of schemas.transfer
     locality: pd.DataFrame | None = None  # of schemas.locality
     learning_curve: pd.DataFrame | None = None  # of schemas.learning_curve
+    recorded: bool = False  # whether the run stands in run.toml
     profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
     # Thumbnails of the sample that a direction was found on, with the region outlined where it is not edited:
     origins: dict[Edit, bytes] = field(default_factory=dict)

@@ -12,15 +12,16 @@ from schemas.published import files_of
 def facts(findings: Findings) -> Facts:
     """What is in the catalog, and what its directions are added to."""
     catalog = findings.catalog
-    tables = {
+    there = {
         "transfer.parquet": findings.transfer,
         "locality.parquet": findings.locality,
         "learning_curve.parquet": findings.learning_curve,
+        "run.toml": findings.recorded or None,
     }
     model = {"unet": catalog.model.unet, "scheduler": catalog.model.scheduler}
     return {
         "capture": CAPTURES[catalog.capture],
-        "files": files_of([name for name, table in tables.items() if table is not None]),
+        "files": files_of([name for name, found in there.items() if found is not None]),
         "model": {**model, "sampling": catalog.sampling.model_dump()},
         "stages": [{**stage, "settings": _readable(stage["settings"])} for stage in catalog.stages],
     }

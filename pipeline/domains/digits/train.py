@@ -13,7 +13,7 @@ from pipeline.domains.digits.card import sample, write_card
 from pipeline.domains.digits.classifiers import ARCHITECTURES, save_network
 from pipeline.domains.digits.data import SHARES, draw
 from pipeline.domains.digits.train_classifier import ClassifierTraining
-from pipeline.domains.digits.train_unet import UnetTraining, new_scheduler
+from pipeline.domains.digits.train_unet import DigitTraining, new_scheduler
 from pipeline.errors import UserError
 
 VARIED = 2  # times that each held-out digit is shown
@@ -36,7 +36,7 @@ def train_unet(state: Path, out: Path, steps: int, images: int, seed: int, progr
             file.flush()
             last = now
 
-        unet = UnetTraining(draw("train", images, seed)[0], state, steps, seed).run(report)
+        unet = DigitTraining(draw("train", images, seed)[0], state, steps, seed).run(report)
     export_unet(unet, out / "model")
 
 

@@ -42,7 +42,7 @@ def new_scheduler() -> DDPMScheduler:
 
 
 @dataclass
-class UnetTraining:
+class DigitTraining:
     """`steps` gradient steps, in cycles of `cycle`: each ends in a model, and a longer training goes on from a shorter one.
 
     In a cycle the learning rate is flat, then falls to zero over the last `cooldown` share (warm restarts).

@@ -4,12 +4,12 @@ from diffusers import UNet2DModel
 
 from pipeline.domains.digits import MODEL
 from pipeline.domains.digits.data import SIZE
-from pipeline.domains.digits.train_unet import UnetTraining, new_scheduler, new_unet
+from pipeline.domains.digits.train_unet import DigitTraining, new_scheduler, new_unet
 
 
-def training(tmp_path, steps: int, save_every: int = 1) -> UnetTraining:
+def training(tmp_path, steps: int, save_every: int = 1) -> DigitTraining:
     images = torch.randint(256, (16, 1, SIZE, SIZE), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-    return UnetTraining(images, tmp_path, steps=steps, batch=2, save_every=save_every)
+    return DigitTraining(images, tmp_path, steps=steps, batch=2, save_every=save_every)
 
 
 def test_the_network_is_small_grey_and_open():
