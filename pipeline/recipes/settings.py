@@ -21,6 +21,8 @@ EXPECTED = {
     "finite": "a number",
     "bool": "true or false",
     "string": "text",
+    "tuple": "a list",
+    "path": "a path",
 }
 
 

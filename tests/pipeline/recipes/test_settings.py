@@ -46,6 +46,10 @@ def test_text_means_what_it_says(settings, same):
         ({"attributes": "a,,b"}, "`attributes` is '': expected a name"),
         ({"judge": ["a", "a"]}, "`judge` is ['a', 'a']: expected each once, and a is there twice."),
         ({"class_label": "every"}, "`class_label` is 'every': expected a whole number, or each."),
+        ({"samples": True}, "`samples` is True: expected another value than true or false."),
+        ({"class_label": True}, "`class_label` is True: expected another value than true or false."),
+        ({"attributes": 3}, "`attributes` is 3: expected a list."),
+        ({"images": 3}, "`images` is 3: expected a path."),
         ({"model": ""}, "`model` is '': expected a name or a path"),
     ],
 )
