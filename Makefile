@@ -15,7 +15,7 @@ setup: $(INSTALLED) ## make the environment in .venv: pinned, done once (6 GB, a
 	@echo "The environment stands in $(VENV)."
 
 demo: $(INSTALLED) ## the whole job on the bundled model: a measured catalog and a report (ARGS=--plan to look first)
-	@$(BIN)/python -m jobs.faces $(ARGS)
+	@$(BIN)/python -m jobs.portraits $(ARGS)
 
 test: $(INSTALLED) ## the tests (ARGS='-m slow' for the long ones)
 	@$(BIN)/python -m pytest $(ARGS)

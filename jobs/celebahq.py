@@ -1,6 +1,6 @@
-"""The set-up of Haas et al. 2024: google/ddpm-ema-celebahq-256, T = 50, eta = 1, found in 50,000 samples.
+"""The set-up of Haas et al. 2024: google/ddpm-ema-celebahq-256, T = 50, eta = 1. `python -m jobs.celebahq whole`, or `small`.
 
-The paper's labels come from a network for CelebA's forty attributes; name yours with `--annotator`, and another one as `--judge`.
+The paper's labels come from a network for CelebA's forty attributes: name yours as `--annotator`, and another one as `--judge`.
 """
 
 from pathlib import Path
@@ -12,17 +12,21 @@ from jobs.options import options
 from jobs.where import Where
 from schemas.run import Run
 
-MODEL = "google/ddpm-ema-celebahq-256"
-WHOLE = Run(model=MODEL, samples=50_000, steps=50, eta=1.0, components=25, protocol="paper", activations=False)
-SMALL = Run(model=MODEL, samples=1_000, steps=50, eta=1.0, components=25)
-SIZE = "small: 1,000 samples with their activations, in an hour or so of one GPU; whole: the paper's 50,000."
+SMALL = Run(model="google/ddpm-ema-celebahq-256", samples=1_000, steps=50, eta=1.0, components=25)
+WHOLE = SMALL.model_copy(update={"samples": 50_000, "activations": False, "protocol": "paper"})
 
 
-@options(root="runs/celebahq", defaults=SMALL)
-def celebahq(run: Path | None, given: dict[str, Any], where: Where) -> None:
-    """Find directions of the model that the paper is about, in its set-up."""
+@options(root="runs/celebahq", defaults=WHOLE)
+def whole(run: Path | None, given: dict[str, Any], where: Where) -> None:
+    """Find directions in 50,000 samples, whose h is sketched, and measure them as Table I does."""
+    make_catalog(run, given, where, WHOLE)
+
+
+@options(root="runs/celebahq-small", defaults=SMALL)
+def small(run: Path | None, given: dict[str, Any], where: Where) -> None:
+    """Find directions in 1,000 samples, whose h is stored."""
     make_catalog(run, given, where, SMALL)
 
 
 if __name__ == "__main__":
-    main(celebahq)
+    main(whole, small)

@@ -62,13 +62,14 @@ class Once(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-def main(command: Callable[..., None]) -> None:
-    """Run one function as a typer command."""
-    sys.exit(app(command)())
+def main(*commands: Callable[..., None]) -> None:
+    """Run one function as a typer command, or one of several by its name."""
+    sys.exit(app(*commands)())
 
 
-def app(command: Callable[..., None]) -> typer.Typer:
-    """A function as a typer application of one command."""
-    one = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    one.command(cls=Once, epilog=getattr(command, "epilog", None))(command)
-    return one
+def app(*commands: Callable[..., None]) -> typer.Typer:
+    """Functions as a typer application."""
+    made = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    for command in commands:
+        made.command(cls=Once, epilog=getattr(command, "epilog", None))(command)
+    return made

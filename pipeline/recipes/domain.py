@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from pipeline.annotators.base import Annotator, Embedder, presence_of, stranger
+from pipeline.annotators.names import check_distinct
 from pipeline.annotators.regions import WHOLE, Mask
 from pipeline.annotators.registry import annotator, facenet, mask
 from pipeline.errors import UserError
@@ -36,21 +37,21 @@ class Domain:
         Identity is measured by FaceNet where its weights are given, else by the features of the first judge that has some.
         Raises UserError for names that are not known, and where nobody labels or judges what directions are wanted for.
         """
-        model = model or _model(run)
+        if model is None and run.model is None:
+            raise UserError(
+                "There is no model to find directions of: name a `model`, a folder, a repository of the model hub, or\n"
+                f"one that comes with this project: {', '.join(BUNDLED)}."
+            )
         labels = annotator(run.annotator) if run.annotator else None
         judges = tuple(annotator(name) for name in run.judge or (ANY_IMAGE if run.attributes == () else ()))
         attributes = _attributes(run, labels, judges)
         allowed = check_judges(labels, judges, attributes, run.allow_judge)
-        return cls(
-            model,
-            labels,
-            judges,
-            attributes,
-            tuple(None if name == WHOLE else mask(name) for name in run.region),
-            mask(run.foreground) if run.foreground else None,
-            facenet(run.facenet_weights) if run.facenet_weights else next(filter(_embeds, judges), None),
-            allowed,
-        )
+        regions = tuple(None if name == WHOLE else mask(name) for name in run.region)
+        check_distinct(*filter(None, regions))
+        foreground = mask(run.foreground) if run.foreground else None
+        embedder = facenet(run.facenet_weights) if run.facenet_weights else next(filter(_embeds, judges), None)
+        found = model or _model(run)  # last: it may have to be fetched
+        return cls(found, labels, judges, attributes, regions, foreground, embedder, allowed)
 
     @property
     def strangers(self) -> dict[str, str]:
@@ -67,15 +68,11 @@ class Domain:
 
 def _model(run: Run) -> Model:
     """The model that a run names."""
-    if run.model is None:
-        raise UserError(
-            "There is no model to find directions of: name a `model`, a folder, a repository of the model hub, or\n"
-            f"one that comes with this project: {', '.join(BUNDLED)}."
-        )
-    chosen = {name: getattr(run, name) for name in ("unet", "variant", "condition", "class_label")}
-    ours = bundled(run.model)
-    found = find(str(ours or run.model), **{name: it for name, it in chosen.items() if it is not None})
-    return replace(found, name=run.model) if ours else found
+    name = str(run.model)
+    chosen = {each: getattr(run, each) for each in ("unet", "variant", "condition", "class_label")}
+    ours = bundled(name)
+    found = find(str(ours or name), **{each: it for each, it in chosen.items() if it is not None})
+    return replace(found, name=name) if ours else found
 
 
 def _attributes(run: Run, labels: Annotator | None, judges: tuple[Annotator, ...]) -> tuple[str, ...]:
