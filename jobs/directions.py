@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 from pipeline.recipes.applicable import applicable
 from pipeline.recipes.directions import Directions
 from pipeline.recipes.domain import Domain
-from pipeline.recipes.settings import read, run_of
+from pipeline.recipes.settings import placed, read, run_of
 from schemas.run import Run
 
 
@@ -28,7 +28,7 @@ def make_catalog(file: Path | None, given: dict[str, Any], where: Where, default
     def describe() -> Directions:
         told = {**(read(file) if file else {}), **given}
         settings = {**(defaults.model_dump(exclude_unset=True) if defaults else {}), **told}
-        run = applicable(run_of(settings), told)
+        run = placed(applicable(run_of(settings), told))
         domain = Domain.of(run)
         if defaults and not {"annotator", "judge"} <= told.keys():
             check_known(domain)

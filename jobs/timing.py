@@ -27,14 +27,14 @@ def hours(plans: Sequence[StagePlan], where: Where) -> float | None:
 
 
 def seconds_a_pass(source: Source) -> float:
-    """Time passes of a full batch through the U-Net, and return the seconds an image."""
+    """Time passes of a batch through the U-Net, and return the seconds an image."""
     with fixed_threads():
-        loaded, ids = source.load(), range(source.batch)
+        loaded, ids = source.load(), range(min(source.batch, source.n))
         states = source.reverse_process.states(source.denoiser(loaded, ids), source.noise(loaded, ids))
         next(states)
         started = _now()
         passes = len(list(islice(states, STEPS)))
-        return (_now() - started) / max(1, passes) / source.batch
+        return (_now() - started) / max(1, passes) / len(ids)
 
 
 def _now() -> float:

@@ -46,6 +46,12 @@ class ModelCard(_Strict):
         default=None,
         description="the class of all samples, or `each`: a class a sample; null for a U-Net without classes",
     )
+    unet_folder: str = Field(
+        default="unet", description="where the U-Net lies in the model's folder; `.` is at its top"
+    )
+    variant: str | None = Field(
+        default=None, description="of the U-Net's weights, such as fp16; null are the full ones"
+    )
     notes: list[str] = Field(
         default=[], description="what was done otherwise than the model's own files say, such as a variance left out"
     )

@@ -1,9 +1,9 @@
 """A run: every setting of a direction catalog, in one object. A TOML file, the command line and Python are spellings of it."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 LARGEST_SEED = 2**63 - 1  # that a column of 64 bits holds
 
@@ -58,6 +58,14 @@ class Run(BaseModel):
     """What directions to find, in what, and how to measure them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
+            raise ValueError("expected another value than true or false")
+        return value
 
     model: Name | None = _setting(
         None,

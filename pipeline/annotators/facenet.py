@@ -71,7 +71,9 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # whatever an unpickler stumbles over in bytes that are no pickle
-        raise UserError(f"{path} cannot be read as weights ({error}).".splitlines()[0]) from error
+        raise UserError(
+            f"{path} cannot be read as weights ({type(error).__name__}): expected tensors alone."
+        ) from error
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
     ):

@@ -56,6 +56,8 @@ def _code(catalog: Catalog) -> Facts:
         "classes": sorted(filter(None, {"DDIMScheduler", kind, autoencoder, "DDPMScheduler" if of_ddpm else None})),
         "x_shape": [channels, *([size, size] if isinstance(size, int) else size)],
         "width": unet.get("encoder_hid_dim") or unet.get("cross_attention_dim"),
+        "of_unet": _subfolder(model.unet_folder) + (f', variant="{model.variant}"' if model.variant else ""),
+        "of_scheduler": _subfolder("." if model.unet_folder == "." else "scheduler"),
         "of_ddpm": of_ddpm,
         "threshold_off": bool(scheduler.get("thresholding")) and not catalog.sampling.clip,
         "told": _told(model),
@@ -63,6 +65,10 @@ def _code(catalog: Catalog) -> Facts:
         "decoded": _decoded(config) if autoencoder else "",
         "channels": config.get("out_channels", channels),
     }
+
+
+def _subfolder(name: str) -> str:
+    return "" if name == "." else f', subfolder="{name}"'
 
 
 def _told(model: ModelCard) -> str:

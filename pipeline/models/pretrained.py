@@ -49,7 +49,7 @@ class Model:
     condition: str | None = None  # SHA-256 of the condition's file; None is zeros, or no condition at all
     condition_file: str | None = not_hashed(None)  # where that lies on this machine
     class_label: ClassLabel | None = hashed_where_set()  # of a U-Net with classes: the class of all samples, or "each"
-    unet_folder: str | None = not_hashed(None)  # the U-Net's in `folder`, as chosen where there are several
+    unet_folder: str | None = not_hashed(None)  # the U-Net's in `folder`; "." is that one itself
     variant: str | None = not_hashed(None)  # of the weights, as chosen
 
     @property
@@ -221,8 +221,9 @@ def find(
     support.check_runs(network, config, place.folder)
     conditions.check_label(class_label, bottleneck.n_classes(network), place.folder)
     embedding = conditions.find_condition(place.folder, condition, network)
+    where = configuration.unet_folder(place.folder, unet)
     return Model(
-        weights=checkpoint.checked(configuration.unet_folder(place.folder, unet), network, variant),
+        weights=checkpoint.checked(where, network, variant),
         unet=_unet_json(config),
         scheduler=json.dumps(scheduler, sort_keys=True),
         name=place.name,
@@ -231,7 +232,7 @@ def find(
         condition=conditions.condition_hash(embedding),
         condition_file=str(embedding.absolute()) if embedding else None,
         class_label=class_label,
-        unet_folder=unet,
+        unet_folder=where.relative_to(place.folder).as_posix(),
         variant=variant,
         **(_autoencoder(decoder, network, variant) if decoder else {}),
     )

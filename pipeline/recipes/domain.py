@@ -11,6 +11,7 @@ from pipeline.errors import UserError
 from pipeline.models.bundled import BUNDLED, bundled
 from pipeline.models.pretrained import Model, find
 from pipeline.recipes.judges import check_judges
+from pipeline.stages.labels.annotate import annotator_of
 from schemas.run import Run
 
 ANY_IMAGE = ("pixels",)  # judges what nobody has a classifier for
@@ -69,8 +70,9 @@ def _model(run: Run) -> Model:
     """The model that a run names."""
     name = str(run.model)
     chosen = {each: getattr(run, each) for each in ("unet", "variant", "condition", "class_label")}
-    found = find(str(bundled(name) or name), **{each: it for each, it in chosen.items() if it is not None})
-    return replace(found, name=name.partition("@")[0])
+    ours = bundled(name)
+    found = find(str(ours or name), **{each: it for each, it in chosen.items() if it is not None})
+    return replace(found, name=name) if ours else found
 
 
 def _attributes(run: Run, labels: Annotator | None, judges: tuple[Annotator, ...]) -> tuple[str, ...]:
@@ -86,6 +88,7 @@ def _attributes(run: Run, labels: Annotator | None, judges: tuple[Annotator, ...
             f"Whoever has only {labels.name!r} may let it judge itself, by naming it as `judge` and as `allow_judge`:\n"
             "effects then are what it believes, which its directions were made to raise, and the catalog says so."
         )
+    annotator_of((labels,), labels.name, run.attributes or ())
     return run.attributes or tuple(name for name in labels.attributes if name != presence_of(labels))
 
 

@@ -12,11 +12,13 @@ from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.publish import LeftOut
 from pipeline.stages.sources.sketches import Sketched, SketchedSample
 
+SAME = 1 - 1e-6  # rank correlation of two attributes that are one, in whatever units
+
 
 def without_sides(
     labels: Annotate | Sketched, annotator: Annotator, attributes: tuple[str, ...], top: int, store: Store
 ) -> tuple[LeftOut, ...]:
-    """Return the attributes that no direction can be fitted to, since too few samples are scored, or on one of the two sides.
+    """Return the attributes that no direction of their own can be fitted to: too few samples are scored, or on one side.
 
     top: positives, and as many negatives, that are taken where the samples themselves are at hand.
     """
@@ -50,6 +52,17 @@ def _in_scores(scores: pd.DataFrame, thresholds: dict[str, float], needed: int) 
             f"{int(left[rarest].notna().sum()):,} have its own"
         )
         left = left.drop(columns=rarest)
+    return found | _copies(left)
+
+
+def _copies(scores: pd.DataFrame) -> dict[str, str]:
+    """Why attributes are others once more, by name: whatever is fitted to both is one direction, and nothing is left of either."""
+    ranks = scores.dropna().rank()
+    found: dict[str, str] = {}
+    for i, name in enumerate(scores.columns):
+        for other in scores.columns[:i].difference(list(found), sort=False):
+            if abs(ranks[name].corr(ranks[other])) > SAME:
+                found[str(name)] = f"it puts the samples in the order that {other} puts them in, or in the reverse"
     return found
 
 

@@ -14,6 +14,7 @@ from pipeline.engine.store import Store
 from pipeline.recipes.applicable import applicable
 from pipeline.recipes.directions import Directions
 from pipeline.recipes.domain import Domain
+from pipeline.recipes.settings import placed
 from schemas.run import Run
 
 Goals = TypeVar("Goals", bound=Sequence[Stage], covariant=True)
@@ -63,7 +64,7 @@ def make(run: Run, root: str | Path, workers: int = 0) -> DirectionCatalog:
     workers: processes of Ray; 0 works in this process. Raises UserError for what cannot work, before any work, and RunFailed where
     some of the work failed.
     """
-    chosen = applicable(run)
+    chosen = placed(applicable(run))
     store = Store(Path(root))
     recipe, plans = planned(Directions(chosen, Domain.of(chosen)), store)
     check_space(plans, store)

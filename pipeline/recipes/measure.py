@@ -61,6 +61,10 @@ class Measurement:
             raise UserError(f"There is no protocol {self.protocol!r}; expected {' or '.join(PROTOCOLS)}.")
         if self.protocol == "paper" and self.strengths is not None:
             raise UserError("The protocol of the paper has a strength of its own, 1: leave `strengths` out.")
+        if self.strengths == ():
+            raise UserError("`strengths` is empty: expected at least one, or leave it out to have them found.")
+        if self.held_out < 2:
+            raise UserError(f"{self.held_out} held-out samples: expected at least 2.")
 
     @property
     def few(self) -> int:

@@ -9,7 +9,10 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
+from pipeline.annotators.regions import WHOLE
+from pipeline.annotators.registry import REGIONS
 from pipeline.errors import UserError
+from pipeline.models.bundled import BUNDLED
 from schemas.run import Run
 
 EXPECTED = {
@@ -18,6 +21,8 @@ EXPECTED = {
     "finite": "a number",
     "bool": "true or false",
     "string": "text",
+    "tuple": "a list",
+    "path": "a path",
 }
 
 
@@ -47,6 +52,26 @@ def read(path: Path) -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     return settings
+
+
+def placed(run: Run) -> Run:
+    """Return the run with the whole path of whatever it names on this machine, so that it means the same in any folder."""
+    files = {
+        name: path.absolute() for name in ("images", "condition", "facenet_weights") if (path := getattr(run, name))
+    }
+    model = run.model if run.model is None or run.model in BUNDLED else _whole(run.model)
+    foreground = run.foreground and _whole_mask(run.foreground)
+    regions = tuple(map(_whole_mask, run.region))
+    return run.model_copy(update={**files, "model": model, "foreground": foreground, "region": regions})
+
+
+def _whole_mask(name: str) -> str:
+    return name if name in (WHOLE, *REGIONS) else _whole(name)
+
+
+def _whole(name: str) -> str:
+    """The whole path of what is there, and any other name as it is."""
+    return str(Path(name).absolute()) if Path(name).exists() else name
 
 
 def as_toml(run: Run) -> str:

@@ -49,7 +49,7 @@ class LeftOut:
 class Catalog(Stage):
     """A catalog: the files that schemas.published lists."""
 
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
 
     sample: Source  # what the directions were found in
     profiles: Profiles  # of every direction that is published, and how they were measured
@@ -155,6 +155,8 @@ class Catalog(Stage):
                 autoencoder_sha256=model.autoencoder_weights,
                 condition_sha256=model.condition,
                 class_label=model.class_label,  # type: ignore[arg-type]
+                unet_folder=model.unet_folder or "unet",
+                variant=model.variant,
                 notes=list(model.notes),
             ),
             sampling=schema.Sampling(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import Result
+from PIL import Image
 from typer.testing import CliRunner
 
 from jobs.command_line import app
@@ -131,6 +132,16 @@ def test_the_recorded_run_makes_the_same_bytes(made, standing_there, tmp_path):
     assert sums(tmp_path / "again") == sums(root)
 
 
+def test_a_run_of_relative_paths_makes_the_same_in_another_folder(elsewhere, model, tmp_path, monkeypatch):
+    small = ["--attributes", "", "--samples", 8, "--steps", 2, "--held-out", 4, "--components", 1, "--jacobians", 0]
+    monkeypatch.chdir(model.parent)
+    first = run("--model", model.name, *small, "--root", tmp_path / "root")
+    monkeypatch.chdir(elsewhere)
+    again = run(tmp_path / "root" / "catalog" / "run.toml", "--root", tmp_path / "again")
+    assert (first.exit_code, again.exit_code) == (0, 0), first.output + again.output
+    assert sums(tmp_path / "again") == sums(tmp_path / "root")
+
+
 def test_a_file_makes_the_same_with_ray_and_options_override_it(made, elsewhere, model, tmp_path):
     root, _ = made
     lines = [f'model = "{model}"', 'annotator = "my_plugs:annotator"', 'judge = "my_plugs:judge"']
@@ -212,6 +223,9 @@ def refused(result: Result, *messages: str) -> None:
         ("--model {model} --annotator my_plugs:annotator", ["name a --judge", "as --allow-judge"]),
         ("--model {model} --annotator pixels --judge pixels", ["labels the samples", "--allow-judge"]),
         ("--model {model} --annotator pixels --judge my_plugs:judge", ["scores none of brightness"]),
+        ("--model {model} {who} --attributes sidde", ["'annotator' does not score 'sidde'.", "It scores bright, sided"]),
+        ("--model {model} {who} --strengths ''", ["--strengths is empty"]),
+        ("--model {model} --attributes '' --held-out -5", ["-5 held-out samples: expected at least 2"]),
         ("--model {model} {who} --allow-judge nobody", ["--allow-judge nobody", "there are judge"]),
         ("--model {model} {who} --protocol long", ["--protocol is 'long': expected 'demo' or 'paper'"]),
         ("--model {model} {who} --across banana", ["--across is 'banana': expected 'per-step', 'matched' or 'joint'"]),
@@ -280,6 +294,16 @@ def test_the_plan_says_gigabytes_and_hours_of_a_timed_batch(standing_there, mode
     assert planned["to_make"] == sum(stage["todo"] for stage in planned["stages"]) > 20
     assert "GB to write" in result.stderr and "hours" in result.stderr
     assert not (tmp_path / "root").exists()
+
+
+def test_a_batch_of_few_images_is_timed_too(model, tmp_path):
+    (tmp_path / "images").mkdir()
+    for i in range(3):
+        Image.new("RGB", (20, 12), (50 * i, 90, 120)).save(tmp_path / "images" / f"{i}.png")
+    small = ["--steps", 2, "--held-out", 4, "--components", 1, "--jacobians", 1, "--samples", 8]
+    wanted = ["--model", model, "--attributes", "", "--images", tmp_path / "images", *small]
+    result = run(*wanted, "--root", tmp_path / "root", "--plan", "--time", "--json")
+    assert result.exit_code == 0 and json.loads(result.stdout)["hours"] > 0, result.output
 
 
 def test_help_names_every_choice_in_80_columns(monkeypatch):

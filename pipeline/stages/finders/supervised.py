@@ -215,10 +215,18 @@ class Supervised(ByStep):
         return Labelled(scores.index.to_numpy()[rows], rows, values, thresholds, selections)
 
     def _others(self, scores: pd.DataFrame) -> list[str]:
-        """The annotator's other attributes, but for those that most of the samples with all wanted scores have none of."""
-        with_wanted = scores[scores[list(self.attributes)].notna().all(axis=1)]
-        others = (name for name in self.scored_by.attributes if name not in self.attributes)
-        return [name for name in others if with_wanted[name].notna().mean() >= OFTEN]
+        """The annotator's other attributes that enough samples have together: most of those with all wanted scores, and 2n of them.
+
+        What most samples have is taken first.
+        """
+        with_wanted = scores[scores[list(self.attributes)].notna().all(axis=1)].notna()
+        enough = max(OFTEN * len(with_wanted), 2 * self.n, 1)
+        others = [name for name in self.scored_by.attributes if name not in self.attributes]
+        taken: list[str] = []
+        for name in sorted(others, key=lambda name: -int(with_wanted[name].sum())):
+            if with_wanted[[*taken, name]].all(axis=1).sum() >= enough:
+                taken.append(name)
+        return [name for name in others if name in taken]
 
     def select(self, scores: np.ndarray, thresholds: np.ndarray) -> tuple[Selection, ...]:
         """The positives and negatives of each wanted attribute."""

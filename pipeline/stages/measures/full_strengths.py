@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.annotators.base import Annotator, presence_of
+from pipeline.annotators.base import Annotator, check_size, presence_of
+from pipeline.annotators.border import embedding
 from pipeline.batches import batches
 from pipeline.engine.stage import Need, Resources, Stage, one, whole
 from pipeline.engine.store import Store
@@ -82,9 +83,11 @@ class FullStrengths(Stage):
             )
         if self.looking and presence_of(self.looking) is None:
             raise UserError(f"{self.looking.name!r} does not say whether there is anything to score.")
+        plugs = (self.annotator, self.looking, self.embed and self.embed.embedder)
+        check_size(*self.sample.model.image_shape[1:], *filter(None, plugs))
 
     def setup(self) -> tuple[LoadedModel, Plugs]:
-        embed = self.embed.embedder.embedder() if self.embed else None
+        embed = embedding(self.embed.embedder) if self.embed else None
         return self.sample.load(), Plugs(seeing(self.annotator), seeing(self.looking, presence_alone=True), embed)
 
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Plugs], out: Path) -> None:

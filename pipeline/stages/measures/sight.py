@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.annotators.base import Annotator, presence_of
+from pipeline.annotators.border import scorer
 from pipeline.metrics.calibration import realistic
 from pipeline.metrics.preservation import Manifold, Pairs, clipped, precision, presence
 from pipeline.metrics.strengths import CHANGED, WANTED, Outcome, change
@@ -29,7 +30,7 @@ def seeing(annotator: Annotator | None, presence_alone: bool = False) -> Scores 
     """Return what an annotator says, by attribute: without its presence, or that alone."""
     if annotator is None:
         return None
-    score, there = annotator.load(), presence_of(annotator)
+    score, there = scorer(annotator), presence_of(annotator)
     wanted = [name for name in annotator.attributes if (name == there) is presence_alone]
     return lambda images: pd.DataFrame(score(images), columns=list(annotator.attributes))[wanted]
 

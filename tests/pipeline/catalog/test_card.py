@@ -238,6 +238,24 @@ def test_they_take_an_eta_for_each_step_and_a_condition_from_its_file(tmp_path, 
     assert "unet(x_t, t, condition.expand(4, -1, -1))" in said
 
 
+def test_they_take_the_weights_that_were_sampled_from(tmp_path, monkeypatch):
+    """Not those beside them: of an average in a folder of its own, of a variant, and of a model with all at its top."""
+    types = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}
+    unet, other = (UNet2DModel(sample_size=16, **types, **BLOCKS) for _ in range(2))
+    model = planted_catalog().model
+    average = saved(
+        tmp_path / "ema", other, model=model.model_copy(update={"unet_folder": "unet_ema", "variant": "fp16"})
+    )
+    unet.save_pretrained(tmp_path / "ema" / "unet_ema", variant="fp16")
+    other.save_pretrained(tmp_path / "ema" / "unet_ema")
+    bare = saved(tmp_path / "bare", other, model=model.model_copy(update={"unet_folder": "."}))
+    unet.save_pretrained(tmp_path / "bare")
+    DDIMScheduler().save_pretrained(tmp_path / "bare")
+    for folder, lines in (("ema", average), ("bare", bare)):
+        monkeypatch.chdir(tmp_path / folder)
+        assert torch.equal(executed(lines)["unet"].conv_in.weight, unet.conv_in.weight)
+
+
 def test_they_are_told_a_class_and_leave_a_variance_out(tmp_path, monkeypatch):
     """Of a grey model of sigmoid betas, which DDIMScheduler does not make."""
     types = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}

@@ -23,6 +23,14 @@ def test_the_bundled_domain_is_its_own_plugs_and_no_others():
     assert found.embedder == annotator("portraits-judge"), "the first judge that has features"
 
 
+def test_a_folder_is_called_by_its_whole_name_whatever_is_in_it(tiny_model, tmp_path):
+    folder = tmp_path / "someone@somewhere" / "model"
+    folder.parent.mkdir()
+    folder.symlink_to(tiny_model)
+    assert Domain.of(Run(model=str(folder), attributes="")).model.name == str(folder)
+    assert Domain.of(Run(model="digits", attributes="")).model.name == "digits"
+
+
 def test_regions_foreground_and_embedder_are_optional():
     found = Domain.of(Run(annotator="portraits", judge=["mtcnn"], region=[]), MODEL)
     assert (found.regions, found.foreground, found.embedder) == ((), None, None)

@@ -43,3 +43,14 @@ def test_enough_scores_each_but_not_together():
 def test_an_attribute_that_nobody_scored_takes_no_other_with_it():
     table = scores()[["fine", "rare"]].assign(rare=np.nan)
     assert list(_in_scores(table, THRESHOLDS, needed=40)) == ["rare"]
+
+
+def test_an_attribute_that_is_another_once_more():
+    """In other units, or turned round; what goes with another only mostly is an attribute of its own."""
+    table = scores()[["fine", "other"]]
+    table = table.assign(
+        high=20 + np.exp(table["fine"]), rare=-table["fine"], apart=table["fine"] + 0.1 * table["other"]
+    )
+    found = _in_scores(table, THRESHOLDS | {"high": 21.0}, needed=40)
+    same = "it puts the samples in the order that fine puts them in, or in the reverse"
+    assert found == {"high": same, "rare": same}

@@ -139,3 +139,11 @@ def test_a_control_is_of_the_norms_that_strengths_of_one_have_where_none_were_fo
     rows = read_rows(store, (*full.edit.finders[:1], *control.edit.finders))
     norms = [row["norm"] for row in rows if row["method"] == "random"]
     assert np.isclose(max(norms), max(row["norm"] for row in rows if row["method"] == "planted"), rtol=1e-3)
+
+
+def test_what_would_be_ignored_is_refused(measure):
+    """Without attributes nothing is measured on all held-out samples, and of no strengths there would be others."""
+    with pytest.raises(UserError, match="-5 held-out samples: expected at least 2"):
+        dataclasses.replace(measure, held_out=-5)
+    with pytest.raises(UserError, match="`strengths` is empty: expected at least one"):
+        dataclasses.replace(measure, strengths=())

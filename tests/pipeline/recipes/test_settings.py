@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.recipes.settings import as_toml, read, run_of
+from pipeline.recipes.settings import as_toml, placed, read, run_of
 from schemas.run import Run
 
 
@@ -46,6 +46,10 @@ def test_text_means_what_it_says(settings, same):
         ({"attributes": "a,,b"}, "`attributes` is '': expected a name"),
         ({"judge": ["a", "a"]}, "`judge` is ['a', 'a']: expected each once, and a is there twice."),
         ({"class_label": "every"}, "`class_label` is 'every': expected a whole number, or each."),
+        ({"samples": True}, "`samples` is True: expected another value than true or false."),
+        ({"class_label": True}, "`class_label` is True: expected another value than true or false."),
+        ({"attributes": 3}, "`attributes` is 3: expected a list."),
+        ({"images": 3}, "`images` is 3: expected a path."),
         ({"model": ""}, "`model` is '': expected a name or a path"),
     ],
 )
@@ -53,3 +57,22 @@ def test_what_cannot_be_is_told_by_name(settings, message):
     with pytest.raises(UserError) as refused:
         run_of(settings)
     assert str(refused.value).startswith(message)
+
+
+def test_what_lies_on_this_machine_is_named_by_its_whole_path(tmp_path, monkeypatch):
+    """And what does not as it is: names of this project and of the hub, boxes, plugs; also where a file has such a name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for name in ("mask.png", "image", "eyes"):
+        (tmp_path / name).touch()
+    regions = ("image", "eyes", "box:0,0,4,4", "my_plugs:middle", "mask.png")
+    run = placed(
+        Run(model="mine", images="photographs", condition="prompt.safetensors", region=regions, foreground="mask.png")
+    )
+    here = str(tmp_path)
+    assert run.model == f"{here}/mine" and run.foreground == f"{here}/mask.png"
+    assert (str(run.images), str(run.condition)) == (f"{here}/photographs", f"{here}/prompt.safetensors")
+    assert run.region == (*regions[:-1], f"{here}/mask.png") and run.facenet_weights is None
+    assert placed(run) == run
+    for name in ("portraits", "digits", "owner/name@main", None):
+        assert placed(Run(model=name)) == Run(model=name)

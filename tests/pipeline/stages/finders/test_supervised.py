@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -212,3 +213,15 @@ def test_what_cannot_be_fitted_is_refused_before_anything_runs(annotate):
         with pytest.raises(UserError, match=said):
             finder.check()
     LinearClassifier(SketchActivations(many, "portraits"), "portraits", WANTED, TOP).check()
+
+
+def test_others_are_held_fixed_where_enough_samples_have_them_together(annotate):
+    """Each lacks other samples: without the one that lacks most, enough are left for what is wanted."""
+    finder = MeanDifference(annotate, "portraits", WANTED, TOP)
+    scores = pd.DataFrame(0.0, range(N), list(PortraitAnnotator.attributes))
+    scores.loc[:59, "age"] = np.nan  # 196 of 256 have it
+    scores.loc[166:, "skin"] = np.nan  # 166, of which 106 have both
+    scores["yaw"] = np.nan
+    assert finder._others(scores) == ["glasses", "age", "eyes_open"]
+    assert replace(finder, n=99)._others(scores) == ["glasses", "eyes_open"], "positives and negatives come first"
+    assert finder._others(scores.assign(smile=np.nan)) == []

@@ -17,6 +17,7 @@ from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.full_strengths import FullStrengths
+from pipeline.stages.measures.sight import seeing
 from pipeline.stages.sources.sample import Sample
 from tests.pipeline.making import made
 from tests.pipeline.planted_generator import (
@@ -62,6 +63,31 @@ class Blind(Partial):
 
     def load(self):
         return lambda images: np.zeros((len(images), 1), np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plain(PlantedAnnotator):
+    """Says the same in lists, of scores and of features, as any plug may."""
+
+    name: ClassVar[str] = "plain"
+    weights: str = "plain"
+
+    def load(self):
+        return lambda images: shades(images).tolist()
+
+    def embedder(self):
+        return self.load()
+
+
+@dataclasses.dataclass(frozen=True)
+class Shapeless(Plain):
+    """Returns a score too few."""
+
+    name: ClassVar[str] = "shapeless"
+    weights: str = "shapeless"
+
+    def load(self):
+        return lambda images: shades(images)[:-1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,6 +208,17 @@ def test_with_nobody_to_ask_the_images_say_how_far(sample, stores):
     assert set(table["ended"]) == {"moved"} and ((table["moved"] >= 1) & (table["moved"] < 2.1)).all()
     offsets = table["strength"].abs() * [SPREAD[0], SPREAD[0], 250 * SPREAD[4], 250 * SPREAD[4]]
     assert offsets.max() <= 2 * offsets.min(), "pixels count for as much wherever they are"
+
+
+def test_plugs_are_heard_as_everywhere_else(sample, supervised, stores):
+    """Lists are numbers, too, and what is no score is told by the name of the plug."""
+    finder, embedder = supervised.finders[0], PlantedJudge()
+    plain = by(sample, Plain(), finder, embed=Embed(sample, Plain()))
+    same = by(sample, PlantedAnnotator(), finder, embed=Embed(sample, embedder))
+    ours, theirs = (found(stores(stage), stage) for stage in (plain, same))
+    pd.testing.assert_frame_equal(ours, theirs)
+    with pytest.raises(UserError, match="Shapeless returned the shape"):
+        seeing(Shapeless())(np.zeros((3, 20, 20, 3), np.uint8))
 
 
 def test_samples_are_not_those_that_are_measured(sample, supervised, monkeypatch):
