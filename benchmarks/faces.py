@@ -1,7 +1,7 @@
 """The whole job on the bundled model, against what a published method must show: `python -m benchmarks.faces [--quick]`.
 
-Runs `jobs.portraits` in a fresh folder, as a user would, then once more; reads the catalog it made and checks it. The opponent of the
-disentangled directions is the paper's plain difference of means (Eq. 11), measured in the same run by the same judge on the
+Runs `jobs.portraits` in a fresh folder, as a user would, then once more; reads the catalog it made and checks it. The opponent of
+the disentangled directions is the paper's plain difference of means (Eq. 11), measured in the same run by the same judge on the
 same held-out samples, with random directions of the same norms as the control.
 """
 

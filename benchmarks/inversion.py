@@ -10,8 +10,8 @@
 The way there is timed, in turns, batch after batch, after a warm-up; a ratio is the median over the batches of those within one.
 
 *Elsewhere*: other portraits are inverted, labelled by the annotator, and directions found in their h, by the stages that
-`jobs.portraits --images` runs. They edit held-out samples, made from noise, and the judge says what changed; random directions beside
-them. An attribute has the better of two finders, at the strength with its largest clean effect.
+`jobs.portraits --images` runs. They edit held-out samples, made from noise, and the judge says what changed; random directions
+beside them. An attribute has the better of two finders, at the strength with its largest clean effect.
 
 Shapes: B batch, T steps, C H W bottleneck.
 """
