@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 
 from jobs.making import make, open_pool
 from jobs.printing import explain, for_people, refuse, show_plan
+from jobs.progress import Job
 from jobs.timing import hours
 from jobs.where import Where, check_where
 from pipeline.engine.plan import check_space
@@ -41,7 +42,8 @@ def run_job(describe: Callable[[], Recipe[Goals]], where: Where) -> tuple[Store,
         if where.plan:
             raise typer.Exit()
         with kept_open(lambda: open_pool(where.workers, where.address)) as pool:
-            goals = carry_out(recipe, store, lambda plans: make(plans, store, pool))
+            job = Job(sum(each.work for each in plans))
+            goals = carry_out(recipe, store, lambda plans: make(plans, store, pool, job))
     except UserError as error:
         refuse(error, where)
         raise typer.Exit(2) from None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import typer
 
 from jobs.printing import console, errors
-from jobs.progress import Lines
+from jobs.progress import Job, Lines
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.pool import InProcess, Pool
 from pipeline.engine.ray_pool import RayPool
@@ -13,11 +13,11 @@ from pipeline.engine.runner import run
 from pipeline.engine.store import Store
 
 
-def make(plans: Sequence[StagePlan], store: Store, pool: Callable[[], Pool]) -> None:
-    """Carry the plans out, with progress; Ctrl-C ends it cleanly."""
+def make(plans: Sequence[StagePlan], store: Store, pool: Callable[[], Pool], job: Job) -> None:
+    """Carry the plans out, with the progress of the job that they are of; Ctrl-C ends it cleanly."""
     store.prepare()
     try:
-        with Lines(plans) as progress:
+        with Lines(plans, job) as progress:
             run(plans, store, pool, progress)
     except KeyboardInterrupt:
         done = sum(each.stage.n_parts - len(store.missing(each.stage)) for each in plans)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from rich.progress import TaskID
 
@@ -11,19 +12,39 @@ from pipeline.engine.plan import StagePlan
 from pipeline.engine.stage import Stage
 
 
+@dataclass
+class Job:
+    """How far a whole job is, whatever it makes in turn: in the unit of `Stage.part_work`."""
+
+    left: int  # work
+    done: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def advance(self, work: int) -> None:
+        self.left, self.done = max(0, self.left - work), self.done + work
+
+    def said(self, now: float) -> str:
+        """How long the rest will take, by the work that is done; "" where that is not known."""
+        if not self.done or not self.left:
+            return ""
+        seconds = (now - self.started) * self.left / self.done
+        return f"; about {seconds / 60:.0f} min left" if seconds > 90 else f"; about {seconds:.0f} s left"
+
+
 class Lines:
     """Progress: one live line a stage on a terminal, and a plain line now and then elsewhere."""
 
     QUIET = 15.0  # seconds between plain lines
 
-    def __init__(self, plans: Sequence[StagePlan]):
+    def __init__(self, plans: Sequence[StagePlan], job: Job | None = None):
+        self.job = job or Job(sum(each.work for each in plans))
         self.total = {each.stage: len(each.todo) for each in plans if each.todo}
         self.done = dict.fromkeys(self.total, 0)
-        self.work, self.worked = sum(each.work for each in plans), 0
         self.live = console.is_terminal
-        self.started = self.last = time.monotonic()
+        self.last = time.monotonic()
         self.bars = bars()
-        self.all: TaskID | None = self.bars.add_task("all", total=self.work) if self.work else None
+        whole = self.job.left + self.job.done
+        self.all: TaskID | None = self.bars.add_task("all", total=whole, completed=self.job.done) if whole else None
         self.tasks = {
             stage: self.bars.add_task(self.label(stage), total=n, start=False, visible=False)
             for stage, n in self.total.items()
@@ -43,7 +64,7 @@ class Lines:
 
     def advance(self, stage: Stage) -> None:
         self.done[stage] += 1
-        self.worked += stage.part_work()
+        self.job.advance(stage.part_work())
         if self.done[stage] == 1:
             self.bars.start_task(self.tasks[stage])
             self.bars.update(self.tasks[stage], visible=True)
@@ -56,12 +77,5 @@ class Lines:
             self.bars.update(self.tasks[stage], visible=False)  # a line of its own says so
         if finished or (not self.live and now - self.last > self.QUIET):
             self.last = now
-            seconds, parts = f"{now - self.started:6.0f} s", f"{self.done[stage]} of {self.total[stage]} parts"
-            console.print(f"{seconds}  {self.label(stage)}: {parts}{self._left(now)}")
-
-    def _left(self, now: float) -> str:
-        """How long the rest will take, by the work that is done."""
-        if not 0 < self.worked < self.work:
-            return ""
-        seconds = (now - self.started) * (self.work - self.worked) / self.worked
-        return f"; about {seconds / 60:.0f} min left" if seconds > 90 else f"; about {seconds:.0f} s left"
+            seconds, parts = f"{now - self.job.started:6.0f} s", f"{self.done[stage]} of {self.total[stage]} parts"
+            console.print(f"{seconds}  {self.label(stage)}: {parts}{self.job.said(now)}")

@@ -34,8 +34,10 @@ class Where(NamedTuple):
 def check_where(where: Where) -> None:
     """Raise UserError where the work cannot be done as asked."""
     root, workers, address = where.root, where.workers, where.address
-    if str(root) in ("", ".") or not str(root).strip():
-        raise UserError("--root is this very folder. Name a folder of its own for what is made, such as runs/mine.")
+    if Path.cwd().is_relative_to(root.resolve()):
+        raise UserError(
+            f"--root {root} is the folder that you stand in, or holds it. Name one of its own for what is made, such as runs/mine."
+        )
     if workers is not None and workers < 0:
         raise UserError(f"{workers} workers: expected at least 1, or 0 to work in this process.")
     if address is not None and workers == 0:

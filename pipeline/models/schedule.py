@@ -36,7 +36,7 @@ def checked(config: Config, path: Path) -> Config:
             kept[key] = found
     for key in ("beta_start", "beta_end", "dynamic_thresholding_ratio"):
         number(config, key, path, 0, 1)
-    for key, low in {"clip_sample_range": 0.0, "sample_max_value": 1.0}.items():
+    for key, low in {"clip_sample_range": 1e-6, "sample_max_value": 1.0}.items():
         number(config, key, path, low)
     for key in ("clip_sample", "thresholding", "set_alpha_to_one", "rescale_betas_zero_snr"):
         choice(config, key, path, (True, False))

@@ -12,14 +12,17 @@ Config = dict[str, Any]
 _MEND = "Copy the file again, from where the model is published, or write there what the model was trained with."
 
 
+MOST = 1_000_000  # of anything that is counted in a configuration: channels, timesteps, classes
+
+
 def whole(config: Config, key: str, where: object, default: int | None = None, least: int = 1) -> int | None:
     """A whole number, which may be written as 16.0; the default where the key is absent or null."""
     found = config.get(key)
     if found is None:
         return default
     number = as_whole(found)
-    if number is None or number < least:
-        raise _refused(config, key, where, f"a whole number, {least} or more")
+    if number is None or not least <= number <= MOST:
+        raise _refused(config, key, where, f"a whole number, {least} or more, and at most {MOST:,}")
     return number
 
 

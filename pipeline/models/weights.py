@@ -88,12 +88,12 @@ def _chosen(listed: Iterable[str], where: object, variant: str | None, preferred
                 f"{where} has no weights of variant {variant}; it has {_variants(there)}. Change `variant`."
             )
         there = asked or there
-    best = [each for each in there if not each.pickled] or there
-    full = [each for each in best if each.variant is None] or best
-    if len({each.variant for each in full}) > 1:
+    alike = [each for each in there if each.variant is None] or there
+    if len({each.variant for each in alike}) > 1:
         raise UserError(
-            f"{where} holds weights of {len(full)} variants, {_variants(full)}, and not the full ones.\nChoose one by `variant`."
+            f"{where} holds weights of {len(alike)} variants, {_variants(alike)}, and not the full ones.\nChoose one by `variant`."
         )
+    full = [each for each in alike if not each.pickled] or alike
     if len(full) > 1:
         found = ", ".join(each.name for each in full)
         raise UserError(f"{where} holds {len(full)} weight files; expected one ({found}). Keep the one that you mean.")

@@ -14,6 +14,10 @@ def applicable(run: Run, given: Collection[str] | None = None) -> Run:
     given: the names of the settings that a person gave; without, all that the run was made of.
     """
     given = run.model_fields_set if given is None else given
+    if run.jacobians and not run.region:
+        raise UserError(
+            "`region` names nothing, and `jacobians` are looked at somewhere: leave it out for whole images."
+        )
     idle = dict(_idle(run))
     for name, why in idle.items():
         if name in given:

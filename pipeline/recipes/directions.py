@@ -11,9 +11,9 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.recipes import find
 from pipeline.recipes.domain import Domain
-from pipeline.recipes.fittable import nowhere, without_sides
+from pipeline.recipes.fittable import nowhere, without_border, without_sides
 from pipeline.recipes.measure import Measurement
-from pipeline.recipes.settings import as_toml
+from pipeline.recipes.settings import as_toml, pinned
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.measures.edit_calibrated import verification
@@ -22,7 +22,14 @@ from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.publish import Catalog, LeftOut
 from pipeline.stages.report import Report
+from pipeline.stages.sources.sketches import Sketched
 from schemas.run import Run
+
+
+def without(domain: Domain, told: tuple[LeftOut, ...]) -> Domain:
+    """The domain without the attributes that are left out."""
+    names = {each.name for each in told}
+    return replace(domain, attributes=tuple(name for name in domain.attributes if name not in names))
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,16 @@ class Directions:
     run: Run
     domain: Domain
     left_out: tuple[LeftOut, ...] = ()  # of what was asked for
+
+    def __post_init__(self) -> None:
+        """Of all that an annotator offers, sketches leave out what knows no two sides; what was named is refused by its finders."""
+        if self.run.attributes is not None or self.domain.annotator is None:
+            return
+        labels = find.labels(self.run, self.sources.found_in, self.domain)
+        if isinstance(labels, Sketched):
+            told = without_border(self.domain.annotator, self.domain.attributes)
+            object.__setattr__(self, "domain", without(self.domain, told))
+            object.__setattr__(self, "left_out", (*self.left_out, *told))
 
     @cached_property
     def sources(self) -> find.Sources:
@@ -51,12 +68,7 @@ class Directions:
             labels = find.labels(self.run, self.sources.found_in, domain)
             sides = without_sides(labels, domain.annotator, domain.attributes, self.run.top, store)
         lost, told = nowhere(self._subspaces_in_regions, store)
-        names = {each.name for each in sides}
-        left = replace(
-            domain,
-            attributes=tuple(name for name in domain.attributes if name not in names),
-            regions=tuple(region for region in domain.regions if region not in lost),
-        )
+        left = replace(without(domain, sides), regions=tuple(each for each in domain.regions if each not in lost))
         return replace(self, domain=left, left_out=(*self.left_out, *sides, *told))
 
     @cached_property
@@ -95,7 +107,7 @@ class Directions:
             learning_curves=find.learning_curves(supervised),
             left_out=self.left_out,
             notes=domain.notes,
-            run=as_toml(run),
+            run=as_toml(pinned(run, domain.model.revision)),
         )
         return catalog, Report(catalog)
 

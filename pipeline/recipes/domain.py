@@ -89,6 +89,11 @@ def _attributes(run: Run, labels: Annotator | None, judges: tuple[Annotator, ...
             "effects then are what it believes, which its directions were made to raise, and the catalog says so."
         )
     annotator_of((labels,), labels.name, run.attributes or ())
+    if presence_of(labels) in (run.attributes or ()):
+        raise UserError(
+            f"{presence_of(labels)} says whether an image shows what the model is of at all, and no direction is found for it.\n"
+            "Leave it out of `attributes`: what edits do to it is measured among what they preserve."
+        )
     return run.attributes or tuple(name for name in labels.attributes if name != presence_of(labels))
 
 

@@ -29,6 +29,7 @@ ITERATIONS = 2  # passes of the U-Net a step of DDIM inversion
 BETTER: tuple[type[Supervised], ...] = (LinearClassifier, LinearDiscriminant)  # beside the paper's mean difference
 
 WITHOUT_LABELS = "Sketches of h are made of labelled samples, and nobody labels these."
+NEAR = 5e-3  # residual, of the largest singular value: directions that are gathered at a cosine of .6 need no better
 VECTORS = 4  # singular vectors of a sample at a step
 
 
@@ -113,7 +114,7 @@ def subspaces(run: Run, source: Source, domain: Domain) -> tuple[JacobianSubspac
     at = tuple(sorted({source.steps * quarter // 4 for quarter in (1, 2, 3)}))
     ids = tuple(range(min(run.jacobians, source.n)))
     return tuple(
-        JacobianSubspaces(source, ids, at, VECTORS, region, purpose=region.name if region else f"whole {WHOLE}s")
+        JacobianSubspaces(source, ids, at, VECTORS, region, NEAR, purpose=region.name if region else f"whole {WHOLE}s")
         for region in (domain.regions if run.jacobians else ())
     )
 

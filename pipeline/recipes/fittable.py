@@ -1,5 +1,7 @@
 """What can be fitted, once labels and regions are known: an attribute that all samples are on one side of is left out, and said."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -7,6 +9,7 @@ from pipeline.annotators.base import Annotator
 from pipeline.annotators.regions import Mask
 from pipeline.engine.store import Store
 from pipeline.estimators.stability import FEWEST, check_enough, check_sides
+from pipeline.stages.finders.disentangle import LEAST_KEPT
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.publish import LeftOut
@@ -26,10 +29,21 @@ def without_sides(
         found = _in_sketches(labels, annotator, attributes, store)
     else:
         annotate = labels if isinstance(labels, Annotate) else labels.annotate  # type: ignore[attr-defined]
-        scores = annotate.scores(store, annotator.name).reindex(labels.source.all_ids)[list(attributes)]
-        needed = 2 * top if isinstance(labels, Annotate) else 0
-        found = _in_scores(scores, dict(zip(annotator.attributes, annotator.thresholds, strict=True)), needed)
+        scores = annotate.scores(store, annotator.name).reindex(labels.source.all_ids)
+        sketched = not isinstance(labels, Annotate)  # sketches take the samples that have every score
+        thresholds = dict(zip(annotator.attributes, annotator.thresholds, strict=True))
+        if sketched and (complete := int(scores.notna().all(axis=1).sum())) < 2 * FEWEST:
+            found = _incomplete(attributes, complete, len(scores), scores.notna().sum())
+        else:
+            found = _in_scores(scores[list(attributes)], thresholds, 0 if sketched else 2 * top)
     return tuple(LeftOut("attribute", name, found[name]) for name in attributes if name in found)
+
+
+def without_border(annotator: Annotator, attributes: tuple[str, ...]) -> tuple[LeftOut, ...]:
+    """Return the attributes of which no score is known above which they are there: sketches know no two sides of them."""
+    border = dict(zip(annotator.attributes, annotator.thresholds, strict=True))
+    why = "it has no threshold, and sketches know no two sides without one"
+    return tuple(LeftOut("attribute", name, why) for name in attributes if math.isnan(border[name]))
 
 
 def _in_scores(scores: pd.DataFrame, thresholds: dict[str, float], needed: int) -> dict[str, str]:
@@ -56,14 +70,26 @@ def _in_scores(scores: pd.DataFrame, thresholds: dict[str, float], needed: int) 
 
 
 def _copies(scores: pd.DataFrame) -> dict[str, str]:
-    """Why attributes are others once more, by name: whatever is fitted to both is one direction, and nothing is left of either."""
-    ranks = scores.dropna().rank()
+    """Why attributes are others once more, by name: whatever is fitted to both is one direction, and nothing is left of either.
+
+    One is another where it has its order, and sums of others where these explain it but for a share of `LEAST_KEPT`.
+    """
+    complete = scores.dropna()
+    ranks, z = complete.rank(), (complete - complete.mean()) / complete.std()
     found: dict[str, str] = {}
-    for i, name in enumerate(scores.columns):
-        for other in scores.columns[:i].difference(list(found), sort=False):
-            if abs(ranks[name].corr(ranks[other])) > SAME:
-                found[str(name)] = f"it puts the samples in the order that {other} puts them in, or in the reverse"
+    for i, name in enumerate(map(str, scores.columns)):
+        before = [str(other) for other in scores.columns[:i] if str(other) not in found]
+        if alike := [other for other in before if abs(ranks[name].corr(ranks[other])) > SAME]:
+            found[name] = f"it puts the samples in the order that {alike[0]} puts them in, or in the reverse"
+        elif len(before) > 1 and _left(z[before].to_numpy(), z[name].to_numpy()) < LEAST_KEPT:
+            found[name] = f"{', '.join(before)} together say all that it says"
     return found
+
+
+def _left(others: np.ndarray, own: np.ndarray) -> float:
+    """The share of a score's spread that a linear regression on others (n, A) leaves."""
+    fitted, *_ = np.linalg.lstsq(others, own, rcond=None)
+    return float(np.linalg.norm(own - others @ fitted) / np.linalg.norm(own))
 
 
 def _in_sketches(
@@ -71,9 +97,10 @@ def _in_sketches(
 ) -> dict[str, str]:
     """The same by the counts in sketches, which keep no scores of single samples."""
     sums = sketched.merged(store, 0).sums
-    if sums.n < 2 * FEWEST:
-        return dict.fromkeys(attributes, f"{sums.n:,} of {sketched.n:,} samples have all scores")
     above, below = sums.counts
+    if sums.n < 2 * FEWEST:
+        scored = pd.Series(above + below, index=annotator.attributes)[~np.isnan(annotator.thresholds)]
+        return _incomplete(attributes, sums.n, sketched.n, scored)
     found = {}
     for name in attributes:
         i = annotator.attributes.index(name)
@@ -82,6 +109,12 @@ def _in_sketches(
         except ValueError as error:
             found[name] = _reason(error)
     return found
+
+
+def _incomplete(attributes: tuple[str, ...], complete: int, n: int, scored: pd.Series) -> dict[str, str]:
+    """Why no attribute can be fitted where samples lack some score or other; scored: samples with a score, by attribute."""
+    rarest = f", and {scored.idxmin()} is scored in {int(scored.min()):,}" if len(scored) else ""
+    return dict.fromkeys(attributes, f"{complete:,} of {n:,} samples have every score of the annotator{rarest}")
 
 
 def _reason(error: ValueError) -> str:

@@ -74,6 +74,13 @@ def _whole(name: str) -> str:
     return str(Path(name).absolute()) if Path(name).exists() else name
 
 
+def pinned(run: Run, revision: str | None) -> Run:
+    """Return the run of the very commit that its model was found at, where that is a repository of the hub."""
+    if revision is None or run.model is None:
+        return run
+    return run.model_copy(update={"model": f"{run.model.partition('@')[0]}@{revision}"})
+
+
 def as_toml(run: Run) -> str:
     """Return a run as a TOML file: every setting that it has."""
     return tomli_w.dumps(run.model_dump(mode="json", exclude_none=True))

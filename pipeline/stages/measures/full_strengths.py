@@ -41,8 +41,10 @@ class FullStrengths(Stage):
     """`strengths.parquet`: two rows a direction, its full strength to either side.
 
     Whoever labelled says how far the target has moved, that of an unsupervised direction being whatever it moves most; with nobody
-    to ask, it is the images themselves. Samples are this stage's own, so what is measured later is neither by whom nor on what a
-    strength was chosen. Directions of one attribute have one norm, so those of one finder speak for the others.
+    to ask, it is the images themselves. An unsupervised direction has no sense of its own, and is followed as far to either side.
+    Samples are this stage's own: what is measured later is measured on others, and effects by others than whom a strength was
+    chosen by. Whether images still look like the model's own may be told by a judge, too. Directions of one attribute have one
+    norm, so those of one finder speak for the others.
     """
 
     sample: Source  # whose model, T and eta are used
@@ -97,13 +99,17 @@ class FullStrengths(Stage):
         before, spread = self._unedited(loaded[0])
         norms = {name: self._in_spreads(name, vectors[name], spread) for name in names}
         sight = self._sight(before, loaded[1], store)
-        tried: dict[Side, dict[int, Outcome]] = {side: {} for side in product(names, (1, -1))}
+        tried: dict[Side, dict[int, Outcome]] = {(name, 1): {} for name in names}
+        tried |= {(name, -1): {} for name in names if attributes[name] is not None}
         while wanted := dict(_next(names, tried)):
             strengths = {(name, sign): sign * _offset(k) / norms[name] for (name, sign), k in wanted.items()}
             outcomes = sight.outcomes(self._edited(strengths, vectors, loaded[0]), attributes)
             for side, k in wanted.items():
                 tried[side][k] = outcomes[side]
-        table = [_row(*side, attributes[side[0]], norms[side[0]], of) for side, of in tried.items()]
+        table = [
+            _row(name, sign, attributes[name], norms[name], tried.get((name, sign), tried[name, 1]))
+            for name, sign in product(names, (1, -1))
+        ]
         write_table(out / "strengths.parquet", table_of(table, STRENGTHS))
 
     def ends(self, store: Store, rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
@@ -174,10 +180,10 @@ def _offset(doubling: int) -> float:
 def _next(names: Sequence[str], tried: Mapping[Side, dict[int, Outcome]]) -> Iterator[tuple[Side, int]]:
     """What to try next of each direction: the side below 0 begins where the one above it has ended, since many are alike."""
     for name in names:
-        above, below = tried[name, 1], tried[name, -1]
+        above, below = tried[name, 1], tried.get((name, -1))
         if (k := next_doubling(above)) is not None:
             yield (name, 1), k
-        elif (k := next_doubling(below, full(above).doubling)) is not None:
+        elif below is not None and (k := next_doubling(below, full(above).doubling)) is not None:
             yield (name, -1), k
 
 

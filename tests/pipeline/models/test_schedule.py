@@ -80,7 +80,7 @@ def test_whole_numbers_may_be_written_as_others():
         ({"beta_start": 0, "beta_end": 0}, "betas of .* run from 0 to 0; expected numbers from 0 to 1"),
         ({"clip_sample": "false"}, 'clip_sample is "false" in .*; expected true or false'),
         ({"clip_sample": 1}, "clip_sample is 1"),
-        ({"clip_sample_range": -1}, "clip_sample_range is -1 in .*; expected a number of 0 or more"),
+        ({"clip_sample_range": -1}, "clip_sample_range is -1 in .*; expected a number of 1e-06 or more"),
         ({"thresholding": "yes"}, "thresholding is"),
         (
             {"timestep_spacing": "middle"},

@@ -49,7 +49,7 @@ def refused(match: str, find, *arguments, **choices) -> None:
         ([FULL, FP16, NON_EMA], "fp16", FP16),
         ([FULL, FP16, NON_EMA], "non_ema", NON_EMA),
         ([FULL, PICKLE], None, FULL),
-        ([FP16, PICKLE], None, FP16),
+        ([FP16, PICKLE], None, PICKLE),
         ([PICKLE, "diffusion_pytorch_model.fp16.bin"], None, PICKLE),
         ([FULL, "diffusion_pytorch_model.fp16.bin"], "fp16", "diffusion_pytorch_model.fp16.bin"),
         ([FP16, "diffusion_pytorch_model.fp16.bin"], "fp16", FP16),

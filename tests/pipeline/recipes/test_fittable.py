@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.recipes.fittable import _in_scores
+from pipeline.annotators.pixels import Pixels
+from pipeline.recipes.fittable import _in_scores, _incomplete, without_border
+from tests.pipeline.planted_generator import PlantedAnnotator
 
 RNG = np.random.default_rng(0)
 THRESHOLDS = {"fine": 0.0, "other": 0.0, "high": 10.0, "rare": 0.0, "apart": 0.0, "borderless": float("nan")}
@@ -49,8 +51,26 @@ def test_an_attribute_that_is_another_once_more():
     """In other units, or turned round; what goes with another only mostly is an attribute of its own."""
     table = scores()[["fine", "other"]]
     table = table.assign(
-        high=20 + np.exp(table["fine"]), rare=-table["fine"], apart=table["fine"] + 0.1 * table["other"]
+        high=20 + np.exp(table["fine"]),
+        rare=-table["fine"],
+        apart=table["fine"] + 0.1 * RNG.standard_normal(len(table)),
     )
     found = _in_scores(table, THRESHOLDS | {"high": 21.0}, needed=40)
     same = "it puts the samples in the order that fine puts them in, or in the reverse"
     assert found == {"high": same, "rare": same}
+
+
+def test_what_others_say_together_is_left_out():
+    table = scores()[["fine", "other"]].assign(apart=lambda each: each["fine"] - 2 * each["other"] + 0.3)
+    assert _in_scores(table, THRESHOLDS, needed=40) == {"apart": "fine, other together say all that it says"}
+
+
+def test_an_attribute_without_a_threshold_has_no_sides_in_sketches():
+    annotator = PlantedAnnotator()
+    assert without_border(annotator, annotator.attributes) == ()
+    assert [each.name for each in without_border(Pixels(), Pixels.attributes)] == list(Pixels.attributes)
+
+
+def test_who_is_scored_too_rarely_is_named():
+    found = _incomplete(("a", "b"), 3, 60, pd.Series({"a": 60, "b": 55, "c": 3}))
+    assert found["a"] == found["b"] == "3 of 60 samples have every score of the annotator, and c is scored in 3"
