@@ -77,7 +77,7 @@ class Measurement:
         return HeldOut(self.sample, n=max(2, self.held_out), purpose="unedited samples")
 
     def supervised(self, difference: Stage, better: tuple[Stage, ...], by_effects: bool) -> tuple[Evaluate, ...]:
-        """The recommended directions in full, their control, the paper's on half of the samples, and all others on few."""
+        """The recommended directions beside the paper's in full, their control, and all others on fewer samples."""
         several = len(names_of(difference)) > 1  # of one attribute there is nothing to project away
         recommended = tuple(Disentangle(finder) for finder in better) if several else better
         others = (*better, Disentangle(difference)) if several else ()
@@ -89,13 +89,11 @@ class Measurement:
         full = self._full(recommended[:1], "supervised directions")
         control = self._control(recommended, full, Edits(ONCE if full else ENDS, self.held_out))
         in_full = Edits(self._in_full, self.held_out)
-        best = self.evaluate((*recommended, *chosen), in_full, "recommended directions", control, full)
-        on_half = Edits(self._in_full, max(2, self.held_out // 2))
-        compared = self.evaluate((difference,), on_half, "differences of means", control, full)
+        best = self.evaluate((*recommended, *chosen, difference), in_full, "recommended directions", control, full)
         near = Edits(self._near, self.few)
         if not others:
-            return best, control, compared
-        return best, control, compared, self.evaluate(others, near, "other directions", control, full)
+            return best, control
+        return best, control, self.evaluate(others, near, "other directions", control, full)
 
     def unsupervised(self, finders: tuple[Stage, ...], purpose: str) -> tuple[Evaluate, Evaluate]:
         """Unsupervised directions, and beside them random ones of their own, since their offsets are others."""

@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from pipeline.engine.stage import in_order
@@ -52,17 +51,17 @@ def edits_of(*goals) -> list[Edit]:
 
 def test_supervised_directions_are_measured_around_one_standard_deviation(measure, finders, tmp_path):
     difference, better = finders
-    full, control, compared, others = measure.supervised(difference, (better,), by_effects=False)
-    store = made(tmp_path, full, control, compared, others)
+    full, control, others = measure.supervised(difference, (better,), by_effects=False)
+    store = made(tmp_path, full, control, others)
     table = store.table(full, "effects.parquet").to_pandas()
     for name in full.edit.names:
         own = table[(table["direction"] == name) & (table["attribute"] == name.split("/")[0])].sort_values("strength")
         assert own["strength"].abs().max() < 3 * WANTED / LENGTH
         assert own["effect"].iloc[0] < -0.9 * WANTED and own["effect"].iloc[-1] > 0.9 * WANTED
         assert own["effect"].iloc[-2] == pytest.approx(own["effect"].iloc[-1] / 2, rel=0.1)
-    few, half = (store.table(each, "effects.parquet").to_pandas() for each in (others, compared))
-    assert (set(few["n"]), set(half["n"]), set(table["n"])) == ({2}, {4}, {8})
-    both = pd.concat([table, half]).groupby(["direction", "strength_index"])["strength"].first().unstack(0)
+    few = store.table(others, "effects.parquet").to_pandas()
+    assert (set(few["n"]), set(table["n"])) == ({2}, {8})
+    both = table.groupby(["direction", "strength_index"])["strength"].first().unstack(0)
     assert both["alpha/planted"].equals(both["alpha/better/disentangled"].rename("alpha/planted")), (
         "compared as they are"
     )
@@ -97,9 +96,9 @@ def test_unedited_samples_are_drawn_once_for_all(measure, finders):
 
 def test_given_strengths_are_taken_as_they_are(measure, finders):
     given = dataclasses.replace(measure, strengths=(-3.0, 1.0, 2.0))
-    full, control, compared, others = given.supervised(*finders[:1], finders[1:], by_effects=False)
+    full, control, others = given.supervised(*finders[:1], finders[1:], by_effects=False)
     components, beside = given.unsupervised((PrincipalComponents(measure.sample, 3),), "components")
-    assert full.edit.strengths == compared.edit.strengths == (-3.0, 1.0, 2.0) and others.edit.strengths == (1.0,)
+    assert full.edit.strengths == (-3.0, 1.0, 2.0) and others.edit.strengths == (1.0,)
     assert components.edit.strengths == beside.edit.strengths == (-3.0, 2.0)
     assert control.edit.strengths == (-1.0, 1.0)
     assert not [each for each in in_order((full, control, others, components)) if isinstance(each, FullStrengths)]
@@ -108,13 +107,11 @@ def test_given_strengths_are_taken_as_they_are(measure, finders):
 def test_of_one_attribute_there_is_nothing_to_project_away(measure):
     rows = ((LENGTH, 0, 0, 0, 0),)
     difference, better = PlantedFinder(rows, NAMES[:1]), Better(rows, NAMES[:1])
-    full, control, compared = measure.supervised(difference, (better,), by_effects=False)
-    assert (full.edit.finders, compared.edit.finders) == ((better,), (difference,)) and control.edit.finders[
-        0
-    ].like == (better,)
+    full, control = measure.supervised(difference, (better,), by_effects=False)
+    assert full.edit.finders == (better, difference) and control.edit.finders[0].like == (better,)
     paper, _ = dataclasses.replace(measure, protocol="paper").supervised(difference, (better,), by_effects=False)
     assert paper.edit.finders == (difference, better)
-    for stage in in_order((full, control, compared, paper)):
+    for stage in in_order((full, control, paper)):
         stage.check()
 
 
