@@ -29,7 +29,7 @@ HALF, ENDS, ONCE = (0.5,), (-1.0, 1.0), (1.0,)  # of what is only compared
 
 MEDIAN, LARGEST = 4, 2  # random directions of the median offset of the supervised ones, and of the largest
 MOST = 6  # random directions beside the unsupervised ones: of the offsets of one each
-FEW = 4  # one in so many of the held-out samples, for what is only compared, and to verify strengths between measured ones
+FEW = 4  # one in so many of the held-out samples, for what is only compared
 
 
 class Edits(NamedTuple):
