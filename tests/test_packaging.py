@@ -2,6 +2,8 @@
 
 import ast
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from glob import glob
@@ -124,6 +126,19 @@ def test_the_tree_of_the_readme_is_the_tree():
     folders = {f"{path.parent.relative_to(ROOT)}/" for path in (ROOT / "pipeline").glob("*/__init__.py")}
     stages = {f"{path.parent.relative_to(ROOT)}/" for path in (ROOT / "pipeline" / "stages").glob("*/__init__.py")}
     assert folders | stages <= set(listed) and len(stages) == 4
+
+
+def test_nothing_stands_at_the_top_that_the_readme_or_a_tool_does_not_know():
+    """A run that is left in the tree is easily committed with it."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("this is no clone")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip(f"git does not list this clone: {listed.stderr.strip()}")
+    top = {path.partition("/")[0] for path in listed.stdout.split()}
+    folders = {path.partition("/")[0] for path in tree()} | {"docs", ".ci"}
+    files = {".gitignore", ".rayignore", "CONTRIBUTING.md", "LICENSE", "LOG.md", "Makefile", "README.md"}
+    assert top == folders | files | {"constraints.txt", "pyproject.toml"}
 
 
 def test_a_document_names_the_files_of_a_catalog():
