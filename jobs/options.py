@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from typer import Argument, Option
 
 from jobs.where import Where
-from pipeline.annotators.registry import ANNOTATORS, REGIONS
+from pipeline.annotators.registry import REGIONS, listing
 from pipeline.models.bundled import BUNDLED
 from schemas.run import Run
 
@@ -49,10 +49,9 @@ def options(root: str, defaults: Run | None = None) -> Callable[[Job], Callable[
 
 def choices() -> str:
     """Who labels and judges by name, and what they score, below the options."""
-    who = (f"{name}: {', '.join(each.attributes)}. {each.describes}" for name, each in ANNOTATORS.items())
     models = f"Models that come with this project: {', '.join(BUNDLED)}."
     regions = f"Regions by name: {', '.join(REGIONS)}."
-    return "\n\n".join(["Annotators and judges by name, and what they score:", *who, regions, models])
+    return "\n\n".join(["Annotators and judges by name, and what they score:", *listing(), regions, models])
 
 
 def _of_setting(name: str, field: FieldInfo, defaults: Run) -> inspect.Parameter:

@@ -1,6 +1,6 @@
 """Remake the model of the digits from nothing: `python -m jobs.train_digits`.
 
-The U-Net (20 minutes of one core), two classifiers (minutes), the card (a minute); each goes on from what is in the state folder.
+The U-Net (about 20 minutes of one idle core), two classifiers (minutes), the card (a minute); each goes on from its state.
 """
 
 from enum import StrEnum

@@ -105,6 +105,12 @@ class Run(BaseModel):
     foreground: Name | None = _setting(
         None, WHAT, "NAME", "What an edit may change, named as regions are: the change of the rest is measured."
     )
+    embedder: Name | None = _setting(
+        None,
+        WHAT,
+        "NAME",
+        "In whose features images are compared, named as annotators are; without, a judge's that has some.",
+    )
     facenet_weights: File | None = _setting(
         None, WHAT, "FILE", "Weights of FaceNet, to measure identity by; without, features of a judge."
     )

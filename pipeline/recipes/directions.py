@@ -92,12 +92,11 @@ class Directions:
 
         published = [finder for each in evaluations for finder in each.edit.finders]
         distinct = tuple(each for each in single if each.kind == "distinct")
-        verified = [verification(each, max(2, run.held_out)) for each in best[:1]]
-        verified += [verification(each, measure.few) for each in (*along[:1], *alone[:1])]
+        verified = [verification(each, measure.few) for each in (*along[:1], *alone[:1])]
         profiles = Profiles(
             tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
             evaluations,
-            verified_by=tuple(verified),
+            verified_by=(*(measure.verified(best[0], supervised.difference) if supervised else ()), *verified),
         )
         regions = tuple(filter(None, domain.regions))
         catalog = Catalog(

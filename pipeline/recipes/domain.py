@@ -6,7 +6,7 @@ from typing import TypeGuard
 from pipeline.annotators.base import Annotator, Embedder, presence_of, stranger
 from pipeline.annotators.names import check_distinct
 from pipeline.annotators.regions import WHOLE, Mask
-from pipeline.annotators.registry import annotator, facenet, mask
+from pipeline.annotators.registry import annotator, embedder, facenet, mask
 from pipeline.errors import UserError
 from pipeline.models.bundled import BUNDLED, bundled
 from pipeline.models.pretrained import Model, find
@@ -34,7 +34,6 @@ class Domain:
     def of(cls, run: Run, model: Model | None = None) -> "Domain":
         """The domain that a run names. model: in the place of the one that it names.
 
-        Identity is measured by FaceNet where its weights are given, else by the features of the first judge that has some.
         Raises UserError for names that are not known, and where nobody labels or judges what directions are wanted for.
         """
         if model is None and run.model is None:
@@ -49,9 +48,8 @@ class Domain:
         regions = tuple(None if name == WHOLE else mask(name) for name in run.region)
         check_distinct(*filter(None, regions))
         foreground = mask(run.foreground) if run.foreground else None
-        embedder = facenet(run.facenet_weights) if run.facenet_weights else next(filter(_embeds, judges), None)
         found = model or _model(run)  # last: it may have to be fetched
-        return cls(found, labels, judges, attributes, regions, foreground, embedder, allowed)
+        return cls(found, labels, judges, attributes, regions, foreground, _embedder(run, judges), allowed)
 
     @property
     def strangers(self) -> dict[str, str]:
@@ -95,6 +93,15 @@ def _attributes(run: Run, labels: Annotator | None, judges: tuple[Annotator, ...
             "Leave it out of `attributes`: what edits do to it is measured among what they preserve."
         )
     return run.attributes or tuple(name for name in labels.attributes if name != presence_of(labels))
+
+
+def _embedder(run: Run, judges: tuple[Annotator, ...]) -> Embedder | None:
+    """In whose features images are compared: who is named, FaceNet with given weights, or else the first judge that has some."""
+    if run.embedder and run.facenet_weights:
+        raise UserError("`embedder` and `facenet_weights` both say by whom images are compared. Leave one of them out.")
+    if run.embedder:
+        return embedder(run.embedder)
+    return facenet(run.facenet_weights) if run.facenet_weights else next(filter(_embeds, judges), None)
 
 
 def _embeds(judge: Annotator) -> TypeGuard[Embedder]:

@@ -16,6 +16,7 @@ from pipeline.stages.finders.random_directions import Norms, RandomDirections
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.edit import Edit
+from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.edit_origins import EditOrigins
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.full_strengths import FullStrengths
@@ -94,6 +95,11 @@ class Measurement:
         if not others:
             return best, control
         return best, control, self.evaluate(others, near, "other directions", control, full)
+
+    def verified(self, best: Evaluate, difference: Stage) -> tuple[ScoreEdits, ScoreEdits]:
+        """Strengths per SD, tried: of what is recommended on all held-out samples, of the paper's beside it on few."""
+        recommended = tuple(finder for finder in best.edit.finders if finder != difference)
+        return verification(best, max(2, self.held_out), recommended), verification(best, self.few, (difference,))
 
     def unsupervised(self, finders: tuple[Stage, ...], purpose: str) -> tuple[Evaluate, Evaluate]:
         """Unsupervised directions, and beside them random ones of their own, since their offsets are others."""

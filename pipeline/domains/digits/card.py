@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, UNet2DModel
 from PIL import Image
 from scipy.stats import wasserstein_distance
 from torch import Tensor
@@ -17,7 +16,6 @@ from pipeline.annotators.base import Annotator, Embedder
 from pipeline.domains.digits.annotators import DigitAnnotator, DigitJudge
 from pipeline.domains.digits.classifiers import CLASSES
 from pipeline.domains.digits.data import SIZE
-from pipeline.hspace.noise import NoiseStreams
 
 STEPS = 20
 ETA = 1.0
@@ -30,23 +28,6 @@ SCORED = 2000  # training images that are scored, at most
 
 Advance = Callable[[int], None]
 Scores = dict[str, np.ndarray]  # (n,), by attribute
-
-
-@torch.inference_mode()
-def sample(model: Path, n: int, seed: int, batch: int = 50, advance: Advance = lambda n: None) -> Tensor:
-    """Sample the saved model with plain diffusers; every sample draws from a stream of its own."""
-    unet = UNet2DModel.from_pretrained(model, subfolder="unet").eval()
-    scheduler = DDIMScheduler.from_pretrained(model, subfolder="scheduler")
-    scheduler.set_timesteps(STEPS)
-    images = []
-    for numbers in torch.arange(n).split(batch):
-        streams = NoiseStreams(seed, numbers.tolist(), (1, SIZE, SIZE))
-        x_t = streams.next()
-        for t in scheduler.timesteps:
-            x_t = scheduler.step(unet(x_t, t).sample, t, x_t, eta=ETA, variance_noise=streams.next()).prev_sample
-        images.append(((x_t.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8))
-        advance(len(numbers))
-    return torch.cat(images)
 
 
 def write_card(

@@ -49,11 +49,6 @@ def draw(part: str, n: int, seed: int, variation: Variation = Variation()) -> tu
     return (varied * 255).round().to(torch.uint8), classes[rows]
 
 
-def upscale(images: Tensor) -> Tensor:
-    """Return originals (n, 1, 8, 8), 0 to 1, at the model's size (n, 1, SIZE, SIZE), 0 to 1, as they are."""
-    return vary(images, NONE, torch.Generator())
-
-
 def vary(images: Tensor, by: Variation, stream: torch.Generator) -> Tensor:
     """Return originals (n, 1, 8, 8) at the model's size (n, 1, SIZE, SIZE), each varied differently; both 0 to 1."""
     n = len(images)

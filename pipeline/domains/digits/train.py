@@ -9,11 +9,12 @@ from pathlib import Path
 from diffusers import DDPMPipeline, UNet2DModel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.domains.digits.card import sample, write_card
+from pipeline.domains.digits.card import ETA, STEPS, write_card
 from pipeline.domains.digits.classifiers import ARCHITECTURES, save_network
 from pipeline.domains.digits.data import SHARES, draw
 from pipeline.domains.digits.train_classifier import ClassifierTraining
 from pipeline.domains.digits.train_unet import DigitTraining, new_scheduler
+from pipeline.domains.samples import sample
 from pipeline.errors import UserError
 
 VARIED = 2  # times that each held-out digit is shown
@@ -64,7 +65,9 @@ def make_card(
         if not needed.exists():
             raise UserError(f"The card needs {needed}, which is not there. Run the phases before it first.")
     task = progress.add_task("sample", total=n)
-    samples = sample(out / "model", n, seeds["samples"], advance=lambda more: progress.update(task, advance=more))
+    samples = sample(
+        out / "model", n, seeds["samples"], STEPS, ETA, 50, lambda done: progress.update(task, advance=done)
+    )
     training, _ = draw("train", images, seeds["unet"])
     held_out = draw("held-out", VARIED * SHARES["held-out"], seeds["held-out"])
     write_card(out, samples, training, held_out, minutes=seconds_of(state / "loss.csv") / 60, steps=steps)

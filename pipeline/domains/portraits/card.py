@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, UNet2DModel
 from PIL import Image
 from torch import Tensor
 
@@ -16,30 +15,12 @@ from pipeline.annotators.mtcnn import Mtcnn
 from pipeline.batches import batches
 from pipeline.domains.portraits.attributes import ATTRIBUTES, LOGITS, Annotator, Judge, in_batches
 from pipeline.domains.portraits.data import SIZE
-from pipeline.hspace.noise import NoiseStreams
 
 STEPS = 25
 ETA = 1.0
 PERCENTILES = (0, 1, 10, 50, 90)
 SHEET = "samples_and_neighbours.png"
 PER_ROW = 12  # portraits in a row of the contact sheet
-
-
-@torch.inference_mode()
-def sample(model: Path, n: int, seed: int, batch: int = 32, advance: Callable[[int], None] = lambda n: None) -> Tensor:
-    """Sample the saved model with plain diffusers; every sample draws from a stream of its own."""
-    unet = UNet2DModel.from_pretrained(model, subfolder="unet", torch_dtype=torch.float32).eval()
-    scheduler = DDIMScheduler.from_pretrained(model, subfolder="scheduler")
-    scheduler.set_timesteps(STEPS)
-    images = []
-    for numbers in torch.arange(n).split(batch):
-        streams = NoiseStreams(seed, numbers.tolist(), (3, SIZE, SIZE))
-        x_t = streams.next()
-        for t in scheduler.timesteps:
-            x_t = scheduler.step(unet(x_t, t).sample, t, x_t, eta=ETA, variance_noise=streams.next()).prev_sample
-        images.append(((x_t.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8))
-        advance(len(numbers))
-    return torch.cat(images)
 
 
 def write_card(

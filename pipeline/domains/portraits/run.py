@@ -9,5 +9,5 @@ PORTRAITS = Run(
     attributes=("smile", "glasses", "age", "gender", "yaw"),
     region=("image", "eyes", "mouth"),
     foreground="head",
-    jacobians=6,
+    jacobians=4,
 )

@@ -12,10 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import load_file, save_file
 
 from pipeline.domains.portraits.attributes import ARCHITECTURES, is_made, load_network, save_network
-from pipeline.domains.portraits.card import ETA, STEPS, sample, write_card
+from pipeline.domains.portraits.card import ETA, STEPS, write_card
 from pipeline.domains.portraits.data import load_or_draw
 from pipeline.domains.portraits.train_attributes import AttributeTraining, accuracy, labels
-from pipeline.domains.portraits.train_unet import UnetTraining, new_scheduler
+from pipeline.domains.portraits.train_unet import PortraitTraining, new_scheduler
+from pipeline.domains.samples import sample
 from pipeline.errors import UserError
 
 HELD_OUT = 2000  # portraits that nothing was trained on
@@ -36,7 +37,7 @@ def train_unet(state: Path, out: Path, steps: int, images: int, seeds: dict[str,
             log.writerow([step, loss])
             file.flush()
 
-        unet = UnetTraining(portraits, state, steps, seeds["unet"]).run(report)
+        unet = PortraitTraining(portraits, state, steps, seeds["unet"]).run(report)
     export_unet(unet, out / "model")
 
 
@@ -86,7 +87,7 @@ def load_or_sample(state: Path, model: Path, n: int, seed: int, advance: Callabl
     weights = sha256((model / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()).hexdigest()
     path = state / f"samples-{weights[:8]}-T{STEPS}-eta{ETA:g}-seed{seed}-{n}.safetensors"
     if not path.exists():
-        samples = sample(model, n, seed, advance=advance)
+        samples = sample(model, n, seed, STEPS, ETA, advance=advance)
         save_file({"images": samples}, path.with_suffix(".tmp"))
         path.with_suffix(".tmp").replace(path)
     return load_file(path)["images"]

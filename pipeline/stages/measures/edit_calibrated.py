@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.engine.stage import Need, one
+from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.metrics.calibration import guess
@@ -52,10 +52,14 @@ class EditCalibrated(Edit):
         return [row._replace(strength=row.strength * per_sd[row.name]) for row in rows]
 
 
-def verification(evaluate: Evaluate, n: int = 14) -> ScoreEdits:
-    """Edits along the directions of an evaluation, but for the random ones, at their strengths per SD, scored by its judges."""
+def verification(evaluate: Evaluate, n: int = 14, finders: tuple[Stage, ...] | None = None) -> ScoreEdits:
+    """Edits at their strengths per SD along the directions of an evaluation, but for the random ones, or of some of its finders.
+
+    They are scored by its judges.
+    """
     edit, scored = evaluate.edit, evaluate.scored
-    finders = tuple(finder for finder in edit.finders if not isinstance(finder, RandomDirections))
+    if finders is None:
+        finders = tuple(finder for finder in edit.finders if not isinstance(finder, RandomDirections))
     edits = EditCalibrated(edit.sample, finders, n=n, drawn=edit.drawn, evaluate=evaluate, purpose=evaluate.purpose)
     purpose = f"{evaluate.purpose}, calibrated".removeprefix(", ")
     return ScoreEdits(edits, scored.judges, scored.embed, scored.foreground, purpose=purpose)

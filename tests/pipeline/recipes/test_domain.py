@@ -42,6 +42,16 @@ def test_without_attributes_directions_are_found_for_all_that_is_scored_but_the_
     assert Domain.of(Run(annotator="portraits", judge=["mtcnn"], attributes=""), MODEL).attributes == ()
 
 
+def test_who_compares_images_can_be_named():
+    named = {"annotator": "pixels", "judge": ("mtcnn", "portraits-judge"), "attributes": ()}
+    assert Domain.of(Run(**named), MODEL).embedder == annotator("portraits-judge"), "the first judge that has features"
+    assert Domain.of(Run(**named, embedder="portraits"), MODEL).embedder == annotator("portraits")
+    with pytest.raises(UserError, match="'mtcnn' has no features"):
+        Domain.of(Run(**named, embedder="mtcnn"), MODEL)
+    with pytest.raises(UserError, match="both say by whom images are compared"):
+        Domain.of(Run(**named, embedder="portraits", facenet_weights="some"), MODEL)
+
+
 @pytest.mark.parametrize(
     ("run", "model", "message"),
     [

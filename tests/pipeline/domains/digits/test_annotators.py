@@ -7,8 +7,9 @@ import torch
 from pipeline.annotators import registry
 from pipeline.domains.digits import MODEL, annotators
 from pipeline.domains.digits.annotators import DigitAnnotator, DigitJudge, annotator, judge
-from pipeline.domains.digits.card import log_odds, rgb, sample, scores_of
-from pipeline.domains.digits.data import digits, draw, upscale
+from pipeline.domains.digits.card import ETA, STEPS, log_odds, rgb, scores_of
+from pipeline.domains.digits.data import NONE, digits, draw, vary
+from pipeline.domains.samples import sample
 from pipeline.errors import UserError
 from pipeline.fingerprint import settings
 
@@ -19,7 +20,7 @@ MEASURED = ("slant", "stroke_width", "ink", "loops")
 @pytest.fixture(scope="module")
 def held_out() -> tuple[torch.Tensor, torch.Tensor]:
     images, classes = digits("held-out")
-    return (upscale(images) * 255).round().to(torch.uint8), classes
+    return (vary(images, NONE, torch.Generator()) * 255).round().to(torch.uint8), classes
 
 
 @BOTH
@@ -46,11 +47,11 @@ def test_the_two_agree_on_what_they_measure(held_out):
 
 
 def test_what_the_model_samples_are_digits():
-    samples = sample(MODEL, 40, seed=11)
+    samples = sample(MODEL, 40, 11, STEPS, ETA)
     scores = scores_of(judge(), samples)
     assert np.mean(scores["digit"] > 0.5) > 0.6
     assert len(set(log_odds(scores).argmax(axis=1))) >= 7
-    assert torch.equal(sample(MODEL, 2, seed=11), samples[:2])
+    assert torch.equal(sample(MODEL, 2, 11, STEPS, ETA), samples[:2])
 
 
 @BOTH

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.domains.portraits.data import SIZE
-from pipeline.domains.portraits.train_unet import CLOSED_LEVELS, UnetTraining, close_skips, new_scheduler, new_unet
+from pipeline.domains.portraits.train_unet import CLOSED_LEVELS, PortraitTraining, close_skips, new_scheduler, new_unet
 
 # Channels that the resnets of each level, deepest first, read from a skip connection.
 SKIPS = [(128, 96), (96, 48), (48, 16), (16, 16)]
@@ -79,9 +79,9 @@ def test_the_output_does_not_depend_on_what_convolutions_read_from_closed_skips(
     assert not torch.allclose(output_with_other_skips(unet, [2, 3]), expected, atol=1e-2)
 
 
-def training(tmp_path, steps: int) -> UnetTraining:
+def training(tmp_path, steps: int) -> PortraitTraining:
     images = torch.randint(256, (16, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-    return UnetTraining(images, tmp_path, steps=steps, batch=2, save_every=1)
+    return PortraitTraining(images, tmp_path, steps=steps, batch=2, save_every=1)
 
 
 def test_the_learning_rate_rises_rests_and_falls(tmp_path):
