@@ -12,7 +12,9 @@ from jobs.options import options
 from jobs.where import Where
 from schemas.run import Run
 
-SMALL = Run(model="google/ddpm-ema-celebahq-256", samples=1_000, steps=50, eta=1.0, components=25)
+SMALL = Run(
+    model="google/ddpm-ema-celebahq-256", samples=1_000, steps=50, eta=1.0, components=25, capture=("mid_block",)
+)
 WHOLE = SMALL.model_copy(update={"samples": 50_000, "activations": False, "protocol": "paper"})
 
 

@@ -27,9 +27,9 @@ def not_hashed(default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"hashed": False})
 
 
-def hashed_where_set() -> Any:
+def hashed_where_set(kw_only: bool = False) -> Any:
     """A field that most have no use for: None there, and then left out of the fingerprint."""
-    return dataclasses.field(default=None, metadata={"hashed where set": True})
+    return dataclasses.field(default=None, kw_only=kw_only, metadata={"hashed where set": True})
 
 
 # For `dataclasses.field(metadata=...)`:

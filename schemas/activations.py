@@ -1,13 +1,15 @@
 """Activations: h_t of every sample at every step. One row a (sample, step), one row group a step.
 
-h is the little-endian float16 bytes of an array in C order; its shape (C, H, W) is in the schema's metadata, so a file
-explains itself. A step is read alone, by its row group, whatever the number of steps.
+h is the little-endian float16 bytes of an array in C order; its shape, mostly (C, H, W), is in the schema's metadata, so a file
+explains itself. Of several capture points each has a column of its own, by its name. A step is read alone, by its row group,
+whatever the number of steps, and a point by its column.
 
-Shapes: B rows of one step, D = C*H*W.
+Shapes: B rows of one step, D numbers of h at one point.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import prod
 
 import numpy as np
 import pyarrow as pa
@@ -18,31 +20,50 @@ H_DTYPE = np.dtype("<f2")
 H_MAX = float(np.finfo(H_DTYPE).max)  # 65,504: what float16 can hold
 
 
-def activations_schema(shape: tuple[int, ...]) -> pa.Schema:
-    """The schema for h of this shape."""
-    width = int(np.prod(shape)) * H_DTYPE.itemsize
+def activations_schema(shapes: tuple[int, ...] | Mapping[str, tuple[int, ...]]) -> pa.Schema:
+    """The schema for h of this shape; or of these, by capture point."""
+    named = shapes if isinstance(shapes, Mapping) else {"h": shapes}
+    columns = {"h": next(iter(named.values()))} if len(named) == 1 else named
+    said = {name: json.dumps({"shape": list(shape), "dtype": "float16"}) for name, shape in columns.items()}
     return pa.schema(
         [
             column("sample_id", pa.int64(), "The sample.", required=True),
             column("step", pa.int32(), "The step of the reverse process, 0 the noisiest.", required=True),
             column("timestep", pa.int32(), "What the scheduler yields at that step, from 999 to 0.", required=True),
-            column("h", pa.binary(width), "The bottleneck's activation: float16 bytes in C order.", required=True),
+            *(
+                column(
+                    name,
+                    pa.binary(prod(shape) * H_DTYPE.itemsize),
+                    "The bottleneck's activation: float16 bytes in C order."
+                    if name == "h"
+                    else f"The activation at {name}: float16 bytes in C order.",
+                    required=True,
+                )
+                for name, shape in columns.items()
+            ),
         ],
-        metadata={"h": json.dumps({"shape": list(shape), "dtype": "float16"})},
+        metadata=said,
     )
 
 
+def h_columns(schema: pa.Schema) -> list[str]:
+    """The columns of a schema that hold h: one a capture point."""
+    return schema.names[3:]
+
+
 def step_table(sample_ids: Sequence[int], step: int, timestep: int, h: np.ndarray, schema: pa.Schema) -> pa.Table:
-    """One step of B samples, h (B, C, H, W) of any float type, as a table: one row group.
+    """One step of B samples, h (B, ...) of any float type, of several points (B, D of all), as a table: one row group.
 
     Raises ValueError where float16 cannot hold a value.
     """
     constant = [np.full(len(sample_ids), number, np.int32) for number in (step, timestep)]
-    return pa.table([np.array(sample_ids), *constant, h_column(h)], schema=schema)
+    widths = [schema.field(name).type.byte_width // H_DTYPE.itemsize for name in h_columns(schema)]
+    each = [h] if len(widths) == 1 else np.split(h, np.cumsum(widths)[:-1], axis=1)
+    return pa.table([np.array(sample_ids), *constant, *map(h_column, each)], schema=schema)
 
 
 def h_rows(h: np.ndarray) -> np.ndarray:
-    """h as it is stored: (B, C, H, W) of any float type -> (B, D) float16. What is float16 already is not copied.
+    """h as it is stored: (B, ...) of any float type -> (B, D) float16. What is float16 already is not copied.
 
     Raises ValueError where float16 cannot hold a value: an activation that has overflowed is not data.
     """
@@ -65,6 +86,6 @@ def _why_not(h: np.ndarray) -> str:
 
 
 def h_column(h: np.ndarray) -> pa.Array:
-    """Return h (B, C, H, W) of any float type as a column of fixed-size binary float16. Raises ValueError as `h_rows` does."""
+    """Return h (B, ...) of any float type as a column of fixed-size binary float16. Raises ValueError as `h_rows` does."""
     rows = h_rows(h)
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(rows.shape[1] * 2), len(rows), [None, pa.py_buffer(rows)])

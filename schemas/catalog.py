@@ -4,6 +4,7 @@ Remake the schema with `python -m schemas.catalog`.
 """
 
 import json
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_FILE = Path(__file__).with_suffix(".schema.json")
 
-CAPTURES = {  # where h is read and edited, in words
-    "after": "the output of the U-Net's mid block",
-    "before": "the input of the U-Net's mid block",
-    "middle": "the inside of the U-Net's mid block (its last ResNet block, after norm2)",
-}
+
+def in_words(capture: str) -> str:
+    """Return where h is read and edited, in words."""
+    return " and ".join(map(_in_words, capture.split("+")))
+
+
+def _in_words(point: str) -> str:
+    if point == "middle":
+        return "the inside of the U-Net's mid block (its last ResNet block, after norm2)"
+    module, _, side = point.partition(":")
+    return f"the {side or 'output'} of the U-Net's {'mid block' if module == 'mid_block' else module}"
 
 
 class _Strict(BaseModel):
@@ -72,11 +79,24 @@ class Sampling(_Strict):
     )
 
 
+class Capture(_Strict):
+    """A capture point: where directions are added to h."""
+
+    point: str = Field(
+        description="a module's name, whose output h is; with :input after it, what that module is given"
+    )
+    shape: list[int] = Field(description="of h there, without the batch: (C, H, W) at most points")
+
+
 class Direction(_Strict):
-    """One direction; `directions.parquet` says more, `directions.safetensors` holds the vector under its name."""
+    """One direction; `directions.parquet` says more, `directions.safetensors` holds the vector under its name.
+
+    The vector is float32 [T, *shape]. Of a direction at several points at once each has a vector, under `name@point`.
+    """
 
     name: str
     method: str
+    capture: str = Field(description="the capture point that it is added at; several at once have + between them")
     attribute: str | None = Field(description="null for an unsupervised direction")
     norm: float = Field(description="of the whole trajectory flattened")
     parents: list[str] | None = Field(description="of a projected direction: v_0 first, then what was projected away")
@@ -149,14 +169,10 @@ class LeftOut(_Strict):
 class Catalog(_Strict):
     """The whole file."""
 
-    schema_version: Literal[4] = 4
+    schema_version: Literal[5] = 5
     model: ModelCard
     sampling: Sampling
-    capture: Literal["after", "before", "middle"] = Field(
-        "after",
-        description="where h is read and edited: the mid block's output, its input, or inside its last ResNet block",
-    )
-    h_shape: tuple[int, int, int] = Field(description="(C, H, W); a direction is float32 [T, C, H, W]")
+    captures: list[Capture] = Field(description="every capture point that a direction of this catalog is added at")
     directions: list[Direction]
     evaluations: list[Evaluation]
     left_out: list[LeftOut] = Field(
@@ -164,6 +180,12 @@ class Catalog(_Strict):
     )
     notes: list[str] = Field(default=[], description="what is to be known of all directions of this catalog")
     stages: list[dict[str, Any]] = Field(description="every stage behind this catalog, with its settings, in order")
+
+    def shape_of(self, direction: Direction) -> list[int]:
+        """The shape of h where a direction is added, without the batch; of several points the numbers of all together."""
+        shapes = {each.point: each.shape for each in self.captures}
+        found = [shapes[point] for point in direction.capture.split("+")]
+        return found[0] if len(found) == 1 else [sum(map(prod, found))]
 
 
 def main() -> None:

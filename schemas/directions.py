@@ -36,6 +36,12 @@ DIRECTIONS = pa.schema(
             'The finder that made it: "mean-difference", "principal-components" and so on.',
             required=True,
         ),
+        column(
+            "capture",
+            pa.string(),
+            'The capture point that it is added at, as in "mid_block"; several at once have + between them.',
+            required=True,
+        ),
         column("attribute", pa.string(), "What it is meant to change. Null for an unsupervised direction."),
         column("annotator", pa.string(), "Who scored that attribute. Null for an unsupervised direction."),
         column("component", pa.int32(), "Index of an unsupervised direction, from 0. Null for a supervised one."),
@@ -46,7 +52,7 @@ DIRECTIONS = pa.schema(
         column(
             "threshold_negative", pa.float32(), "The highest score among the negatives.", unit="the annotator's own"
         ),
-        column("norm", pa.float32(), "Norm of the whole trajectory [T, C, H, W], flattened.", required=True),
+        column("norm", pa.float32(), "Norm of the whole trajectory, flattened.", required=True),
         column("norm_by_step", _BY_STEP, "Norm at each step, the noisiest first.", required=True),
         column(
             "explained_variance_ratio",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from schemas.carriage import CARRIAGE
+from schemas.choice import CHOICE
 from schemas.columns import column
 from schemas.cosines import COSINES
 from schemas.directions import DIRECTIONS
@@ -76,6 +78,18 @@ CATALOG_FILES = (
         "locality.parquet",
         "how much of what a direction changes lies inside a region of the image",
         LOCALITY,
+        always=False,
+    ),
+    CatalogFile(
+        "carriage.parquet",
+        "where each attribute lives: how far swaps of h between samples take it, by capture point and third of the steps",
+        CARRIAGE,
+        always=False,
+    ),
+    CatalogFile(
+        "choice.parquet",
+        "at which capture point each attribute's direction was chosen to be, and what it did at the others",
+        CHOICE,
         always=False,
     ),
     CatalogFile("thumbnails.parquet", "small images of samples, and of what directions do to them", THUMBNAILS),

@@ -150,8 +150,12 @@ class Run(BaseModel):
         "Clip the predicted image at every step; without, as the model's scheduler says, and never latents.",
     )
     compile: bool = _setting(False, HOW, "", "Compile the U-Net first: minutes once a worker, and faster on GPUs.")
-    capture: Literal["after", "before", "middle"] = _setting(
-        "after", HOW, "NAME", "Where at the U-Net's mid block h is read and edited: after, before or middle."
+    capture: ByCommas = _setting(
+        ("auto",),
+        HOW,
+        "POINTS",
+        "Where h is read and edited, by commas: mid_block, the paper's; up_blocks.0, up_blocks.1:input or any other module; points "
+        "with + between them are edited together. auto chooses for each attribute, by what it finds in a few samples.",
     )
     activations: bool = _setting(
         True, HOW, "", "Store h of every sample. Without, workers keep sketches of it: megabytes, but fewer estimators."

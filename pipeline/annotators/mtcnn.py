@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import facenet_pytorch
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -77,7 +79,11 @@ class Mtcnn:
 
     def _detector(self) -> facenet_pytorch.MTCNN:
         check_unchanged(WEIGHTS, self.weights)
-        return facenet_pytorch.MTCNN(min_face_size=self.smallest_face, select_largest=True, device="cpu").eval()
+        detector = facenet_pytorch.MTCNN(min_face_size=self.smallest_face, select_largest=True, device="cpu").eval()
+        for module in detector.modules():
+            if isinstance(module, torch.nn.MaxPool2d):
+                module.forward = partial(_maxima, module.forward)  # type: ignore[method-assign]
+        return detector
 
     def _scale(self, height: int, width: int) -> float:
         """How many times larger an image is looked at."""
@@ -89,6 +95,13 @@ class Mtcnn:
         scale = self._scale(height, width)
         images = resize(images, round(height * scale), round(width * scale))
         return pad(images, [self.border] * 4, mode="replicate").permute(0, 2, 3, 1)
+
+
+def _maxima(pool: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The same maxima, of numbers in the order in which CPUs take them several times faster."""
+    if not x.is_contiguous():
+        return pool(x)
+    return pool(x.contiguous(memory_format=torch.channels_last)).contiguous()
 
 
 def measure(detector: facenet_pytorch.MTCNN, image: Tensor) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.doubts import doubts
 from pipeline.catalog.templates import Facts, render
 from pipeline.metrics.effects import best_strengths, largest_control
-from schemas.catalog import CAPTURES, Catalog, Direction, ModelCard
+from schemas.catalog import Catalog, Direction, ModelCard, in_words
 from schemas.published import files_of, table_of_files
 
 
@@ -20,7 +20,11 @@ def card(catalog: DirectionCatalog) -> str:
     return render(
         "card.md.j2",
         catalog=about,
-        where=CAPTURES[about.capture],
+        where=in_words(shown.capture),
+        shape=about.shape_of(shown),
+        points=shown.capture.split("+"),
+        hooks=[_hook(each, "v" if "+" not in shown.capture else f"v[{each!r}]") for each in shown.capture.split("+")],
+        elsewhere=sorted({in_words(each.capture) for each in about.directions if each.capture != shown.capture}),
         files=table_of_files(files_of(catalog.files)),
         shown=shown,
         gamma=_gamma(shown, catalog.table("effects.parquet")),
@@ -65,6 +69,30 @@ def _code(catalog: Catalog) -> Facts:
         "decoded": _decoded(config) if autoencoder else "",
         "channels": config.get("out_channels", channels),
     }
+
+
+def _hook(point: str, v: str) -> str:
+    """A line of plain PyTorch that adds to h at one capture point."""
+    added = f"gamma * {v}[step]"
+    module, _, side = point.partition(":")
+    found = "unet.mid_block" if module == "mid_block" else f'unet.get_submodule("{module}")'
+    if point == "middle":  # where the time embedding does not come after `norm2`
+        return f"unet.mid_block.resnets[-1].norm2.register_forward_hook(lambda module, inputs, h: h + {added})"
+    if point == "mid_block:input":
+        return f"{found}.register_forward_pre_hook(lambda module, inputs: (inputs[0] + {added}, *inputs[1:]))"
+    if side:
+        return (
+            f"{found}.register_forward_pre_hook(\n"
+            f"    lambda module, args, kwargs: ((args[0] + {added}, *args[1:]), kwargs)\n"
+            f'    if args else (args, {{**kwargs, "hidden_states": kwargs["hidden_states"] + {added}}}),\n'
+            "    with_kwargs=True,\n)"
+        )
+    if module.split(".")[-2:][0] in ("mid_block", "up_blocks", "resnets"):  # they give one tensor
+        return f"{found}.register_forward_hook(lambda module, inputs, h: h + {added})"
+    return (
+        f"{found}.register_forward_hook(\n"
+        f"    lambda module, inputs, h: h + {added} if torch.is_tensor(h) else (h[0] + {added}, *h[1:])\n)"
+    )
 
 
 def _subfolder(name: str) -> str:

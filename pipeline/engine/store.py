@@ -138,16 +138,23 @@ class Store:
 
     @contextmanager
     def group(
-        self, stage: Stage, name: str, part: int, schema: pa.Schema, group: int, last: np.ndarray
+        self,
+        stage: Stage,
+        name: str,
+        part: int,
+        schema: pa.Schema,
+        group: int,
+        into: np.ndarray,
+        column: str | None = None,
     ) -> Iterator[pa.Table]:
-        """One row group of what `h_writer` wrote: the last column is read into an array, the others are the table.
+        """One row group of what `h_writer` wrote: a column, the last unless it is named, into an array, the plain ones as a table.
 
         The bytes of other row groups are not touched. What the block raises of OSError counts as damage, too.
         """
         path = self.folder(stage, part) / name
         expected = self._expected(stage, part, name)
         try:
-            yield read_group(path, expected["sha256"], schema, group, last)
+            yield read_group(path, expected["sha256"], schema, group, into, column)
         except (OSError, KeyError, IndexError, pa.ArrowException) as error:
             raise self._damaged(stage, part, path, str(error)) from error
 

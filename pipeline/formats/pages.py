@@ -109,21 +109,26 @@ def footer_of(path: Path) -> bytes:
         return file.read(length)
 
 
-def read_group(path: Path, footer_sha256: str, schema: pa.Schema, group: int, last: np.ndarray) -> pa.Table:
-    """One row group of what a `PageWriter` wrote: its last column into an array (rows, ...), and the others as a table.
+def read_group(
+    path: Path, footer_sha256: str, schema: pa.Schema, group: int, into: np.ndarray, column: str | None = None
+) -> pa.Table:
+    """One row group of what a `PageWriter` wrote: a column, the last unless it is named, into an array (rows, ...).
 
-    The footer must be the one that was written, by its SHA-256; every page must have the checksum that stands there, and the header
-    that a page of its bytes has. Raises OSError, or one of Arrow's errors, unless all of it is so. No other row group is read.
+    The plain columns come as a table; other columns of fixed-size binary are not read. The footer must be the one that was written,
+    by its SHA-256; every page must have the checksum that stands there, and the header of a page of its bytes. Raises OSError,
+    or one of Arrow's errors, unless all of it is so. No other row group is read.
     """
     metadata = _metadata(path, footer_sha256)
     if not metadata.schema.to_arrow_schema().equals(schema):
         raise OSError(f"its columns are {metadata.schema.to_arrow_schema()}; expected {schema}")
     rows = metadata.row_group(group).num_rows
-    if rows != len(last):
-        raise OSError(f"row group {group} has {rows} rows; expected {len(last)}")
-    others = [np.empty(rows, field.type.to_pandas_dtype()) for field in schema][:-1]
-    _read_pages(path, metadata, group, [*others, last])
-    return pa.table(others, names=schema.names[:-1])
+    if rows != len(into):
+        raise OSError(f"row group {group} has {rows} rows; expected {len(into)}")
+    wanted = schema.names.index(column) if column else len(schema) - 1
+    plain = [i for i, field in enumerate(schema) if i != wanted and not pa.types.is_fixed_size_binary(field.type)]
+    others = {i: np.empty(rows, schema.field(i).type.to_pandas_dtype()) for i in plain}
+    _read_pages(path, metadata, group, {**others, wanted: into})
+    return pa.table(list(others.values()), names=[schema.names[i] for i in plain])
 
 
 def verify_pages(path: Path, footer_sha256: str) -> None:
@@ -135,7 +140,8 @@ def verify_pages(path: Path, footer_sha256: str) -> None:
     for group in range(metadata.num_row_groups):
         rows = metadata.row_group(group).num_rows
         kinds = [field.type for field in metadata.schema.to_arrow_schema()]
-        _read_pages(path, metadata, group, [np.empty(rows * kind.bit_width // 8, np.uint8) for kind in kinds], rows)
+        columns = {i: np.empty(rows * kind.bit_width // 8, np.uint8) for i, kind in enumerate(kinds)}
+        _read_pages(path, metadata, group, columns, rows)
 
 
 def is_paged(path: Path) -> bool:
@@ -151,13 +157,13 @@ def _metadata(path: Path, footer_sha256: str) -> pq.FileMetaData:
 
 
 def _read_pages(
-    path: Path, metadata: pq.FileMetaData, group: int, columns: list[np.ndarray], rows: int | None = None
+    path: Path, metadata: pq.FileMetaData, group: int, columns: dict[int, np.ndarray], rows: int | None = None
 ) -> None:
-    """A row group into arrays of its columns (rows, ...)."""
+    """Columns of a row group, by their place, into arrays (rows, ...)."""
     checksums = json.loads(metadata.metadata[_CHECKSUMS])[group]
-    for i, (column, checksum) in enumerate(zip(columns, checksums, strict=True)):
+    for i, column in columns.items():
         page = metadata.row_group(group).column(i)
-        _read_page(path, page.data_page_offset, page.total_compressed_size, column, rows or len(column), checksum)
+        _read_page(path, page.data_page_offset, page.total_compressed_size, column, rows or len(column), checksums[i])
 
 
 def _read_page(path: Path, start: int, size: int, column: np.ndarray, rows: int, expected: int) -> None:

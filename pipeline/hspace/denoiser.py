@@ -3,10 +3,10 @@
     denoiser = Denoiser(UNet2DModel.from_pretrained(folder).eval())
     output, h = denoiser(x_t, timestep)
 
-Shapes: B batch, C H W bottleneck.
+Shapes: B batch; h is (B, C, H, W) at most capture points, and (B, D), flat, at several at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
@@ -14,15 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.hspace.bottleneck import (
-    CapturePoint,
-    bottleneck,
-    computed_once,
-    empty_condition,
-    is_conditional,
-    n_classes,
-    upstream,
-)
+from pipeline.hspace.capture import MID_BLOCK, Change, canonical, computed_once, opened, singles
+from pipeline.hspace.inputs import empty_condition, is_conditional, n_classes
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,7 @@ class Denoiser:
     """
 
     unet: nn.Module
-    point: CapturePoint = "after"
+    point: str = MID_BLOCK  # where h is read and edited: see capture.py
     condition: Tensor | None = None  # (1, L, D) text embedding; None is the empty condition
     dtype: torch.dtype = torch.float32  # float16 and bfloat16 are autocast; weights and x_t stay float32
     labels: Tensor | None = (
@@ -48,28 +41,46 @@ class Denoiser:
         """The same denoiser for samples of these classes (B,); None are samples without."""
         return self if labels is None else replace(self, labels=labels)
 
+    @property
+    def points(self) -> tuple[str, ...]:
+        """The capture points, one or several at once."""
+        return singles(canonical(self.point))
+
     def __call__(
-        self, x_t: Tensor, timestep: int, edit: Callable[[Tensor], Tensor] | None = None
+        self, x_t: Tensor, timestep: int, edit: Change | Mapping[str, Change] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The U-Net's output (the shape of x_t, float32), and h (B, C, H, W) as it was before the edit."""
+        """The U-Net's output (the shape of x_t, float32), and h as it was before the edit.
+
+        The edit of several points is one for each that is edited, by its name.
+        """
         t = torch.full((len(x_t),), timestep, device=x_t.device)
-        with bottleneck(self.unet, self.point) as opened, self._precision(x_t.device):
-            opened.edit = edit
+        with opened(self.unet, self.point) as seen, self._precision(x_t.device):
+            seen.edits = self._by_point(edit)
             output = self.unet(x_t, t, **self._conditions(x_t)).sample
-        assert opened.h is not None
-        return output[:, : x_t.shape[1]].to(x_t.dtype), opened.h
+        return output[:, : x_t.shape[1]].to(x_t.dtype), seen.h
 
     @contextmanager
     def decoder(self, x_t: Tensor, timestep: int) -> Iterator[tuple[Callable[[Tensor], Tensor], Tensor]]:
-        """The U-Net at fixed x_t as a function of h alone, and its own h (B, C, H, W); inside the block.
+        """The U-Net at fixed x_t as a function of h alone, and its own h (B, ...); inside the block.
 
         What comes before h, the skip connections included, is computed once. Row i of what the function gives depends on row i
-        of the h that it is given, and it can be differentiated.
+        of the h that it is given, and it can be differentiated. Raises UserError for several points: which depend on each other.
         """
-        with computed_once(upstream(self.unet, self.point)):
+        if len(self.points) > 1:
+            raise UserError(f"What follows from h is a function of one capture point, and {self.point} are several.")
+        with computed_once(self.unet, self.points[0]):
             with torch.no_grad():
                 _, own_h = self(x_t, timestep)
             yield lambda h: self(x_t, timestep, lambda _: h)[0], own_h
+
+    def _by_point(self, edit: Change | Mapping[str, Change] | None) -> Mapping[str, Change]:
+        if edit is None or isinstance(edit, Mapping):
+            return edit or {}
+        if len(self.points) > 1:
+            raise UserError(
+                f"An edit of {self.point} is to say at which of these points: give one for each by its name."
+            )
+        return {self.points[0]: edit}
 
     def _conditions(self, x_t: Tensor) -> dict[str, Tensor]:
         given = {}

@@ -1,8 +1,9 @@
 """Edits of h: functions (step, h) -> h, what the U-Net goes on with instead of its own h.
 
-`Add`, `AddPerSample` and `Swap` are those that the method needs. Edits are applied one after another, so they add up.
+`Add`, `AddPerSample` and `Swap` are those that the method needs. Edits are applied one after another, so they add up. Where a
+denoiser is open at several capture points, `at` says which one an edit is of.
 
-Shapes: B batch, T steps, C H W bottleneck. Step 0 is the noisiest.
+Shapes: B batch, T steps; h is (B, C, H, W) at most capture points. Step 0 is the noisiest.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,36 +15,38 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 
-Edit = Callable[[int, Tensor], Tensor]  # step, h (B, C, H, W) -> h (B, C, H, W)
+Edit = Callable[[int, Tensor], Tensor]  # step, h (B, ...) -> h (B, ...)
 
 
 @dataclass(frozen=True)
 class Add:
     """gamma * v added to h: the paper's edit.
 
-    v is (T, C, H, W), one vector a step, or (C, H, W), the same at every step. gamma is a number, or (B,), one a sample.
-    `steps` are those at which it is added; None means all.
+    v is (T, C, H, W), one vector a step, or (C, H, W), the same at every step; or whatever other shape h has. gamma is a number, or
+    (B,), one a sample. `steps` are those at which it is added; None means all.
     """
 
     v: Tensor
     gamma: float | Tensor = 1.0
     steps: range | None = None
+    at: str | None = None
 
     def __call__(self, step: int, h: Tensor) -> Tensor:
         if self.steps is not None and step not in self.steps:
             return h
-        if self.v.ndim == 4 and step >= len(self.v):
+        by_step = self.v.ndim == h.ndim
+        if by_step and step >= len(self.v):
             raise UserError(
                 f"The direction has {len(self.v)} steps, and the reverse process has come to its step {step + 1}.\n"
                 "Bring it to these timesteps with `at_timesteps`, or use the T that it was made with."
             )
-        v = self.v if self.v.ndim == 3 else self.v[step]
+        v = self.v[step] if by_step else self.v
         if v.shape != h.shape[1:]:
             raise UserError(
-                f"A direction of shape {tuple(v.shape)} cannot be added to h of shape {tuple(h.shape[1:])} (C, H, W).\n"
+                f"A direction of shape {tuple(v.shape)} cannot be added to h of shape {tuple(h.shape[1:])}.\n"
                 "It was made with another model or capture point: use those that the catalog names."
             )
-        gamma = torch.as_tensor(self.gamma, dtype=h.dtype, device=h.device).view(-1, 1, 1, 1)
+        gamma = _a_sample(torch.as_tensor(self.gamma, dtype=h.dtype, device=h.device), h)
         return h + gamma * v.to(h)
 
 
@@ -51,20 +54,21 @@ class Add:
 class AddPerSample:
     """gamma * v of its own added to the h of each sample: edits by several directions and strengths in one batch.
 
-    v is (K, T, C, H, W), gamma (B,), and row i of the batch gets the direction `which[i]`, 0 .. K-1.
+    v is (K, T, C, H, W), or whatever other shape h has, gamma (B,); row i of the batch gets the direction `which[i]`, 0 .. K-1.
     """
 
     v: Tensor
     which: Tensor
     gamma: Tensor
+    at: str | None = None
 
     def __call__(self, step: int, h: Tensor) -> Tensor:
         if step >= self.v.shape[1] or self.v.shape[2:] != h.shape[1:]:
             raise UserError(
-                f"Directions of shape {tuple(self.v.shape[1:])} (T, C, H, W) cannot be added at step {step} to h of shape "
+                f"Directions of shape {tuple(self.v.shape[1:])}, steps first, cannot be added at step {step} to h of shape "
                 f"{tuple(h.shape[1:])}.\nThey were made with another T, model or capture point: use those that they name."
             )
-        gamma = self.gamma.to(h).view(-1, 1, 1, 1)
+        gamma = _a_sample(self.gamma.to(h), h)
         return h + gamma * self.v[self.which, step].to(h)
 
 
@@ -77,9 +81,28 @@ class Swap:
     """
 
     rows: Sequence[int]
+    at: str | None = None
 
     def __call__(self, step: int, h: Tensor) -> Tensor:
         return h[torch.as_tensor(self.rows, device=h.device)]
+
+
+def _a_sample(gamma: Tensor, h: Tensor) -> Tensor:
+    """Strengths, one or (B,), as they multiply with h (B, ...)."""
+    return gamma.view(-1, *(1,) * (h.ndim - 1))
+
+
+def by_point(edits: Sequence[Edit], points: tuple[str, ...]) -> dict[str, Edit]:
+    """The edits of each point that a denoiser is open at. Raises UserError for one of another point, or that is to say which."""
+    found: dict[str, list[Edit]] = {}
+    for edit in edits:
+        at = getattr(edit, "at", None)
+        if at is None and len(points) > 1:
+            raise UserError(f"An edit is to say at which of the points {', '.join(points)} it is: set its `at`.")
+        if at is not None and at not in points:
+            raise UserError(f"An edit is at {at}, and the denoiser is open at {', '.join(points)}: open it there, too.")
+        found.setdefault(at or points[0], []).append(edit)
+    return {point: in_turn(those) for point, those in found.items()}
 
 
 def in_turn(edits: Sequence[Edit]) -> Edit:

@@ -3,7 +3,7 @@
 `ddim` runs the deterministic process backwards (Song et al. 2021) and recovers the image about; `edit_friendly`
 (Huberman-Spiegelglas et al., CVPR 2024, arXiv 2304.06140) solves for the z_t that lead exactly through noisy copies of the image.
 
-Shapes: B batch, T steps, C H W bottleneck. x_0 is what the U-Net works on: an image in [-1, 1], or its latents.
+Shapes: B batch, T steps. x_0 is what the U-Net works on: an image in [-1, 1], or its latents.
 """
 
 from dataclasses import dataclass

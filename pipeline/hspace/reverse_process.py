@@ -11,12 +11,12 @@
     z_t                 variance_noise
 
 A *timestep* is what the scheduler yields (999..0); a *step* is its index, 0 the noisiest.
-Shapes: B batch, T steps, C H W bottleneck.
+Shapes: B batch, T steps; h is (B, C, H, W) at most capture points, and (B, D), flat, at several at once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from diffusers import DDIMScheduler
@@ -24,10 +24,10 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.hspace.denoiser import Denoiser
-from pipeline.hspace.edits import Edit, in_turn
+from pipeline.hspace.edits import Edit, by_point
 from pipeline.hspace.noise import Noise
 
-OnH = Callable[[int, int, Tensor], None]  # step, timestep, h (B, C, H, W) on the host, before any edit
+OnH = Callable[[int, int, Tensor], None]  # step, timestep, h (B, ...) on the host, before any edit
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,9 @@ class ReverseProcess:
         """
         x_t = noise.x_T().to(denoiser.device)
         leaving = None
+        changes = by_point(edits, denoiser.points) if edits else {}
         for step, level in enumerate(self.levels):
-            edit = _at(step, edits)
+            edit = _at(step, changes) or None
             output, h = denoiser(x_t, level.timestep, edit)
             unedited = denoiser(x_t, level.timestep)[0] if asyrp and edit else None
             if on_h:
@@ -206,9 +207,6 @@ class _Leaving:
         return self.step, self.timestep, self.h
 
 
-def _at(step: int, edits: Sequence[Edit]) -> Callable[[Tensor], Tensor] | None:
-    """The edits of one step as a function of h alone."""
-    if not edits:
-        return None
-    edit = in_turn(edits)
-    return lambda h: edit(step, h)
+def _at(step: int, edits: Mapping[str, Edit]) -> dict[str, Callable[[Tensor], Tensor]]:
+    """The edits of one step as functions of h alone, by capture point."""
+    return {point: partial(edit, step) for point, edit in edits.items()}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.formats.hashes import check_unchanged, sha256
-from pipeline.hspace import bottleneck
+from pipeline.hspace import inputs
 from pipeline.models import checkpoint, support
 
 CONDITION = "condition.safetensors"
@@ -36,7 +36,7 @@ def find_condition(folder: Path, named: str | Path | None, unet: Any) -> Path | 
         raise UserError(
             f"There is no file {path}; expected an embedding, such as `python -m jobs.embed_prompt` makes of a prompt."
         )
-    if not bottleneck.is_conditional(unet):
+    if not inputs.is_conditional(unet):
         raise UserError(f"{path}: a {kind} reads no condition. Remove the file, or use the model it is for.")
     [width] = support.widths(unet)
     field = "encoder_hid_dim" if unet.config.get("encoder_hid_dim") else "cross_attention_dim"

@@ -22,8 +22,7 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.fingerprint import hashed_where_set, not_hashed
 from pipeline.formats.hashes import changed
-from pipeline.hspace import bottleneck
-from pipeline.hspace.bottleneck import CapturePoint
+from pipeline.hspace import capture, inputs
 from pipeline.hspace.denoiser import Denoiser
 from pipeline.models import autoencoder, checkpoint, conditions, configuration, hub, schedule, support
 from pipeline.models.autoencoder import Autoencoder
@@ -85,11 +84,15 @@ class Model:
         larger = autoencoder.enlargement(config)
         return config["out_channels"], height * larger, width * larger
 
-    def h_shape(self, point: CapturePoint = "after") -> tuple[int, int, int]:
-        """Return the shape (C, H, W) of h, found by one pass of a copy without weights."""
+    def h_shape(self, point: str = capture.MID_BLOCK) -> tuple[int, ...]:
+        """Return the shape of h at a capture point, found by one pass of a copy without weights; of several points (D,)."""
         return _h_shape(self._unet_kind(), self.unet, point)
 
-    def load(self, point: CapturePoint = "after", dtype: str = "float32", compiled: bool = False) -> "LoadedModel":
+    def points(self) -> list[capture.Point]:
+        """Return the capture points that the U-Net offers, with the shape and the bytes of h, in the order of a pass."""
+        return _points(self._unet_kind(), self.unet)
+
+    def load(self, point: str = capture.MID_BLOCK, dtype: str = "float32", compiled: bool = False) -> "LoadedModel":
         """Load the networks, ready to run, on a GPU where there is one.
 
         The weights stay float32; `dtype` is that of the U-Net's autocast.
@@ -100,9 +103,12 @@ class Model:
         if unet.device.type == "cpu":
             keep_freed_memory()
         if compiled:
-            # Around the mid block, whose hooks would break the graph.
-            for block in (*unet.down_blocks, *unet.up_blocks):
-                block.compile()
+            # Around the capture points, whose hooks would break the graph.
+            open_ = {each.removesuffix(capture.INPUT) for each in capture.singles(point)}
+            for name, block in unet.named_modules():
+                is_block = name.startswith(("down_blocks.", "up_blocks.")) and name.count(".") == 1
+                if is_block and not any(f"{each}.".startswith(f"{name}.") for each in open_):
+                    block.compile()
         label = torch.tensor([self.class_label]) if isinstance(self.class_label, int) else None
         denoiser = Denoiser(unet, point, self._load_condition(), getattr(torch, dtype), label)
         return LoadedModel(denoiser, self._load_autoencoder())
@@ -219,7 +225,7 @@ def find(
     support.check_variance(network, scheduler, place.folder)
     support.check_time_embedding(network, scheduler, place.folder)
     support.check_runs(network, config, place.folder)
-    conditions.check_label(class_label, bottleneck.n_classes(network), place.folder)
+    conditions.check_label(class_label, inputs.n_classes(network), place.folder)
     embedding = conditions.find_condition(place.folder, condition, network)
     where = configuration.unet_folder(place.folder, unet)
     return Model(
@@ -242,9 +248,14 @@ def find(
 
 
 @cache
-def _h_shape(kind: Any, config: str, point: CapturePoint) -> tuple[int, int, int]:
+def _h_shape(kind: Any, config: str, point: str) -> tuple[int, ...]:
     """The pass takes a second, and a plan asks many times."""
-    return bottleneck.h_shape(checkpoint.without_weights(kind, json.loads(config)), point)
+    return capture.h_shape(checkpoint.without_weights(kind, json.loads(config)), point)
+
+
+@cache
+def _points(kind: Any, config: str) -> list[capture.Point]:
+    return capture.points(checkpoint.without_weights(kind, json.loads(config)))
 
 
 def _unet_config(folder: Path, chosen: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from diffusers import UNet2DConditionModel, UNet2DModel
 
 from pipeline.errors import UserError
-from pipeline.hspace import bottleneck
+from pipeline.hspace import capture, inputs
 from pipeline.models import schedule
 from pipeline.models.values import Config, choice, size, whole
 
@@ -120,7 +120,7 @@ def check_unet(config: Config, unet: Any, folder: Path) -> None:
                 f"The {kind} of {folder} needs {needed or _ELSE[field]}: {field} is {value!r} in its config.json.\n"
                 "Expected an unconditional U-Net, or one under a single embedding (cross-attention) or a class."
             )
-    if bottleneck.is_conditional(unet) and len(widths(unet)) != 1:
+    if inputs.is_conditional(unet) and len(widths(unet)) != 1:
         raise UserError(
             f"The {kind} of {folder} has cross_attention_dim {unet.config['cross_attention_dim']}; expected one number.\n"
             "Only one embedding can be given here, the same to all blocks."
@@ -132,7 +132,7 @@ def check_runs(unet: Any, config: Config, folder: Path) -> None:
     found, halvings = config["sample_size"], len(unet.config["block_out_channels"]) - 1
     height, width = (found, found) if isinstance(found, int) else found
     try:
-        _, output = bottleneck.shapes(unet)
+        output = capture.output_shape(unet)
         reason = f"it gives {output[2]} x {output[3]}" if tuple(output[2:]) != (height, width) else None
     except Exception as error:  # whatever the blocks raise where shapes do not meet
         reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason'}"

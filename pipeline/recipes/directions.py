@@ -1,6 +1,7 @@
 """The whole method: sources, finders, measurement, catalog and report. It reads like the method section of a paper.
 
-Every stage is a description of what to make; nothing runs here.
+Every stage is a description of what to make; nothing runs here. What is made first decides what follows: at which capture points
+attributes live, what can be fitted, where a direction is best.
 """
 
 from dataclasses import dataclass, replace
@@ -9,16 +10,20 @@ from functools import cached_property
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.recipes import find
+from pipeline.recipes import choose, find
 from pipeline.recipes.domain import Domain
 from pipeline.recipes.fittable import nowhere, without_border, without_sides
 from pipeline.recipes.measure import Measurement
+from pipeline.recipes.points import Place, is_chosen, named, unsupervised
 from pipeline.recipes.settings import as_toml, pinned
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.measures.carriage import Carriage
+from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.profiles import Profiles
+from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.publish import Catalog, LeftOut
 from pipeline.stages.report import Report
@@ -34,14 +39,19 @@ def without(domain: Domain, told: tuple[LeftOut, ...]) -> Domain:
 
 @dataclass(frozen=True)
 class Directions:
-    """A run and its domain, wired. What is made first says what can be fitted; the catalog is of that."""
+    """A run and its domain, wired. What is made first says what follows; the catalog is of that."""
 
     run: Run
     domain: Domain
     left_out: tuple[LeftOut, ...] = ()  # of what was asked for
+    shortlist: tuple[Place, ...] | None = None  # capture points that attributes may be found at; None is not known yet
+    fittable: bool = False  # whether it is known what can be fitted
+    places: tuple[Place, ...] | None = None  # at which they are; None is not known yet
 
     def __post_init__(self) -> None:
         """Of all that an annotator offers, sketches leave out what knows no two sides; what was named is refused by its finders."""
+        if not is_chosen(self.run):
+            object.__setattr__(self, "shortlist", named(self.run, self.domain.attributes))
         if self.run.attributes is not None or self.domain.annotator is None:
             return
         labels = find.labels(self.run, self.sources.found_in, self.domain)
@@ -51,17 +61,55 @@ class Directions:
             object.__setattr__(self, "left_out", (*self.left_out, *told))
 
     @cached_property
+    def carriage(self) -> Carriage:
+        """What swaps of h take with them: it says where attributes live."""
+        return choose.carriage(self.run, self.domain)
+
+    @property
+    def _shortlist(self) -> tuple[Place, ...]:
+        """Where attributes may be found; before that is known, as much as there may be."""
+        return choose.anywhere(self.domain) if self.shortlist is None else self.shortlist
+
+    @property
+    def _places(self) -> tuple[Place, ...]:
+        """Where attributes are found; before that is known, wherever they may be first."""
+        if self.places is not None:
+            return self.places
+        return choose.first(self._shortlist) if is_chosen(self.run) else self._shortlist
+
+    @cached_property
     def sources(self) -> find.Sources:
-        return find.sources(self.run, self.domain)
+        return find.sources(self.run, self.domain, tuple(place.point for place in self._shortlist))
+
+    @cached_property
+    def choice(self) -> Choose:
+        """What directions at each point of the shortlist do, on samples that are for choosing alone."""
+        return choose.choice(self.run, self.sources, self.domain, self._shortlist, self.carriage)
 
     @cached_property
     def first(self) -> tuple[Stage, ...]:
-        """What is made before it is known what can be fitted: labels, and the Jacobians in regions, which not every image has."""
-        labels = (find.labels(self.run, self.sources.found_in, self.domain),) if self.domain.attributes else ()
-        return (*labels, *self._subspaces_in_regions)
+        """What is made before it is known what follows; nothing where that is known.
+
+        Where attributes live; labels, and Jacobians in regions, which not every image has; what directions do at several points.
+        """
+        if self.shortlist is None:
+            return (self.carriage,)
+        if not self.fittable:
+            labels = (find.labels(self.run, self.sources.found_in, self.domain),) if self.domain.attributes else ()
+            return (*labels, *self._subspaces_in_regions)
+        return () if self.places is not None else (self.choice,)
 
     def fitted(self, store: Store) -> "Directions":
-        """The same without what cannot be fitted, by what was made first."""
+        """The same with what follows, by what was made first."""
+        if self.shortlist is None:
+            return replace(self, shortlist=choose.shortlist(self.carriage, self.domain, store))
+        if not self.fittable:
+            return self._without_unfittable(store)
+        if self.places is not None:
+            return self
+        return replace(self, places=choose.places(self.choice, self.domain, self._shortlist, store))
+
+    def _without_unfittable(self, store: Store) -> "Directions":
         domain = self.domain
         sides: tuple[LeftOut, ...] = ()
         if domain.attributes and domain.annotator:
@@ -69,34 +117,55 @@ class Directions:
             sides = without_sides(labels, domain.annotator, domain.attributes, self.run.top, store)
         lost, told = nowhere(self._subspaces_in_regions, store)
         left = replace(without(domain, sides), regions=tuple(each for each in domain.regions if each not in lost))
-        return replace(self, domain=left, left_out=(*self.left_out, *sides, *told))
+        kept = tuple(
+            Place(point, tuple(name for name in attributes if name in left.attributes))
+            for point, attributes in self._shortlist
+        )
+        settled = not is_chosen(self.run) or not left.attributes or len(kept) == 1
+        return replace(
+            self,
+            domain=left,
+            left_out=(*self.left_out, *sides, *told),
+            shortlist=kept,
+            fittable=True,
+            places=kept if settled else None,
+        )
 
     @cached_property
     def goals(self) -> tuple[Catalog, Report]:
         """The catalog of the run, and its report."""
         run, domain = self.run, self.domain
-        found_in, sample, stored = self.sources
-        components = find.components(run, found_in, domain)
-        supervised = find.supervised(run, found_in, domain) if domain.attributes else None
-        single = find.of_single_images(find.subspaces(run, stored, domain), stored)
-
+        found_in, _, stored = self.sources
+        measure = Measurement(
+            self.sources.measured_on, domain, domain.allowed, run.protocol, run.held_out, run.strengths
+        )
         if run.by_effects and len(domain.attributes) == 1 and not self.left_out:
             raise UserError("Of one attribute there is nothing to project away: leave `by_effects` out.")
-        measure = Measurement(sample, domain, domain.allowed, run.protocol, run.held_out, run.strengths)
-        best = measure.supervised(*supervised, run.by_effects) if supervised else ()
+
+        supervised = [
+            (place, find.supervised(run, self.sources, domain, place.point))
+            for place in self._places
+            if place.attributes
+        ]
+        where = unsupervised(self._places)
+        components = find.components(run, found_in, domain, where)
+        single = find.of_single_images(find.subspaces(run, stored, domain, where), stored.seen_at(where))
+
+        best = [measure.supervised(*fitted, run.by_effects, place.attributes) for place, fitted in supervised]
         along = measure.unsupervised(components, "components") if components else ()
         alone = measure.unsupervised(single, "directions of single images") if single else ()
-        evaluations = (*best, *along, *alone)
+        evaluations = (*(each for at_place in best for each in at_place), *along, *alone)
         if not evaluations:
             raise UserError(self._nothing_left())
 
         published = [finder for each in evaluations for finder in each.edit.finders]
         distinct = tuple(each for each in single if each.kind == "distinct")
-        verified = [verification(each, measure.few) for each in (*along[:1], *alone[:1])]
+        verified: list[ScoreEdits] = [each for at_place in best for each in measure.verified(at_place[0])]
+        verified += [verification(each, measure.few) for each in (*along[:1], *alone[:1])]
         profiles = Profiles(
             tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
             evaluations,
-            verified_by=(*(measure.verified(best[0], supervised.difference) if supervised else ()), *verified),
+            verified_by=tuple(verified),
         )
         regions = tuple(filter(None, domain.regions))
         catalog = Catalog(
@@ -104,7 +173,9 @@ class Directions:
             profiles,
             transfers=tuple(Transfer(measure.origins(stored, distinct, each), each) for each in alone[:1]),
             localities=tuple(Locality(each.edit, regions) for each in alone[:1] if regions),
-            learning_curves=find.learning_curves(supervised),
+            learning_curves=find.learning_curves(supervised[0][1] if supervised else None),
+            carriage=self.carriage if is_chosen(run) else None,
+            choice=self.choice if self.places is not None and len(self._shortlist) > 1 and is_chosen(run) else None,
             left_out=self.left_out,
             notes=domain.notes,
             run=as_toml(pinned(run, domain.model.revision)),
@@ -113,7 +184,8 @@ class Directions:
 
     @property
     def _subspaces_in_regions(self) -> tuple[JacobianSubspaces, ...]:
-        return tuple(each for each in find.subspaces(self.run, self.sources.stored, self.domain) if each.mask)
+        found = find.subspaces(self.run, self.sources.stored, self.domain, unsupervised(self._shortlist))
+        return tuple(each for each in found if each.mask)
 
     def _nothing_left(self) -> str:
         why = "".join(f"\nThe {each.what} {each.name} cannot be had: {each.why}." for each in self.left_out)

@@ -2,13 +2,14 @@
 
 from typing import Any, NamedTuple, cast
 
-from pipeline.engine.stage import Stage
 from pipeline.errors import UserError
+from pipeline.hspace.capture import singles, union
 from pipeline.imagesets import image_set
 from pipeline.recipes.domain import WHOLE, Domain
 from pipeline.stages.finders.by_step import EXACT
 from pipeline.stages.finders.jacobian_directions import JacobianDirections
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
+from pipeline.stages.finders.joined import Joined
 from pipeline.stages.finders.linear_classifier import LinearClassifier
 from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
 from pipeline.stages.finders.mean_difference import MeanDifference
@@ -44,73 +45,99 @@ class Sources(NamedTuple):
 class Fitted(NamedTuple):
     """The supervised finders of one kind of source."""
 
-    difference: Stage  # the paper's Eq. 11
-    better: tuple[Stage, ...]  # what separates better; which of these is best differs by attribute
+    difference: Supervised | Joined  # the paper's Eq. 11
+    better: tuple[Supervised | Joined, ...]  # what separates better; which of these is best differs by attribute
 
 
-def sources(run: Run, domain: Domain) -> Sources:
-    """Samples with their activations or sketches of them, or real images, inverted."""
+def sources(run: Run, domain: Domain, points: tuple[str, ...]) -> Sources:
+    """Samples with their activations or sketches of them at these capture points, or real images, inverted."""
     if run.images is not None and not run.activations:
         raise UserError("Real images are inverted with their activations stored: leave `activations` on.")
-    model = domain.model
-    noise: dict[str, Any] = {"eta": run.eta, "seed": run.seed}
-    sampling: dict[str, Any] = {
-        "clip": run.clip,
-        "batch": run.batch,
-        "point": run.capture,
-        "dtype": run.dtype,
-        "compiled": run.compile,
-    }
-    fewer = Sample(model, min(run.samples, YARDSTICK), run.steps, **noise, **sampling)
+    model, how = domain.model, sampling(run, points)
+    fewer = Sample(model, min(run.samples, YARDSTICK), run.steps, **noise(run), **how)
     if run.images is not None:
         images = image_set.find(run.images)
-        inverted = Invert(model, run.steps, images=images, iterations=ITERATIONS, **sampling)
+        inverted = Invert(model, run.steps, images=images, iterations=ITERATIONS, **how)
         return Sources(inverted, fewer, inverted)
     if run.activations:
-        sample = Sample(model, run.samples, run.steps, **noise, **sampling)
+        sample = Sample(model, run.samples, run.steps, **noise(run), **how)
         return Sources(sample, sample, sample)
     if domain.annotator is None:
         raise UserError(f"{WITHOUT_LABELS} Leave `activations` on, or name an annotator.")
-    sampling |= {"annotator": domain.annotator, "block": run.block}
-    sketched = SketchedSample(model, run.samples, run.steps, **noise, **sampling)
+    how |= {"annotator": domain.annotator, "block": run.block}
+    sketched = SketchedSample(model, run.samples, run.steps, **noise(run), **how)
     return Sources(sketched, sketched, fewer)
 
 
-def labels(run: Run, source: Source, domain: Domain) -> Annotate | Sketched:
-    """What supervised finders are fitted on: scores of samples, or sketches of them beyond some thousands of samples."""
+def noise(run: Run) -> dict[str, Any]:
+    """What noise samples are made from."""
+    return {"eta": run.eta, "seed": run.seed}
+
+
+def sampling(run: Run, points: tuple[str, ...]) -> dict[str, Any]:
+    """How they are made from it, and where h is recorded."""
+    return {
+        "clip": run.clip,
+        "batch": run.batch,
+        "point": union(points),
+        "dtype": run.dtype,
+        "compiled": run.compile,
+    }
+
+
+def labels(run: Run, source: Source, domain: Domain, point: str | None = None) -> Annotate | Sketched:
+    """What supervised finders are fitted on: scores of samples, or sketches of them beyond some thousands of samples.
+
+    Sketches are of h at one capture point; without one they are of all that is recorded.
+    """
     if isinstance(source, Sketched):
-        return source
+        return source.seen_at(point) if point and isinstance(source, SketchedSample) else source
     assert domain.annotator is not None
     annotate = Annotate(source, (domain.annotator,), purpose=f"by {domain.annotator.name}")
-    return annotate if source.n <= EXACT else SketchActivations(annotate, domain.annotator.name, block=run.block)
+    if source.n <= EXACT:
+        return annotate
+    own = None if point == source.point else point
+    return SketchActivations(annotate, domain.annotator.name, block=run.block, at=own)
 
 
-def supervised(run: Run, source: Source, domain: Domain) -> Fitted:
-    """Exact fits up to some thousands of samples, and fits of sketches beyond."""
+def supervised(run: Run, sources: Sources, domain: Domain, point: str) -> Fitted:
+    """Exact fits at a capture point up to some thousands of samples, and fits of sketches beyond; at several points, of each."""
+    each = [_at_one_point(run, sources.found_in, domain, single) for single in singles(point)]
+    if len(each) == 1:
+        return each[0]
+    differences, better = zip(*((fitted.difference, fitted.better) for fitted in each), strict=True)
+    by_method = zip(*better, strict=True)
+    return Fitted(Joined(differences, sources.stored), tuple(Joined(method, sources.stored) for method in by_method))
+
+
+def _at_one_point(run: Run, source: Source, domain: Domain, point: str) -> Fitted:
     assert domain.annotator is not None
-    labelled = labels(run, source, domain)
+    labelled = labels(run, source, domain, point)
     if isinstance(labelled, Annotate):
         by = (labelled, domain.annotator.name, domain.attributes, run.top)
-        return Fitted(MeanDifference(*by), tuple(finder(*by) for finder in BETTER))
+        own = None if point == source.point else point
+        return Fitted(MeanDifference(*by, at=own), tuple(finder(*by, at=own) for finder in BETTER))
     of = (labelled, domain.annotator.name, domain.attributes)
     return Fitted(MeanDifference(*of), (LinearDiscriminant(*of),))
 
 
-def components(run: Run, source: Source, domain: Domain) -> tuple[PrincipalComponents, ...]:
-    """Principal components, where any are asked for."""
+def components(run: Run, source: Source, domain: Domain, point: str) -> tuple[PrincipalComponents, ...]:
+    """Principal components at a capture point, where any are asked for."""
     if not run.components:
         return ()
+    source = source.seen_at(point)
     if isinstance(source, Sketched) or source.n <= EXACT:
         return (PrincipalComponents(source, run.components, run.across),)
     if domain.annotator is None:
         raise UserError(f"{WITHOUT_LABELS} Ask for at most {EXACT:,} samples, or name an annotator.")
-    sketched = labels(run, source, domain)
+    sketched = labels(run, source, domain, point)
     assert isinstance(sketched, Sketched)
     return (PrincipalComponents(sketched, run.components, run.across),)
 
 
-def subspaces(run: Run, source: Source, domain: Domain) -> tuple[JacobianSubspaces, ...]:
-    """What can change in each of the first samples, at three steps, in each region."""
+def subspaces(run: Run, source: Source, domain: Domain, point: str) -> tuple[JacobianSubspaces, ...]:
+    """What can change in each of the first samples, at three steps, in each region, by h at a capture point."""
+    source = source.seen_at(point)
     at = tuple(sorted({source.steps * quarter // 4 for quarter in (1, 2, 3)}))
     ids = tuple(range(min(run.jacobians, source.n)))
     return tuple(

@@ -21,7 +21,7 @@ Goals = TypeVar("Goals", bound=Sequence[Stage], covariant=True)
 
 
 class Recipe(Protocol[Goals]):
-    """What is to be made: first what decides the rest, then the goals, fitted to what was found."""
+    """What is to be made: first what decides the rest, as long as anything does, then the goals, fitted to what was found."""
 
     @property
     def first(self) -> Sequence[Stage]: ...
@@ -38,7 +38,7 @@ def planned(recipe: Recipe[Goals], store: Store) -> tuple[Recipe[Goals], list[St
     Raises UserError for settings that cannot work, and for more than the disk can hold.
     """
     plans = plan(recipe.goals, store)
-    if recipe.first and not any(each.todo for each in plan(recipe.first, store)):
+    while recipe.first and not any(each.todo for each in plan(recipe.first, store)):
         recipe = recipe.fitted(store)
         plans = plan(recipe.goals, store)
     return recipe, plans
@@ -46,10 +46,11 @@ def planned(recipe: Recipe[Goals], store: Store) -> tuple[Recipe[Goals], list[St
 
 def carry_out(recipe: Recipe[Goals], store: Store, make: Callable[[list[StagePlan]], None]) -> Goals:
     """Make a recipe's goals by `make`, which makes what is planned: first what decides what can be fitted, then that."""
-    deciding = plan(recipe.first, store)
-    if any(each.todo for each in deciding):
-        make(deciding)
-    recipe = recipe.fitted(store)
+    while recipe.first:
+        deciding = plan(recipe.first, store)
+        if any(each.todo for each in deciding):
+            make(deciding)
+        recipe = recipe.fitted(store)
     plans = plan(recipe.goals, store)
     check_space(plans, store)
     make(plans)

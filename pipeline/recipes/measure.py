@@ -1,6 +1,6 @@
 """How the directions of a job are measured: by whom, on how many held-out samples, how far, beside which control."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -12,7 +12,10 @@ from pipeline.recipes.domain import Domain
 from pipeline.stages.finders.disentangle import Disentangle
 from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects
 from pipeline.stages.finders.finder import fitted_with, names_of
+from pipeline.stages.finders.joined import Joined
+from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.finders.random_directions import Norms, RandomDirections
+from pipeline.stages.finders.selected import Selected, attributes_of
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.edit import Edit
@@ -77,12 +80,24 @@ class Measurement:
         """The held-out samples, unedited."""
         return HeldOut(self.sample, n=max(2, self.held_out), purpose="unedited samples")
 
-    def supervised(self, difference: Stage, better: tuple[Stage, ...], by_effects: bool) -> tuple[Evaluate, ...]:
-        """The recommended directions beside the paper's in full, their control, and all others on fewer samples."""
+    def supervised(
+        self, difference: Stage, better: tuple[Stage, ...], by_effects: bool, attributes: tuple[str, ...] | None = None
+    ) -> tuple[Evaluate, ...]:
+        """The recommended directions beside the paper's in full, their control, and all others on fewer samples.
+
+        attributes: those whose directions are measured; all of the finders', where not given.
+        """
+
+        def wanted(finders: Iterable[Stage]) -> tuple[Stage, ...]:
+            if attributes is None or attributes == attributes_of(difference):
+                return tuple(finders)
+            return tuple(Selected(finder, attributes) for finder in finders)
+
         several = len(names_of(difference)) > 1  # of one attribute there is nothing to project away
-        recommended = tuple(Disentangle(finder) for finder in better) if several else better
-        others = (*better, Disentangle(difference)) if several else ()
-        chosen = tuple(self._by_effects(finder) for finder in better) if by_effects and several else ()
+        recommended = wanted(Disentangle(finder) for finder in better) if several else wanted(better)
+        others = wanted((*better, Disentangle(difference))) if several else ()
+        chosen = wanted(self._by_effects(finder) for finder in better) if by_effects and several else ()
+        [difference] = wanted([difference])
         if self.protocol == "paper":
             control = self._control(recommended, None, Edits(ENDS, self.held_out))
             before_and_after = tuple(dict.fromkeys((difference, *others, *recommended, *chosen)))
@@ -96,10 +111,13 @@ class Measurement:
             return best, control
         return best, control, self.evaluate(others, near, "other directions", control, full)
 
-    def verified(self, best: Evaluate, difference: Stage) -> tuple[ScoreEdits, ScoreEdits]:
+    def verified(self, best: Evaluate) -> tuple[ScoreEdits, ScoreEdits]:
         """Strengths per SD, tried: of what is recommended on all held-out samples, of the paper's beside it on few."""
-        recommended = tuple(finder for finder in best.edit.finders if finder != difference)
-        return verification(best, max(2, self.held_out), recommended), verification(best, self.few, (difference,))
+        [difference] = filter(_is_the_papers, best.edit.finders)
+        recommended = [finder for finder in best.edit.finders if finder != difference]
+        return verification(best, max(2, self.held_out), tuple(recommended)), verification(
+            best, self.few, (difference,)
+        )
 
     def unsupervised(self, finders: tuple[Stage, ...], purpose: str) -> tuple[Evaluate, Evaluate]:
         """Unsupervised directions, and beside them random ones of their own, since their offsets are others."""
@@ -173,6 +191,12 @@ class Measurement:
         """Chosen by who labelled, so that the judges have had no part in it."""
         [chooser] = fitted_with(finder)
         return DisentangleByEffects(finder, self.sample, Annotate(self.sample, (chooser,)), chooser)
+
+
+def _is_the_papers(finder: Stage) -> bool:
+    """Whether a finder's directions are those of Eq. 11, as they are."""
+    of = finder.finder if isinstance(finder, Selected) else finder
+    return isinstance(of.finders[0] if isinstance(of, Joined) else of, MeanDifference)
 
 
 def _one_a_side(strengths: tuple[float, ...], nearest: Callable[..., float]) -> tuple[float, ...]:

@@ -20,13 +20,17 @@ from pipeline.fingerprint import not_hashed
 from pipeline.formats.arrays import write_vectors
 from pipeline.formats.hashes import sha256
 from pipeline.formats.parquet import write_table
+from pipeline.hspace.capture import singles
 from pipeline.metrics.profiles import cosines_by_step
 from pipeline.stages.finders.finder import Row, names_of, read_directions
+from pipeline.stages.measures.carriage import Carriage
+from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.transfer import Transfer
+from pipeline.stages.sources.offsets import offsets
 from pipeline.stages.sources.source import Source
 from pipeline.stages.thumbnails import thumbnails
 from schemas import catalog as schema
@@ -49,13 +53,15 @@ class LeftOut:
 class Catalog(Stage):
     """A catalog: the files that schemas.published lists."""
 
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
 
     sample: Source  # what the directions were found in
     profiles: Profiles  # of every direction that is published, and how they were measured
     transfers: tuple[Transfer, ...] = ()  # of image-specific directions
     localities: tuple[Locality, ...] = ()
     learning_curves: tuple[LearningCurve, ...] = ()
+    carriage: Carriage | None = None  # where attributes live, where that was asked
+    choice: Choose | None = None  # of capture points, where they were chosen
     left_out: tuple[LeftOut, ...] = ()  # of what was asked for
     notes: tuple[str, ...] = ()  # what is to be known of all of it
     run: str = not_hashed("")  # the settings that a person gave, as TOML; what follows from them is hashed
@@ -107,7 +113,7 @@ class Catalog(Stage):
         (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if self.run:
             (out / "run.toml").write_text(self.run, encoding="utf-8")
-        write_vectors(out / "directions.safetensors", vectors)
+        write_vectors(out / "directions.safetensors", self._by_point(rows, vectors))
         for name, table in self._tables(rows, vectors, profiles, store):
             write_table(out / name, table)
         files = frozenset(path.name for path in out.iterdir())
@@ -115,6 +121,16 @@ class Catalog(Stage):
         (out / "README.md").write_text(card(published), encoding="utf-8")
         sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(out.iterdir())]
         (out / SUMS).write_text("".join(sums))
+
+    def _by_point(self, rows: list[Row], vectors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The vectors by name; those of several capture points at once by name and point."""
+        found: dict[str, np.ndarray] = {}
+        for row in rows:
+            name, point = row["name"], row["capture"]
+            several = len(singles(point)) > 1
+            each = offsets(self.applied_to, vectors[name], point) if several else {}
+            found |= {f"{name}@{at}": v.numpy() for at, v in each.items()} if several else {name: vectors[name]}
+        return found
 
     def _tables(
         self, rows: list[Row], vectors: dict[str, np.ndarray], profiles: pa.Table, store: Store
@@ -130,6 +146,8 @@ class Catalog(Stage):
             "learning_curve.parquet": self.learning_curves,
             "transfer.parquet": self.transfers,
             "locality.parquet": self.localities,
+            "carriage.parquet": (self.carriage,) if self.carriage else (),
+            "choice.parquet": (self.choice,) if self.choice else (),
         }
         for name, stages in more.items():
             if stages:
@@ -169,8 +187,10 @@ class Catalog(Stage):
                 n=self.sample.n,
                 found_in=self.sample.what,
             ),
-            capture=sample.point,
-            h_shape=sample.h_shape,
+            captures=[
+                schema.Capture(point=point, shape=list(sample.model.h_shape(point)))
+                for point in dict.fromkeys(each for row in rows for each in singles(row["capture"]))
+            ],
             directions=[_direction(row, profiled.get(row["name"], {})) for row in rows],
             evaluations=[self._evaluation(each) for each in self.evaluations],
             left_out=[schema.LeftOut(what=each.what, name=each.name, why=each.why) for each in self.left_out],

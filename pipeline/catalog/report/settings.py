@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.catalog.report.findings import Findings
 from pipeline.catalog.templates import Facts
-from schemas.catalog import CAPTURES
+from schemas.catalog import in_words
 from schemas.published import files_of
 
 
@@ -20,7 +20,7 @@ def facts(findings: Findings) -> Facts:
     }
     model = {"unet": catalog.model.unet, "scheduler": catalog.model.scheduler}
     return {
-        "capture": CAPTURES[catalog.capture],
+        "captures": [{"where": in_words(each.point), "shape": each.shape} for each in catalog.captures],
         "files": files_of([name for name, found in there.items() if found is not None]),
         "model": {**model, "sampling": catalog.sampling.model_dump()},
         "stages": [{**stage, "settings": _readable(stage["settings"])} for stage in catalog.stages],

@@ -10,4 +10,5 @@ PORTRAITS = Run(
     region=("image", "eyes", "mouth"),
     foreground="head",
     jacobians=4,
+    capture=("mid_block",),
 )

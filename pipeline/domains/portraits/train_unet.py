@@ -64,14 +64,15 @@ def _freeze_at_zero(weight: torch.nn.Parameter, channels: slice) -> None:
 
 @dataclass
 class PortraitTraining(UnetTraining):
-    """Of portraits, with closed skip connections; v is predicted."""
+    """Of portraits; v is predicted."""
 
     learning_rate: float = 5e-4
     weight_decay: float = 1e-3
+    closed_levels: int = CLOSED_LEVELS  # 0 leaves every skip connection open, as U-Nets usually have them
 
     def new_unet(self) -> UNet2DModel:
         unet = new_unet()
-        close_skips(unet, CLOSED_LEVELS)
+        close_skips(unet, self.closed_levels)
         return unet
 
     def new_scheduler(self) -> DDIMScheduler:

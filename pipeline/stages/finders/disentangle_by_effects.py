@@ -7,7 +7,6 @@ from typing import ClassVar, get_args
 
 import numpy as np
 import pandas as pd
-import torch
 
 from pipeline.annotators.base import Annotator, Scorer, check_size
 from pipeline.annotators.border import scorer
@@ -24,6 +23,7 @@ from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.edit import Row as Edited
 from pipeline.stages.measures.edit import sample_edited
 from pipeline.stages.measures.evaluate import standard_deviations
+from pipeline.stages.sources.offsets import offsets
 from pipeline.stages.sources.sample_ids import SEARCHED
 from pipeline.stages.sources.source import Source
 from schemas.columns import table_of
@@ -68,25 +68,25 @@ class Searches(Stage):
 
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Scorer], out: Path) -> None:
         rows, vectors = read_directions(store, (self.finder,))
+        own = rows[part]
         std = standard_deviations(self.unedited, (self.chooser,), store)[self.chooser.name]
         unit = std.where(std > 0)[list(self.chooser.attributes)].to_numpy()
 
         def measure(v: np.ndarray) -> dict[str, float]:
-            rising, falling = (self._scores(v, sign * self.strength, loaded) for sign in (1, -1))
+            rising, falling = (self._scores(v, own["capture"], sign * self.strength, loaded) for sign in (1, -1))
             change = pd.DataFrame((rising - falling) / 2 / unit, columns=list(self.chooser.attributes)).mean()
             return {str(name): float(effect) for name, effect in change.dropna().items()}
 
         others = {row["attribute"]: vectors[row["name"]] for row in rows}
-        own = rows[part]
         _, trials = search(vectors[own["name"]], own["attribute"], others, measure, self.by)
         table = [{name: getattr(trial, name) for name in TRIALS.names} for trial in trials]
         write_table(out / "trials.parquet", table_of(table, TRIALS))
 
-    def _scores(self, v: np.ndarray, strength: float, loaded: tuple[LoadedModel, Scorer]) -> np.ndarray:
+    def _scores(self, v: np.ndarray, point: str, strength: float, loaded: tuple[LoadedModel, Scorer]) -> np.ndarray:
         """Return the scores (n, attributes) of the samples with an edit."""
         model, score = loaded
         rows = [Edited("v", 0, strength, 0, SEARCHED[i]) for i in range(self.n)]
-        vectors = {"v": torch.from_numpy(v.astype(np.float32))}
+        vectors = {"v": offsets(self.sample, v.astype(np.float32), point)}
         images = (sample_edited(self.sample, model, rows[some], vectors) for some in batches(self.n, self.sample.batch))
         return np.concatenate([score(each) for each in images])
 

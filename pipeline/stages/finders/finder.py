@@ -12,6 +12,7 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.arrays import write_vectors
 from pipeline.formats.parquet import write_table
+from pipeline.hspace.capture import MID_BLOCK
 from pipeline.signs import signed
 from schemas.columns import table_of
 from schemas.directions import DIRECTIONS
@@ -50,9 +51,9 @@ def check_independent(judges: tuple[Annotator, ...], finder: Stage, allowed: tup
 
 
 def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], rows: list[Row]) -> None:
-    """Write directions: `vectors` by name, each (T, C, H, W); `rows` what the schema asks for beyond norms and stage.
+    """Write directions: `vectors` by name, each (T, *shape of h); `rows` what the schema asks for beyond norms and stage.
 
-    One of an attribute points to more of it. Any other has the sign by which its entry of all steps that is largest in magnitude
+    A row that names no capture point is of the mid block. One of an attribute points to more of it. Any other has the sign by which its entry of all steps that is largest in magnitude
     is positive.
     """
     free = {row["name"] for row in rows if row.get("attribute") is None}
@@ -62,7 +63,7 @@ def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], ro
             raise UserError(
                 f"{name} came out as no direction: zero, or not finite. Take more samples, or leave it out."
             )
-    measured = [{**row, "stage": stage.folder, **_norms(vectors[row["name"]])} for row in rows]
+    measured = [{"capture": MID_BLOCK, **row, "stage": stage.folder, **_norms(vectors[row["name"]])} for row in rows]
     write_table(out / "directions.parquet", table_of(measured, DIRECTIONS))
     write_vectors(out / "directions.safetensors", vectors)
 

@@ -51,7 +51,7 @@ class JacobianDirections(Stage):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(f"{self.subspaces.region}-{i}/{self.method}" for i in range(self.n))
+        return tuple(f"{self.subspaces.region}-{i}/{self.method}{self.scale.suffix}" for i in range(self.n))
 
     @property
     def _parts_of_scale(self) -> range:
@@ -93,7 +93,7 @@ class JacobianDirections(Stage):
             scale *= np.arange(len(scale))[:, None] == own
         trajectories = scale.T[..., None] * found[:, None]  # (n, T, D)
         shape = (self.scale.steps, *self.scale.h_shape)
-        about = {"method": self.method, "mask": self.subspaces.region, "n": candidates.n}
+        about = {"method": self.method, "capture": self.scale.at, "mask": self.subspaces.region, "n": candidates.n}
         write_directions(
             out,
             self,

@@ -16,6 +16,7 @@ from pipeline.errors import UserError
 from pipeline.fingerprint import EXTENT, PART_BY_PART
 from pipeline.formats.arrays import write_arrays
 from pipeline.formats.images import decode
+from pipeline.hspace.capture import singles
 from pipeline.hspace.jacobian import Function, jacobian_subspace, masked
 from pipeline.hspace.reverse_process import ReverseProcess
 from pipeline.models.pretrained import LoadedModel
@@ -87,6 +88,10 @@ class JacobianSubspaces(Stage):
             raise UserError(f"There is no step {outside[0]}: expected 0 to {self.sample.steps - 1}, 0 the noisiest.")
         if not self.at or list(self.at) != sorted(set(self.at)) or len(set(self.samples)) < len(self.samples):
             raise UserError(f"Steps {self.at} of samples {self.samples}: expected each once, steps in ascending order.")
+        if len(singles(self.sample.at)) > 1:
+            raise UserError(
+                f"A Jacobian is of h at one capture point, and {self.sample.at} are several: name one of them."
+            )
         numbers = min(np.prod(self.sample.h_shape), np.prod(self.sample.model.x_shape))
         if not 1 <= self.k <= numbers or not 1 <= (self.block or 1) <= self.k:
             raise UserError(
@@ -96,7 +101,7 @@ class JacobianSubspaces(Stage):
             self.mask.check(*self.sample.model.image_shape[1:])
 
     def setup(self) -> tuple[LoadedModel, Masker | None]:
-        return self.sample.model.load(self.sample.point), masker(self.mask) if self.mask else None
+        return self.sample.model.load(self.sample.at), masker(self.mask) if self.mask else None
 
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Masker | None], out: Path) -> None:
         model, masker = loaded

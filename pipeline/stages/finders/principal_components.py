@@ -53,7 +53,7 @@ class PrincipalComponents(ByStep):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(f"component-{j}/{self.method}" for j in range(self.k))
+        return tuple(f"component-{j}/{self.method}{self.source.suffix}" for j in range(self.k))
 
     @property
     def read(self) -> tuple[Stage, ...]:
@@ -135,6 +135,7 @@ class PrincipalComponents(ByStep):
             {
                 "name": name,
                 "method": self.method,
+                "capture": self.source.at,
                 "component": j,
                 "n": self.source.n,
                 **{column: values[j].tolist() for column, values in by_step.items()},

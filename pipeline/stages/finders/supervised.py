@@ -15,6 +15,7 @@ from pipeline.errors import UserError
 from pipeline.estimators.selection import Selection, select, sides
 from pipeline.estimators.stability import Stability, check_enough, check_sides, inner_products, resamples, warnings_of
 from pipeline.estimators.step import Labelled, Samples, Sketches, Step
+from pipeline.fingerprint import hashed_where_set
 from pipeline.stages.finders.by_step import ByStep, Fit, check_exact, stacked
 from pipeline.stages.finders.finder import Row, write_directions
 from pipeline.stages.labels.annotate import Annotate, annotator_of
@@ -43,6 +44,7 @@ class Supervised(ByStep):
     annotator: str  # whose scores
     attributes: tuple[str, ...]
     n: int = 0  # positives, and as many negatives; 0 where sketches take all
+    at: str | None = hashed_where_set(kw_only=True)  # the capture point, of several where h is recorded
 
     @property
     def estimator(self) -> str:
@@ -69,7 +71,7 @@ class Supervised(ByStep):
 
     @property
     def source(self) -> Source:
-        return self.labels.source
+        return self.labels.source if self.at is None else self.labels.source.seen_at(self.at)
 
     @property
     def read(self) -> tuple[Stage, ...]:
@@ -77,7 +79,7 @@ class Supervised(ByStep):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(f"{attribute}/{self.method}" for attribute in self.attributes)
+        return tuple(f"{attribute}/{self.method}{self.source.suffix}" for attribute in self.attributes)
 
     def check(self) -> None:
         if not isinstance(self.labels, Annotate | Sketched):
@@ -87,6 +89,8 @@ class Supervised(ByStep):
                 f"The attributes are {', '.join(self.attributes) or 'none'}: expected at least one, each once."
             )
         annotator_of(self.labels.annotators, self.annotator, self.attributes)
+        if self.sketched and self.at:
+            raise UserError(f"Sketches are of a capture point already: give those at {self.at}.")
         self.check_samples()
 
     def check_samples(self) -> None:
@@ -157,6 +161,7 @@ class Supervised(ByStep):
             {
                 "name": self.names[a],
                 "method": self.method,
+                "capture": self.source.at,
                 "attribute": self.attributes[a],
                 "annotator": self.annotator,
                 **chosen[a],

@@ -7,8 +7,8 @@ by the edit alone.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -23,12 +23,14 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.images import png
 from pipeline.formats.parquet import write_table
+from pipeline.hspace.capture import union
 from pipeline.hspace.edits import AddPerSample
 from pipeline.hspace.reverse_process import OnH
 from pipeline.models.pretrained import LoadedModel
-from pipeline.stages.finders.finder import names_of, read_rows
+from pipeline.stages.finders.finder import names_of, read_directions, read_rows
 from pipeline.stages.finders.random_directions import RandomDirections
-from pipeline.stages.sources.sample_ids import MOST_HELD_OUT, SEEDS, held_out
+from pipeline.stages.sources.offsets import Offsets, offsets
+from pipeline.stages.sources.sample_ids import HELD_OUT, MOST_HELD_OUT, SEEDS, drawn
 from pipeline.stages.sources.source import Source
 from schemas.edits import EDITS, UNEDITED
 from schemas.samples import IMAGE
@@ -65,6 +67,7 @@ class Edit(Stage):
     """Edited samples: strength * v_t is added to h_t at every step."""
 
     version: ClassVar[int] = 2
+    ids: ClassVar[range] = HELD_OUT
 
     sample: Source  # whose model, T and eta are used; its samples are not
     finders: tuple[Stage, ...]  # whose directions are applied; RandomDirections among them are the control
@@ -203,7 +206,8 @@ class Edit(Stage):
     def _rows(self, part: int, store: Store) -> list[Row]:
         """What a part samples."""
         rows = [
-            Row(name, index, strength, seed, held_out(seed, i)) for name, index, strength, seed, i in self._places(part)
+            Row(name, index, strength, seed, drawn(self.ids, seed, i))
+            for name, index, strength, seed, i in self._places(part)
         ]
         return rows if part in self.unedited_parts else self.followed(rows, store)
 
@@ -216,14 +220,15 @@ class Edit(Stage):
         ends = self.full.ends(store, [row for row in read_rows(store, finders) if row["name"] in used])
         return [row._replace(strength=abs(row.strength) * ends[row.name][row.strength > 0]) for row in rows]
 
-    def _vectors(self, rows: Sequence[Row], store: Store) -> dict[str, torch.Tensor]:
-        """The directions (T, C, H, W) of these rows."""
+    def _vectors(self, rows: Sequence[Row], store: Store) -> dict[str, Offsets]:
+        """The directions of these rows."""
         used = {row.name for row in rows}
-        finders = [finder for finder in self.finders if used & set(names_of(finder))]
-        found = {name: v for finder in finders for name, v in store.vectors(finder).items()}
-        return {name: torch.from_numpy(found[name]) for name in self.names if name in used}
+        finders = tuple(finder for finder in self.finders if used & set(names_of(finder)))
+        found, vectors = read_directions(store, finders)
+        points = {row["name"]: row["capture"] for row in found}
+        return {name: offsets(self.sample, vectors[name], points[name]) for name in self.names if name in used}
 
-    def _sample(self, loaded: LoadedModel, rows: Sequence[Row], vectors: dict[str, torch.Tensor]) -> np.ndarray:
+    def _sample(self, loaded: LoadedModel, rows: Sequence[Row], vectors: Mapping[str, Offsets]) -> np.ndarray:
         """Images (B, H, W, 3) uint8, in batches of the size that the samples were made in."""
         some = (rows[batch] for batch in batches(len(rows), self.sample.batch))
         return np.concatenate([sample_edited(self.sample, loaded, batch, vectors) for batch in some])
@@ -233,17 +238,21 @@ def sample_edited(
     source: Source,
     loaded: LoadedModel,
     rows: Sequence[Row],
-    vectors: dict[str, torch.Tensor],
+    vectors: Mapping[str, Offsets],
     on_h: OnH | None = None,
 ) -> np.ndarray:
-    """One batch of edited images (B, H, W, 3) uint8: a row without a vector is unedited."""
+    """One batch of edited images (B, H, W, 3) uint8: a row without a vector is unedited. h is that of the source's points."""
     ids = [row.sample_id for row in rows]
-    denoiser, noise = source.denoiser(loaded, ids), source.noise(loaded, ids)
-    names = [name for name in dict.fromkeys(row.name for row in rows) if name in vectors]
-    edits = []
-    if names:
-        which = torch.tensor([names.index(row.name) if row.name in vectors else 0 for row in rows])
-        gamma = torch.tensor([row.strength if row.name in vectors else 0.0 for row in rows])
-        v = torch.stack([vectors[name] for name in names]).to(denoiser.device)
-        edits = [AddPerSample(v, which.to(v.device), gamma)]
-    return loaded.to_images(source.reverse_process.run(denoiser, noise, edits, on_h))
+    points = tuple(dict.fromkeys(point for row in rows for point in vectors.get(row.name, ())))
+    denoiser = replace(source.denoiser(loaded, ids), point=union(points) if points and not on_h else source.at)
+    edits = [_added(rows, vectors, point, denoiser.device) for point in points]
+    return loaded.to_images(source.reverse_process.run(denoiser, source.noise(loaded, ids), edits, on_h))
+
+
+def _added(rows: Sequence[Row], vectors: Mapping[str, Offsets], point: str, device: torch.device) -> AddPerSample:
+    """What is added at one capture point."""
+    names = list(dict.fromkeys(row.name for row in rows if point in vectors.get(row.name, ())))
+    which = torch.tensor([names.index(row.name) if row.name in names else 0 for row in rows])
+    gamma = torch.tensor([row.strength if row.name in names else 0.0 for row in rows])
+    v = torch.stack([vectors[name][point] for name in names]).to(device)
+    return AddPerSample(v, which.to(device), gamma, at=point)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pipeline.stages.measures.edit import sample_edited
 from pipeline.stages.measures.evaluate import standard_deviations
 from pipeline.stages.measures.score_edits import REFERENCE
 from pipeline.stages.measures.sight import Plugs, Side, Sight, seeing
+from pipeline.stages.sources.offsets import offsets
 from pipeline.stages.sources.sample_ids import GAUGED
 from pipeline.stages.sources.source import Source
 from schemas.columns import table_of
@@ -96,14 +98,15 @@ class FullStrengths(Stage):
         names = self._names_of(part)
         rows, vectors = read_directions(store, self._finders_of(part))
         attributes = {row["name"]: row["attribute"] for row in rows}
+        points = {row["name"]: row["capture"] for row in rows}
         before, spread = self._unedited(loaded[0])
-        norms = {name: self._in_spreads(name, vectors[name], spread) for name in names}
+        norms = {name: self._in_spreads(name, vectors[name], points[name], spread) for name in names}
         sight = self._sight(before, loaded[1], store)
         tried: dict[Side, dict[int, Outcome]] = {(name, 1): {} for name in names}
         tried |= {(name, -1): {} for name in names if attributes[name] is not None}
         while wanted := dict(_next(names, tried)):
             strengths = {(name, sign): sign * _offset(k) / norms[name] for (name, sign), k in wanted.items()}
-            outcomes = sight.outcomes(self._edited(strengths, vectors, loaded[0]), attributes)
+            outcomes = sight.outcomes(self._edited(strengths, vectors, points, loaded[0]), attributes)
             for side, k in wanted.items():
                 tried[side][k] = outcomes[side]
         table = [
@@ -134,10 +137,11 @@ class FullStrengths(Stage):
         used = set(self._names_of(part))
         return tuple(finder for finder in self.finders if used & set(names_of(finder)))
 
-    @staticmethod
-    def _in_spreads(name: str, v: np.ndarray, spread: np.ndarray) -> float:
+    def _in_spreads(self, name: str, v: np.ndarray, point: str, spread: Mapping[str, np.ndarray]) -> float:
+        """The norm of a direction in spreads; of several capture points at once the root of the mean of squares."""
         try:
-            return in_spreads(v, spread)
+            each = [in_spreads(part.numpy(), spread[at]) for at, part in offsets(self.sample, v, point).items()]
+            return float(np.sqrt(np.mean(np.square(each))))
         except ValueError as error:
             raise UserError(f"How far to follow {name} cannot be told: {error}. Give `strengths`.") from error
 
@@ -149,21 +153,28 @@ class FullStrengths(Stage):
         manifold = Manifold.of(self.embed.reference(store, REFERENCE)) if self.embed else None
         return Sight(before, plugs, std, manifold)
 
-    def _unedited(self, model: LoadedModel) -> tuple[np.ndarray, np.ndarray]:
-        """The samples before any edit (n, H, W, 3), and the spread of their h at each step (T,)."""
-        spread = np.zeros(self.sample.steps)
+    def _unedited(self, model: LoadedModel) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The samples before any edit (n, H, W, 3), and the spread of their h at each step (T,), by capture point."""
+        shapes = self.sample.shapes
+        spread = {point: np.zeros(self.sample.steps) for point in shapes}
+        widths = list(map(prod, shapes.values()))
 
         def on_h(step: int, timestep: int, h: torch.Tensor) -> None:
-            spread[step] = spread_of(h.float().flatten(1).numpy())
+            for point, part in zip(shapes, h.float().flatten(1).split(widths, dim=1), strict=True):
+                spread[point][step] = spread_of(part.numpy())
 
         rows = [Edited("unedited", 0, 0.0, 0, GAUGED[i]) for i in range(self.n)]
         return sample_edited(self.sample, model, rows, {}, on_h), spread
 
     def _edited(
-        self, strengths: dict[Side, float], vectors: Mapping[str, np.ndarray], model: LoadedModel
+        self,
+        strengths: dict[Side, float],
+        vectors: Mapping[str, np.ndarray],
+        points: Mapping[str, str],
+        model: LoadedModel,
     ) -> dict[Side, np.ndarray]:
         """The samples with each of these edits, (n, H, W, 3)."""
-        used = {name: torch.from_numpy(vectors[name]) for name, _ in strengths}
+        used = {name: offsets(self.sample, vectors[name], points[name]) for name, _ in strengths}
         rows = [
             Edited(name, 0, strength, 0, GAUGED[i]) for (name, _), strength in strengths.items() for i in range(self.n)
         ]

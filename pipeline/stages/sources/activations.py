@@ -6,14 +6,15 @@ Shapes: n samples, D = C*H*W.
 """
 
 from collections.abc import Iterator
-from functools import cache
+from math import prod
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.engine.store import Store
+from pipeline.hspace.capture import singles
 from pipeline.stages.sources.source import Source
-from schemas.activations import H_DTYPE, activations_schema
+from schemas.activations import H_DTYPE, activations_schema, h_columns
 
 Rows = tuple[np.ndarray, np.ndarray]  # sample_id (n,) int64, h (n, D) float16
 
@@ -49,17 +50,29 @@ def read_steps(store: Store, source: Source) -> Iterator[Rows]:
 
 
 def _read_into(h: np.ndarray, store: Store, source: Source, step: int, part: int) -> None:
-    """One step of a part into h (rows, D), without another copy of it."""
-    with store.group(source, "activations.parquet", part, _schema(source), step, h) as rows:
-        if not np.array_equal(rows["sample_id"], source.sample_ids(part)) or set(rows["step"].to_pylist()) != {step}:
-            raise OSError(f"row group {step} has other samples or another step")
+    """One step of a part into h (rows, D); of one capture point without another copy of it."""
+    schema, ids = _schema(source), source.sample_ids(part)
+    wanted = singles(source.at)
+    first = 0
+    for column in wanted if len(source.shapes) > 1 else h_columns(schema):
+        last = first + _width(schema, column)
+        into = h if len(wanted) == 1 else np.empty((len(h), last - first), H_DTYPE)
+        with store.group(source, "activations.parquet", part, schema, step, into, column) as rows:
+            if not np.array_equal(rows["sample_id"], ids) or set(rows["step"].to_pylist()) != {step}:
+                raise OSError(f"row group {step} has other samples or another step")
+        if into is not h:
+            h[:, first:last] = into
+        first = last
 
 
 def _empty(source: Source, n: int) -> np.ndarray:
-    return np.empty((n, _schema(source).field("h").type.byte_width // H_DTYPE.itemsize), H_DTYPE)
+    return np.empty((n, prod(source.h_shape)), H_DTYPE)
 
 
-@cache
+def _width(schema: pa.Schema, column: str) -> int:
+    return schema.field(column).type.byte_width // H_DTYPE.itemsize
+
+
 def _schema(source: Source) -> pa.Schema:
-    """What the files must declare. The model is asked once a process: its shapes take a pass without weights."""
-    return activations_schema(source.h_shape)
+    """What the files must declare."""
+    return activations_schema(source.shapes)

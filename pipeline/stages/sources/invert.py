@@ -84,7 +84,7 @@ class Invert(Source):
         _, height, width = self.model.image_shape
         names, seen = images.read(ids, height, width)
 
-        schema = activations_schema(self.h_shape)
+        schema = activations_schema(self.shapes)
         steps: dict[int, pa.Table] = {}  # by step, since an inversion may visit the steps in any order
 
         def on_h(step: int, timestep: int, h: Tensor) -> None:

@@ -29,7 +29,7 @@ class Sample(Source):
 
     def process(self, part: int, store: Store, loaded: LoadedModel, out: Path) -> None:
         ids = self.sample_ids(part)
-        schema = activations_schema(self.h_shape)
+        schema = activations_schema(self.shapes)
         with h_writer(out / "activations.parquet", schema) as writer:
 
             def on_h(step: int, timestep: int, h: Tensor) -> None:

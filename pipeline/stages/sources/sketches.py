@@ -7,6 +7,7 @@ result does not depend on who was first. A block that grows, because the run is 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.sketch import Sketch, merge_in_tree
-from pipeline.fingerprint import PART_BY_PART
+from pipeline.fingerprint import PART_BY_PART, hashed_where_set
 from pipeline.formats.arrays import write_arrays
 from pipeline.formats.parquet import write_table
 from pipeline.models.pretrained import LoadedModel
@@ -88,7 +89,7 @@ class Sketched(Stage):
     def merged(self, store: Store, step: int, blocks: range | None = None) -> Sketch:
         """One step of all blocks, or of some."""
         parts = (self.part_of(block, step) for block in (range(self.blocks) if blocks is None else blocks))
-        states = (store.vectors(self, file_name(step), part) for part in parts)
+        states = (store.vectors(self, self.file_name(step), part) for part in parts)
         return merge_in_tree(map(Sketch.from_state, states)).settled()
 
     def with_halves(self, store: Store, step: int) -> list[Sketch]:
@@ -113,12 +114,13 @@ class Sketched(Stage):
     def begun(self, store: Store, step: int, forerunner: str | None) -> Sketch:
         """The sketch that a forerunner left at a step, or an empty one."""
         if forerunner:
-            return Sketch.from_state(store.vectors(self, file_name(step), forerunner))
+            return Sketch.from_state(store.vectors(self, self.file_name(step), forerunner))
         return Sketch(self.keep, self.scored_by.thresholds)
 
-
-def file_name(step: int) -> str:
-    return f"sketch-{step:03d}.safetensors"
+    def file_name(self, step: int) -> str:
+        """What holds the sketch of a step, at the capture point that is read."""
+        of_several = len(self.source.shapes) > 1 and isinstance(self, Source)
+        return f"sketch-{step:03d}-{self.source.at}.safetensors" if of_several else f"sketch-{step:03d}.safetensors"
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,11 @@ class SketchActivations(Sketched):
 
     annotate: Annotate = field(metadata=PART_BY_PART)
     annotator: str  # whose scores
+    at: str | None = hashed_where_set(kw_only=True)  # the capture point; None is where h is recorded
 
     @property
     def source(self) -> Source:
-        return self.annotate.sample
+        return self.annotate.sample if self.at is None else self.annotate.sample.seen_at(self.at)
 
     @property
     def scored_by(self) -> Annotator:
@@ -171,7 +174,7 @@ class SketchActivations(Sketched):
         for rows, h in read_parts(store, self.source, step, left):
             new = rows >= ids.start + done
             sketch.partial_fit(h[new], scores.loc[rows[new]].to_numpy())
-        write_arrays(out / file_name(step), sketch.state())
+        write_arrays(out / self.file_name(step), sketch.state())
 
     def _parts(self, block: int) -> range:
         """The parts of the source that a block holds."""
@@ -213,7 +216,13 @@ class SketchedSample(Sketched, Sample):
         return self.full_block * self.steps
 
     def part_bytes(self) -> int:
-        return self.full_block * int(np.prod(self.model.image_shape)) + self.steps * self.sketch_bytes()
+        sketches = sum(point.sketch_bytes() for point in self._points)
+        return self.full_block * int(np.prod(self.model.image_shape)) + self.steps * sketches
+
+    @property
+    def _points(self) -> list["SketchedSample"]:
+        """These samples as they are seen at each capture point."""
+        return [self.seen_at(point) for point in self.shapes] if len(self.shapes) > 1 else [self]
 
     @property
     def resources(self) -> Resources:
@@ -230,7 +239,11 @@ class SketchedSample(Sketched, Sample):
         model, score = loaded
         ids = self.ids_of(part)
         done, shorter = self.forerunner(store, f"{part:05d}", len(ids))
-        sketches = [self.begun(store, step, shorter) for step in range(self.steps)]
+        seen = self._points
+        sketches = [[point.begun(store, step, shorter) for point in seen] for step in range(self.steps)]
+        first = np.cumsum([prod(shape) for shape in self.shapes.values()])[
+            :-1
+        ]  # of the numbers of each point but the first
         tables = [store.table(self, "samples.parquet", shorter)] if shorter else []
 
         for start in range(done - done % self.batch, len(ids), self.batch):
@@ -239,12 +252,14 @@ class SketchedSample(Sketched, Sample):
             images = self.draw(model, batch, partial(_keep, kept))
             new = slice(max(0, done - start), len(batch))
             scores = score(images)[new]  # of full batches, which round alike
-            for sketch, h in zip(sketches, kept, strict=True):
-                sketch.partial_fit(h[new], scores)
+            for by_point, h in zip(sketches, kept, strict=True):
+                for sketch, of_point in zip(by_point, np.split(h[new], first, axis=1), strict=True):
+                    sketch.partial_fit(np.ascontiguousarray(of_point), scores)
             tables.append(samples_table(batch[new], self.seed, images[new]))
 
-        for step, sketch in enumerate(sketches):
-            write_arrays(out / file_name(step), sketch.state())
+        for step, by_point in enumerate(sketches):
+            for point, sketch in zip(seen, by_point, strict=True):
+                write_arrays(out / point.file_name(step), sketch.state())
         write_table(out / "samples.parquet", pa.concat_tables(tables).combine_chunks())
 
 

@@ -1,8 +1,9 @@
 """Source: where directions are found, images with their h at every step. `Sample` makes them from noise, `Invert` has real ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal, get_args
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +11,9 @@ from torch import Tensor
 
 from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import UserError
-from pipeline.fingerprint import EXTENT
+from pipeline.fingerprint import EXTENT, not_hashed
 from pipeline.formats.images import png
-from pipeline.hspace.bottleneck import CapturePoint
+from pipeline.hspace.capture import MID_BLOCK, canonical, singles
 from pipeline.hspace.denoiser import Denoiser
 from pipeline.hspace.noise import Noise
 from pipeline.hspace.reverse_process import ReverseProcess
@@ -39,13 +40,16 @@ class Source(Stage):
     clip: bool | None = None  # keep P_t in the scheduler's range; None becomes the model's own rule
     seed: int = 0  # the noise of image i depends on (seed, i) alone
     batch: int = 32  # images in a part; rounding depends on it, so it is hashed
-    point: CapturePoint = "after"  # where h is read, and edited later
+    point: str = MID_BLOCK  # where h is recorded: a capture point, or several at once
     dtype: str = "float32"  # or bfloat16, float16: autocast
     compiled: bool = False  # torch.compile
+    at: str = not_hashed("")  # of the recorded points the one that is read, or some; without, all. See `seen_at`
 
     def __post_init__(self) -> None:
         if self.clip is None:
             object.__setattr__(self, "clip", self.model.clips)
+        object.__setattr__(self, "point", canonical(self.point))
+        object.__setattr__(self, "at", self.at or self.point)
 
     @property
     def source(self) -> "Source":
@@ -69,7 +73,7 @@ class Source(Stage):
         return self.batch * self.steps
 
     def part_bytes(self) -> int:
-        h = self.steps * int(np.prod(self.h_shape)) * 2
+        h = self.steps * sum(map(prod, self.shapes.values())) * 2
         pixels = int(np.prod(self.model.image_shape))
         return self.batch * (h + pixels)  # a PNG is smaller than its pixels
 
@@ -82,16 +86,37 @@ class Source(Stage):
             raise UserError(
                 f"{self.n} samples in batches of {self.batch}: expected at least 1 of each, and at most {len(FITTED)} samples."
             )
-        if self.point not in get_args(CapturePoint):
-            raise UserError(f"{self.point!r} is no capture point; expected one of {', '.join(get_args(CapturePoint))}.")
+        if unknown := set(singles(self.at)) - set(singles(self.point)):
+            raise UserError(f"h is recorded at {self.point}, and not at {', '.join(sorted(unknown))}: name it, too.")
         if self.dtype not in DTYPES:
             raise UserError(f"{self.dtype!r} is no precision to sample in; expected one of {', '.join(DTYPES)}.")
         self.model.check_timesteps(self.reverse_process.timesteps)
 
+    def seen_at(self, point: str) -> Self:
+        """The same images with h as it is at one of the recorded points, or at some of them."""
+        return replace(self, at=canonical(point))
+
+    def as_input(self, part_by_part: bool) -> str:
+        named = super().as_input(part_by_part)
+        return named if self.at == self.point else f"{named} at {self.at}"
+
     @property
-    def h_shape(self) -> tuple[int, int, int]:
-        """The shape (C, H, W) of h at this capture point."""
-        return self.model.h_shape(self.point)
+    def suffix(self) -> str:
+        """What names of directions end with, where h is recorded at several points."""
+        return "" if self.at == self.point else f"@{self.at}"
+
+    @property
+    def h_shape(self) -> tuple[int, ...]:
+        """The shape of h where it is read: (C, H, W) at most points, (D,) at several at once."""
+        return self.model.h_shape(self.at)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of h at every point where it is recorded."""
+        recorded = singles(self.point)
+        return (
+            {each: self.model.h_shape(each) for each in recorded} if len(recorded) > 1 else {self.point: self.h_shape}
+        )
 
     @property
     def reverse_process(self) -> ReverseProcess:
@@ -130,7 +155,7 @@ def named(name: str, rows: int, full: int) -> str:
 
 
 def activations_table(ids: range, step: int, timestep: int, h: Tensor, schema: pa.Schema) -> pa.Table:
-    """h (B, C, H, W) of one step as a table of activations: one row group."""
+    """h of one step, (B, ...), or (B, D) of several points, as a table of activations: one row group."""
     return step_table(ids, step, timestep, h.half().numpy(), schema)  # torch rounds several times faster than NumPy
 
 

@@ -159,8 +159,7 @@ def catalog_of(rows: list[dict], **known: object) -> Catalog:
     about = {
         "model": ModelCard(name="a model", revision=None, weights_sha256="ab" * 32, unet=unet, scheduler={}),
         "sampling": Sampling(steps=T, timesteps=timesteps, eta=1.0, clip=False, seed=0, n=50),
-        "capture": "after",
-        "h_shape": (8, 2, 2),
+        "captures": [{"point": "mid_block", "shape": [8, 2, 2]}],
         "directions": [Direction(**{key: row[key] for key in Direction.model_fields if key in row}) for row in rows],
         "evaluations": [
             Evaluation(

@@ -6,7 +6,7 @@ from diffusers import UNet2DConditionModel, UNet2DModel
 from torch import nn
 
 from pipeline.errors import UserError
-from pipeline.hspace.bottleneck import bottleneck, computed_once, h_shape
+from pipeline.hspace.capture import computed_once, h_shape, opened
 from pipeline.hspace.denoiser import Denoiser
 from pipeline.hspace.edits import Add, AddPerSample, at_timesteps, in_turn
 from tests.pipeline.planted_models import conditional_unet
@@ -56,8 +56,8 @@ def test_before_is_what_the_mid_block_is_given(unet):
     given = []
     offset = torch.randn(2, *H)
     _, h = Denoiser(unet, "before")(images(), 5)
-    with torch.inference_mode(), bottleneck(unet, "before") as opened:
-        opened.edit = lambda h: h + offset
+    with torch.inference_mode(), opened(unet, "before") as seen:
+        seen.edits = {"mid_block:input": lambda h: h + offset}
         handle = unet.mid_block.resnets[0].register_forward_pre_hook(lambda module, args: given.append(args[0]))
         unet(images(), torch.tensor([5, 5]))
         handle.remove()
@@ -154,12 +154,34 @@ def test_the_unet_is_whole_again_also_after_an_exception(unet):
 
 
 def test_a_module_with_a_forward_of_its_own_gets_it_back():
-    module = nn.Linear(2, 2)
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     own = lambda x: x + 1  # noqa: E731
-    module.forward = own
-    with computed_once([module]):
-        assert module(torch.zeros(2)).tolist() == module(torch.ones(2)).tolist() == [1, 1]
-    assert module.forward is own and module(torch.ones(2)).tolist() == [2, 2]
+    network[0].forward = own
+    with computed_once(network, "0"):
+        zeros, ones = network(torch.zeros(2)), network(torch.ones(2))
+        assert torch.equal(zeros, ones)  # what comes before the second module is that of the first pass
+    assert network[0].forward is own and network[0](torch.ones(2)).tolist() == [2, 2]
+    assert "forward" not in vars(network[1])
+
+
+class TwiceOver(nn.Module):
+    """A network that runs one module before the point and again after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.shared, self.point = nn.Linear(1, 1, bias=False), nn.Identity()
+        self.shared.weight.data.fill_(2)
+
+    def forward(self, x):
+        return self.shared(self.point(self.shared(x)))
+
+
+def test_a_module_that_runs_again_after_the_point_computes_again():
+    network = TwiceOver()
+    with computed_once(network, "point"), opened(network, "point") as seen:
+        assert network(torch.ones(1)).item() == 4
+        seen.edits = {"point": lambda h: h + 1}
+        assert network(torch.ones(1)).item() == 6
 
 
 def test_the_decoder_can_be_differentiated_and_knows_the_rows_apart(unet):
@@ -181,12 +203,12 @@ def test_a_condition_changes_what_a_conditional_model_says(conditional):
 
 
 def test_a_model_without_a_bottleneck_is_refused():
-    with pytest.raises(UserError, match="no mid block.*\n.*transformers"), bottleneck(nn.Linear(2, 2)):
+    with pytest.raises(UserError, match="no mid block.*\n.*another capture point"), opened(nn.Linear(2, 2)):
         pass
 
 
 def test_an_unknown_point_is_refused(unet):
-    with pytest.raises(UserError, match="'inside' is no capture point; expected one of after, before, middle"):
+    with pytest.raises(UserError, match="has no module inside: at its top it has conv_in, .*mid_block"):
         Denoiser(unet, "inside")(images(), 5)
 
 

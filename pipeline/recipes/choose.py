@@ -1,0 +1,125 @@
+"""Capture points that are chosen: first by what swaps of h take with them, then by what directions do at the few that are left.
+
+The first rule: of the candidates, in the order of a pass, an attribute's are the first `MOST` that carry `CARRIED` of it, and none
+after one that carries `ENOUGH`; where none does, those that carry most. Two that an attribute may be at are tried together, too.
+The second rule is that of metrics/choice.py. Both go by who labelled: the judges have no part in it.
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from pipeline.annotators.base import presence_of
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.hspace.capture import MID_BLOCK, union
+from pipeline.recipes import find
+from pipeline.recipes.domain import Domain
+from pipeline.recipes.points import Place, candidates
+from pipeline.stages.finders.disentangle import Disentangle
+from pipeline.stages.finders.selected import Selected
+from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.labels.embed import Embed
+from pipeline.stages.measures.carriage import Carriage
+from pipeline.stages.measures.choose import Choose
+from pipeline.stages.measures.edit_selection import EditSelection
+from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.full_strengths import FullStrengths
+from pipeline.stages.measures.score_edits import ScoreEdits
+from pipeline.stages.sources.sample import Sample
+from schemas.run import Run
+
+CARRIED = 0.2  # share of the way that a swap takes an attribute, from which a direction there is worth trying
+ENOUGH = 0.75  # from which no later point is tried
+MOST = 2  # points that an attribute is tried at, and both together
+IMAGE = 0.5  # share of the image that a swap takes, where nobody scores attributes
+
+STRENGTHS = (-1.0, 0.5, 1.0)  # shares of a direction's full strength
+SAMPLES = 16  # that directions are compared on
+
+
+def carriage(run: Run, domain: Domain) -> Carriage:
+    """Swaps of h at every candidate."""
+    sample = Sample(domain.model, run.samples, run.steps, **find.noise(run), **find.sampling(run, (MID_BLOCK,)))
+    return Carriage(sample, candidates(domain.model), domain.annotator, foreground=domain.foreground)
+
+
+def anywhere(domain: Domain) -> tuple[Place, ...]:
+    """The shortlist before anything is known: every candidate, for no attribute but at the first."""
+    points = candidates(domain.model) or (MID_BLOCK,)
+    return (Place(points[0], domain.attributes), *(Place(point, ()) for point in points[1:]))
+
+
+def shortlist(found: Carriage, domain: Domain, store: Store) -> tuple[Place, ...]:
+    """The points that attributes are tried at, single ones in the order of a pass, then pairs."""
+    table = store.table(found, "carriage.parquet").to_pandas()
+    shares = table[table["third"].isna()].pivot(index="point", columns="what", values="share").reindex(found.points)
+    if not domain.attributes:
+        enough = shares.index[shares["image"] >= IMAGE]
+        return (Place(str(enough[0]) if len(enough) else MID_BLOCK, ()),)
+    return _places({name: worth_trying(shares[name]) for name in domain.attributes}, found.points)
+
+
+def worth_trying(shares: pd.Series) -> tuple[str, ...]:
+    """The points that one attribute is tried at, of its shares by point in the order of a pass."""
+    carrying = [str(point) for point, share in shares.items() if share >= CARRIED]
+    if not carrying:
+        return tuple(str(point) for point in shares.index if point in shares.nlargest(MOST).index)
+    for i, point in enumerate(carrying[:MOST]):
+        if shares[point] >= ENOUGH:
+            return tuple(carrying[: i + 1])
+    return tuple(carrying[:MOST])
+
+
+def _places(points: Mapping[str, tuple[str, ...]], order: tuple[str, ...]) -> tuple[Place, ...]:
+    """Points by attribute as attributes by point; of an attribute at several, all of them together come last."""
+    together = dict.fromkeys(each for each in points.values() if len(each) > 1)
+    single = [Place(point, tuple(name for name, tried in points.items() if point in tried)) for point in order]
+    pairs = [Place(union(pair), tuple(name for name, tried in points.items() if tried == pair)) for pair in together]
+    return tuple(place for place in (*single, *pairs) if place.attributes)
+
+
+def first(shortlisted: tuple[Place, ...]) -> tuple[Place, ...]:
+    """Each attribute at the first point that it is tried at."""
+    left: set[str] = {name for place in shortlisted for name in place.attributes}
+    places = []
+    for point, attributes in shortlisted:
+        here = tuple(name for name in attributes if name in left)
+        left -= set(here)
+        if here:
+            places.append(Place(point, here))
+    return tuple(places) or shortlisted[:1]
+
+
+def choice(
+    run: Run, sources: find.Sources, domain: Domain, shortlisted: tuple[Place, ...], carried: Carriage
+) -> Choose:
+    """What directions at each point of the shortlist do, on samples that are for choosing alone."""
+    assert domain.annotator is not None
+    labels, sample = domain.annotator, sources.measured_on
+    finders = tuple(_tried(run, sources, domain, place) for place in shortlisted)
+    looking = next((each for each in (labels, *domain.judges) if presence_of(each)), None)
+    embed = Embed(sample, domain.embedder) if domain.embedder else None
+    unedited = Annotate(sample, (labels,), purpose=f"by {labels.name}")
+    purpose = "directions at each point"
+    full = FullStrengths(sample, finders, unedited, labels, looking, embed, purpose=f"how far to follow {purpose}")
+    edits = EditSelection(sample, finders, STRENGTHS, SAMPLES, full=full, purpose=purpose)
+    scored = ScoreEdits(edits, (labels,), embed, domain.foreground, purpose=purpose)
+    return Choose(Evaluate(scored, unedited, None, (labels.name,), purpose=purpose), carried)
+
+
+def _tried(run: Run, sources: find.Sources, domain: Domain, place: Place) -> Stage:
+    """The recommended direction of each attribute that may be at a point."""
+    best = find.supervised(run, sources, domain, place.point).better[0]
+    finder = Disentangle(best) if len(domain.attributes) > 1 else best
+    return finder if place.attributes == domain.attributes else Selected(finder, place.attributes)
+
+
+def places(found: Choose, domain: Domain, shortlisted: tuple[Place, ...], store: Store) -> tuple[Place, ...]:
+    """Where each attribute's directions are published."""
+    points = found.points(store)
+    at = [
+        Place(each.point, tuple(name for name in domain.attributes if points[name] == each.point))
+        for each in shortlisted
+    ]
+    return tuple(place for place in at if place.attributes)

@@ -1,0 +1,41 @@
+"""What a swap of h between two samples takes with it: where in the network each attribute is carried, and when."""
+
+import pyarrow as pa
+
+from schemas.columns import column
+
+CARRIAGE = pa.schema(
+    [
+        column("point", pa.string(), 'The capture point whose h was swapped, as in "up_blocks.0".', required=True),
+        column(
+            "depth",
+            pa.int32(),
+            "Its place among the points of this table in the order of a pass, from 0.",
+            required=True,
+        ),
+        column("numbers", pa.int64(), "Numbers of h there, of one sample at one step.", required=True),
+        column(
+            "third",
+            pa.int32(),
+            "Which third of the steps it was swapped in, 0 the noisiest. Null: in all steps.",
+        ),
+        column(
+            "what",
+            pa.string(),
+            "What was looked at: an attribute; or the image, its foreground or its background.",
+            required=True,
+        ),
+        column(
+            "kind", pa.string(), '"attribute", by its scores; or "pixels", by the images themselves.', required=True
+        ),
+        column(
+            "share",
+            pa.float32(),
+            "Share of the way to the other sample that the swap went: 0 leaves it as it was, 1 makes it the other's.",
+            required=True,
+        ),
+        column("low", pa.float32(), "Lower end of its 95 % interval, of samples drawn again in pairs.", required=True),
+        column("high", pa.float32(), "Upper end of it.", required=True),
+        column("n", pa.int32(), "Samples whose h was swapped.", unit="samples", required=True),
+    ]
+)
