@@ -30,6 +30,7 @@ from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
+from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.edit_origins import EditOrigins
@@ -137,6 +138,7 @@ def measured(sources, labels, finders) -> Section:
         transfer=Transfer(origins, evaluation),
         locality=Locality(edit, (REGION,)),
         learning_curve=LearningCurve(finders.difference, 4),
+        carriage=Carriage(sample, ("mid_block", "mid_block+up_blocks.0"), annotator("portraits"), 4, Box(4, 4, 12, 12)),
         full=FullStrengths(sample, (finders.components,), labels.annotate, annotator("portraits"), n=2),
     )
 
@@ -151,6 +153,7 @@ def flow(sources, measured) -> Report:
             (measured.transfer,),
             (measured.locality,),
             (measured.learning_curve,),
+            measured.carriage,
         )
     )
 
