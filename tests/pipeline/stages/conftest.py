@@ -142,6 +142,7 @@ def measured(sources, labels, finders) -> Section:
         transfer=Transfer(origins, evaluation),
         locality=Locality(edit, (REGION,)),
         learning_curve=LearningCurve(finders.difference, 4),
+        carriage=Carriage(sample, ("mid_block", "mid_block+up_blocks.0"), annotator("portraits"), 4, Box(4, 4, 12, 12)),
         full=FullStrengths(sample, (finders.components,), labels.annotate, annotator("portraits"), n=2),
     )
 
@@ -179,6 +180,7 @@ def flow(sources, measured) -> Report:
             (measured.transfer,),
             (measured.locality,),
             (measured.learning_curve,),
+            measured.carriage,
         )
     )
 
