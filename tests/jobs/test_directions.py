@@ -46,6 +46,7 @@ def halves(images, of):
 """
 WHO = ["--annotator", "my_plugs:annotator", "--judge", "my_plugs:judge"]
 SMALL = ["--samples", "64", "--steps", "4", "--top", "16", "--held-out", "4", "--components", "2", "--jacobians", "2"]
+SMALL += ["--capture", "mid_block"]
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,7 @@ def test_a_catalog_of_another_model_by_plugs_of_another_folder(made):
     of_attributes = catalog.table("directions.parquet").dropna(subset="attribute")
     assert set(of_attributes["attribute"]) == {"bright", "sided"} and set(of_attributes["annotator"]) == {"annotator"}
     assert set(catalog.table("effects.parquet")["judge"]) == {"judge"}
-    assert catalog.about.h_shape == (24, 6, 10)
+    assert [(each.point, each.shape) for each in catalog.about.captures] == [("mid_block", [24, 6, 10])]
     assert f"Catalog: {root / 'catalog'}\nReport:  {root / 'report.html'}\n" in result.stdout
     assert "bright: bright/" in result.stdout and "moves it by" in result.stdout
 
@@ -146,7 +147,9 @@ def test_a_file_makes_the_same_with_ray_and_options_override_it(made, elsewhere,
     root, _ = made
     lines = [f'model = "{model}"', 'annotator = "my_plugs:annotator"', 'judge = "my_plugs:judge"']
     lines += ['attributes = ["bright", "sided"]', "samples = 32", "steps = 4", "top = 16", "held_out = 4"]
-    (elsewhere / "mine.toml").write_text("\n".join([*lines, "components = 2", "jacobians = 2", ""]))
+    (elsewhere / "mine.toml").write_text(
+        "\n".join([*lines, "components = 2", "jacobians = 2", 'capture = ["mid_block"]', ""])
+    )
     made_by_ray = started(elsewhere, "mine.toml", "--samples", 64, "--workers", 2, "--root", tmp_path / "ray", "--json")
     assert made_by_ray.returncode == 0, made_by_ray.stderr
     assert sums(tmp_path / "ray") == sums(root)
@@ -157,13 +160,71 @@ def test_a_file_makes_the_same_with_ray_and_options_override_it(made, elsewhere,
 
 def test_python_makes_the_same_and_makes_nothing_twice(made, standing_there, model):
     root, _ = made
-    settings = {"samples": 64, "steps": 4, "top": 16, "held_out": 4, "components": 2, "jacobians": 2}
+    settings = {
+        "samples": 64,
+        "steps": 4,
+        "top": 16,
+        "held_out": 4,
+        "components": 2,
+        "jacobians": 2,
+        "capture": "mid_block",
+    }
     wanted = Run(
         model=str(model), annotator="my_plugs:annotator", judge="my_plugs:judge", attributes="bright,sided", **settings
     )
     before = sums(root)
     assert make(wanted, root).read("catalog.json") == (root / "catalog" / "catalog.json").read_bytes()
     assert sums(root) == before
+
+
+# Capture points
+
+
+def test_a_capture_point_is_chosen_for_each_attribute(elsewhere, standing_there, model, tmp_path):
+    """By who labels, on samples that nothing is reported on; the same bytes by its run.toml."""
+    small = ["--samples", 32, "--steps", 3, "--top", 8, "--held-out", 4, "--components", 1, "--jacobians", 1]
+    wanted = ["--model", model, *WHO, "--attributes", "bright,sided", *small]
+    result = run(*wanted, "--root", tmp_path / "root")
+    assert result.exit_code == 0, result.output
+    catalog = DirectionCatalog.open(tmp_path / "root" / "catalog")
+    choice, carriage = catalog.table("choice.parquet"), catalog.table("carriage.parquet")
+    assert set(carriage["point"]) == {"mid_block", "up_blocks.0", "up_blocks.1"}
+    assert set(carriage["what"]) == {
+        "bright",
+        "sided",
+        "image",
+    }  # no score of the judge's, and not "high", which all lack
+    chosen = dict(choice.loc[choice["chosen"], ["attribute", "point"]].to_numpy())
+    assert set(chosen) == {"bright", "sided"} and choice.groupby("attribute").size().min() >= 1
+    of_attributes = catalog.table("directions.parquet").dropna(subset="attribute")
+    assert {row.attribute: row.capture for row in of_attributes.itertuples()} == chosen
+    assert {each.point for each in catalog.about.captures} >= {
+        each for point in chosen.values() for each in point.split("+")
+    }
+    again = run(tmp_path / "root" / "catalog" / "run.toml", "--root", tmp_path / "again")
+    assert again.exit_code == 0 and sums(tmp_path / "again") == sums(tmp_path / "root")
+
+
+def test_several_points_are_each_searched(standing_there, model, tmp_path):
+    small = ["--samples", 32, "--steps", 2, "--top", 8, "--held-out", 4, "--components", 1, "--jacobians", 0]
+    points = "after, up_blocks.0.resnets.1,mid_block:input+up_blocks.0"
+    result = run(
+        "--model", model, *WHO, "--attributes", "bright", *small, "--capture", points, "--root", tmp_path / "root"
+    )
+    assert result.exit_code == 0, result.output
+    catalog = DirectionCatalog.open(tmp_path / "root" / "catalog")
+    names = {each.name for each in catalog.about.directions if each.method == "mean-difference"}
+    expected = ("mid_block", "up_blocks.0.resnets.1", "mid_block:input+up_blocks.0")
+    assert names == {f"bright/mean-difference@{point}" for point in expected}
+    assert "carriage.parquet" not in catalog.files and "choice.parquet" not in catalog.files
+
+
+def test_the_mid_block_has_two_names(made, standing_there, model, tmp_path):
+    root, _ = made
+    wanted = ["--model", model, *WHO, "--attributes", "bright,sided", *SMALL[:-1], "after"]
+    assert run(*wanted, "--root", tmp_path / "root").exit_code == 0
+    before, after = sums(root), sums(tmp_path / "root")
+    assert {name for name in before if before[name] != after[name]} == {"run.toml", "SHA256SUMS"}
 
 
 # What cannot be fitted, one attribute, and none
@@ -232,7 +293,12 @@ def refused(result: Result, *messages: str) -> None:
         ("--model {model} {who} --seed 9223372036854775808", ["--seed is", "less than or equal to 9223372036854775807"]),
         ("--model {model} {who} --seed -1", ["--seed is", "greater than or equal to 0"]),
         ("--model {model} {who} --dtype float8", ["--dtype is 'float8': expected 'float32', 'bfloat16' or 'float16'"]),
-        ("--model {model} {who} --capture end", ["--capture is 'end': expected 'after', 'before' or 'middle'"]),
+        ("--model {model} {who} --capture end", ["UNet2DModel has no module end: at its top it has conv_in,"]),
+        ("--model {model} {who} --capture up_blocks.7", ["no module up_blocks.7: up_blocks has 0, 1"]),
+        ("--model {model} {who} --capture up-blocks", ["'up-blocks' is no capture point; expected the name of a module"]),
+        ("--model {model} {who} --capture auto,mid_block", ["--capture is auto, mid_block: expected points, or auto alone"]),
+        ("--model {model} {who} --capture after,mid_block", ["--capture is after, mid_block: expected at least one point"]),
+        ("--model {model} {who} --capture mid_block.resnets.0.nonlinearity", ["3 times; expected once"]),
         ("--model {model} {who} --strengths 1,x", ["--strengths is 'x': expected a number"]),
         ("--model {model} {who} --strengths nan", ["--strengths is 'nan': expected a number"]),
         ("--model {model} {who} --attributes sided,sided", ["--attributes is 'sided,sided'", "sided is there twice"]),
