@@ -58,7 +58,7 @@ def shaded(name: str, gamma: float, i: int) -> bytes:
 
 def direction(name: str, method: str, **known: object) -> dict:
     row = {**dict.fromkeys(DIRECTIONS.names), "name": name, "method": method, "n": 50, "norm": 2.0, "stage": "s-0"}
-    return {**row, "norm_by_step": [1.0] * T, **known}
+    return {**row, "capture": "mid_block", "norm_by_step": [1.0] * T, **known}
 
 
 def supervised(attribute: str, method: str, disentangled: bool = False, **known: object) -> dict:
