@@ -31,6 +31,11 @@ class Cell:
     found: bool
 
     @property
+    def known(self) -> bool:
+        """Whether there is a share: of what is the same in all samples there is none."""
+        return math.isfinite(self.share)
+
+    @property
     def carried(self) -> bool:
         """Whether it is above 0 beyond its interval."""
         return self.low > 0
@@ -38,7 +43,7 @@ class Cell:
     @property
     def strong(self) -> float:
         """How strong its colour is, 0 to 1."""
-        return min(1.0, max(0.0, self.share)) if self.carried and math.isfinite(self.share) else 0.0
+        return min(1.0, max(0.0, self.share)) if self.carried and self.known else 0.0
 
 
 @dataclass(frozen=True)
