@@ -32,8 +32,8 @@ class Cell:
 
     @property
     def known(self) -> bool:
-        """Whether there is a share: of what is the same in all samples there is none."""
-        return math.isfinite(self.share)
+        """Whether there is an interval: of one pair of samples, and of what is the same in all, there is none."""
+        return math.isfinite(self.low)
 
     @property
     def carried(self) -> bool:
@@ -43,7 +43,7 @@ class Cell:
     @property
     def strong(self) -> float:
         """How strong its colour is, 0 to 1."""
-        return min(1.0, max(0.0, self.share)) if self.carried and self.known else 0.0
+        return min(1.0, max(0.0, self.share)) if self.carried else 0.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def facts(findings: Findings) -> Facts | None:
         "whole": _map(ALL, whole, depths, found) if len(whole) else None,
         "thirds": [_map(title, own, depths, {}) for title, own in thirds if len(own)],
         "outlined": any(found.get(str(what)) for what in whole["what"]),
-        "n": sorted(set(table["n"])),
+        "n": sorted({int(table["n"].min()), int(table["n"].max())}),
         "choice": [] if findings.choice is None else _choice(findings.choice),
         "rule": {"reached": REACHED, "pasted": PASTED, "alike": ALIKE},
     }

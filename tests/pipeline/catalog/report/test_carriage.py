@@ -99,6 +99,18 @@ def test_without_a_choice_there_are_maps_alone():
         assert len(part.all("table", "heat")) == 4
 
 
+def test_without_an_interval_a_share_is_pale_and_stands_alone():
+    one_pair = carriage().assign(low=float("nan"), high=float("nan"), n=2)
+    cell = whole(carriage=one_pair)["age"]["mid_block 8 × 2 × 2"]
+    assert (cell.text, cell.attributes["title"], "pale" in cell.classes) == ("80%", "age at mid_block: 80%", True)
+
+
+def test_it_says_how_many_samples_had_what_was_looked_at():
+    table = carriage()
+    fewer = table.assign(n=[40, 50, *[64] * (len(table) - 2)])
+    assert "Shares are of 40 to 64 samples" in shown(carriage=fewer).text and "are of 64 samples" in shown().text
+
+
 @pytest.mark.parametrize("none", [None, carriage().iloc[:0]])
 def test_without_swaps_there_is_no_section(none):
     assert not document(replace(at_points(CHOSEN), carriage=none)).all("section", id="carriage")
