@@ -51,7 +51,6 @@ OVER_SAMPLES = [
         pa.float32(),
         "How far the change moves where the sample's foreground does: 1 goes along with it, 0 stays in its place. Null where "
         "that is not known: without a foreground, or where samples are too few or all in one place.",
-        unit="pixels a pixel",
     ),
 ]
 

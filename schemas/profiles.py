@@ -35,7 +35,6 @@ PROFILES = pa.schema(
             pa.float32(),
             "How far the change at that strength moves where the sample's foreground does: 1 along with it, 0 not at all. Null "
             "where that is not known.",
-            unit="pixels a pixel",
         ),
         column(
             "usefulness",

@@ -24,9 +24,15 @@ from pipeline.metrics.preservation import Pairs
 FIGURES = ("pasted", "follows")
 CENTRE, FOREGROUND = ("change_x", "change_y"), ("foreground_x", "foreground_y")
 CHANGED = ("change", "shared", *CENTRE, *FOREGROUND)  # columns of schemas.scores.CHANGES that these are told by
-PASTED = 0.5  # share of the change from which an edit is more of a template than of anything else
+PASTED = 0.5  # share of the change from which an edit is more of a template than of anything else, ...
+FOLLOWS = 0.5  # ... unless it is known to go along with the sample by as much
 FEWEST = 6  # samples: the changes of fewer are alike by chance
 SURE = 0.25  # standard error up to which a slope is known
+
+
+def is_template(pasted: float | None, follows: float | None) -> bool:
+    """Whether an edit is more of a template than of a meaning; what is not known (None or NaN) tells nothing."""
+    return pasted is not None and pasted >= PASTED and not (follows is not None and follows >= FOLLOWS)
 
 
 def of_images(pairs: Pairs, edits: np.ndarray) -> dict[str, np.ndarray]:
