@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from rich.console import Console
 from rich.table import Table
 from safetensors.numpy import load_file
@@ -26,7 +27,6 @@ from pipeline.domains import portraits
 from pipeline.metrics.effects import best_strengths, control_limits, largest_control, on_and_off_target
 from pipeline.models import pretrained
 from pipeline.stages.measures.edit import Row, sample_edited
-from pipeline.stages.sources.offsets import offsets
 from pipeline.stages.sources.sample import Sample
 from pipeline.stages.sources.sample_ids import FRESH
 
@@ -190,7 +190,7 @@ def measure_calibrated(
 
     def scores(name: str, strength: float) -> pd.DataFrame:
         rows = [Row(name, 0, strength, 0, i) for i in ids]
-        v = {name: offsets(sample, vectors[name], "mid_block")} if strength else {}
+        v = {name: torch.from_numpy(vectors[name])} if strength else {}
         images = np.concatenate(
             [sample_edited(sample, loaded, rows[some], v) for some in batches(len(rows), sample.batch)]
         )

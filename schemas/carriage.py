@@ -10,14 +10,14 @@ CARRIAGE = pa.schema(
         column(
             "depth",
             pa.int32(),
-            "Its place among the points of this table in the order of a pass, from 0.",
+            "Its place among the points of this table, from 0: in the order of a pass, unless points were named in another.",
             required=True,
         ),
         column("numbers", pa.int64(), "Numbers of h there, of one sample at one step.", required=True),
         column(
             "third",
             pa.int32(),
-            "Which third of the steps it was swapped in, 0 the noisiest. Null: in all steps.",
+            "Which third of the steps it was swapped in, 0 the noisiest. Null: in all steps. Fewer than three steps have none.",
         ),
         column(
             "what",
@@ -31,11 +31,19 @@ CARRIAGE = pa.schema(
         column(
             "share",
             pa.float32(),
-            "Share of the way to the other sample that the swap went: 0 leaves it as it was, 1 makes it the other's.",
+            "Share of the way to the other sample that the swap went: 0 leaves it as it was, 1 makes it the other's. Null where no "
+            "two samples of a pair differ, as where nothing has a score.",
+        ),
+        column(
+            "low", pa.float32(), "Lower end of its 95 % interval, of samples drawn again in pairs. Null of one pair."
+        ),
+        column("high", pa.float32(), "Upper end of it."),
+        column(
+            "n",
+            pa.int32(),
+            "Samples whose h was swapped, and that have what was looked at, as has the other.",
+            unit="samples",
             required=True,
         ),
-        column("low", pa.float32(), "Lower end of its 95 % interval, of samples drawn again in pairs.", required=True),
-        column("high", pa.float32(), "Upper end of it.", required=True),
-        column("n", pa.int32(), "Samples whose h was swapped.", unit="samples", required=True),
     ]
 )

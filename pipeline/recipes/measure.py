@@ -32,8 +32,9 @@ ALL = (-1.0, 0.5, 1.0)  # of the recommended directions, and of what they are co
 HALF, ENDS, ONCE = (0.5,), (-1.0, 1.0), (1.0,)  # of what is only compared
 
 MEDIAN, LARGEST = 4, 2  # random directions of the median offset of the supervised ones, and of the largest
-MOST = 6  # random directions beside the unsupervised ones: of the offsets of one each
-FEW = 4  # one in so many of the held-out samples, for what is only compared
+MOST = 5  # random directions beside the unsupervised ones: of the offsets of one each
+SIGHTED = 3  # samples that it is looked for on how far to follow unsupervised directions
+FEW = 5  # one in so many of the held-out samples, for what is only compared
 
 
 class Edits(NamedTuple):
@@ -121,7 +122,7 @@ class Measurement:
 
     def unsupervised(self, finders: tuple[Stage, ...], purpose: str) -> tuple[Evaluate, Evaluate]:
         """Unsupervised directions, and beside them random ones of their own, since their offsets are others."""
-        full = self._full(finders, purpose)
+        full = self._full(finders, purpose, SIGHTED)
         k = min(MOST, sum(len(names_of(finder)) for finder in finders))
         edits = Edits(self._ends, self.few)
         once = edits if full is None else Edits(ONCE, self.few)
@@ -165,15 +166,15 @@ class Measurement:
     def _ends(self) -> tuple[float, ...]:
         return _one_a_side(self.strengths, max) if self.strengths else ENDS
 
-    def _full(self, finders: tuple[Stage, ...], purpose: str) -> FullStrengths | None:
-        """How far these directions are followed, by who labelled: the judges have had no part in it."""
+    def _full(self, finders: tuple[Stage, ...], purpose: str, n: int = 4) -> FullStrengths | None:
+        """How far these directions are followed, by who labelled, on n samples: the judges have had no part in it."""
         if self.strengths is not None:
             return None
         labels = self.domain.annotator
         looking = next((each for each in (labels, *self.domain.judges) if each and presence_of(each)), None)
         unedited = Annotate(self.sample, (labels,), purpose=f"by {labels.name}") if labels else None
         return FullStrengths(
-            self.sample, finders, unedited, labels, looking, self._embed, purpose=f"how far to follow {purpose}"
+            self.sample, finders, unedited, labels, looking, self._embed, n, purpose=f"how far to follow {purpose}"
         )
 
     def _control(self, recommended: tuple[Stage, ...], full: FullStrengths | None, edits: Edits) -> Evaluate:

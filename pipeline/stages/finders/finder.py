@@ -53,8 +53,8 @@ def check_independent(judges: tuple[Annotator, ...], finder: Stage, allowed: tup
 def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], rows: list[Row]) -> None:
     """Write directions: `vectors` by name, each (T, *shape of h); `rows` what the schema asks for beyond norms and stage.
 
-    A row that names no capture point is of the mid block. One of an attribute points to more of it. Any other has the sign by which its entry of all steps that is largest in magnitude
-    is positive.
+    A row that names no capture point is of the mid block. A direction of an attribute points to more of it. Any other has the sign
+    by which its entry of all steps that is largest in magnitude is positive.
     """
     free = {row["name"] for row in rows if row.get("attribute") is None}
     vectors = {name: signed(v[None])[0] if name in free else v for name, v in vectors.items()}

@@ -238,14 +238,18 @@ def sample_edited(
     source: Source,
     loaded: LoadedModel,
     rows: Sequence[Row],
-    vectors: Mapping[str, Offsets],
+    vectors: Mapping[str, Offsets | torch.Tensor],
     on_h: OnH | None = None,
 ) -> np.ndarray:
-    """One batch of edited images (B, H, W, 3) uint8: a row without a vector is unedited. h is that of the source's points."""
+    """One batch of edited images (B, H, W, 3) uint8: a row without a vector is unedited.
+
+    A vector (T, C, H, W) is added where the source has its h, `Offsets` where these say. h is that of the source's points.
+    """
     ids = [row.sample_id for row in rows]
-    points = tuple(dict.fromkeys(point for row in rows for point in vectors.get(row.name, ())))
+    added = {name: v if isinstance(v, dict) else {source.at: v} for name, v in vectors.items()}
+    points = tuple(dict.fromkeys(point for row in rows for point in added.get(row.name, ())))
     denoiser = replace(source.denoiser(loaded, ids), point=union(points) if points and not on_h else source.at)
-    edits = [_added(rows, vectors, point, denoiser.device) for point in points]
+    edits = [_added(rows, added, point, denoiser.device) for point in points]
     return loaded.to_images(source.reverse_process.run(denoiser, source.noise(loaded, ids), edits, on_h))
 
 

@@ -23,16 +23,21 @@ from pipeline.stages.finders.disentangle import Disentangle
 from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects
 from pipeline.stages.finders.jacobian_directions import JacobianDirections
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
+from pipeline.stages.finders.joined import Joined
 from pipeline.stages.finders.linear_classifier import LinearClassifier
 from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.finders.selected import Selected
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
+from pipeline.stages.measures.carriage import Carriage
+from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.edit_origins import EditOrigins
+from pipeline.stages.measures.edit_selection import EditSelection
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.full_strengths import FullStrengths
 from pipeline.stages.measures.held_out import HeldOut
@@ -137,7 +142,31 @@ def measured(sources, labels, finders) -> Section:
         transfer=Transfer(origins, evaluation),
         locality=Locality(edit, (REGION,)),
         learning_curve=LearningCurve(finders.difference, 4),
+        carriage=Carriage(sample, ("mid_block", "mid_block+up_blocks.0"), annotator("portraits"), 4, Box(4, 4, 12, 12)),
         full=FullStrengths(sample, (finders.components,), labels.annotate, annotator("portraits"), n=2),
+    )
+
+
+@pytest.fixture(scope="session")
+def places(model) -> Section:
+    """h at two capture points of one sample, directions at each and at both, and what chooses between them."""
+    sample = Sample(model, n=20, steps=3, batch=8, point="mid_block+up_blocks.0")
+    labels = Annotate(sample, (annotator("portraits"),))
+    by = (labels, "portraits", WANTED, 4)
+    mid, up = MeanDifference(*by, at="mid_block"), LinearClassifier(*by, at="up_blocks.0")
+    both = Joined((mid, MeanDifference(*by, at="up_blocks.0")), sample)
+    selected = Selected(Disentangle(up), ("smile", "yaw"))
+    edits = EditSelection(sample, (selected, Disentangle(both)), (-1.0, 1.0), n=2)
+    scored = ScoreEdits(edits, (annotator("portraits"),))
+    carriage = Carriage(sample, ("mid_block", "up_blocks.0"), annotator("portraits"), n=4)
+    return Section(
+        mid=mid,
+        up=up,
+        both=both,
+        selected=selected,
+        components=PrincipalComponents(sample.seen_at("up_blocks.0"), 2),
+        carriage=carriage,
+        choice=Choose(Evaluate(scored, labels, None, ("portraits",)), carriage),
     )
 
 
@@ -151,14 +180,15 @@ def flow(sources, measured) -> Report:
             (measured.transfer,),
             (measured.locality,),
             (measured.learning_curve,),
+            measured.carriage,
         )
     )
 
 
 @pytest.fixture(scope="session")
-def wired(sources, labels, finders, measured, flow) -> list[Stage]:
+def wired(sources, labels, finders, measured, places, flow) -> list[Stage]:
     """Every stage of every section, each after what it reads."""
-    alone = [stage for section in (sources, labels, finders) for stage in vars(section).values()]
+    alone = [stage for section in (sources, labels, finders, places) for stage in vars(section).values()]
     return in_order([*alone, measured.full, flow])
 
 

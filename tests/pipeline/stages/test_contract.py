@@ -12,6 +12,11 @@ from pipeline.models.pretrained import LoadedModel
 from tests.pipeline.making import made
 from tests.pipeline.stages.every import STAGES
 
+SHAPES = {  # of directions of three steps, by capture point
+    "mid_block": (3, 16, 8, 8),
+    "up_blocks.0": (3, 16, 16, 16),
+    "mid_block+up_blocks.0": (3, 16 * 8 * 8 + 16 * 16 * 16),
+}
 FINDERS = [kind for kind in STAGES if ".finders." in kind.__module__ and hasattr(kind, "names")]
 
 
@@ -78,7 +83,8 @@ def test_a_finder_makes_the_directions_that_it_names(stages, made_of):
         vectors = store.vectors(finder)
         assert tuple(store.table(finder, "directions.parquet")["name"].to_pylist()) == finder.names
         assert set(vectors) == set(finder.names)
-        assert {vector.shape for vector in vectors.values()} == {(3, 16, 8, 8)}
+        points = store.table(finder, "directions.parquet")["capture"].to_pylist()
+        assert {v.shape for v in vectors.values()} == {SHAPES[point] for point in points}
 
 
 def test_a_second_run_finds_nothing_to_do(flow, store):
