@@ -40,14 +40,19 @@ def linked(target: Path, link: Path) -> Path:
 
 def show(found: Summary) -> None:
     """Print the directions to use, what else is worth a look, and what is to be known."""
+
+    def added(point: str) -> str:
+        """Where a direction is added, where there are several places."""
+        return f"; added at {point}" if len(found.captures) > 1 else ""
+
     for each in found.recommended:
         per_sd = "" if each.strength_per_sd is None else f"; one SD at {each.strength_per_sd:+.3g}"
         console.print(
             f"{each.attribute}: {each.direction} at {each.strength:+.3g} moves it by {each.on_target:+.2f} SD, "
-            f"anything else by {each.off_target:.2f} SD at most{per_sd}{'' if each.clean else ' (not clean)'}"
+            f"anything else by {each.off_target:.2f} SD at most{per_sd}{added(each.capture)}{'' if each.clean else ' (not clean)'}"
         )
-    for direction, label in found.ranked:
-        console.print(f"{direction}: {label}")
+    for ranked in found.ranked:
+        console.print(f"{ranked.direction}: {ranked.label}{added(ranked.capture)}")
     for what in found.left_out:
         console.print(f"Left out: {what}.")
     for note in found.notes:

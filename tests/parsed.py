@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = {"img", "meta", "link", "br", "hr", "input"}
+VOID = {"img", "meta", "link", "br", "hr", "input", "wbr"}
 
 
 @dataclass

@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.doubts import doubts, of_template
+from pipeline.catalog.hooks import hook
 from pipeline.catalog.templates import Facts, render
 from pipeline.metrics.effects import best_strengths, largest_control
 from schemas.catalog import Catalog, Direction, ModelCard, in_words
@@ -20,13 +21,14 @@ def card(catalog: DirectionCatalog) -> str:
     about = catalog.about
     marks = _marks(catalog)
     shown = _shown(about, marks)
+    points, shapes = shown.capture.split("+"), {each.point: each.shape for each in about.captures}
     return render(
         "card.md.j2",
         catalog=about,
         where=in_words(shown.capture),
-        shape=about.shape_of(shown),
-        points=shown.capture.split("+"),
-        hooks=[_hook(each, "v" if "+" not in shown.capture else f"v[{each!r}]") for each in shown.capture.split("+")],
+        points=points,
+        shapes=[[about.sampling.steps, *shapes[each]] for each in points],
+        hooks=[hook(each, "v" if len(points) == 1 else f"v[{each!r}]", about.model.unet) for each in points],
         elsewhere=sorted({in_words(each.capture) for each in about.directions if each.capture != shown.capture}),
         files=table_of_files(files_of(catalog.files)),
         shown=shown,
@@ -83,30 +85,6 @@ def _code(catalog: Catalog) -> Facts:
     }
 
 
-def _hook(point: str, v: str) -> str:
-    """A line of plain PyTorch that adds to h at one capture point."""
-    added = f"gamma * {v}[step]"
-    module, _, side = point.partition(":")
-    found = "unet.mid_block" if module == "mid_block" else f'unet.get_submodule("{module}")'
-    if point == "middle":  # where the time embedding does not come after `norm2`
-        return f"unet.mid_block.resnets[-1].norm2.register_forward_hook(lambda module, inputs, h: h + {added})"
-    if point == "mid_block:input":
-        return f"{found}.register_forward_pre_hook(lambda module, inputs: (inputs[0] + {added}, *inputs[1:]))"
-    if side:
-        return (
-            f"{found}.register_forward_pre_hook(\n"
-            f"    lambda module, args, kwargs: ((args[0] + {added}, *args[1:]), kwargs)\n"
-            f'    if args else (args, {{**kwargs, "hidden_states": kwargs["hidden_states"] + {added}}}),\n'
-            "    with_kwargs=True,\n)"
-        )
-    if module.split(".")[-2:][0] in ("mid_block", "up_blocks", "resnets"):  # they give one tensor
-        return f"{found}.register_forward_hook(lambda module, inputs, h: h + {added})"
-    return (
-        f"{found}.register_forward_hook(\n"
-        f"    lambda module, inputs, h: h + {added} if torch.is_tensor(h) else (h[0] + {added}, *h[1:])\n)"
-    )
-
-
 def _subfolder(name: str) -> str:
     return "" if name == "." else f', subfolder="{name}"'
 
@@ -147,6 +125,7 @@ def _measured(catalog: Catalog, effects: pd.DataFrame, marks: Marks) -> Facts:
     return {
         "judge": judge,
         "allowed": any(judge in each.allowed for each in catalog.evaluations),
+        "several": len(catalog.captures) > 1,  # points where directions are added
         "attributes": attributes,
         "rows": rows,
         "control": None if controls.empty else largest_control(controls).max(),
@@ -168,6 +147,7 @@ def _row(
     own = effects[(effects["direction"] == direction.name) & (effects["attribute"] == best["target"])]
     return {
         "name": direction.name,
+        "capture": direction.capture,
         "strength_per_sd": direction.strength_per_sd,
         "doubts": marks,
         "n": int(own.loc[own["strength_index"] == best["strength_index"], "n"].iloc[0]),

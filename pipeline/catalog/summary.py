@@ -1,7 +1,7 @@
 """What a catalog has found, in a few rows: the direction to use of each attribute, and the most useful of the unsupervised ones."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ class Recommended:
 
     attribute: str
     direction: str
+    capture: str  # the capture point that it is added at
     strength: float
     strength_per_sd: float | None
     on_target: float
@@ -25,13 +26,22 @@ class Recommended:
     clean: bool  # nothing else moves by more than a third of the target
 
 
+class Ranked(NamedTuple):
+    """An unsupervised direction, what it does in words, and the capture point that it is added at."""
+
+    direction: str
+    label: str
+    capture: str
+
+
 @dataclass(frozen=True)
 class Summary:
     """What to look at first."""
 
     directions: int
+    captures: tuple[str, ...]  # every capture point that directions are added at
     recommended: tuple[Recommended, ...]
-    ranked: tuple[tuple[str, str], ...]  # unsupervised directions and what they do in words, the most useful first
+    ranked: tuple[Ranked, ...]  # the most useful of the unsupervised directions first
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -41,10 +51,12 @@ class Summary:
         """Read it from a catalog's folder."""
         found = findings(catalog)
         about = found.catalog
+        at = {each.name: each.capture for each in about.directions}
         return cls(
             len(found.directions),
+            tuple(each.point for each in about.captures),
             tuple(_recommended(found)),
-            tuple((row["direction"], row["label"] or "") for row in found.ranked[:RANKED]),
+            tuple(Ranked(row["direction"], row["label"] or "", at[row["direction"]]) for row in found.ranked[:RANKED]),
             tuple(f"{each.what} {each.name}: {each.why}" for each in about.left_out),
             tuple(about.notes),
             tuple(dict.fromkeys(warning for row in found.supervised for warning in row["warnings"] or ())),
@@ -60,13 +72,14 @@ def _recommended(found: Findings) -> list[Recommended]:
     worth = best["on_target"].where(best["clean"].astype(bool), best["ratio"])
     best = best.assign(worth=worth).sort_values(["clean", "worth"], ascending=False, kind="stable")
     of_attribute: dict[str, Any] = {str(row["target"]): row for _, row in best[::-1].iterrows()}
-    per_sd = {each.name: each.strength_per_sd for each in found.catalog.directions}
+    known = {each.name: each for each in found.catalog.directions}
     return [
         Recommended(
             attribute,
             str(row.name),
+            known[str(row.name)].capture,
             float(row["strength"]),
-            per_sd[str(row.name)],
+            known[str(row.name)].strength_per_sd,
             float(row["on_target"]),
             float(row["off_target"]),
             bool(row["clean"]),

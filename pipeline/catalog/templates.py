@@ -35,7 +35,10 @@ def amount(value: float | None, digits: int = 2) -> str:
 
 def percent(share: float | None) -> str:
     """Write a share as 62%; a dash where there is none."""
-    return f"{share:.0%}" if _finite(share) else NO_NUMBER
+    if not _finite(share):
+        return NO_NUMBER
+    text = f"{share:.0%}"
+    return text.lstrip("-") if text == "-0%" else text.replace("-", "−")
 
 
 def strength(value: float) -> str:

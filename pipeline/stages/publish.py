@@ -227,9 +227,9 @@ def _direction(row: Row, profile: Row) -> schema.Direction:
 
 
 def cosines(rows: list[Row], vectors: dict[str, np.ndarray]) -> Iterator[Row]:
-    """Yield the rows of schemas.cosines: each supervised direction beside the others of its attribute."""
+    """Yield the rows of schemas.cosines: each supervised direction beside the others of its attribute at its capture point."""
     for row in rows:
         for other in rows if row["attribute"] is not None else ():
-            if other["attribute"] == row["attribute"] and other is not row:
+            if (other["attribute"], other["capture"]) == (row["attribute"], row["capture"]) and other is not row:
                 cosine, _ = cosines_by_step(vectors[row["name"]], vectors[other["name"]])
                 yield {"direction": row["name"], "other": other["name"], "cosine": cosine}

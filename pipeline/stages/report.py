@@ -17,7 +17,7 @@ from pipeline.stages.publish import Catalog
 class Report(Stage):
     """`report.html`: the catalog's directions, their edits and their effects."""
 
-    version: ClassVar[int] = 7  # raised with every change of the markup
+    version: ClassVar[int] = 8  # raised with every change of the markup
 
     catalog: Catalog
 

@@ -56,6 +56,7 @@ def _row(row: Row, edit: Edit, measured: Measured, values: np.ndarray, findings:
         largest if large else None,
         findings.pale(edit),
         measured.strengths[name][index],
+        at=findings.at(row),
     )
 
 

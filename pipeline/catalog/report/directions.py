@@ -17,6 +17,7 @@ class Article:
     """One direction. `best` is its row of the group's best strengths; `judged`, whether its judge scores its attribute."""
 
     row: Row
+    at: str | None  # the capture point, where that is told
     group: Group
     profile: Row | None
     template: bool  # rather than a meaning
@@ -49,6 +50,7 @@ def _article(findings: Findings, group: Group, row: Row, y: list[Tick], n: int) 
     chosen = None if best is None else int(best["strength_index"])
     return Article(
         row,
+        findings.at(row),
         group,
         findings.profiles.get(name),
         bool(of_template(findings.profiles.get(name, {}))),

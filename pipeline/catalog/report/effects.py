@@ -38,4 +38,5 @@ def _row(findings: Findings, best: pd.Series) -> HeatRow:
         strength=gamma,
         ratio=float(best["ratio"]),
         clean=bool(best["clean"]),
+        at=findings.where[str(best.name)],
     )

@@ -52,12 +52,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Group:
-    """The supervised directions of one estimator, before disentangling or after it in one way."""
+    """The supervised directions of one estimator, before disentangling or after it in one way.
+
+    Where an attribute has a direction at each of several capture points, they are those at one point.
+    """
 
     method: str
     projected: str | None  # how, in words; None before
     rows: list[Row]
     best: pd.DataFrame  # of effects.best_strengths; a direction that was not measured has no row
+    point: str | None = None  # where all are added; None where each attribute has a point of its own, or all have one
 
     @property
     def disentangled(self) -> bool:
@@ -65,7 +69,8 @@ class Group:
 
     @property
     def title(self) -> str:
-        return f"{words(self.method).capitalize()}, {self.projected or 'before disentangling'}"
+        at = "" if self.point is None else f", at {point_in_words(self.point)}"
+        return f"{words(self.method).capitalize()}, {self.projected or 'before disentangling'}{at}"
 
     @property
     def clean(self) -> int:
@@ -101,6 +106,8 @@ class Findings:
     transfer: pd.DataFrame | None = None  # of schemas.transfer
     locality: pd.DataFrame | None = None  # of schemas.locality
     learning_curve: pd.DataFrame | None = None  # of schemas.learning_curve
+    carriage: pd.DataFrame | None = None  # of schemas.carriage
+    choice: pd.DataFrame | None = None  # of schemas.choice
     recorded: bool = False  # whether the run stands in run.toml
     profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
     # Thumbnails of the sample that a direction was found on, with the region outlined where it is not edited:
@@ -109,6 +116,15 @@ class Findings:
     @property
     def supervised(self) -> list[Row]:
         return [row for row in self.directions if row["attribute"]]
+
+    def at(self, row: Row) -> str | None:
+        """Where a direction is added, as the page names it beside the direction; None where all are added at one point."""
+        return point_in_words(row["capture"]) if len(self.catalog.captures) > 1 else None
+
+    @cached_property
+    def where(self) -> dict[str, str | None]:
+        """The same of every direction, by its name."""
+        return {row["name"]: self.at(row) for row in self.directions}
 
     @property
     def components(self) -> list[Row]:
@@ -208,23 +224,35 @@ class Findings:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """Disentangled before entangled, ridge classifiers before others: the first group is the one to use."""
+        """Disentangled before entangled, ridge classifiers before others: the first group is the one to use.
+
+        Of one estimator at several capture points that with the most clean effects comes first.
+        """
         keys = dict.fromkeys((row["method"], _projected(row)) for row in self.supervised)
         in_order = sorted(keys, key=lambda key: (key[1] is None, key[0] != "ridge", key[0], key[1] or ""))
-        return [self._group(*key) for key in in_order]
+        return [group for key in in_order for group in self._groups(*key)]
 
-    def _group(self, method: str, projected: str | None) -> Group:
+    def _groups(self, method: str, projected: str | None) -> list[Group]:
         rows = [row for row in self.supervised if (row["method"], _projected(row)) == (method, projected)]
+        if len({row["attribute"] for row in rows}) == len(rows):
+            return [self._group(method, projected, rows)]
+        points = dict.fromkeys(row["capture"] for row in rows)
+        at_each = {point: [row for row in rows if row["capture"] == point] for point in points}
+        named = at_each if len(points) > 1 else {None: rows}
+        groups = [self._group(method, projected, own, point) for point, own in named.items()]
+        return sorted(groups, key=lambda group: -group.clean)
+
+    def _group(self, method: str, projected: str | None, rows: list[Row], point: str | None = None) -> Group:
         judged = {row["name"]: row["attribute"] for row in rows if row["attribute"] in self.attributes}
         targets = {name: attribute for name, attribute in judged.items() if self.evaluation(name)}
         if targets:
-            return Group(method, projected, rows, best_strengths(self.effects(list(targets)), targets))
+            return Group(method, projected, rows, best_strengths(self.effects(list(targets)), targets), point)
         columns = ["strength_index", "strength", "target", "on_target", "off_target", "ratio", "clean"]
-        return Group(method, projected, rows, pd.DataFrame(columns=columns).astype({"clean": bool}))
+        return Group(method, projected, rows, pd.DataFrame(columns=columns).astype({"clean": bool}), point)
 
     def other_side(self, group: Group) -> Group | None:
-        """The same estimator on the other side of disentangling."""
-        same = [other for other in self.groups if other.method == group.method]
+        """The same estimator at the same point on the other side of disentangling."""
+        same = [other for other in self.groups if (other.method, other.point) == (group.method, group.point)]
         return next((other for other in same if other.disentangled != group.disentangled), None)
 
 
@@ -232,6 +260,11 @@ def of_edit(table: pd.DataFrame, edit: Edit) -> pd.DataFrame:
     """The rows of a table that are of an edit."""
     name, index = edit
     return table[(table["direction"] == name) & (table["strength_index"] == index)]
+
+
+def point_in_words(point: str) -> str:
+    """A capture point as it is named beside a direction: several at once with a + that lines can be broken at."""
+    return point.replace("+", " + ")
 
 
 def title(row: Row) -> str:

@@ -18,6 +18,7 @@ class HeatRow:
     strength: float | None = None
     ratio: float | None = None
     clean: bool = True
+    at: str | None = None  # the capture point, where it is told
 
 
 @dataclass(frozen=True)

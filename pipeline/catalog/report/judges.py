@@ -33,7 +33,7 @@ def _opinion(findings: Findings, judge: str, group: Group) -> Opinion | None:
         own = _scored(findings, judge, (str(name), int(best["strength_index"])))
         if len(own):
             columns = [str(attribute) for attribute in own["attribute"]]
-            rows.append(_row(best, own, columns))
+            rows.append(_row(best, own, columns, findings.where[str(name)]))
     return Opinion(judge, group, HeatMap(columns, rows, limit_for([]))) if rows else None
 
 
@@ -46,7 +46,7 @@ def _scored(findings: Findings, judge: str, edit: Edit) -> pd.DataFrame:
     return own[own["judge"] == judge]
 
 
-def _row(best: pd.Series, own: pd.DataFrame, columns: list[str]) -> HeatRow:
+def _row(best: pd.Series, own: pd.DataFrame, columns: list[str], at: str | None) -> HeatRow:
     wide, gamma = matrix(own).iloc[0], float(best["strength"])
     sense = 1 if gamma > 0 else -1
     return HeatRow(
@@ -55,4 +55,5 @@ def _row(best: pd.Series, own: pd.DataFrame, columns: list[str]) -> HeatRow:
         columns.index(best["target"]) if best["target"] in columns else None,
         frozenset(np.flatnonzero(own["significant"].eq(False)).tolist()),
         strength=gamma,
+        at=at,
     )

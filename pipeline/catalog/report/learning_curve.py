@@ -12,12 +12,13 @@ COLOURS = 8  # classes c0, c1, ... of the style sheet
 
 
 def facts(findings: Findings) -> Facts | None:
-    """A chart a space; `noisy`, where images depend on the noise of every step."""
+    """A chart a space; `at`, whose h that is, where it is told; `noisy`, where images depend on the noise of every step."""
     table = findings.learning_curve
     if table is None or table.empty:
         return None
     charts = {space: _chart(table[table["space"] == space]) for space in ("h", "x_T")}
-    return {"noisy": findings.catalog.sampling.eta != 0, **charts}
+    at = findings.at(findings.supervised[0]) if findings.supervised else None  # it is of those that come first
+    return {"at": at, "noisy": findings.catalog.sampling.eta != 0, **charts}
 
 
 def _chart(table: pd.DataFrame) -> Chart:

@@ -4,6 +4,7 @@ A section is a file of facts here, a template of the same name, and a line of `S
 """
 
 from pipeline.catalog.report import (
+    carriage,
     components,
     directions,
     effects,
@@ -23,6 +24,7 @@ from pipeline.catalog.templates import render
 
 SECTIONS = {  # by name, which is also the anchor, with hyphens; a section without facts is left out
     "samples": ("Samples", samples.facts),
+    "carriage": ("Where attributes live", carriage.facts),
     "directions": ("Directions", directions.facts),
     "effects": ("Effects", effects.facts),
     "judges": ("By other judges", judges.facts),

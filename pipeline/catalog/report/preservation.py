@@ -16,6 +16,7 @@ class Kept:
 
     group: Group
     target: str
+    at: str | None  # the capture point, where that is told
     strength: float
     left: pd.Series
     monotonicity: float | None
@@ -44,6 +45,7 @@ def _group(findings: Findings, group: Group) -> list[Kept]:
     for name, best in group.best.iterrows():
         left = findings.preserved((str(name), int(best["strength_index"])))
         if left is not None:
+            at = None if group.point else findings.where[str(name)]
             monotonicity = findings.profiles.get(str(name), {}).get("monotonicity")
-            kept.append(Kept(group, best["target"], float(best["strength"]), left, monotonicity))
+            kept.append(Kept(group, best["target"], at, float(best["strength"]), left, monotonicity))
     return kept

@@ -26,7 +26,7 @@ def facts(findings: Findings) -> Facts | None:
     rows = findings.ranked
     if not rows:
         return None
-    titles = {row["name"]: title(row) for row in findings.directions}
+    titles = {row["name"]: ", at ".join(filter(None, [title(row), findings.at(row)])) for row in findings.directions}
     return {"first": [_ranked(row, titles) for row in rows[:SHOWN]], "more": max(0, len(rows) - SHOWN)}
 
 

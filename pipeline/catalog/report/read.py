@@ -21,6 +21,8 @@ def findings(catalog: DirectionCatalog) -> Findings:
         transfer=catalog.optional("transfer.parquet"),
         locality=catalog.optional("locality.parquet"),
         learning_curve=catalog.optional("learning_curve.parquet"),
+        carriage=catalog.optional("carriage.parquet"),
+        choice=catalog.optional("choice.parquet"),
         recorded="run.toml" in catalog.files,
         profiles={row["direction"]: row for row in catalog.arrow("profiles.parquet").to_pylist()},
         origins={

@@ -16,6 +16,8 @@ def facts(findings: Findings) -> Facts:
         "transfer.parquet": findings.transfer,
         "locality.parquet": findings.locality,
         "learning_curve.parquet": findings.learning_curve,
+        "carriage.parquet": findings.carriage,
+        "choice.parquet": findings.choice,
         "run.toml": findings.recorded or None,
     }
     model = {"unet": catalog.model.unet, "scheduler": catalog.model.scheduler}

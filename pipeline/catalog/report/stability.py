@@ -12,7 +12,7 @@ def facts(findings: Findings) -> Facts | None:
     if not rows:
         return None
     warnings = dict.fromkeys(warning for row in findings.supervised for warning in row["warnings"] or ())
-    return {"rows": [(row, _over_steps(row)) for row in rows], "warnings": list(warnings)}
+    return {"rows": [(row, findings.at(row), _over_steps(row)) for row in rows], "warnings": list(warnings)}
 
 
 def _over_steps(row: Row) -> dict[str, float | None]:

@@ -29,9 +29,10 @@ class Strip:
 
 @dataclass(frozen=True)
 class Card:
-    """An unsupervised direction, edited to both ends."""
+    """An unsupervised direction, edited to both ends. `at` is its capture point, where that is told."""
 
     row: Row
+    at: str | None
     profile: Row | None
     strip: Strip | None
     curves: Chart | None
@@ -41,11 +42,12 @@ def card(findings: Findings, row: Row, n: int) -> Card:
     """n held-out samples, below the sample that the direction was found on, where it was found on one."""
     profile, measured = findings.profiles.get(row["name"]), findings.evaluation(row["name"])
     if measured is None:
-        return Card(row, profile, None, None)
+        return Card(row, findings.at(row), profile, None, None)
     ends = measured.ends(row["name"])
     edits = strip(measured, row["name"], ends, n)
     own = tuple(findings.origins.get((row["name"], index)) for _, index in _in_order(measured, row["name"], ends))
-    return Card(row, profile, replace(edits, own=own if any(own) else ()), _small_curves(findings, measured, row))
+    edits = replace(edits, own=own if any(own) else ())
+    return Card(row, findings.at(row), profile, edits, _small_curves(findings, measured, row))
 
 
 def by_rank(findings: Findings, rows: list[Row]) -> list[Row]:

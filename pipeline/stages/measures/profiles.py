@@ -53,9 +53,13 @@ class Profiles(Stage):
         published = {row["name"]: row["attribute"] for row in rows}
         by_name = {row["direction"]: row for each in self.evaluations for row in self._of(each, published, store)}
         profiles = [by_name[name] for name in published if name in by_name]
-        supervised = {name: vectors[name] for name, attribute in published.items() if attribute is not None}
+        supervised = {row["name"]: row["capture"] for row in rows if row["attribute"] is not None}
         places = ranks([row for row in profiles if row["direction"] not in supervised])
-        compared = {name: {"rank": rank, **nearest(vectors[name], supervised)} for name, rank in places.items()}
+        at = {row["name"]: row["capture"] for row in rows}
+        beside = {
+            name: {each: vectors[each] for each, point in supervised.items() if point == at[name]} for name in places
+        }
+        compared = {name: {"rank": rank, **nearest(vectors[name], beside[name])} for name, rank in places.items()}
         table = [row | compared.get(row["direction"], {}) for row in profiles]
         write_table(out / "profiles.parquet", table_of(table, PROFILES))
 

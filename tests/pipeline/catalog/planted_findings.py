@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline.catalog.report.findings import Findings, Measured
 from pipeline.catalog.report.page import page
-from schemas.catalog import Catalog, Direction, Evaluation, ModelCard, Sampling
+from schemas.catalog import Capture, Catalog, Direction, Evaluation, ModelCard, Sampling
 from schemas.directions import DIRECTIONS
 from schemas.edits import UNEDITED
 from schemas.profiles import PROFILES
@@ -23,6 +23,12 @@ LEARNING_CURVE = pd.DataFrame(
     [(name, space, n, n / 32) for name in ("smile", "age") for space in ("h", "x_T") for n in (2, 4, 8)],
     columns=["attribute", "space", "n", "to_truth"],
 )
+
+CARRIED = {  # share of smile, age, the image and its background that a swap takes, by capture point in the order of a pass
+    "mid_block": (0.06, 0.8, 0.3, -0.01),
+    "up_blocks.0": (0.62, 0.85, 0.5, 0.2),
+    "up_blocks.1": (0.7, 0.1, 0.9, 0.85),
+}
 
 Effect = Callable[[dict, float, str], float]  # of a direction at a strength on an attribute
 Picture = Callable[[str, float, int], bytes]  # of a direction at a strength, the i-th sample
@@ -262,3 +268,85 @@ def of_single_images() -> Findings:
             for index in (UNEDITED, 0, 1)
         },
     )
+
+
+# Of several capture points
+
+
+def at_points(places: dict[str, tuple[str, ...]], judged: tuple[str, ...] = ("skin", "age", "smile")) -> Findings:
+    """Ridge classifiers, disentangled and as fitted, and mean differences, of attributes at each point; a component at the first.
+
+    Each point has evaluations of its own: of 4 samples with what is recommended, of 2 with the rest. Random directions move
+    attributes by 0.1 at the first point, 0.2 at the second. Smile is moved cleanly at up_blocks.0 alone.
+    """
+
+    def effect(row: dict, gamma: float, attribute: str) -> float:
+        if attribute == row["attribute"] == "smile" and row["capture"] == "mid_block":
+            return 0.4 * gamma
+        return clean_when_disentangled(row, gamma, attribute)
+
+    rows, parts, strengths = [], [], (-1.0, 1.0)
+    for i, (point, attributes) in enumerate(places.items(), 1):
+        best = [placed(supervised(name, "ridge", True), point) for name in attributes]
+        best += [placed(supervised(name, "mean-difference"), point) for name in attributes]
+        others = [placed(supervised(name, "ridge"), point) for name in attributes]
+        parts.append(measured(best, list(judged), strengths, effect, n=4, control=i / 10))
+        parts.append(measured(others, list(judged), (1.0,), effect, n=2, control=i / 10))
+        rows += best + others
+    unsupervised = [placed(component(0), next(iter(places)))]
+    parts.append(measured(unsupervised, list(judged), strengths, n=2, control=0.9))
+    points = dict.fromkeys(each for point in places for each in point.split("+"))
+    found, every = planted(), rows + unsupervised
+    return replace(
+        found,
+        catalog=catalog_of(every, captures=[Capture(point=each, shape=[8, 2 + i, 2]) for i, each in enumerate(points)]),
+        directions=every,
+        measured=parts,
+        profiles={row["name"]: profile(row, None if row["attribute"] else 1) for row in every},
+        carriage=carriage(),
+        choice=choice(),
+    )
+
+
+def placed(row: dict, point: str) -> dict:
+    """A direction as it is called and told at one of several capture points."""
+    name, after, _ = row["name"].partition("/disentangled")
+    parents = row["parents"] and [f"{name}@{point}", *row["parents"][1:]]
+    return {**row, "name": f"{name}@{point}{after}", "capture": point, "parents": parents}
+
+
+def carriage() -> pd.DataFrame:
+    """What `CARRIED` says of all steps, and half of it of each third; intervals are 0.04 to either side."""
+    whats = [("smile", "attribute"), ("age", "attribute"), ("image", "pixels"), ("background", "pixels")]
+    rows = [
+        (point, depth, 100 * 2**depth, third, *what, share * (1.0 if third is None else 0.5))
+        for depth, (point, shares) in enumerate(CARRIED.items())
+        for what, share in zip(whats, shares, strict=True)
+        for third in (None, 0, 1, 2)
+    ]
+    table = pd.DataFrame(rows[::-1], columns=["point", "depth", "numbers", "third", "what", "kind", "share"])
+    order = table["what"].map({what: i for i, (what, _) in enumerate(whats)})
+    table = table.assign(order=order).sort_values("order", kind="stable").drop(columns="order")
+    return table.assign(low=table["share"] - 0.04, high=table["share"] + 0.04, n=64)
+
+
+def choice() -> pd.DataFrame:
+    """Smile at up_blocks.0, before both points at once, which carry what was not measured; age at the mid block."""
+    rows = [
+        ("smile", "up_blocks.0", "smile/ridge@up_blocks.0/disentangled", True, 1, 0.62, 1.5, 1.3, 0.2, 0.1),
+        ("smile", "mid_block+up_blocks.0", "smile/ridge@both", False, 2, None, 1.0, 1.25, 0.4, 0.62),
+        ("age", "mid_block", "age/ridge@mid_block/disentangled", True, 1, 0.8, -2.0, 0.9, 0.1, None),
+    ]
+    columns = [
+        "attribute",
+        "point",
+        "direction",
+        "chosen",
+        "rank",
+        "carried",
+        "strength",
+        "on_target",
+        "off_target",
+        "pasted",
+    ]
+    return pd.DataFrame(rows, columns=columns).assign(n=16)

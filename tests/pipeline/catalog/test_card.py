@@ -1,18 +1,23 @@
 """The card says what was planted, and its lines apply a direction with nothing of this project."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel, UNet2DModel, VQModel
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DModel, VQModel
 from safetensors.numpy import save_file
 
 from pipeline.catalog.card import card
 from pipeline.catalog.direction_catalog import DirectionCatalog
-from schemas.catalog import Catalog, Evaluation
+from pipeline.hspace.capture import h_shape, singles
+from pipeline.hspace.denoiser import Denoiser
+from pipeline.hspace.edits import Add
+from schemas.catalog import Capture, Catalog, Evaluation
 from schemas.published import files_of
+from tests.pipeline import planted_models
 from tests.pipeline.catalog.planted_findings import T, catalog_of, component, supervised
 
 NAMES = {"smile/ridge": "smile", "age/ridge": "age"}
@@ -123,6 +128,37 @@ def test_it_says_whether_its_judge_labelled_what_directions_are_fitted_on():
     assert "labelled nothing" not in allowed
 
 
+def at_points(*points: str) -> str:
+    """The card of a catalog whose directions, smile and age, are added at these points."""
+    rows = [
+        supervised(attribute, "ridge", capture=point) for attribute, point in zip(NAMES.values(), points, strict=True)
+    ]
+    singles = dict.fromkeys(each for point in points for each in point.split("+"))
+    captures = [Capture(point=each, shape=[8, 2 + i, 2]) for i, each in enumerate(singles)]
+    known = {"captures": captures, "evaluations": planted_catalog().evaluations}
+    return card_of(catalog_of(rows, **known), planted_effects())
+
+
+def test_each_direction_says_its_point_where_there_are_several():
+    text = at_points("mid_block", "up_blocks.0")
+    assert {name: row["added at"] for name, row in table(text, "direction").items()} == {
+        "smile/ridge": "`mid_block`",
+        "age/ridge": "`up_blocks.0`",
+    }
+    assert "Others are added to the output of the U-Net's up_blocks.0: each\nsays where" in text
+    assert "added at" not in planted_card()
+
+
+def test_a_direction_at_two_points_at_once_is_said_to_have_a_vector_for_each():
+    text = at_points("mid_block+up_blocks.0", "mid_block+up_blocks.0")
+    assert "[4, 8, 2, 2] and [4, 8, 3, 2], one a point; adding" in text
+    assert "to the output of the U-Net's mid block and the output of the U-Net's up_blocks.0 at every step" in text
+    assert table(text, "direction")["smile/ridge"]["added at"] == "`mid_block+up_blocks.0`"
+    assert "vectors[f\"{name}@{point}\"] for point in ['mid_block', 'up_blocks.0']}" in code(text)
+    alone = planted_card()
+    assert "A direction is a float32 array\n[T, C, H, W] = [4, 8, 2, 2]; adding" in alone and "one a point" not in alone
+
+
 SURE = {"strength_per_sd": 0.5, "strength_in_range": True, "verified": True, "strength_by": "rise"}
 
 
@@ -190,19 +226,26 @@ def test_the_example_is_the_direction_with_least_to_be_said_against_it():
 BLOCKS = {"block_out_channels": (8, 16), "norm_num_groups": 4, "layers_per_block": 1}
 
 
-def saved(folder, unet, autoencoder=None, scheduler=None, model=None, **known: object) -> str:
+def vectors(unet, point: str) -> dict[str, np.ndarray]:
+    """The direction that cards show, as a catalog of that model has it: of several points at once a vector for each."""
+    own = {each: np.random.default_rng(0).standard_normal((T, *h_shape(unet, each))) for each in singles(point)}
+    return {f"smile/ridge@{each}" if len(own) > 1 else "smile/ridge": v.astype(np.float32) for each, v in own.items()}
+
+
+def saved(folder, unet, autoencoder=None, scheduler=None, model=None, capture="mid_block", **known: object) -> str:
     """The lines of the card for that model, whose folder and whose catalog's vectors are made."""
     unet.save_pretrained(folder / "unet")
     scheduler = scheduler or DDIMScheduler()
     scheduler.save_pretrained(folder / "scheduler")
-    save_file({"smile/ridge": np.ones((T, 16, 8, 8), np.float32)}, folder / "directions.safetensors")
+    save_file(vectors(unet, capture), folder / "directions.safetensors")
     about = {"unet": {**unet.config, "_class_name": type(unet).__name__}, "scheduler": dict(scheduler.config)}
     if autoencoder is not None:
         autoencoder.save_pretrained(folder / ("vqvae" if isinstance(autoencoder, VQModel) else "vae"))
         about["autoencoder"] = {**autoencoder.config, "_class_name": type(autoencoder).__name__}
-    catalog = planted_catalog()
+    catalog = planted_catalog(capture=capture)
     model = (model or catalog.model).model_copy(update=about)
-    changed = catalog.model_copy(update={"model": model, "h_shape": (16, 8, 8), **known})
+    captures = [Capture(point=each, shape=list(h_shape(unet, each))) for each in singles(capture)]
+    changed = catalog.model_copy(update={"model": model, "captures": captures, **known})
     effects = planted_effects()
     return code(card_of(changed, effects)).replace("path/to/model", str(folder))
 
@@ -213,21 +256,64 @@ def executed(lines: str) -> dict:
     return made
 
 
-@pytest.mark.parametrize("capture", ["after", "before", "middle"])
+KINDS = {
+    "plain": lambda: planted_models.unet(sample_size=8),
+    "conditional": lambda: planted_models.conditional_unet(sample_size=8, cross_attention_dim=8),
+    "whose time embedding scales and shifts": lambda: planted_models.unet(
+        sample_size=8, resnet_time_scale_shift="scale_shift"
+    ),
+    "that hands an image on": lambda: planted_models.unet(
+        sample_size=8,
+        block_out_channels=(32, 32),
+        norm_num_groups=8,
+        down_block_types=("SkipDownBlock2D", "AttnSkipDownBlock2D"),
+        up_block_types=("AttnSkipUpBlock2D", "SkipUpBlock2D"),
+    ),
+}
+
+POINTS = {
+    "plain": ("mid_block", "mid_block:input", "middle", "up_blocks.0", "up_blocks.0.resnets.0", "conv_in"),
+    "conditional": (
+        *("up_blocks.0", "up_blocks.0:input", "down_blocks.0", "up_blocks.0.attentions.0"),
+        *("mid_block+up_blocks.0", "middle+up_blocks.1:input+down_blocks.0"),
+    ),
+    "whose time embedding scales and shifts": ("middle", "mid_block+middle"),
+    "that hands an image on": ("up_blocks.0", "up_blocks.0:input", "down_blocks.0", "up_blocks.0.resnets.0"),
+}
+
+
+def edited(unet, points: str, gamma: float) -> torch.Tensor:
+    """What the card's lines make, by the project's own hooks and edits: x_0 of four samples."""
+    by_point = {name.partition("@")[2] or points: torch.tensor(v) for name, v in vectors(unet, points).items()}
+    edits = {point: Add(v, gamma) for point, v in by_point.items()}
+    denoiser, scheduler = Denoiser(unet.eval(), points), DDIMScheduler(clip_sample=False)
+    generator = torch.Generator().manual_seed(0)
+    x_t = torch.randn(4, 3, 8, 8, generator=generator)
+    scheduler.set_timesteps(T)
+    with torch.inference_mode():
+        for step, t in enumerate(scheduler.timesteps):
+            now = {point: partial(edit, step) for point, edit in edits.items()}
+            output, _ = denoiser(x_t, int(t), now)
+            x_t = scheduler.step(output, t, x_t, eta=1.0, generator=generator).prev_sample
+    return x_t
+
+
+@pytest.mark.parametrize("kind, capture", [(kind, point) for kind, points in POINTS.items() for point in points])
+def test_they_add_at_a_capture_point_what_the_projects_own_edits_add(tmp_path, monkeypatch, kind, capture):
+    unet = KINDS[kind]()
+    lines = saved(tmp_path, unet, capture=capture)
+    monkeypatch.chdir(tmp_path)
+    made = executed(lines)
+    torch.testing.assert_close(made["x_t"], edited(unet, capture, 1.0), rtol=1e-4, atol=1e-4)
+    assert (made["x_t"] - edited(unet, capture, 0.0)).abs().max() > 1e-2
+
+
 @pytest.mark.parametrize("kind", [VQModel, AutoencoderKL])
-def test_they_apply_a_direction_of_a_latent_conditional_model(tmp_path, monkeypatch, capture, kind):
-    unet = UNet2DConditionModel(
-        sample_size=16,
-        in_channels=3,
-        out_channels=3,
-        cross_attention_dim=8,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        **BLOCKS,
-    )
+def test_they_apply_a_direction_of_a_latent_conditional_model(tmp_path, monkeypatch, kind):
+    unet = planted_models.conditional_unet(sample_size=16, cross_attention_dim=8)
     types = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
     autoencoder = kind(latent_channels=3, block_out_channels=(8, 8), norm_num_groups=4, **types)
-    lines = saved(tmp_path, unet, autoencoder, capture=capture)
+    lines = saved(tmp_path, unet, autoencoder)
     assert "pipeline" not in lines
     monkeypatch.chdir(tmp_path)
     edited, plain = executed(lines), executed(lines.replace("'smile/ridge', 1.0,", "'smile/ridge', 0.0,"))

@@ -9,6 +9,7 @@ def test_numbers_have_a_true_minus_and_a_dash_where_there_is_none():
     assert [signed(-1.234), signed(0.001), signed(2.0, 1), signed(float("inf"))] == ["−1.23", "0.00", "+2.0", "–"]
     assert [amount(1.25, 1), amount(float("nan")), amount(None)] == ["1.2", "–", "–"]
     assert [percent(0.624), percent(float("nan")), percent(None)] == ["62%", "–", "–"]
+    assert [percent(-0.031), percent(-0.001)] == ["−3%", "0%"]
     assert [strength(-0.5), strength(2.0)] == ["−0.5", "+2"]
     assert [times(3.21), times(-1.5), times(float("nan"))] == ["3.2×", "−1.5×", "–"]
 

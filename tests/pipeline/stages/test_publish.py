@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from pipeline.errors import UserError
 from pipeline.stages.finders.principal_components import PrincipalComponents
-from pipeline.stages.publish import _direction
+from pipeline.stages.publish import _direction, cosines
 from schemas.catalog import SCHEMA_FILE, Catalog
 from schemas.published import CATALOG_FILES
 
@@ -94,6 +94,16 @@ def test_two_directions_of_one_name_are_refused(flow):
     with pytest.raises(UserError, match="both make component-0/principal-components, component-1"):
         more = replace(catalog.profiles, finders=(*catalog.finders, PrincipalComponents(catalog.sample, 2)))
         replace(catalog, profiles=more).check()
+
+
+def test_directions_at_two_points_have_no_cosine():
+    """Not even where h has the same shape at both: it has other axes."""
+    rows = [
+        {"name": name, "attribute": "smile", "capture": point}
+        for name, point in (("a", "mid_block"), ("b", "mid_block"), ("c", "up_blocks.0"), ("d", "up_blocks.1"))
+    ]
+    vectors = {name: np.ones((2, 3 if name == "d" else 4)) for name in "abcd"}
+    assert [(row["direction"], row["other"]) for row in cosines(rows, vectors)] == [("a", "b"), ("b", "a")]
 
 
 def test_cosines_are_to_the_other_directions_of_the_attribute(folder):

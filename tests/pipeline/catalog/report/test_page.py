@@ -9,7 +9,17 @@ from pipeline.catalog.report.findings import Findings
 from pipeline.catalog.report.page import SECTIONS, page
 from pipeline.catalog.templates import data_uri
 from tests.parsed import Element, parse
-from tests.pipeline.catalog.planted_findings import NASTY, another_way, document, jpeg, of_single_images, planted
+from tests.pipeline.catalog.planted_findings import (
+    NASTY,
+    another_way,
+    at_points,
+    carriage,
+    choice,
+    document,
+    jpeg,
+    of_single_images,
+    planted,
+)
 
 WITHOUT_SCORES = planted(effect=lambda *_: float("nan"))
 NOTHING = replace(planted(), directions=[], measured=[], samples=[], learning_curve=None, profiles={})
@@ -26,6 +36,9 @@ VARIANTS = {
     "awkward names": planted(wanted=(NASTY, "age"), judged=(NASTY, "age")),
     "of single images": of_single_images(),
     "disentangled by step": another_way("disentangled-by-step", projected_by="step"),
+    "a capture point an attribute": at_points({"mid_block": ("age",), "up_blocks.0": ("smile",)}),
+    "each attribute at two capture points": at_points(dict.fromkeys(("mid_block", "up_blocks.0"), ("smile", "age"))),
+    "several capture points at once": at_points({"mid_block+up_blocks.0": ("smile",), "up_blocks.1": ("age",)}),
     "nothing": NOTHING,
 }
 
@@ -74,7 +87,8 @@ def test_every_direction_and_attribute_appears(findings, parsed):
     headings = {each.text for each in parsed.all("h3")}
     assert {row["name"] for row in findings.supervised} <= names
     for row in findings.components:
-        assert any(f"component {row['component']}, rank" in heading for heading in headings)
+        at = f" at {row['capture']}" if len(findings.catalog.captures) > 1 else ""
+        assert any(f"component {row['component']}{at.replace('+', ' + ')}, rank" in heading for heading in headings)
     columns = {cell.text for table in parsed.all("table", "heat") for cell in table.one("thead").all("th")}
     if any(section.attributes["id"] in ("effects", "components") for section in parsed.all("section")):
         assert set(findings.attributes) <= columns
@@ -87,7 +101,7 @@ def test_a_page_with_nothing_to_show_has_samples_of_none_and_the_settings_alone(
 
 def test_a_page_with_everything_has_every_section():
     known = {"split_half_cosine": 0.9}
-    found = of_single_images()
+    found = replace(of_single_images(), carriage=carriage(), choice=choice())
     every = replace(found, directions=[{**row, **known} if row["attribute"] else row for row in found.directions])
     sections = [section.attributes["id"] for section in document(every).all("section")]
     assert sections == [name.replace("_", "-") for name in SECTIONS]

@@ -1,12 +1,17 @@
 import json
+from dataclasses import replace
 
 import pytest
 
+from schemas.catalog import Capture
 from schemas.published import CATALOG_FILES
 from tests.parsed import Element
 from tests.pipeline.catalog.planted_findings import (
     LEARNING_CURVE,
     NASTY,
+    at_points,
+    carriage,
+    choice,
     of_single_images,
     planted,
     section,
@@ -26,17 +31,34 @@ def test_settings_are_json_and_json_inside_strings_is_read():
     assert json.loads(model)["sampling"] == planted().catalog.sampling.model_dump()
 
 
-@pytest.mark.parametrize("capture, where", [("after", "the output of"), ("before", "the input of")])
-def test_how_a_direction_is_applied_is_said_of_every_capture_point(capture, where):
-    said = section(with_catalog(capture=capture), "settings").one("p", "note")
-    assert f"adding strength × direction[step] to {where} the U-Net's mid block at every step" in said.text
-    assert "T × C × H × W = 4 × 8 × 2 × 2" in said.text
+@pytest.mark.parametrize(
+    "point, where",
+    [
+        ("mid_block", "the output of the U-Net's mid block"),
+        ("mid_block:input", "the input of the U-Net's mid block"),
+        ("up_blocks.1", "the output of the U-Net's up_blocks.1"),
+    ],
+)
+def test_how_a_direction_is_applied_is_said_of_every_capture_point(point, where):
+    said = section(with_catalog(captures=[Capture(point=point, shape=[8, 2, 2])]), "settings").one("p", "note")
+    assert f"adding strength × direction[step] to {where} (8 × 2 × 2) at every step" in said.text
+
+
+def test_each_of_several_points_is_named_with_its_shape():
+    said = section(at_points({"mid_block": ("age",), "up_blocks.0": ("smile",)}), "settings").one("p", "note").text
+    assert (
+        "to the output of the U-Net's mid block (8 × 2 × 2) or the output of the U-Net's up_blocks.0 (8 × 3 × 2)"
+        in said
+    )
 
 
 def test_the_files_are_those_of_this_catalog():
-    files, model = section(of_single_images(), "settings").all("dl", "files")
+    every = replace(of_single_images(), carriage=carriage(), choice=choice())
+    files, model = section(every, "settings").all("dl", "files")
     assert files.terms() == {file.name: file.holds for file in CATALOG_FILES if file.name != "run.toml"}
     some, _ = section(planted(), "settings").all("dl", "files")
     assert LEARNING_CURVE is planted().learning_curve
-    assert set(files.terms()) - set(some.terms()) == {"transfer.parquet", "locality.parquet"}
+    assert set(files.terms()) - set(some.terms()) == {
+        f"{name}.parquet" for name in ("transfer", "locality", "carriage", "choice")
+    }
     assert model.terms()["Weights, SHA-256"] == "ab" * 32 and model.terms()["Revision"] == "none: a folder"
