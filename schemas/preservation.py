@@ -1,4 +1,4 @@
-"""Preservation: how much of the unedited samples an edit leaves alone. Means over held-out samples."""
+"""Preservation: how much of the unedited samples an edit leaves alone, and whether it is a template. Over held-out samples."""
 
 import pyarrow as pa
 
@@ -37,11 +37,29 @@ MEASURES = [
     ),
 ]
 
+# What is measured over the samples of an edit, beside one another: pipeline.metrics.template has a function of each name.
+OVER_SAMPLES = [
+    column(
+        "pasted",
+        pa.float32(),
+        "How much of the change is the same in all samples: 1 of a template, 0 of changes that have nothing in common. Null of "
+        "fewer than 6 samples.",
+        unit=SHARE,
+    ),
+    column(
+        "follows",
+        pa.float32(),
+        "How far the change moves where the sample's foreground does: 1 goes along with it, 0 stays in its place. Null where "
+        "that is not known: without a foreground, or where samples are too few or all in one place.",
+    ),
+]
+
 PRESERVATION = pa.schema(
     [
         *EDIT,
         column("n", pa.int64(), "Held-out samples that these are means over.", unit="samples", required=True),
         *MEASURES,
+        *OVER_SAMPLES,
         column(
             "realistic",
             pa.bool_(),

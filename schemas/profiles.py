@@ -25,6 +25,18 @@ PROFILES = pa.schema(
         column("on_target", pa.float32(), "Effect on the target at that strength.", unit=STD),
         column("off_target", pa.float32(), "Largest absolute effect on anything else at that strength.", unit=STD),
         column(
+            "pasted",
+            pa.float32(),
+            "How much of the change at that strength is the same in all samples: 1 of a template. Null where not measured.",
+            unit="share",
+        ),
+        column(
+            "follows",
+            pa.float32(),
+            "How far the change at that strength moves where the sample's foreground does: 1 along with it, 0 not at all. Null "
+            "where that is not known.",
+        ),
+        column(
             "usefulness",
             pa.float32(),
             "How much more it moves the target than anything else; 0 where the effect on the target is not significant.",

@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from schemas.columns import column
 from schemas.edits import EDIT, SAMPLE
-from schemas.preservation import MEASURES
+from schemas.preservation import LEVELS, MEASURES
 
 SCORES = pa.schema(
     [
@@ -21,5 +21,22 @@ SCORES = pa.schema(
     ]
 )
 
+SQUARED, PIXELS = f"{LEVELS}, squared", "pixels"
+
+# What changes in an image, and where: what is the same in all images of an edit is told by these.
+CHANGED = [
+    column("change", pa.float32(), "Mean squared change.", unit=SQUARED),
+    column(
+        "shared",
+        pa.float32(),
+        "Mean product of the change and that of each other image of the same edit in the part.",
+        unit=SQUARED,
+    ),
+    column("change_x", pa.float32(), "Centre of the squared change, from the left.", unit=PIXELS),
+    column("change_y", pa.float32(), "The same from the top.", unit=PIXELS),
+    column("foreground_x", pa.float32(), "Centre of the unedited image's foreground, from the left.", unit=PIXELS),
+    column("foreground_y", pa.float32(), "The same from the top.", unit=PIXELS),
+]
+
 # A row an image; of an unedited one the changes are none. Null where nothing measures it.
-CHANGES = pa.schema([*EDIT, *SAMPLE, *MEASURES])
+CHANGES = pa.schema([*EDIT, *SAMPLE, *MEASURES, *CHANGED])

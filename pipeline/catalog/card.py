@@ -6,18 +6,21 @@ Its words are those of card.md.j2; here is what they are filled with.
 import pandas as pd
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
-from pipeline.catalog.doubts import doubts
+from pipeline.catalog.doubts import doubts, of_template
 from pipeline.catalog.hooks import hook
 from pipeline.catalog.templates import Facts, render
 from pipeline.metrics.effects import best_strengths, largest_control
 from schemas.catalog import Catalog, Direction, ModelCard, in_words
 from schemas.published import files_of, table_of_files
 
+Marks = dict[str, list[str]]  # by direction
+
 
 def card(catalog: DirectionCatalog) -> str:
     """Return the card as Markdown."""
     about = catalog.about
-    shown = _shown(about)
+    marks = _marks(catalog)
+    shown = _shown(about, marks)
     points, shapes = shown.capture.split("+"), {each.point: each.shape for each in about.captures}
     return render(
         "card.md.j2",
@@ -31,14 +34,23 @@ def card(catalog: DirectionCatalog) -> str:
         shown=shown,
         gamma=_gamma(shown, catalog.table("effects.parquet")),
         code=_code(about),
-        measured=_measured(about, catalog.table("effects.parquet")),
+        measured=_measured(about, catalog.table("effects.parquet"), marks),
     )
 
 
-def _shown(catalog: Catalog) -> Direction:
-    """The first of the directions whose strength per standard deviation has least to be said against it."""
+def _marks(catalog: DirectionCatalog) -> Marks:
+    """What is doubtful of each direction."""
+    known = catalog.optional("profiles.parquet")
+    profiles = {} if known is None else {row["direction"]: row for row in known.to_dict("records")}
+    return {
+        each.name: [*_of_strength(each), *of_template(profiles.get(each.name, {}))] for each in catalog.about.directions
+    }
+
+
+def _shown(catalog: Catalog, marks: Marks) -> Direction:
+    """The first of the directions that have least to be said against them, of those with a strength per standard deviation."""
     supervised = [direction for direction in catalog.directions if direction.attribute]
-    return min(supervised or catalog.directions, key=lambda each: (not each.strength_per_sd, len(_doubts_of(each))))
+    return min(supervised or catalog.directions, key=lambda each: (not each.strength_per_sd, len(marks[each.name])))
 
 
 def _gamma(shown: Direction, effects: pd.DataFrame) -> float:
@@ -98,7 +110,7 @@ def _decoded(config: Facts) -> str:
     return f"x_t / {scale} * {std} + {mean}"
 
 
-def _measured(catalog: Catalog, effects: pd.DataFrame) -> Facts:
+def _measured(catalog: Catalog, effects: pd.DataFrame, marks: Marks) -> Facts:
     """What supervised directions do, by the first judge; `rows` is empty where nothing was measured."""
     supervised = {direction.name: direction for direction in catalog.directions if direction.attribute}
     if not supervised or not catalog.evaluations:
@@ -109,7 +121,7 @@ def _measured(catalog: Catalog, effects: pd.DataFrame) -> Facts:
     best = best_strengths(effects, {name: str(direction.attribute) for name, direction in supervised.items()})
     attributes = sorted(set(effects["attribute"]))
     left_out = [str(row.attribute) for name, row in supervised.items() if name not in best.index]
-    rows = [_row(supervised[str(name)], row, effects, attributes) for name, row in best.iterrows()]
+    rows = [_row(supervised[str(name)], row, effects, attributes, marks[str(name)]) for name, row in best.iterrows()]
     return {
         "judge": judge,
         "allowed": any(judge in each.allowed for each in catalog.evaluations),
@@ -128,14 +140,16 @@ def _compared(catalog: Catalog, supervised: set[str]) -> set[int | None]:
     return {*measured, *(each.control for each in measured.values())}
 
 
-def _row(direction: Direction, best: pd.Series, effects: pd.DataFrame, attributes: list[str]) -> Facts:
+def _row(
+    direction: Direction, best: pd.Series, effects: pd.DataFrame, attributes: list[str], marks: list[str]
+) -> Facts:
     """A direction at its best strength; `target` is the place of its own among the effects, one an attribute."""
     own = effects[(effects["direction"] == direction.name) & (effects["attribute"] == best["target"])]
     return {
         "name": direction.name,
         "capture": direction.capture,
         "strength_per_sd": direction.strength_per_sd,
-        "doubts": _doubts_of(direction),
+        "doubts": marks,
         "n": int(own.loc[own["strength_index"] == best["strength_index"], "n"].iloc[0]),
         "strength": best["strength"],
         "clean": best["clean"],
@@ -144,7 +158,7 @@ def _row(direction: Direction, best: pd.Series, effects: pd.DataFrame, attribute
     }
 
 
-def _doubts_of(direction: Direction) -> list[str]:
+def _of_strength(direction: Direction) -> list[str]:
     if direction.strength_per_sd is None:
         return []
     return doubts(direction.strength_in_range, direction.verified, direction.strength_by)

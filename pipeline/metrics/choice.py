@@ -14,9 +14,9 @@ import numpy as np
 
 from pipeline.metrics.calibration import valid_range
 from pipeline.metrics.response import Response
+from pipeline.metrics.template import PASTED
 
 REACHED = 0.75  # standard deviations
-PASTED = 0.5  # share
 ALIKE = 0.1  # difference of two shares
 
 

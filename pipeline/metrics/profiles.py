@@ -96,6 +96,7 @@ def describe(target: str, sense: int, response: Response) -> dict[str, Any]:
         "label": label(effect, significant) + ("" if reached else UNREALISTIC),
         "on_target": effect[target],
         "off_target": off,
+        **{name: None if np.isnan(value) else value for name, value in response.template.iloc[i].items()},
         "usefulness": max(0.0, float(moved - np.nan_to_num(off))) if useful else 0.0,
     }
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pipeline.metrics.template import FIGURES
+
 
 @dataclass(frozen=True)
 class Response:
@@ -14,6 +16,7 @@ class Response:
     effect: pd.DataFrame  # (S, A) standard deviations; a row a strength_index, a column an attribute
     significant: pd.DataFrame  # (S, A) True or False, None without a control
     realistic: np.ndarray  # (S,) whether images still look like the model's own
+    template: pd.DataFrame  # (S, 2) pasted, follows; NaN where that is not known
 
     @classmethod
     def of(cls, effects: pd.DataFrame, preserved: pd.DataFrame) -> "Response":
@@ -24,7 +27,8 @@ class Response:
             for values in ("effect", "significant")
         )
         known = significant.astype(object)  # what is not known is None, also where all is
-        return cls(own["strength"].to_numpy(float), effect, known, own["realistic"].to_numpy(bool))
+        template = own.reindex(columns=list(FIGURES)).astype(float)
+        return cls(own["strength"].to_numpy(float), effect, known, own["realistic"].to_numpy(bool), template)
 
     def beside(self, later: "Response") -> "Response":
         """Return these strengths and those of a later measurement; where one is in both, the later counts."""
@@ -36,4 +40,5 @@ class Response:
             pd.concat([self.effect[left], later.effect]).iloc[order],
             pd.concat([self.significant[left], later.significant]).iloc[order],
             np.concatenate([self.realistic[left], later.realistic])[order],
+            pd.concat([self.template[left], later.template]).iloc[order],
         )

@@ -2,7 +2,8 @@
 
 An image is five stripes. At its one step the U-Net makes h from x_T, and the image from h alone: attribute k is the shade of
 stripe k, and moves by w_k . v when v is added to h, where the w_k are orthonormal. Unedited, attribute k is normal with standard
-deviation SPREAD[k], independent of the others. Imported by name.
+deviation SPREAD[k], independent of the others. Whatever moves a shade adds the same to every image: a template. In `MovingModel`
+some changes are where the sample is. Imported by name.
 """
 
 import json
@@ -68,6 +69,44 @@ class PlantedModel(Model):
 
     def load(self, point: str = "after", dtype: str = "float32", compiled: bool = False) -> LoadedModel:
         return LoadedModel(Denoiser(PlantedUnet()))
+
+
+class MovingUnet(PlantedUnet):
+    """Instead of stripes a spot, that alpha places and beta lights, and a corner that gamma lights wherever the spot is."""
+
+    def forward(self, x_T: Tensor, t: Tensor) -> SimpleNamespace:
+        stripes = super().forward(x_T, t).sample.unflatten(2, (len(ATTRIBUTES), STRIPE)).mean(dim=(1, 3, 4))
+        place, light, corner, *_ = (each[:, None, None] for each in (stripes / torch.tensor(SPREAD)).T)
+        y, x = torch.meshgrid(*[torch.arange(SIZE, dtype=torch.float32)] * 2, indexing="ij")
+        spot = torch.exp(-((x - SIZE / 2 - 2.5 * place) ** 2 + (y - 13) ** 2) / 2)
+        image = -0.5 + (0.6 + 0.1 * light) * spot + 0.1 * corner * ((x < 4) & (y < 4))
+        return SimpleNamespace(sample=image[:, None].expand(-1, 3, -1, -1))
+
+
+@dataclass(frozen=True)
+class MovingModel(PlantedModel):
+    weights: str = "moving"
+    name: str = "moving"
+
+    def load(self, point: str = "after", dtype: str = "float32", compiled: bool = False) -> LoadedModel:
+        return LoadedModel(Denoiser(MovingUnet()))
+
+
+@dataclass(frozen=True)
+class Spot:
+    """The region that the spot of `MovingUnet` lights."""
+
+    name: ClassVar[str] = "spot"
+
+    def check(self, height: int, width: int) -> None: ...
+
+    def load(self) -> Callable[[np.ndarray], np.ndarray]:
+        def find(images: np.ndarray) -> np.ndarray:
+            masks = (images.mean(axis=-1) > 80).astype(np.float32)
+            masks[:, :6] = 0
+            return masks
+
+        return find
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pipeline.catalog.doubts import of_template
 from pipeline.catalog.report.charts import Chart, Tick, number_ticks
 from pipeline.catalog.report.findings import Findings, Group, Row
 from pipeline.catalog.report.strips import Strip, curves, strip
@@ -19,6 +20,7 @@ class Article:
     at: str | None  # the capture point, where that is told
     group: Group
     profile: Row | None
+    template: bool  # rather than a meaning
     best: pd.Series | None
     judged: bool
     strip: Strip | None
@@ -51,6 +53,7 @@ def _article(findings: Findings, group: Group, row: Row, y: list[Tick], n: int) 
         findings.at(row),
         group,
         findings.profiles.get(name),
+        bool(of_template(findings.profiles.get(name, {}))),
         best,
         judged=measured is not None and row["attribute"] in set(measured.effects["attribute"]),
         strip=strip(measured, name, measured.strengths[name], n, chosen) if measured else None,

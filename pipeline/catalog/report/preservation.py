@@ -1,4 +1,4 @@
-"""What edits leave alone: identity, MS-SSIM, the background, and whether images still are the model's own."""
+"""What edits leave alone: identity, MS-SSIM, the background; whether they are templates, and images still the model's own."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import pandas as pd
 from pipeline.catalog.report.findings import Findings, Group
 from pipeline.catalog.templates import Facts
 from schemas.columns import meaning_of, unit_of
-from schemas.preservation import MEASURES
+from schemas.preservation import MEASURES, OVER_SAMPLES
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def facts(findings: Findings) -> Facts | None:
     table = table.drop_duplicates(["direction", "strength_index"])
     controls, unedited = table[table["control"]], table[table["direction"] == "unedited"]
     return {
-        "measures": [(field.name, unit_of(field), meaning_of(field)) for field in MEASURES],
+        "measures": [(field.name, unit_of(field), meaning_of(field)) for field in (*MEASURES, *OVER_SAMPLES)],
         "features": findings.features,  # what identity was measured by
         "edits": edits,
         "control": controls.mean(numeric_only=True) if len(controls) else None,

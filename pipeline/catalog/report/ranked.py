@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.catalog.doubts import doubts
+from pipeline.catalog.doubts import doubts, of_template
 from pipeline.catalog.report.findings import Findings, Row, title
 from pipeline.catalog.templates import Facts
 
@@ -11,12 +11,13 @@ SHOWN = 30
 
 @dataclass(frozen=True)
 class Ranked:
-    """The profile of a direction, what is not known of its strength, and its cosine to the nearest where that is largest."""
+    """The profile of a direction, what is doubtful of it, and its cosine to the nearest where that is largest."""
 
     profile: Row
     found_as: str
     nearest: str | None
-    doubts: list[str]
+    doubts: list[str]  # of its strength
+    template: list[str]
     largest_cosine: float | None
 
 
@@ -32,4 +33,5 @@ def facts(findings: Findings) -> Facts | None:
 def _ranked(row: Row, titles: dict[str, str]) -> Ranked:
     marks = doubts(row["strength_in_range"], row["verified"], row["strength_by"])
     largest = max(row["nearest_cosine_by_step"] or [], key=abs, default=None)
-    return Ranked(row, titles.get(row["direction"], str(row["direction"])), titles.get(row["nearest"]), marks, largest)
+    found_as = titles.get(row["direction"], str(row["direction"]))
+    return Ranked(row, found_as, titles.get(row["nearest"]), marks, of_template(row), largest)

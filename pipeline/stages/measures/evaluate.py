@@ -15,6 +15,7 @@ from pipeline.formats.parquet import write_table
 from pipeline.metrics.calibration import realistic
 from pipeline.metrics.effects import beside_control, effects
 from pipeline.metrics.response import Response
+from pipeline.metrics.template import template
 from pipeline.stages.finders.finder import check_independent, read_rows
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.edit import Edit
@@ -33,7 +34,7 @@ class Evaluate(Stage):
     was fitted on may not judge it, unless named in `allowed`.
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     scored: ScoreEdits
     unedited: Annotate  # of samples, by the judges: the unit of effects
@@ -109,7 +110,9 @@ def responses(effects: pd.DataFrame, preserved: pd.DataFrame) -> dict[str, Respo
 
 
 def preservation(changes: pd.DataFrame) -> pd.DataFrame:
-    """Means over the held-out samples of schemas.scores.CHANGES, and whether the images still are the model's own."""
-    groups = changes.groupby([field.name for field in EDIT], sort=False)
-    table = groups[[field.name for field in MEASURES]].mean().join(groups.size().rename("n")).reset_index()
+    """What schemas.scores.CHANGES of held-out samples say of each edit, and whether the images still are the model's own."""
+    edit = [field.name for field in EDIT]
+    groups = changes.groupby(edit, sort=False)
+    means = groups[[field.name for field in MEASURES]].mean()
+    table = means.join(groups.size().rename("n")).join(template(changes, edit)).reset_index()
     return table.assign(realistic=realistic(table))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 
@@ -28,6 +29,8 @@ class Profiles(Stage):
     Where there are images at the strengths per standard deviation, these are verified on them, and corrected by them; they count
     for the valid range as any other strength. Unsupervised directions are ranked, and compared with the supervised ones.
     """
+
+    version: ClassVar[int] = 2
 
     finders: tuple[Stage, ...]  # whose directions are profiled, where they were measured
     evaluations: tuple[Evaluate, ...]

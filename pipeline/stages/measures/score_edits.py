@@ -18,6 +18,7 @@ from pipeline.engine.store import Store
 from pipeline.formats.images import decode
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.preservation import MEASURES, Manifold, Pairs
+from pipeline.metrics.template import of_images
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.edit import Edit
 from schemas.columns import table_of_frame
@@ -41,7 +42,7 @@ class Loaded:
 class ScoreEdits(Stage):
     """`scores.parquet`, a row a (image, judge, attribute); `changes.parquet`, a row an image. Part i reads part i of the edits."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     edit: Edit
     judges: tuple[Annotator, ...]
@@ -77,7 +78,9 @@ class ScoreEdits(Stage):
         by_judge = [self._scores(judge, score, images) for judge, score in zip(self.judges, loaded.judges, strict=True)]
         scores = pd.concat([self._attributes(rows, *each) for each in zip(self.judges, by_judge, strict=True)])
         pairs = self._pairs(part, rows, images, self._shown(by_judge), store, loaded)
-        changes = rows.assign(**{name: measure(pairs) for name, measure in MEASURES.items()})
+        edits = rows.groupby([field.name for field in EDIT], sort=False).ngroup().to_numpy()
+        measures = {name: measure(pairs) for name, measure in MEASURES.items()}
+        changes = rows.assign(**measures, **of_images(pairs, edits))
         write_table(out / "scores.parquet", table_of_frame(scores, SCORES))
         write_table(out / "changes.parquet", table_of_frame(changes, CHANGES))
 

@@ -101,6 +101,8 @@ def profile(row: dict, rank: int | None) -> dict:
         "usefulness": 1.3,
         "on_target": 1.4,
         "monotonicity": 0.9,
+        "pasted": 0.31,
+        "follows": 0.76,
     }
     return {**dict.fromkeys(PROFILES.names), "direction": row["name"], **known, **numbers, **(near if rank else {})}
 
@@ -153,6 +155,7 @@ def preserved(rows: list[dict], strengths: tuple[float, ...], control: float) ->
     ]
     table = indexed(pd.DataFrame(edits, columns=["direction", "control", "strength"]))
     figures = {"identity": 0.87, "ms_ssim": 0.93, "change_outside": 4.2, "background_shift": 3.1, "precision": 0.64}
+    figures |= {"pasted": 0.31, "follows": 0.76}
     return table.assign(n=2, presence=np.nan, realistic=True, clipped=control * table["control"], **figures)
 
 

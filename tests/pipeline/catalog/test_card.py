@@ -182,6 +182,22 @@ def test_strengths_are_marked_by_what_is_not_known_of_them_and_the_marks_explain
     assert explained == cell.split()[1:]
 
 
+@pytest.mark.parametrize("follows, cell", [(None, "0.5 ¶"), (0.1, "0.5 ¶"), (0.9, "0.5")])
+def test_a_template_is_marked_and_explained_and_no_example(follows, cell):
+    profiles = pd.DataFrame({"direction": list(NAMES), "pasted": [0.7, 0.2], "follows": [follows, None]})
+    content = {
+        "catalog.json": planted_catalog(**SURE).model_dump_json().encode(),
+        "profiles.parquet": profiles.to_parquet(),
+    }
+    content["effects.parquet"] = planted_effects().to_parquet()
+    text = card(DirectionCatalog(content.__getitem__, frozenset(content)))
+    rows = table(text, "direction")
+    assert (rows["smile/ridge"]["strength per SD"], rows["age/ridge"]["strength per SD"]) == (cell, "0.5")
+    marked = cell.endswith("¶")
+    assert ("¶ More than half of what it changes is the same pixels" in text) == marked
+    assert ("'path/to/model', 'age/ridge'" in code(text)) == marked
+
+
 @pytest.mark.parametrize("by, moves, gamma", [("rise", "rises", 1), ("fall", "falls", -1)])
 def test_the_example_is_at_the_strength_that_was_measured(by, moves, gamma):
     text = planted_card(known=SURE | {"strength_by": by})

@@ -13,7 +13,8 @@ FINE, WEAK = REACHED + 0.25, REACHED - 0.25
 def response(effects, realistic=(True, True, True)) -> Response:
     """Of the target and of another attribute at strengths -1, 0.5 and 1."""
     effect = pd.DataFrame(effects, columns=["target", "other"])
-    return Response(np.array([-1.0, 0.5, 1.0]), effect, effect > 9, np.array(realistic))
+    unknown = pd.DataFrame(np.nan, effect.index, ["pasted", "follows"])
+    return Response(np.array([-1.0, 0.5, 1.0]), effect, effect > 9, np.array(realistic), unknown)
 
 
 def test_a_direction_is_read_at_the_farthest_realistic_strength():

@@ -64,6 +64,14 @@ def test_it_is_described_at_the_farthest_strength_within_reach():
     )
 
 
+def test_it_says_of_that_strength_whether_it_is_a_template():
+    known = preserved((True, True, True, False)).assign(pasted=[0.1, 0.2, 0.3, 0.4], follows=[0.5, 0.6, np.nan, 0.8])
+    row = profile(None, Response.of(effects(yaw=0.9), known))
+    assert (row["strength"], row["pasted"], row["follows"]) == (1, 0.3, None)
+    unknown = of(None, yaw=0.9)
+    assert (unknown["pasted"], unknown["follows"]) == (None, None)
+
+
 def test_what_does_not_stand_clear_is_not_named():
     assert of(None, yaw=0.1, smile=0.05)["label"] == "nothing that the judge reads"
     assert of(None, yaw=0.1)["usefulness"] == 0

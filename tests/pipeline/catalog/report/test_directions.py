@@ -56,19 +56,34 @@ def test_folded_directions_show_fewer_samples(n, shown, folded):
         assert len(article(planted(n=n), name).one("table", "strip").one("tbody").all("tr")) == rows
 
 
+@pytest.mark.parametrize(
+    "known, said",
+    [
+        ({"pasted": 0.12, "follows": 0.9}, "; where the sample moves by a pixel, it moves by +0.90"),
+        ({"pasted": 0.12, "follows": None}, ""),
+        ({"pasted": 0.62, "follows": None}, "; a template rather than a meaning"),
+    ],
+)
+def test_how_much_of_the_change_is_pasted_is_said(known, said):
+    share = f"{known['pasted']:.0%} of the change is the same pixels in every image"
+    assert made(with_profiles(**known))["Pasted"] == share + said
+    assert "Pasted" not in made(with_profiles(pasted=None))
+
+
 def test_how_a_direction_was_made_is_said():
     found = made(planted(), "smile/ridge/disentangled")
     assert found == {
         "Name": "smile/ridge/disentangled",
         "Strength per SD": "+0.71 moves it by one standard deviation",
         "Valid range": "−2.00 to +1.00: images are the model's own, as far as measured",
+        "Pasted": "31% of the change is the same pixels in every image; where the sample moves by a pixel, it moves by +0.76",
         "Labels": "labels, 50 samples",
         "Selected": "9 highest (from +1.50) and 9 lowest (to −1.50) scores",
         "Classifier": "held-out AUC 0.60 to 0.90 over the steps",
         "Projected": "90% of the norm left without 1 other",
     }
     assert made(planted(), "smile/mean-difference").keys() == {
-        *("Name", "Strength per SD", "Valid range", "Labels", "Selected")
+        *("Name", "Strength per SD", "Valid range", "Pasted", "Labels", "Selected")
     }
 
 

@@ -16,6 +16,8 @@ def test_unsupervised_directions_are_ranked_named_and_compared():
         "useful": "1.30",
         "strength per SD": "+0.71",
         "valid range": "−2.0 to +1.0",
+        "pasted": "31%",
+        "follows": "+0.76",
         "nearest supervised": "smile, ridge",
         "cosine": "−0.70 (−0.90), same",
     }
@@ -40,6 +42,21 @@ def test_directions_of_single_images_say_how_they_were_found():
 )
 def test_strengths_are_marked_by_what_is_not_known_of_them(known, cell):
     assert table(with_profiles(**known))["1"]["strength per SD"].text == cell
+
+
+@pytest.mark.parametrize(
+    "pasted, follows, cells",
+    [
+        (0.62, 0.1, ("62% ¶", "+0.10")),
+        (0.62, None, ("62% ¶", "–")),
+        (0.62, 0.9, ("62%", "+0.90")),
+        (None, None, ("–", "–")),
+    ],
+)
+def test_what_is_pasted_and_does_not_follow_is_marked_as_a_template(pasted, follows, cells):
+    row = table(with_profiles(pasted=pasted, follows=follows))["1"]
+    assert (row["pasted"].text, row["follows"].text) == cells
+    assert "¶ marks what is more than half pasted" in section(planted(), "ranked").one("p", "note").text
 
 
 def test_what_is_not_known_is_a_dash():

@@ -32,10 +32,12 @@ from tests.pipeline.planted_generator import (
     ATTRIBUTES,
     SPREAD,
     LevellingJudge,
+    MovingModel,
     PlantedAnnotator,
     PlantedFinder,
     PlantedJudge,
     PlantedModel,
+    Spot,
     W,
     direction,
 )
@@ -230,6 +232,36 @@ def test_preservation_sees_the_change_and_where_it_is(store, evaluation):
     )
     assert table.loc[("beta/planted", 2.0), "change_outside"] > 1  # delta lies outside
     assert inside["identity"] < 1 and inside["n"] == N * SEEDS
+
+
+def test_the_same_shade_in_every_image_is_a_template(store, evaluation, profiles):
+    table = store.table(evaluation, "preservation.parquet").to_pandas()
+    unedited = table["direction"] == "unedited"
+    assert (table.loc[~unedited & ~table["control"], "pasted"] > 0.98).all() and table.loc[
+        unedited, "pasted"
+    ].isna().all()
+    assert table["follows"].isna().all(), "the foreground is in one place"
+    assert (profiles.loc["alpha/planted", "pasted"] > 0.98) and pd.isna(profiles.loc["alpha/planted", "follows"])
+
+
+@pytest.mark.parametrize("batch", [50, 3])
+def test_what_is_changed_where_the_sample_is_follows_it_and_is_no_template(tmp_path, batch):
+    sample = Sample(MovingModel(), 200, steps=1, eta=0.0, batch=batch, clip=False)
+    finder = PlantedFinder(((0, 4, 0, 0, 0), (0, 0, 4, 0, 0), (0, 4, 2, 0, 0)), ("beta", "gamma", "delta"))
+    scored = ScoreEdits(Edit(sample, (finder,), (-1.0, 1.0), 24), (PlantedJudge(),), foreground=Spot())
+    measured = Evaluate(scored, Annotate(sample, (PlantedJudge(),)))
+    goal = Profiles((finder,), (measured,))
+    store = made(tmp_path, goal)
+    table = store.table(measured, "preservation.parquet").to_pandas().set_index(["direction", "strength"])
+    for strength in (-1.0, 1.0):
+        lit, corner, both = (table.loc[(f"{name}/planted", strength)] for name in ("beta", "gamma", "delta"))
+        assert lit["pasted"] < 0.5 and lit["follows"] == pytest.approx(1, abs=0.1)
+        assert corner["pasted"] == pytest.approx(1, abs=0.01) and corner["follows"] == pytest.approx(0, abs=0.02)
+        assert lit["pasted"] < both["pasted"] < corner["pasted"] and 0.05 < both["follows"] < 0.95
+    [beta, gamma, _] = store.table(goal, "profiles.parquet").to_pylist()
+    for row in (beta, gamma):
+        at = table.loc[(row["direction"], row["strength"])]
+        assert (row["pasted"], row["follows"]) == pytest.approx((at["pasted"], at["follows"]))
 
 
 def test_a_range_ends_where_images_are_the_models_own_no_longer(sample, unedited, tmp_path):
