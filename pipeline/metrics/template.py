@@ -14,6 +14,8 @@ out of the changes themselves would leave the mean alone and lessen the whole, s
 looked more like templates.
 
 An edit can be right and yet look like a template, where samples are aligned: a colour of what is in the same place in all of them.
+Of drawn portraits whose truth is known, a change of the smile alone is pasted by .24, of glasses by .22, of age, which greys the
+hair, by .53, and of the colour of the skin by .89; the mean change added to every image by .86 to 1.
 """
 
 import numpy as np
@@ -24,7 +26,7 @@ from pipeline.metrics.preservation import Pairs
 FIGURES = ("pasted", "follows")
 CENTRE, FOREGROUND = ("change_x", "change_y"), ("foreground_x", "foreground_y")
 CHANGED = ("change", "shared", *CENTRE, *FOREGROUND)  # columns of schemas.scores.CHANGES that these are told by
-PASTED = 0.5  # share of the change from which an edit is more of a template than of anything else, ...
+PASTED = 0.8  # share of the change from which an edit is a template rather than anything else, ...
 FOLLOWS = 0.5  # ... unless it is known to go along with the sample by as much
 FEWEST = 6  # samples: the changes of fewer are alike by chance
 SURE = 0.25  # standard error up to which a slope is known

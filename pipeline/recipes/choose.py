@@ -97,22 +97,25 @@ def choice(
     """What directions at each point of the shortlist do, on samples that are for choosing alone."""
     assert domain.annotator is not None
     labels, sample = domain.annotator, sources.measured_on
-    finders = tuple(_tried(run, sources, domain, place) for place in shortlisted)
+    tried = [_tried(run, sources, domain, place) for place in shortlisted]
+    finders = tuple(finder for at_point in tried for finder in at_point)
     looking = next((each for each in (labels, *domain.judges) if presence_of(each)), None)
     embed = Embed(sample, domain.embedder) if domain.embedder else None
     unedited = Annotate(sample, (labels,), purpose=f"by {labels.name}")
     purpose = "directions at each point"
-    full = FullStrengths(sample, finders, unedited, labels, looking, embed, purpose=f"how far to follow {purpose}")
+    leading = tuple(at_point[0] for at_point in tried)
+    full = FullStrengths(sample, leading, unedited, labels, looking, embed, purpose=f"how far to follow {purpose}")
     edits = EditSelection(sample, finders, STRENGTHS, SAMPLES, full=full, purpose=purpose)
     scored = ScoreEdits(edits, (labels,), embed, domain.foreground, purpose=purpose)
     return Choose(Evaluate(scored, unedited, None, (labels.name,), purpose=purpose), carried)
 
 
-def _tried(run: Run, sources: find.Sources, domain: Domain, place: Place) -> Stage:
-    """The recommended direction of each attribute that may be at a point."""
-    best = find.supervised(run, sources, domain, place.point).better[0]
-    finder = Disentangle(best) if len(domain.attributes) > 1 else best
-    return finder if place.attributes == domain.attributes else Selected(finder, place.attributes)
+def _tried(run: Run, sources: find.Sources, domain: Domain, place: Place) -> tuple[Stage, ...]:
+    """The recommended directions of each attribute that may be at a point."""
+    better = find.supervised(run, sources, domain, place.point).better
+    finders = tuple(map(Disentangle, better)) if len(domain.attributes) > 1 else better
+    every = place.attributes == domain.attributes
+    return finders if every else tuple(Selected(finder, place.attributes) for finder in finders)
 
 
 def places(found: Choose, domain: Domain, shortlisted: tuple[Place, ...], store: Store) -> tuple[Place, ...]:

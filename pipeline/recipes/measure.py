@@ -34,7 +34,7 @@ HALF, ENDS, ONCE = (0.5,), (-1.0, 1.0), (1.0,)  # of what is only compared
 MEDIAN, LARGEST = 4, 2  # random directions of the median offset of the supervised ones, and of the largest
 MOST = 5  # random directions beside the unsupervised ones: of the offsets of one each
 SIGHTED = 3  # samples that it is looked for on how far to follow unsupervised directions
-FEW = 5  # one in so many of the held-out samples, for what is only compared
+FEW = 0.22  # share of the held-out samples that what is only compared is measured on
 
 
 class Edits(NamedTuple):
@@ -74,7 +74,7 @@ class Measurement:
     @property
     def few(self) -> int:
         """Samples that what is only compared is measured on."""
-        return max(2, self.held_out // FEW)
+        return max(2, int(FEW * self.held_out))
 
     @cached_property
     def drawn(self) -> HeldOut:

@@ -35,12 +35,13 @@ class Choose(Stage):
         preserved = store.table(self.evaluate, "preservation.parquet").to_pandas()
         pasted = {name: own.sort_values("strength") for name, own in preserved.groupby("direction")}
         carried = self.carriage.shares(store)
-        by_attribute: dict[str, list[tuple[Row, Tried]]] = {}
+        at_points: dict[str, dict[str, list[tuple[Row, Tried]]]] = {}  # by attribute and point, in the order of a pass
         for row in read_rows(store, self.evaluate.edit.finders):
-            same = pasted[row["name"]]["pasted"].to_numpy(float) if "pasted" in preserved else None
+            same = pasted[row["name"]]["pasted"].to_numpy(float)
             found = tried(responses[row["name"]], row["attribute"], same)
-            by_attribute.setdefault(row["attribute"], []).append((row, found))
-        rows = [each for found in by_attribute.values() for each in self._rows(found, carried)]
+            at_points.setdefault(row["attribute"], {}).setdefault(row["capture"], []).append((row, found))
+        best = [[_best(each) for each in of_attribute.values()] for of_attribute in at_points.values()]
+        rows = [each for found in best for each in self._rows(found, carried)]
         write_table(out / "choice.parquet", table_of(rows, CHOICE))
 
     def _rows(self, found: list[tuple[Row, Tried]], carried: dict[tuple[str, str], float]) -> Iterator[dict[str, Any]]:
@@ -64,3 +65,8 @@ class Choose(Stage):
         """Return the chosen point of each attribute."""
         table = store.table(self, "choice.parquet").to_pylist()
         return {row["attribute"]: row["point"] for row in table if row["chosen"]}
+
+
+def _best(found: list[tuple[Row, Tried]]) -> tuple[Row, Tried]:
+    """The best of an attribute's directions at one point."""
+    return found[ranked([each for _, each in found])[0]]

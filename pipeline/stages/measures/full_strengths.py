@@ -110,22 +110,25 @@ class FullStrengths(Stage):
             for side, k in wanted.items():
                 tried[side][k] = outcomes[side]
         table = [
-            _row(name, sign, attributes[name], norms[name], tried.get((name, sign), tried[name, 1]))
+            _row(name, sign, points[name], attributes[name], norms[name], tried.get((name, sign), tried[name, 1]))
             for name, sign in product(names, (1, -1))
         ]
         write_table(out / "strengths.parquet", table_of(table, STRENGTHS))
 
     def ends(self, store: Store, rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
-        """Return the full strengths (below 0, above 0) of directions, rows of schemas.directions: their own, or their attribute's.
+        """Return the full strengths (below 0, above 0) of directions, rows of schemas.directions: their own, or those of their
+        attribute at their capture point.
 
         Raises UserError where there are none.
         """
         table = store.table(self, "strengths.parquet").to_pandas().sort_values("strength")
         own, of_attribute = (
-            {str(key): (float(each.iloc[0]), float(each.iloc[-1])) for key, each in table.groupby(column)["strength"]}
-            for column in ("direction", "attribute")
+            {key: (float(each.iloc[0]), float(each.iloc[-1])) for key, each in table.groupby(columns)["strength"]}
+            for columns in ("direction", ["attribute", "capture"])
         )
-        found = {row["name"]: own.get(row["name"]) or of_attribute.get(row["attribute"]) for row in rows}
+        found = {
+            row["name"]: own.get(row["name"]) or of_attribute.get((row["attribute"], row["capture"])) for row in rows
+        }
         if unknown := [name for name, each in found.items() if each is None]:
             raise UserError(f"It was not looked for how far to follow {unknown[0]}: give its finder to {self.name}.")
         return {name: each for name, each in found.items() if each}
@@ -198,10 +201,13 @@ def _next(names: Sequence[str], tried: Mapping[Side, dict[int, Outcome]]) -> Ite
             yield (name, -1), k
 
 
-def _row(name: str, sign: int, attribute: str | None, norm: float, tried: dict[int, Outcome]) -> dict[str, Any]:
+def _row(
+    name: str, sign: int, point: str, attribute: str | None, norm: float, tried: dict[int, Outcome]
+) -> dict[str, Any]:
     found = full(tried)
     return {
         "direction": name,
+        "capture": point,
         "attribute": attribute,
         "strength": sign * _offset(found.doubling) / norm,
         "offset": _offset(found.doubling),
