@@ -11,10 +11,11 @@ from schemas.columns import column
 STRENGTHS = pa.schema(
     [
         column("direction", pa.string(), "The direction.", required=True),
+        column("capture", pa.string(), "The capture point that it is added at.", required=True),
         column(
             "attribute",
             pa.string(),
-            "Its attribute, all of whose directions are followed as far. Null for an unsupervised direction.",
+            "Its attribute, all of whose directions at that point are followed as far. Null for an unsupervised direction.",
         ),
         column("strength", pa.float64(), "The full strength: below 0 on one side, above on the other.", required=True),
         column(

@@ -5,7 +5,11 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 
-BUNDLED = {"portraits": "pipeline.domains.portraits", "digits": "pipeline.domains.digits"}  # whose MODEL is the folder
+BUNDLED = {  # where each says which folder it is
+    "portraits": ("pipeline.domains.portraits", "MODEL"),
+    "portraits-open-skips": ("pipeline.domains.portraits", "OPEN_SKIPS"),
+    "digits": ("pipeline.domains.digits", "MODEL"),
+}
 
 
 def bundled(name: str) -> Path | None:
@@ -19,4 +23,5 @@ def bundled(name: str) -> Path | None:
         raise UserError(
             f"{name} is a model that comes with this project, and a folder here: write ./{name} for the folder."
         )
-    return Path(import_module(BUNDLED[name]).MODEL)
+    module, folder = BUNDLED[name]
+    return Path(getattr(import_module(module), folder))

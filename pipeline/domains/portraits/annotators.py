@@ -41,7 +41,7 @@ class PortraitAnnotator:
         if not file.exists():
             raise UserError(
                 f"The annotator {self.name!r} has no weights: expected {file}. "
-                "Check it out again, or remake it with `python -m jobs.train_faces --only attributes`."
+                "Check it out again, or remake it with `python -m jobs.train_portraits --only attributes`."
             )
         object.__setattr__(self, "weights", sha256_of([file]))
 
@@ -50,8 +50,8 @@ class PortraitAnnotator:
         _check_square(height, width)
 
     def knows(self, weights: str) -> bool:
-        """Whether these are the weights (SHA-256) of the bundled model, the only one whose images were ever seen."""
-        return weights == _weights_of(portraits.MODEL)
+        """Whether these are the weights (SHA-256) of a bundled model: nobody else's images are like those that it was trained on."""
+        return weights in (_weights_of(portraits.MODEL), _weights_of(portraits.OPEN_SKIPS))
 
     def load(self) -> Scorer:
         return _on_images(self._network())

@@ -197,7 +197,7 @@ and background. Glasses go with age and smiles with gender on purpose, so that d
 - `model/`: U-Net (v-prediction, cosine schedule) and scheduler, as diffusers saves them; float16 safetensors
 - `annotator/`, `judge/`: two attribute networks of different architecture, seed and training drawings
 
-`python -m jobs.train_faces` remakes all of it, and this card.
+`python -m jobs.train_portraits` remakes all of it, and this card.
 
 ```python
 from diffusers import DDIMPipeline

@@ -15,14 +15,17 @@ from pipeline.domains.portraits.attributes import ARCHITECTURES, is_made, load_n
 from pipeline.domains.portraits.card import ETA, STEPS, write_card
 from pipeline.domains.portraits.data import load_or_draw
 from pipeline.domains.portraits.train_attributes import AttributeTraining, accuracy, labels
-from pipeline.domains.portraits.train_unet import PortraitTraining, new_scheduler
+from pipeline.domains.portraits.train_unet import CLOSED_LEVELS, PortraitTraining, new_scheduler
 from pipeline.domains.samples import sample
 from pipeline.errors import UserError
 
 HELD_OUT = 2000  # portraits that nothing was trained on
 
 
-def train_unet(state: Path, out: Path, steps: int, images: int, seeds: dict[str, int], progress: Progress) -> None:
+def train_unet(
+    state: Path, out: Path, steps: int, images: int, seeds: dict[str, int], progress: Progress, open_skips: bool = False
+) -> None:
+    """Train the U-Net, and write it as a pipeline: into `model`, or, with open skip connections, into `model_open_skips`."""
     advance = _task(progress, "draw portraits", images)
     portraits = load_or_draw(state / "portraits.safetensors", images, seeds["unet"], advance)
 
@@ -37,8 +40,9 @@ def train_unet(state: Path, out: Path, steps: int, images: int, seeds: dict[str,
             log.writerow([step, loss])
             file.flush()
 
-        unet = PortraitTraining(portraits, state, steps, seeds["unet"]).run(report)
-    export_unet(unet, out / "model")
+        levels = 0 if open_skips else CLOSED_LEVELS
+        unet = PortraitTraining(portraits, state, steps, seeds["unet"], closed_levels=levels).run(report)
+    export_unet(unet, out / ("model_open_skips" if open_skips else "model"))
 
 
 def export_unet(unet: UNet2DModel, folder: Path) -> None:
