@@ -1,7 +1,6 @@
 """The job that says where attributes are carried: its tables, what it offers, and what it refuses."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -135,16 +134,3 @@ def test_of_many_points_the_outermost_are_shown():
     assert outermost(offered[:30]) == offered[:30]
     flat = [Point(f"layer{i}", (4, 2, 2)) for i in range(200)]
     assert outermost(flat) == flat[: LINES - 1]
-
-
-@pytest.mark.slow
-def test_workers_of_ray_make_the_same(made, tiny_model, tmp_path):
-    root, _ = made
-    wanted = (tiny_model, "--annotator", "pixels", "--foreground", "box:0,0,8,16", *SMALL)
-    result = job(*wanted, "--workers", 2, "--root", tmp_path / "ray")
-    assert result.exit_code == 0, result.output
-    [folder] = [path.name for path in root.glob("carriage-*")]
-    for part in sorted((root / folder).glob("*/carriage.parquet")):
-        other = tmp_path / "ray" / part.relative_to(root)
-        assert other.read_bytes() == part.read_bytes()
-    shutil.rmtree(tmp_path / "ray")
