@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import pandas as pd
+from rich.console import Console
 from rich.table import Table
 from typer import Option
 
@@ -147,9 +148,9 @@ def _table(*columns: str) -> Table:
 
 
 def _print(table: Table) -> None:
-    """Print a table as wide as it is: it is read elsewhere, too, where there is no terminal."""
+    """Print a table as wide as it is, whatever the width of the terminal: nothing of it is cut off."""
     wide = console.measure(table, options=console.options.update(max_width=10_000)).maximum
-    console.print(table, width=max(wide, console.width))
+    Console(width=max(wide, console.width), stderr=console.stderr, highlight=False, markup=False).print(table)
 
 
 if __name__ == "__main__":
