@@ -1,8 +1,9 @@
 """The command line of a job: every setting of a run as an option, a file of settings, and where to work."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic.fields import FieldInfo
@@ -16,28 +17,43 @@ from schemas.run import Run
 FILE = "A TOML file with settings, such as a catalog's run.toml; options beside it override it."
 SEVERAL = "..."  # at the end of a metavar: the option may be repeated
 
-Job = Callable[[Path | None, dict[str, Any], Where], None]
+RUN_FILE = Annotated[Path | None, Argument(metavar="[RUN.toml]", help=FILE, show_default=False)]
+MODEL = Annotated[str, Argument(metavar="MODEL", help=str(Run.model_fields["model"].description), show_default=False)]
+
+Job = Callable[[Any, dict[str, Any], Where], None]
 
 
-def options(root: str, defaults: Run | None = None) -> Callable[[Job], Callable[..., None]]:
+def options(
+    root: str,
+    defaults: Run | None = None,
+    settings: Sequence[str] = tuple(Run.model_fields),
+    also: Mapping[str, Any] = MappingProxyType({}),
+    takes: Any = None,
+) -> Callable[[Job], Callable[..., None]]:
     """A decorator: from a function of a file of settings, those given beside it, and where to work, to a typer command.
 
-    defaults: settings that hold where none is given, of a job that is a run of its own and takes no file.
+    defaults: settings that hold where none is given, of a job that is a run of its own and takes no file. settings: those that
+    there are options of. also: the options that the job alone has, which count among what is given. takes: what the job is of, in
+    the place of a file.
     """
     hints = inspect.get_annotations(Where)
     of_where = {
         name: _parameter(name, {"root": Path(root), **Where._field_defaults}[name], hints[name]) for name in hints
     }
-    of_run = {name: _of_setting(name, field, defaults or Run()) for name, field in Run.model_fields.items()}
-    argument = Annotated[Path | None, Argument(metavar="[RUN.toml]", help=FILE, show_default=False)]
-    file = {} if defaults else {"run": _parameter("run", None, argument)}
+    of_run = {name: _of_setting(name, Run.model_fields[name], defaults or Run()) for name in settings}
+    of_job = {name: _parameter(name, None, hint) for name, hint in also.items()}
+    first = {}
+    if takes is not None:
+        first = {"run": _parameter("run", inspect.Parameter.empty, takes)}
+    elif defaults is None:
+        first = {"run": _parameter("run", None, RUN_FILE)}
 
     def decorate(job: Job) -> Callable[..., None]:
-        def command(run: Path | None = None, **options: Any) -> None:
-            given = {name: options[name] for name in of_run if options[name] not in (None, [])}
+        def command(run: Any = None, **options: Any) -> None:
+            given = {name: options[name] for name in (*of_run, *of_job) if options[name] not in (None, [])}
             job(run, given, Where(**{name: options[name] for name in of_where}))
 
-        parameters = {**file, **of_run, **of_where}
+        parameters = {**first, **of_job, **of_run, **of_where}
         command.__doc__, command.__name__ = job.__doc__, job.__name__
         command.epilog = choices()  # type: ignore[attr-defined]
         command.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]

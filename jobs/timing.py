@@ -18,7 +18,7 @@ STEPS = 2  # timed, after a first one that is not
 def hours(plans: Sequence[StagePlan], where: Where) -> float | None:
     """Return how long what is planned would take; None where no model is run. What is not the U-Net's work is not counted."""
     work = sum(each.work for each in plans)
-    sources = [each.stage for each in plans if isinstance(each.stage, Source)]
+    sources = [source for each in plans if isinstance(source := getattr(each.stage, "sample", each.stage), Source)]
     if not work:
         return 0.0
     if not sources:

@@ -1,0 +1,157 @@
+"""Where in a network attributes are carried, and when: `python -m jobs.carriage MODEL --annotator NAME`.
+
+Samples swap their h two by two, at one capture point after the other, in all steps and in each third of them: what a swap takes
+along is carried there. It takes minutes, and says where directions are worth looking for before anything large is made.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from typer import Option
+
+from jobs.command_line import main, run_job
+from jobs.options import MODEL, options
+from jobs.printing import console, print_json
+from jobs.where import Where
+from pipeline.annotators.registry import annotator
+from pipeline.engine.store import Store
+from pipeline.hspace.capture import Point
+from pipeline.recipes import choose
+from pipeline.recipes.domain import Domain
+from pipeline.recipes.settings import run_of
+from pipeline.stages.measures.carriage import Carriage
+
+SETTINGS = ("annotator", "foreground", "unet", "variant", "condition", "class_label")
+SAMPLING = ("steps", "eta", "seed", "batch", "dtype", "clip", "compile")
+POINTS = Annotated[
+    str | None,
+    Option(
+        metavar="POINTS",
+        help="Capture points to swap h at, by commas: mid_block, up_blocks.0, up_blocks.1:input or any other module; those with + "
+        "between them are swapped together. Without, the mid block and every block after it.",
+    ),
+]
+SAMPLES = Annotated[
+    int | None,
+    Option(metavar="INTEGER", help=f"Samples that swap h, two by two. Default: {Carriage.n}.", show_default=False),
+]
+LINES = 60  # of the list of points, at most
+
+
+@dataclass(frozen=True)
+class Swaps:
+    """The one goal, which depends on nothing."""
+
+    goals: tuple[Carriage]
+    first: tuple[()] = ()
+
+    def fitted(self, store: Store) -> "Swaps":
+        return self
+
+
+@options("runs/carriage", settings=(*SETTINGS, *SAMPLING), also={"points": POINTS, "samples": SAMPLES}, takes=MODEL)
+def carriage(model: str, given: dict[str, Any], where: Where) -> None:
+    """Measure what swaps of h between samples take with them, by capture point and third of the steps."""
+    store, [found] = run_job(lambda: Swaps((wired(model, given),)), where)
+    offered = found.sample.model.points()
+    table = store.table(found, "carriage.parquet")
+    if where.json:
+        points = [{"name": each.name, "shape": each.shape, "bytes": each.bytes} for each in offered]
+        print_json({"points": points, "carriage": table.to_pylist()})
+    else:
+        show_points(offered)
+        show(table.to_pandas(), found.points)
+    console.print(f"Tables: {store.root / found.folder}")
+
+
+def wired(model: str, given: dict[str, Any]) -> Carriage:
+    """What is given, as a stage. Raises UserError for what is no setting, no model or no capture point."""
+    settings = {name: value for name, value in given.items() if name not in ("points", "samples")}
+    run = run_of({**settings, "model": model, "attributes": ()})  # no direction is looked for: nobody has to judge any
+    scores = annotator(run.annotator) if run.annotator else None
+    domain = replace(Domain.of(run.model_copy(update={"annotator": None})), annotator=scores)
+    for note in domain.notes:
+        console.print(f"Note: {note}")
+    if scores is None:
+        console.print("Note: nobody scores attributes, so only pixels are looked at: name an --annotator.")
+    stage = choose.carriage(run, domain)
+    points = given["points"].split(",") if "points" in given else stage.points
+    return replace(stage, points=tuple(map(str.strip, points)), n=given.get("samples", stage.n))
+
+
+def show_points(offered: Sequence[Point]) -> None:
+    """Print the capture points that the network has, or the outermost of them where there are many."""
+    some = outermost(offered)
+    table = _table("capture point", "shape of h", "kB of a sample at a step")
+    for each in some:
+        table.add_row(each.name, " x ".join(map(str, each.shape)), f"{each.bytes / 1000:,.1f}")
+    _print(table)
+    if len(some) < len(offered):
+        console.print(f"... and {len(offered) - len(some)} more, inside these.")
+
+
+def outermost(offered: Sequence[Point]) -> list[Point]:
+    """Those points, in their order, that lie in the fewest others, as many levels of them as there is room for."""
+    for level in sorted({_level(each.name) for each in offered}, reverse=True):
+        some = [each for each in offered if _level(each.name) <= level]
+        if len(some) < LINES:
+            return some
+    return list(offered)[: LINES - 1]
+
+
+def _level(name: str) -> int:
+    """How many modules one lies in: up_blocks.0 in none, up_blocks.0.resnets.1 in one."""
+    return sum(not word.isdecimal() for word in name.split(".")) - 1
+
+
+def show(table: pd.DataFrame, points: Sequence[str]) -> None:
+    """Print what swaps take, a row a thing and a column a point: in all steps with intervals, then in each third."""
+    n = int(table["n"].max())
+    console.print(
+        f"\nShare of the way to the other sample that a swap in all steps goes, with its 95 % interval; {n} samples"
+    )
+    whole = table[table["third"].isna()]
+    _print(_by_point(whole, points, lambda rows: _with_interval(rows.iloc[0])))
+    thirds = table.dropna(subset="third")
+    if len(thirds):
+        console.print("\nThe same of swaps in the first, noisiest third of the steps / in the second / in the last")
+        _print(_by_point(thirds, points, lambda rows: " / ".join(map(_number, rows.sort_values("third")["share"]))))
+
+
+def _by_point(table: pd.DataFrame, points: Sequence[str], cell: Callable[[pd.DataFrame], str]) -> Table:
+    cells = {key: cell(rows) for key, rows in table.groupby(["kind", "what", "point"], sort=False)}
+    found = _table("", *points)
+    for kind, what in dict.fromkeys((kind, what) for kind, what, _ in cells):
+        found.add_row(what, *(cells[kind, what, point] for point in points), style="" if kind == "attribute" else "dim")
+    return found
+
+
+def _with_interval(row: pd.Series) -> str:
+    if pd.isna(row["low"]):
+        return _number(row["share"])
+    return f"{_number(row['share'])} ({_number(row['low'])} to {_number(row['high'])})"
+
+
+def _number(share: float) -> str:
+    return "-" if pd.isna(share) else f"{round(share, 2) + 0.0:.2f}"  # and no -0.00
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="bold")
+    for name in columns:
+        table.add_column(name, no_wrap=True)
+    return table
+
+
+def _print(table: Table) -> None:
+    """Print a table as wide as it is, whatever the width of the terminal: nothing of it is cut off."""
+    wide = console.measure(table, options=console.options.update(max_width=10_000)).maximum
+    Console(width=max(wide, console.width), stderr=console.stderr, highlight=False, markup=False).print(table)
+
+
+if __name__ == "__main__":
+    main(carriage)
