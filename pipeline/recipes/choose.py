@@ -53,7 +53,9 @@ def anywhere(domain: Domain) -> tuple[Place, ...]:
 def shortlist(found: Carriage, domain: Domain, store: Store) -> tuple[Place, ...]:
     """The points that attributes are tried at, single ones in the order of a pass, then pairs."""
     table = store.table(found, "carriage.parquet").to_pandas()
-    shares = table[table["third"].isna()].pivot(index="point", columns="what", values="share").reindex(found.points)
+    kind = "attribute" if domain.attributes else "pixels"
+    in_all_steps = table[table["third"].isna() & (table["kind"] == kind)]
+    shares = in_all_steps.pivot(index="point", columns="what", values="share").reindex(found.points)
     if not domain.attributes:
         enough = shares.index[shares["image"] >= IMAGE]
         return (Place(str(enough[0]) if len(enough) else MID_BLOCK, ()),)
@@ -61,7 +63,12 @@ def shortlist(found: Carriage, domain: Domain, store: Store) -> tuple[Place, ...
 
 
 def worth_trying(shares: pd.Series) -> tuple[str, ...]:
-    """The points that one attribute is tried at, of its shares by point in the order of a pass."""
+    """The points that one attribute is tried at, of its shares by point in the order of a pass.
+
+    That is the first one where no share is known: no two samples of a pair differ in it, and most likely nothing can be fitted.
+    """
+    if shares.isna().all():
+        return (str(shares.index[0]),)
     carrying = [str(point) for point, share in shares.items() if share >= CARRIED]
     if not carrying:
         return tuple(str(point) for point in shares.index if point in shares.nlargest(MOST).index)

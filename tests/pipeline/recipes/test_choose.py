@@ -25,10 +25,12 @@ NONE, SOME, MOST = CARRIED / 2, CARRIED + 0.05, ENOUGH + 0.05
             ("up_blocks.1", "up_blocks.2"),
         ),  # nobody carries it: the two that carry most, in order
         ((NONE, SOME, NONE, MOST), ("up_blocks.0", "up_blocks.2")),
+        ((None, None, None, None), ("mid_block",)),
+        ((None, NONE, SOME, None), ("up_blocks.1",)),
     ],
 )
 def test_an_attribute_is_tried_at_the_first_points_that_carry_it(shares, expected):
-    assert worth_trying(pd.Series(shares, index=list(POINTS))) == expected
+    assert worth_trying(pd.Series(shares, index=list(POINTS), dtype=float)) == expected
 
 
 def test_attributes_of_two_points_are_tried_at_both_together_too():
