@@ -50,7 +50,7 @@ class PortraitAnnotator:
         _check_square(height, width)
 
     def knows(self, weights: str) -> bool:
-        """Whether these are the weights (SHA-256) of a bundled model: nobody else's images are like those that it was trained on."""
+        """Whether these are the weights (SHA-256) of a bundled model of portraits: it has seen no other images."""
         return weights in (_weights_of(portraits.MODEL), _weights_of(portraits.OPEN_SKIPS))
 
     def load(self) -> Scorer:
