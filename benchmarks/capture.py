@@ -1,7 +1,7 @@
 """Recording h at several capture points, and fits on large h: `python -m benchmarks.capture [--quick]`.
 
     one point        the Sample stage on the bundled model, h of the mid block stored: noise, U-Net, PNG and Parquet, one thread
-    three points     the same, with h of the first two upper blocks beside it: 13 times as many numbers
+    three points     the same, with h of the first two upper blocks beside it: 17 times as many numbers
     lists            a loop that keeps h of the three points in lists, by hooks, and `np.save`s them at the end
 
 The three take turns in one process; a ratio is the median over the rounds of the ratio within a round. Then the memory of exact
