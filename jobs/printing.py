@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.where import Where
-from pipeline.engine.plan import GIGABYTE, StagePlan
+from pipeline.engine.plan import GIGABYTE, StagePlan, largest
 from pipeline.engine.runner import RunFailed
+from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from schemas.run import Run
@@ -64,6 +65,11 @@ def show_plan(plans: Sequence[StagePlan], store: Store, where: Where, hours: flo
     table.add_row("total", "", "", str(todo), f"{total:.3f}", style="bold")
     console.print(table)
     console.print(f"{store.root}: {store.free_bytes() / GIGABYTE:.1f} GB free")
+    most = largest(plans)
+    if most:
+        console.print(
+            f"The part that takes most memory, of {most.title}: {_memory(most):.2f} GB at most, beside networks"
+        )
     if hours is not None:
         console.print(
             f"About {hours:.2g} hours, from one timed batch on this machine, with as many workers as it has here."
@@ -77,5 +83,11 @@ def show_plan(plans: Sequence[StagePlan], store: Store, where: Where, hours: flo
             "to_make": todo,
             "gigabytes": total,
             "gigabytes_free": store.free_bytes() / GIGABYTE,
+            "gigabytes_of_memory": _memory(most) if most else 0.0,
             "hours": hours,
         })  # fmt: skip
+
+
+def _memory(stage: Stage) -> float:
+    """Gigabytes that a part takes at most."""
+    return stage.resources.memory / GIGABYTE

@@ -17,6 +17,7 @@ import pyarrow as pa
 from schemas.columns import column
 
 H_DTYPE = np.dtype("<f2")
+H_NORMAL = 0x0400  # the least float16, as an integer, that has all its digits: 6.1e-5
 H_MAX = float(np.finfo(H_DTYPE).max)  # 65,504: what float16 can hold
 
 
@@ -59,19 +60,32 @@ def step_table(sample_ids: Sequence[int], step: int, timestep: int, h: np.ndarra
     constant = [np.full(len(sample_ids), number, np.int32) for number in (step, timestep)]
     widths = [schema.field(name).type.byte_width // H_DTYPE.itemsize for name in h_columns(schema)]
     each = [h] if len(widths) == 1 else np.split(h, np.cumsum(widths)[:-1], axis=1)
-    return pa.table([np.array(sample_ids), *constant, *map(h_column, each)], schema=schema)
+    columns = [_named_column(name, one) for name, one in zip(h_columns(schema), each, strict=True)]
+    return pa.table([np.array(sample_ids), *constant, *columns], schema=schema)
+
+
+def _named_column(name: str, h: np.ndarray) -> pa.Array:
+    """h of one point as its column. Raises ValueError that says which it is, where there are several."""
+    try:
+        return h_column(h)
+    except ValueError as error:
+        raise ValueError(str(error) if name == "h" else f"{name}: {error}") from error
 
 
 def h_rows(h: np.ndarray) -> np.ndarray:
     """h as it is stored: (B, ...) of any float type -> (B, D) float16. What is float16 already is not copied.
 
-    Raises ValueError where float16 cannot hold a value: an activation that has overflowed is not data.
+    Raises ValueError where float16 cannot hold a value: an activation that has overflowed is not data. Neither is one where all
+    of them are so small that float16 has few digits left, but for zeros.
     """
     with np.errstate(over="ignore"):
         rows = np.ascontiguousarray(h.reshape(len(h), -1), dtype=H_DTYPE)
     # As integers, positive and negative ones are in the order of |h|, infinity and NaN on top: many times faster than isfinite.
-    if rows.view("<i2").max(initial=0) >= 0x7C00 or rows.view("<u2").max(initial=0) >= 0xFC00:
+    positive, any_sign = rows.view("<i2").max(initial=0), rows.view("<u2").max(initial=0)
+    if positive >= 0x7C00 or any_sign >= 0xFC00:
         raise ValueError(_why_not(h))
+    if positive < H_NORMAL and any_sign < 0x8000 + H_NORMAL and h.any():
+        raise ValueError(_too_small(h))
     return rows
 
 
@@ -82,7 +96,19 @@ def _why_not(h: np.ndarray) -> str:
             "h holds NaN: the network gives no numbers here, and more precision gives none. Look for NaN in its weights, and for "
             "values in its config.json and scheduler_config.json that it was not trained with."
         )
-    return f"h has |value| up to {np.abs(h).max()}; float16 holds up to {H_MAX:.0f}. Sample in float32."
+    return (
+        f"h has |value| up to {np.abs(h).max():.6g}, and is stored as float16, which holds up to {H_MAX:.0f}. "
+        "Sample in float32 (`dtype`) if you did in less: it may have overflowed there.\nIf not, capture h at another point "
+        "(`capture`), such as behind a norm, or the input of one."
+    )
+
+
+def _too_small(h: np.ndarray) -> str:
+    """Why float16 cannot tell the values of h apart, and what to do."""
+    return (
+        f"h has |value| of {np.abs(h).max():.3g} at most, and is stored as float16, which has fewer and fewer digits below 6.1e-5 "
+        "and none below 6e-8.\nCapture h at another point (`capture`)."
+    )
 
 
 def h_column(h: np.ndarray) -> pa.Array:

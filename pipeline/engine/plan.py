@@ -90,6 +90,12 @@ def check_space(plans: Sequence[StagePlan], store: Store) -> None:
         )
 
 
+def largest(plans: Sequence[StagePlan]) -> Stage | None:
+    """The stage, of those that have something to make, whose parts take the most memory; None where none says what it takes."""
+    stages = [each.stage for each in plans if each.todo and each.stage.resources.memory]
+    return max(stages, key=lambda stage: stage.resources.memory, default=None)
+
+
 def check_memory(plans: Sequence[StagePlan], available: float) -> None:
     """Refuse a plan with a part that takes more memory, in bytes, than there is where it would be made."""
     for each in plans:

@@ -7,6 +7,7 @@ matrices of its steps. Where n x n is too much (beyond about 20,000 samples), pr
 `standardised_basis`, then `projected` for as many rows at a time as one likes, and the way back is `w @ basis`.
 
 h is a NumPy array or a torch tensor, float16 or float32, on any device; it is read by blocks of columns, and never copied whole.
+Where the vectors of many resamples are more than memory holds, `combined` gives them by blocks of columns, too.
 What has n rows stays where h is (NumPy on the CPU, torch on a GPU); vectors of D numbers come back as NumPy.
 
 Shapes: n samples, D = C*H*W numbers of one step, r coordinates (r <= n), m vectors.
@@ -25,10 +26,12 @@ from pipeline.batches import batches
 Array = NDArray[np.floating]
 AnyArray = Any  # a NumPy array or a torch tensor: for readers
 
-COLUMNS = 4096  # of h at a time
+COLUMNS = 4096  # of h at a time, in float32
+FEW = 1024  # the same, in float64
+WIDE = 8192  # of many vectors at a time
 
 
-def moments(h: AnyArray, columns: int = COLUMNS) -> tuple[Array, Array]:
+def moments(h: AnyArray, columns: int = FEW) -> tuple[Array, Array]:
     """Mean and standard deviation (divisor n) of every feature of h (n, D): (D,) each, float64.
 
     A feature that does not vary beyond rounding gets the standard deviation 1: standardised it is 0, and nothing is divided by 0.
@@ -91,6 +94,14 @@ def combine(weights: Array, h: AnyArray, mean: Array, scale: Array | None = None
     for at, block in blocks(h, columns, mean, scale):
         result[:, at] = numpy(weights @ block)
     return result
+
+
+def combined(
+    weights: Array, h: AnyArray, mean: Array, scale: Array | None = None, columns: int = WIDE
+) -> Iterator[tuple[slice, Array]]:
+    """`combine` for more vectors than memory should hold: which columns, and (m, columns) of them, one after the other."""
+    for at in batches(h.shape[1], columns):
+        yield at, combine(weights, h[:, at], mean[at], None if scale is None else scale[at])
 
 
 def standardised_basis(V: Array, scale: Array) -> Array:

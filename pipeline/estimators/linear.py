@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import r2_score, roc_auc_score
 from torch import Tensor
 
+from pipeline.batches import batches
 from pipeline.estimators import dual
 from pipeline.estimators.dual import AnyArray, Array
 from pipeline.estimators.newton_cg import TOLERANCE, Loss, Rows, inverse, solve
@@ -39,6 +40,10 @@ REGULARISERS = (1e-1, 1e0, 1e1, 1e2, 1e3)  # C to choose from, in units of 1 / (
 
 def mean_difference(h: Array, selection: Selection) -> Array:
     """Eq. 11: v = 1/n sum (q+ - q-). h (samples, D) -> v (D,), float64."""
+    return np.concatenate([_difference(h[:, at], selection) for at in batches(h.shape[1], dual.WIDE)])
+
+
+def _difference(h: Array, selection: Selection) -> Array:
     positives = h[selection.positives].mean(axis=0, dtype=np.float64)
     return positives - h[selection.negatives].mean(axis=0, dtype=np.float64)
 

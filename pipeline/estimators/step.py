@@ -1,12 +1,13 @@
 """What a fit can ask of one step, be its samples at hand or only sketches of them.
 
-Displacements come as (R, A, D), those of all samples first; the others say how much these owe to the samples: two halves, and of
-samples that are at hand also bootstraps.
+Displacements come as (R, A, d), some columns of the D after the others: all of them together may be more than memory holds. Those
+of all samples are the first of the R; the others say how much these owe to the samples: two halves, and of samples that are at hand
+also bootstraps.
 
-Shapes: n samples, D = C*H*W numbers of one step, A wanted attributes, R resamples.
+Shapes: n samples, D = C*H*W numbers of one step, d of them at a time, A wanted attributes, R resamples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,8 @@ from pipeline.estimators.dual import AnyArray, Array
 from pipeline.estimators.selection import Selection
 from pipeline.estimators.sketch import Sketch
 
+Blocks = Iterator[Array]  # (R, A, d), the columns in their order
+
 
 class Step(Protocol):
     """Labelled samples at one step."""
@@ -25,12 +28,12 @@ class Step(Protocol):
         """Return the norms of the mean differences of all samples: (A,)."""
         ...
 
-    def mean_differences(self) -> Array:
-        """Return mean h of the positives less that of the negatives."""
+    def mean_differences(self) -> Blocks:
+        """Give mean h of the positives less that of the negatives."""
         ...
 
-    def discriminants(self, shrinkage: float) -> Array:
-        """Return how h moves when one score rises alone; with a shrinkage below 1, weighed against how h varies anyway."""
+    def discriminants(self, shrinkage: float) -> Blocks:
+        """Give how h moves when one score rises alone; with a shrinkage below 1, weighed against how h varies anyway."""
         ...
 
 
@@ -61,21 +64,23 @@ class Samples:
     def norms(self) -> Array:
         return np.array([np.linalg.norm(linear.mean_difference(self.h, each)) for each in self.labelled.selections])
 
-    def mean_differences(self) -> Array:
+    def mean_differences(self) -> Blocks:
         weights = linear.difference_weights(self.labelled.selections, self.weights)
-        return self._combined(weights, self.h.mean(axis=0, dtype=np.float64))
+        mean = self.h.mean(axis=0, dtype=np.float64)
+        return (v for _, v in self.combined(weights.reshape(-1, len(self.h)), mean))
 
-    def discriminants(self, shrinkage: float) -> Array:
+    def discriminants(self, shrinkage: float) -> Blocks:
         mean, std = dual.moments(self.h)
         z, of_samples = dual.coordinates(dual.gram(self.h, mean, std))
         found = linear.discriminants(z, self.labelled.scores, shrinkage, self.weights)
         found = found[:, : len(self.labelled.selections)]
-        return self._combined(found.reshape(-1, found.shape[2]) @ of_samples, mean, std) * std
+        weights = found.reshape(-1, found.shape[2]) @ of_samples
+        return (v * std[at] for at, v in self.combined(weights, mean, std))
 
-    def _combined(self, weights: Array, mean: Array, scale: Array | None = None) -> Array:
-        """Sums of samples, as many numbers as (R, A, n) -> (R, A, D)."""
-        sums = dual.combine(weights.reshape(-1, len(self.h)), self.h, mean, scale)
-        return sums.reshape(-1, len(self.labelled.selections), self.h.shape[1])
+    def combined(self, weights: Array, mean: Array, scale: Array | None = None) -> Iterator[tuple[slice, Array]]:
+        """Sums of samples with weights (R * A, n): which columns, and (R, A, d) of them, one after the other."""
+        for at, sums in dual.combined(weights, self.h, mean, scale):
+            yield at, sums.reshape(-1, len(self.labelled.selections), sums.shape[1])
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,10 @@ class Sketches:
         return self.sketches[0].sums.counts[:, self.wanted]
 
     def norms(self) -> Array:
-        return np.linalg.norm(self.mean_differences()[0], axis=1)
+        return np.linalg.norm(self.sketches[0].sums.mean_differences()[self.wanted], axis=1)
 
-    def mean_differences(self) -> Array:
-        return np.stack([each.sums.mean_differences()[self.wanted] for each in self.sketches])
+    def mean_differences(self) -> Blocks:
+        yield np.stack([each.sums.mean_differences()[self.wanted] for each in self.sketches])
 
-    def discriminants(self, shrinkage: float) -> Array:
-        return np.stack([each.discriminants(shrinkage)[self.wanted] for each in self.sketches])
+    def discriminants(self, shrinkage: float) -> Blocks:
+        yield np.stack([each.discriminants(shrinkage)[self.wanted] for each in self.sketches])

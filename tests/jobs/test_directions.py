@@ -359,6 +359,7 @@ def test_the_plan_says_gigabytes_and_hours_of_a_timed_batch(standing_there, mode
     assert planned["gigabytes"] > 0 and 0 < planned["hours"] < 1
     assert planned["to_make"] == sum(stage["todo"] for stage in planned["stages"]) > 20
     assert "GB to write" in result.stderr and "hours" in result.stderr
+    assert 0 < planned["gigabytes_of_memory"] < 1 and "takes most memory" in result.stderr
     assert not (tmp_path / "root").exists()
 
 

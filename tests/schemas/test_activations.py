@@ -51,3 +51,22 @@ def test_all_that_float16_holds_is_taken():
     for one in bits[~np.isfinite(bits)]:
         with pytest.raises(ValueError, match="NaN" if np.isnan(one) else "float16"):
             h_rows(np.array([[1, one]]))
+
+
+def test_what_float16_cannot_tell_apart_is_refused_and_zeros_are_not():
+    h = np.zeros((2, 4), np.float32)
+    assert h_rows(h).shape == (2, 4)
+    for tiny in (6e-5, -6e-5, 1e-9):  # fewer digits; none
+        h[1, 2] = tiny
+        with pytest.raises(ValueError, match="fewer and fewer digits.*\n.*another point"):
+            h_rows(h)
+    h[0, 0] = -1
+    assert h_rows(h)[0, 0] == -1
+
+
+def test_of_several_points_the_one_that_overflows_is_named():
+    schema = activations_schema({"mid_block": (2,), "up_blocks.1": (3,)})
+    h = np.ones((2, 5), np.float32)
+    h[0, 4] = 1e5
+    with pytest.raises(ValueError, match="up_blocks.1: h has .value. up to 100000.*\n.*another point"):
+        step_table([0, 1], 0, 999, h, schema)

@@ -10,12 +10,16 @@ import numpy as np
 from pipeline.engine.stage import DERIVED, ON_BEHALF, Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
+from pipeline.estimators.dual import COLUMNS, WIDE
 from pipeline.formats.arrays import write_arrays
 from pipeline.stages.finders.finder import names_of
-from pipeline.stages.sources.sketches import Sketched
+from pipeline.stages.sources.sketches import Sketched, merged_bytes
 from pipeline.stages.sources.source import Source
 
 EXACT = 20_000  # samples, up to which a worker holds their h and its Gram matrix at one step
+
+BESIDE = 150_000_000  # bytes that libraries and tables take while they work, whatever the samples are, as measured
+VECTORS = 32  # bytes for each number of a direction: in float64, scaled, as float32, and as it is written
 
 Fit = dict[str, np.ndarray]  # what was fitted at one step, by name
 
@@ -25,6 +29,7 @@ class ByStep(Stage):
     """A finder of directions. It says how to fit a step, and what to make of the fits of all steps."""
 
     grams: ClassVar[float] = 0.0  # matrices (n, n) float64 that the fit of a step holds at once, as measured
+    resampled: ClassVar[int] = 1  # fits of each direction, of other weights of the samples
 
     steps: "Steps" = field(init=False, repr=False, metadata=DERIVED)  # the fits
 
@@ -42,17 +47,35 @@ class ByStep(Stage):
 
     def step_bytes(self) -> int:
         """About how many bytes the fit of a step is: as much as its directions."""
-        return 4 * len(names_of(self)) * int(np.prod(self.source.h_shape))
+        return 4 * self.found * self.source.h_size
 
     def step_resources(self) -> Resources:
-        """What the fit of a step takes: h of all samples, float16, and what it makes of their Gram matrix; of sketches, little."""
-        if any(isinstance(stage, Sketched) for stage in self.read):
-            return Resources()
-        n, D = self.source.n, int(np.prod(self.source.h_shape))
-        return Resources(memory=int(2 * n * D + 8 * self.grams * n**2))
+        """What the fit of a step takes at most: h of all samples, float16, and what it makes of it; of sketches, theirs.
+
+        Of h that is a block of columns in float32, centred and scaled; and the directions as they grow, column by column.
+        """
+        n, D = self.source.n, self.source.h_size
+        of_samples = merged_bytes(self.sketches) if self.sketches else 2 * n * D + 16 * n * min(D, COLUMNS)
+        block = self.resampled * self.found * (VECTORS * min(D, WIDE) + 64 * n)
+        return Resources(memory=int(BESIDE + of_samples + 8 * self.grams * n**2 + block + VECTORS * self.found * D))
+
+    @property
+    def found(self) -> int:
+        """Vectors that the fit of a step gives."""
+        return len(names_of(self))
+
+    @property
+    def sketches(self) -> Sketched | None:
+        """The sketches that the fits read, if they do."""
+        return next((stage for stage in self.read if isinstance(stage, Sketched)), None)
+
+    @property
+    def resources(self) -> Resources:
+        """What it takes to put the steps together: their fits, and the directions as they are written."""
+        return Resources(memory=BESIDE + VECTORS * self.source.steps * self.found * self.source.h_size)
 
     def part_bytes(self) -> int:
-        return self.source.steps * 4 * len(names_of(self)) * int(np.prod(self.source.h_shape))
+        return self.source.steps * 4 * len(names_of(self)) * self.source.h_size
 
     def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
         """Write the directions, from the fits of step 0, 1, ... T-1."""

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.annotators.base import Annotator
-from pipeline.engine.stage import Need, Stage, whole
+from pipeline.batches import batches
+from pipeline.engine.stage import Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
+from pipeline.estimators.dual import WIDE
 from pipeline.hspace.capture import union
+from pipeline.stages.finders.by_step import BESIDE, VECTORS
 from pipeline.stages.finders.finder import Row, fitted_with, names_of, read_directions, write_directions
 from pipeline.stages.finders.supervised import Supervised
 from pipeline.stages.sources.activations import read_parts
@@ -65,6 +68,17 @@ class Joined(Stage):
             )
         self.scale.check_stored()
 
+    @property
+    def resources(self) -> Resources:
+        """The directions of all points, and h of the yardstick at one, twice while its parts are put together."""
+        sizes = [finder.source.h_size for finder in self.finders]
+        rows = len(self._parts_of_scale) * self.scale.batch
+        vectors = VECTORS * self.scale.steps * len(self.attributes) * sum(sizes)
+        return Resources(memory=BESIDE + vectors + 4 * rows * max(sizes))
+
+    def part_bytes(self) -> int:
+        return 4 * self.scale.steps * len(self.attributes) * sum(finder.source.h_size for finder in self.finders)
+
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         found = [read_directions(store, (finder,)) for finder in self.finders]
         spreads = [self._spreads(finder.source.at, store) for finder in self.finders]
@@ -88,7 +102,8 @@ class Joined(Stage):
         spreads = []
         for step in range(seen.steps):
             h = np.concatenate([h for _, h in read_parts(store, seen, step, self._parts_of_scale)])
-            spreads.append(np.sqrt(h.var(axis=0, dtype=np.float64).sum()))
+            variances = [h[:, at].var(axis=0, dtype=np.float64) for at in batches(h.shape[1], WIDE)]
+            spreads.append(np.sqrt(np.concatenate(variances).sum()))
         return np.array(spreads)
 
 

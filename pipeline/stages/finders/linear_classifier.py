@@ -7,17 +7,18 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
+from pipeline.batches import batches
 from pipeline.engine.stage import Resources, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.estimators.dual import AnyArray, combine, coordinates, gram, moments, projected, standardised_basis
+from pipeline.estimators.dual import WIDE, AnyArray, coordinates, gram, moments, projected, standardised_basis
 from pipeline.estimators.linear import auc, classifiers, difference_weights, mean_difference, quality, refit
 from pipeline.estimators.newton_cg import Loss
 from pipeline.estimators.selection import folds, sides
-from pipeline.estimators.stability import inner_products, resamples
+from pipeline.estimators.stability import resamples
 from pipeline.estimators.step import Labelled
 from pipeline.stages.finders.by_step import Fit, check_exact
-from pipeline.stages.finders.supervised import Supervised, scaled
+from pipeline.stages.finders.supervised import Supervised, gathered, scaled
 from pipeline.stages.sources.activations import read_parts
 from pipeline.stages.sources.sketches import SketchActivations, Sketched
 
@@ -60,13 +61,17 @@ class LinearClassifier(Supervised):
             check_exact(self.source)
 
     def step_resources(self) -> Resources:
-        if self.sketched:  # the samples' coordinates, and copies of them
-            return Resources(memory=3 * 8 * self.sketched.keep * self.source.n)
-        return super().step_resources()
+        memory = super().step_resources().memory
+        if not self.sketched:
+            return Resources(memory=memory)
+        part = 6 * self.source.batch * self.source.h_size
+        coordinates, basis = 3 * 8 * self.sketched.keep * self.source.n, 3 * 8 * self.sketched.keep * self.source.h_size
+        return Resources(memory=memory + part + coordinates + basis)
 
     @property
     def resources(self) -> Resources:
-        return self.step_resources() if self.across == "joint" else super().resources
+        together = super().resources.memory
+        return Resources(memory=together + self.step_resources().memory if self.across == "joint" else together)
 
     def step_bytes(self) -> int:
         return 8 * self.source.n**2 if self.across == "joint" else super().step_bytes()
@@ -81,9 +86,9 @@ class LinearClassifier(Supervised):
             return {"gram": products}
         z, of_samples = coordinates(products)
         normals, figures = self._normals(z, samples.labelled, samples.weights)
-        R, A, r = normals.shape
-        vectors = combine(normals.reshape(R * A, r) @ of_samples, samples.h, mean, std) / std
-        return {**scaled(vectors.reshape(R, A, -1), samples.norms()), **figures}
+        weights = normals.reshape(-1, normals.shape[2]) @ of_samples
+        vectors = (v / std[at] for at, v in samples.combined(weights, mean, std))
+        return {**scaled(vectors, samples.norms()), **figures}
 
     def _normals(self, z: AnyArray, labelled: Labelled, weights: np.ndarray) -> tuple[np.ndarray, Fit]:
         """Return the normals (R, A, r) of all resamples in coordinates z (n, r), and figures (A,)."""
@@ -126,7 +131,8 @@ class LinearClassifier(Supervised):
 
         normals, figures = self._normals(np.concatenate(z), labelled, resamples(labelled.ids))
         R, A, r = normals.shape
-        vectors = ((normals.reshape(R * A, r) @ basis) / std).reshape(R, A, -1)
+        columns = batches(len(mean), WIDE)
+        vectors = ((normals.reshape(R * A, r) @ basis[:, at] / std[at]).reshape(R, A, -1) for at in columns)
         return {**scaled(vectors, np.linalg.norm(differences, axis=1)), **figures}
 
     def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
@@ -140,18 +146,18 @@ class LinearClassifier(Supervised):
         z, of_samples = coordinates(total)
         labelled = self.label(store)
         normals, figures = self._normals(z, labelled, resamples(labelled.ids))
-        R, A, r = normals.shape
-        weights = normals.reshape(R * A, r) @ of_samples
+        A = len(labelled.selections)
+        weights = normals.reshape(-1, normals.shape[2]) @ of_samples
 
         steps = []
         squares = np.zeros((2, A))  # squared norms of the trajectories: of the normals, and of the mean differences
         for step in range(self.source.steps):
-            h = self.samples(step, store).h
-            mean, std = moments(h)
-            vectors = (combine(weights, h, mean, std) / std).reshape(R, A, -1)
-            differences = [mean_difference(h, selection) for selection in labelled.selections]
-            squares += np.square(vectors[0]).sum(axis=1), np.square(differences).sum(axis=1)
-            steps.append((vectors[0].astype(np.float32), inner_products(vectors)))
+            samples = self.samples(step, store)
+            mean, std = moments(samples.h)
+            vectors, products = gathered(v / std[at] for at, v in samples.combined(weights, mean, std))
+            differences = [mean_difference(samples.h, selection) for selection in labelled.selections]
+            squares += np.square(vectors).sum(axis=1), np.square(differences).sum(axis=1)
+            steps.append((vectors.astype(np.float32), products))
         scale = np.sqrt(squares[1] / squares[0])
         for vectors, products in steps:
             yield {"vectors": (vectors * scale[:, None]).astype(np.float32), "products": products, **figures}

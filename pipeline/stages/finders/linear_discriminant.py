@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from pipeline.errors import UserError
-from pipeline.estimators.step import Step
+from pipeline.estimators.step import Blocks, Step
 from pipeline.stages.finders.supervised import Supervised
 
 
@@ -30,5 +28,5 @@ class LinearDiscriminant(Supervised):
         if not 0 < self.shrinkage <= 1:
             raise UserError(f"Shrinkage {self.shrinkage}: expected more than 0, and at most 1.")
 
-    def fit(self, step: Step) -> np.ndarray:
+    def fit(self, step: Step) -> Blocks:
         return step.discriminants(self.shrinkage)

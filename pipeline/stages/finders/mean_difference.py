@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.estimators.selection import Selection, select, strata
-from pipeline.estimators.step import Step
+from pipeline.estimators.step import Blocks, Step
 from pipeline.stages.finders.supervised import Supervised
 
 
@@ -45,5 +45,5 @@ class MeanDifference(Supervised):
             selections.append(select(scores[:, a], self.n, strata(scores[:, alike], thresholds[alike])))
         return tuple(selections)
 
-    def fit(self, step: Step) -> np.ndarray:
+    def fit(self, step: Step) -> Blocks:
         return step.mean_differences()

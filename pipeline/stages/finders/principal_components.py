@@ -86,13 +86,16 @@ class PrincipalComponents(ByStep):
 
     @property
     def resources(self) -> Resources:
-        return self.step_resources() if self.across == "joint" else super().resources
+        together = super().resources.memory
+        return Resources(memory=together + self.step_resources().memory if self.across == "joint" else together)
+
+    @property
+    def found(self) -> int:
+        return CANDIDATES * self.k if self.across == "matched" else self.k
 
     def step_bytes(self) -> int:
-        n, D = self.source.n, int(np.prod(self.source.h_shape))
-        return {"per-step": 4 * self.k * D, "matched": 4 * CANDIDATES * self.k * (D + n), "joint": 8 * n * n}[
-            self.across
-        ]
+        n, scores = self.source.n, 4 * self.found * self.source.n
+        return 8 * n * n if self.across == "joint" else super().step_bytes() + scores * (self.across == "matched")
 
     def fit_step(self, step: int, store: Store) -> Fit:
         if self.across == "joint":

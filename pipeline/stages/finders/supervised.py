@@ -9,12 +9,21 @@ import numpy as np
 import pandas as pd
 
 from pipeline.annotators.base import Annotator
+from pipeline.batches import batches
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.selection import Selection, select, sides
-from pipeline.estimators.stability import Stability, check_enough, check_sides, inner_products, resamples, warnings_of
-from pipeline.estimators.step import Labelled, Samples, Sketches, Step
+from pipeline.estimators.stability import (
+    BOOTSTRAPS,
+    Stability,
+    check_enough,
+    check_sides,
+    inner_products,
+    resamples,
+    warnings_of,
+)
+from pipeline.estimators.step import Blocks, Labelled, Samples, Sketches, Step
 from pipeline.fingerprint import hashed_where_set
 from pipeline.stages.finders.by_step import ByStep, Fit, check_exact, stacked
 from pipeline.stages.finders.finder import Row, write_directions
@@ -26,6 +35,7 @@ from pipeline.stages.sources.source import Source
 OFTEN = (
     0.5  # share of the samples that have another attribute, from which it is held fixed, and they alone are fitted on
 )
+ROWS = 64  # of h that are moved at a time
 BY_STEP = ("auc", "r2", "accuracy", "penalty")  # what a method may say of each attribute at a step
 
 
@@ -39,6 +49,7 @@ class Supervised(ByStep):
     """
 
     version: ClassVar[int] = 3
+    resampled: ClassVar[int] = BOOTSTRAPS + 3
 
     labels: Annotate | Sketched
     annotator: str  # whose scores
@@ -123,8 +134,8 @@ class Supervised(ByStep):
     def _threshold(self, attribute: str) -> float:
         return self.scored_by.thresholds[self.scored_by.attributes.index(attribute)]
 
-    def fit(self, step: Step) -> np.ndarray:
-        """One step: directions (R, A, D) of any scale, R as the step has them."""
+    def fit(self, step: Step) -> Blocks:
+        """One step: directions (R, A, d) of any scale, some columns after the others, R as the step has them."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to fit a step")
 
     def fit_step(self, step: int, store: Store) -> Fit:
@@ -147,8 +158,7 @@ class Supervised(ByStep):
         """The samples with scores at one step."""
         _, h = read_step(store, self.source, step)
         labelled = self.label(store)
-        h = h if len(labelled.rows) == len(h) else h[labelled.rows]
-        return Samples(h, labelled, resamples(labelled.ids))
+        return Samples(kept(h, labelled.rows), labelled, resamples(labelled.ids))
 
     def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
         steps = stacked(fits)
@@ -238,7 +248,25 @@ class Supervised(ByStep):
         return tuple(select(scores[:, a], self.n) for a in range(len(self.attributes)))
 
 
-def scaled(vectors: np.ndarray, norms: np.ndarray) -> Fit:
-    """Vectors (R, A, D) as the fit of a step, those of all samples with these norms (A,)."""
-    vectors = vectors * (norms / np.linalg.norm(vectors[0], axis=1))[:, None]
-    return {"vectors": vectors[0].astype(np.float32), "products": inner_products(vectors)}
+def kept(h: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some rows of h, ascending, in its own memory: a view of them. What h was is lost."""
+    if len(rows) < len(h):
+        for some in batches(len(rows), ROWS):
+            h[some] = h[rows[some]]  # which lie there, or further on
+    return h[: len(rows)]
+
+
+def gathered(vectors: Blocks) -> tuple[np.ndarray, np.ndarray]:
+    """Those of all samples, (A, D), of vectors that come by columns, (R, A, d); and inner products (R, A, 3) of them all."""
+    of_all, products = [], []
+    for v in vectors:
+        of_all.append(v[0].copy())
+        products.append(inner_products(v))
+    return np.concatenate(of_all, axis=1), np.sum(products, axis=0)
+
+
+def scaled(vectors: Blocks, norms: np.ndarray) -> Fit:
+    """Vectors (R, A, d), some columns after the others, as the fit of a step: those of all samples with these norms (A,)."""
+    of_all, products = gathered(vectors)
+    scale = (norms / np.linalg.norm(of_all, axis=1))[:, None]
+    return {"vectors": (of_all * scale).astype(np.float32), "products": products * np.square(scale)}

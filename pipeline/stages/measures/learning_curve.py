@@ -10,11 +10,13 @@ from pipeline.batches import batches
 from pipeline.engine.stage import Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
+from pipeline.estimators.dual import WIDE
 from pipeline.estimators.learning_curve import doubled, split_cosines, to_truth
 from pipeline.estimators.selection import Selection
 from pipeline.formats.parquet import write_table
 from pipeline.models.pretrained import LoadedModel
 from pipeline.stages.finders.mean_difference import MeanDifference
+from pipeline.stages.finders.supervised import kept
 from pipeline.stages.sources.activations import read_steps
 from schemas.columns import table_of
 from schemas.learning_curve import LEARNING_CURVE
@@ -37,7 +39,8 @@ class LearningCurve(Stage):
 
     @property
     def resources(self) -> Resources:
-        return Resources(gpus=1, memory=self.difference.step_resources().memory)
+        n = min(self.difference.source.n, 2 * self.difference.n * len(self.difference.attributes))
+        return Resources(gpus=1, memory=self.difference.step_resources().memory + n * (4 * WIDE + 4 * 8 * n))
 
     def check(self) -> None:
         self.difference.check()
@@ -52,7 +55,7 @@ class LearningCurve(Stage):
     def process(self, part: int, store: Store, loaded: LoadedModel, out: Path) -> None:
         labelled = self.difference.label(store)
         used = np.unique(np.concatenate([np.concatenate(_sides(each)) for each in labelled.selections]))
-        steps = (h[labelled.rows[used]] for _, h in read_steps(store, self.difference.source))
+        steps = (kept(h, labelled.rows[used]) for _, h in read_steps(store, self.difference.source))
         grams = {"h": _gram(steps), "x_T": _gram([self._x_T(loaded, labelled.ids[used])])}
         rows = [
             {"attribute": attribute, "space": space, **row}
@@ -94,7 +97,8 @@ def _gram(pieces: Iterator[np.ndarray] | list[np.ndarray]) -> np.ndarray:
     """Inner products (m, m) of samples given in pieces (m, D)."""
     total: np.ndarray | float = 0.0
     for piece in pieces:
-        x = piece.astype(np.float32)
-        x -= x.mean(axis=0)  # differences of means do not see it
-        total = total + (x @ x.T).astype(np.float64)
+        for at in batches(piece.shape[1], WIDE):
+            x = piece[:, at].astype(np.float32)
+            x -= x.mean(axis=0)  # differences of means do not see it
+            total = total + (x @ x.T).astype(np.float64)
     return np.asarray(total)

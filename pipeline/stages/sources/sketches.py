@@ -28,11 +28,13 @@ from pipeline.models.pretrained import LoadedModel
 from pipeline.stages.labels.annotate import Annotate, annotator_of
 from pipeline.stages.sources.activations import read_parts
 from pipeline.stages.sources.sample import Sample
-from pipeline.stages.sources.source import Source, named, samples_table
+from pipeline.stages.sources.source import Source, named, samples_table, storing
 from schemas.activations import h_rows
 
 KEEP = 100  # components that a sketch keeps: four times the 25 of the paper
 BLOCK = 4096  # samples
+MERGING = 4  # sketches that two take while they are merged, with what they are read from
+ROWS = 256  # of an update of a sketch, which wait until there are so many
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,12 @@ class Sketched(Stage):
 
     def sketch_bytes(self) -> int:
         """About how large the sketch of a step is: kept components in float32, a queue of rows in float16, sums in float64."""
-        numbers = 4 * self.keep + 2 * 256 + 8 * (3 * len(self.scored_by.attributes) + 3)
-        return int(np.prod(self.source.h_shape)) * numbers
+        numbers = 4 * self.keep + 2 * ROWS + 8 * (3 * len(self.scored_by.attributes) + 3)
+        return self.source.h_size * numbers
+
+    def held_bytes(self) -> int:
+        """About how many bytes of memory a sketch of a step takes: kept components and rows in float32, and sums in float64."""
+        return self.source.h_size * (4 * self.keep + 6 * ROWS + 8 * (3 * len(self.scored_by.attributes) + 4))
 
     def check(self) -> None:
         super().check()
@@ -158,6 +164,11 @@ class SketchActivations(Sketched):
     def part_bytes(self) -> int:
         return self.sketch_bytes()
 
+    @property
+    def resources(self) -> Resources:
+        """A sketch, as it is and as it is written, and h of a part or two."""
+        return Resources(memory=2 * self.held_bytes() + 4 * self.source.batch * self.source.h_size)
+
     def check(self) -> None:
         super().check()
         _ = self.scored_by
@@ -226,7 +237,9 @@ class SketchedSample(Sketched, Sample):
 
     @property
     def resources(self) -> Resources:
-        return Resources(gpus=1, memory=self.part_bytes())  # a sketch of every step
+        """A sketch of every step at every point, and h of a batch at all of them."""
+        batch = 6 * self.batch * self.steps * sum(map(prod, self.shapes.values()))
+        return Resources(gpus=1, memory=batch + self.steps * sum(point.held_bytes() for point in self._points))
 
     def check(self) -> None:
         super().check()
@@ -263,6 +276,13 @@ class SketchedSample(Sketched, Sample):
         write_table(out / "samples.parquet", pa.concat_tables(tables).combine_chunks())
 
 
+def merged_bytes(sketched: Sketched) -> int:
+    """About how many bytes of memory it takes to merge the sketches of a step, of all blocks and of two halves of them."""
+    waiting = sketched.blocks.bit_length() + 1  # of a tree
+    return (2 + waiting + MERGING) * sketched.held_bytes()
+
+
 def _keep(kept: list[np.ndarray], step: int, timestep: int, h: Tensor) -> None:
     """h of one step, rounded as it would be stored."""
-    kept.append(h_rows(h.float().numpy()))
+    with storing(step):
+        kept.append(h_rows(h.float().numpy()))

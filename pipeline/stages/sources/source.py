@@ -1,6 +1,7 @@
 """Source: where directions are found, images with their h at every step. `Sample` makes them from noise, `Invert` has real ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import ClassVar, Literal, Self
@@ -111,6 +112,11 @@ class Source(Stage):
         return self.model.h_shape(self.at)
 
     @property
+    def h_size(self) -> int:
+        """D: numbers of h where it is read, of one sample at one step."""
+        return prod(self.h_shape)
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of h at every point where it is recorded."""
         recorded = singles(self.point)
@@ -155,8 +161,26 @@ def named(name: str, rows: int, full: int) -> str:
 
 
 def activations_table(ids: range, step: int, timestep: int, h: Tensor, schema: pa.Schema) -> pa.Table:
-    """h of one step, (B, ...), or (B, D) of several points, as a table of activations: one row group."""
-    return step_table(ids, step, timestep, h.half().numpy(), schema)  # torch rounds several times faster than NumPy
+    """h of one step, (B, ...), or (B, D) of several points, as a table of activations: one row group.
+
+    Raises UserError where float16 cannot hold it.
+    """
+    with storing(step):
+        try:
+            return step_table(
+                ids, step, timestep, h.half().numpy(), schema
+            )  # torch rounds several times faster than NumPy
+        except ValueError:  # of what is no longer there to be shown
+            return step_table(ids, step, timestep, h.float().numpy(), schema)
+
+
+@contextmanager
+def storing(step: int) -> Iterator[None]:
+    """In this block h of a step that cannot be stored is what the user hears of."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"Step {step}: {error}") from error
 
 
 def samples_table(ids: range, seed: int, images: np.ndarray, names: Sequence[str] | None = None) -> pa.Table:

@@ -10,10 +10,10 @@ import pytest
 
 from pipeline import fingerprint
 from pipeline.engine import stage as stages
-from pipeline.engine.plan import plan, within
+from pipeline.engine.plan import largest, plan, within
 from pipeline.engine.pool import InProcess
 from pipeline.engine.runner import Agenda, run
-from pipeline.engine.stage import Need, Stage, one
+from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from tests.pipeline.planted import Numbers, Roots, Squares, Total
@@ -151,3 +151,24 @@ def test_an_impossible_request_is_refused_at_once(store):
         UserError, match="numbers would have 1,000,000,000 parts; expected at most 1,000,000.\nAsk for fewer"
     ):
         plan((Total(Numbers(parts=10**9)),), store)
+
+
+@dataclass(frozen=True)
+class Large(Stage):
+    """A part that says what memory it takes."""
+
+    memory: int
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(memory=self.memory)
+
+
+def test_the_largest_part_is_of_what_is_left_to_do(tmp_path):
+    store, (small, large) = Store(tmp_path), (Large(10), Large(20))
+    store.prepare()
+    assert largest(plan([small, large], store)) == large
+    with store.part(large, 0):
+        pass
+    assert largest(plan([small, large], store)) == small
+    assert largest(plan([Large(0)], store)) is None

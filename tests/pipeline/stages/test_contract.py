@@ -73,7 +73,9 @@ def test_a_fit_takes_the_memory_of_its_samples_and_of_their_gram_matrix(finders)
     many = replace(finders.discriminant, labels=replace(labels, sample=replace(labels.sample, n=20_000)))
     h, gram = 2 * 20_000 * 16 * 8 * 8, 8 * 20_000**2
     assert h + 5 * gram < many.step_resources().memory == many.steps.resources.memory < h + 6 * gram
-    assert many.resources == many.labels.resources == finders.streamed.steps.resources == Resources()
+    assert many.labels.resources == Resources()
+    for few in (many.resources, finders.streamed.steps.resources):
+        assert 0 < few.memory < 3e8, "what does not grow with the samples"
 
 
 @pytest.mark.parametrize("stages", FINDERS, indirect=True)
