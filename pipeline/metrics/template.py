@@ -14,8 +14,8 @@ out of the changes themselves would leave the mean alone and lessen the whole, s
 looked more like templates.
 
 An edit can be right and yet look like a template, where samples are aligned: a colour of what is in the same place in all of them.
-Where a program drew the images, a change of one factor alone is pasted by .04 to .55, but by .89 where it is one colour for all; the
-mean change, added to every image, by .86 to 1.
+Where a program drew the images, a change of one factor alone is pasted by .04 to .55, but by .89 where it is one colour for all;
+the mean change, added to every image, by .86 to 1.
 """
 
 import numpy as np
