@@ -7,7 +7,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 
 from pipeline.annotators.base import stranger
 from pipeline.annotators.mtcnn import Mtcnn
-from pipeline.domains.portraits import MODEL, annotators
+from pipeline.domains.portraits import MODEL, OPEN_SKIPS, annotators
 from pipeline.domains.portraits.annotators import PortraitAnnotator, PortraitJudge
 from pipeline.domains.portraits.attributes import ATTRIBUTES, LOGITS
 from pipeline.domains.portraits.data import draw
@@ -53,9 +53,9 @@ def test_an_image_that_is_not_square_is_refused():
 
 
 @pytest.mark.parametrize("kind", [PortraitAnnotator, PortraitJudge])
-def test_no_model_but_the_bundled_one_is_known(kind, tiny_model):
-    bundled, other = (find(str(folder)).weights for folder in (MODEL, tiny_model))
-    assert stranger(kind(), bundled) is None
+def test_no_models_but_the_bundled_ones_are_known(kind, tiny_model):
+    bundled, with_open_skips, other = (find(str(folder)).weights for folder in (MODEL, OPEN_SKIPS, tiny_model))
+    assert stranger(kind(), bundled) is None and stranger(kind(), with_open_skips) is None
     assert stranger(kind(), other) == f"{kind.name!r} does not know what this model shows: {kind.describes}"
     assert stranger(Mtcnn(), other) is None, "which does not say that it knows some models alone"
 

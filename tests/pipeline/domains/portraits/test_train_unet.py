@@ -1,8 +1,11 @@
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DModel
 
+from pipeline.domains.portraits import MODEL, OPEN_SKIPS
 from pipeline.domains.portraits.data import SIZE
 from pipeline.domains.portraits.train_unet import CLOSED_LEVELS, PortraitTraining, close_skips, new_scheduler, new_unet
 
@@ -115,3 +118,17 @@ def test_the_scheduler_starts_from_pure_noise():
     scheduler.set_timesteps(25)
     assert scheduler.timesteps[0] == 999
     assert scheduler.alphas_cumprod[999] < 1e-6
+
+
+@pytest.mark.parametrize("levels", [0, CLOSED_LEVELS])
+def test_a_training_says_which_levels_it_closes(levels):
+    images = torch.zeros(64, 3, SIZE, SIZE, dtype=torch.uint8)
+    unet = PortraitTraining(images, Path(), steps=1, closed_levels=levels).new_unet()
+    assert any(weight.any() for weight in weights_of_closed_skips(unet)) == (levels == 0)
+
+
+@pytest.mark.parametrize(("folder", "closed_skips"), [(MODEL, True), (OPEN_SKIPS, False)])
+def test_the_bundled_models_are_what_they_are_called(folder, closed_skips):
+    unet = UNet2DModel.from_pretrained(folder / "unet")
+    assert [not weight.any() for weight in weights_of_closed_skips(unet)] == [closed_skips] * 8
+    assert (folder / "unet" / "diffusion_pytorch_model.safetensors").stat().st_size < 8e6
