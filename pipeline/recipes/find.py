@@ -147,9 +147,9 @@ def subspaces(run: Run, source: Source, domain: Domain, point: str) -> tuple[Jac
 
 
 def of_single_images(found: tuple[JacobianSubspaces, ...], source: Source) -> tuple[JacobianDirections, ...]:
-    """Take what singular vectors of several samples and steps share, and what most of them have in each region."""
+    """Take what singular vectors of several samples and steps share, and the mean subspace of each region."""
     distinct = (JacobianDirections(each, source, 3, purpose=f"{each.purpose}, distinct") for each in found)
-    mean = (JacobianDirections(each, source, 1, "mean", purpose=f"{each.purpose}, mean") for each in found)
+    mean = (JacobianDirections(each, source, 2, "mean", purpose=f"{each.purpose}, mean") for each in found)
     return (*distinct, *mean)
 
 

@@ -189,11 +189,7 @@ def test_a_capture_point_is_chosen_for_each_attribute(elsewhere, standing_there,
     catalog = DirectionCatalog.open(tmp_path / "root" / "catalog")
     choice, carriage = catalog.table("choice.parquet"), catalog.table("carriage.parquet")
     assert set(carriage["point"]) == {"mid_block", "up_blocks.0", "up_blocks.1"}
-    assert set(carriage["what"]) == {
-        "bright",
-        "sided",
-        "image",
-    }  # no score of the judge's, and not "high", which all lack
+    assert set(carriage["what"]) == {"bright", "sided", "high", "image"}  # what who labels scores, and pixels
     chosen = dict(choice.loc[choice["chosen"], ["attribute", "point"]].to_numpy())
     assert set(chosen) == {"bright", "sided"} and choice.groupby("attribute").size().min() >= 1
     of_attributes = catalog.table("directions.parquet").dropna(subset="attribute")

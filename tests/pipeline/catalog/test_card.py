@@ -184,7 +184,7 @@ def test_strengths_are_marked_by_what_is_not_known_of_them_and_the_marks_explain
 
 @pytest.mark.parametrize("follows, cell", [(None, "0.5 ¶"), (0.1, "0.5 ¶"), (0.9, "0.5")])
 def test_a_template_is_marked_and_explained_and_no_example(follows, cell):
-    profiles = pd.DataFrame({"direction": list(NAMES), "pasted": [0.7, 0.2], "follows": [follows, None]})
+    profiles = pd.DataFrame({"direction": list(NAMES), "pasted": [0.9, 0.2], "follows": [follows, None]})
     content = {
         "catalog.json": planted_catalog(**SURE).model_dump_json().encode(),
         "profiles.parquet": profiles.to_parquet(),
@@ -194,7 +194,7 @@ def test_a_template_is_marked_and_explained_and_no_example(follows, cell):
     rows = table(text, "direction")
     assert (rows["smile/ridge"]["strength per SD"], rows["age/ridge"]["strength per SD"]) == (cell, "0.5")
     marked = cell.endswith("¶")
-    assert ("¶ More than half of what it changes is the same pixels" in text) == marked
+    assert ("¶ Four fifths or more of what it changes is the same pixels" in text) == marked
     assert ("'path/to/model', 'age/ridge'" in code(text)) == marked
 
 

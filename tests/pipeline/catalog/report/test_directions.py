@@ -61,7 +61,7 @@ def test_folded_directions_show_fewer_samples(n, shown, folded):
     [
         ({"pasted": 0.12, "follows": 0.9}, "; where the sample moves by a pixel, it moves by +0.90"),
         ({"pasted": 0.12, "follows": None}, ""),
-        ({"pasted": 0.62, "follows": None}, "; a template rather than a meaning"),
+        ({"pasted": 0.92, "follows": None}, "; a template rather than a meaning"),
     ],
 )
 def test_how_much_of_the_change_is_pasted_is_said(known, said):

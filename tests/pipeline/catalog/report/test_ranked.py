@@ -47,16 +47,16 @@ def test_strengths_are_marked_by_what_is_not_known_of_them(known, cell):
 @pytest.mark.parametrize(
     "pasted, follows, cells",
     [
-        (0.62, 0.1, ("62% ¶", "+0.10")),
-        (0.62, None, ("62% ¶", "–")),
-        (0.62, 0.9, ("62%", "+0.90")),
+        (0.92, 0.1, ("92% ¶", "+0.10")),
+        (0.92, None, ("92% ¶", "–")),
+        (0.92, 0.9, ("92%", "+0.90")),
         (None, None, ("–", "–")),
     ],
 )
 def test_what_is_pasted_and_does_not_follow_is_marked_as_a_template(pasted, follows, cells):
     row = table(with_profiles(pasted=pasted, follows=follows))["1"]
     assert (row["pasted"].text, row["follows"].text) == cells
-    assert "¶ marks what is more than half pasted" in section(planted(), "ranked").one("p", "note").text
+    assert "¶ marks what is pasted by 80 % or more" in section(planted(), "ranked").one("p", "note").text
 
 
 def test_what_is_not_known_is_a_dash():
