@@ -119,7 +119,7 @@ def choice(
 
 def _tried(run: Run, sources: find.Sources, domain: Domain, place: Place) -> tuple[Stage, ...]:
     """The recommended directions of each attribute that may be at a point."""
-    better = find.supervised(run, sources, domain, place.point).better
+    better = find.supervised(run, sources.found_in, domain, place.point, sources.stored).better
     finders = tuple(map(Disentangle, better)) if len(domain.attributes) > 1 else better
     every = place.attributes == domain.attributes
     return finders if every else tuple(Selected(finder, place.attributes) for finder in finders)

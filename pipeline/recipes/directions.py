@@ -143,7 +143,7 @@ class Directions:
             raise UserError("Of one attribute there is nothing to project away: leave `by_effects` out.")
 
         supervised = [
-            (place, find.supervised(run, self.sources, domain, place.point))
+            (place, find.supervised(run, found_in, domain, place.point, stored))
             for place in self._places
             if place.attributes
         ]

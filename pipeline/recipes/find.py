@@ -100,14 +100,21 @@ def labels(run: Run, source: Source, domain: Domain, point: str | None = None) -
     return SketchActivations(annotate, domain.annotator.name, block=run.block, at=own)
 
 
-def supervised(run: Run, sources: Sources, domain: Domain, point: str) -> Fitted:
-    """Exact fits at a capture point up to some thousands of samples, and fits of sketches beyond; at several points, of each."""
-    each = [_at_one_point(run, sources.found_in, domain, single) for single in singles(point)]
+def supervised(
+    run: Run, source: Source, domain: Domain, point: str | None = None, scale: Source | None = None
+) -> Fitted:
+    """Exact fits at a capture point up to some thousands of samples, and fits of sketches beyond; at several points, of each.
+
+    The point is that of the source unless it is named; what is at several is joined by how h spreads in `scale`, whose h is stored.
+    """
+    point = point or source.point
+    each = [_at_one_point(run, source, domain, single) for single in singles(point)]
     if len(each) == 1:
         return each[0]
     differences, better = zip(*((fitted.difference, fitted.better) for fitted in each), strict=True)
     by_method = zip(*better, strict=True)
-    return Fitted(Joined(differences, sources.stored), tuple(Joined(method, sources.stored) for method in by_method))
+    scale = scale or source
+    return Fitted(Joined(differences, scale), tuple(Joined(method, scale) for method in by_method))
 
 
 def _at_one_point(run: Run, source: Source, domain: Domain, point: str) -> Fitted:

@@ -32,7 +32,7 @@ ROW_BYTES = 200
 
 
 @dataclass(frozen=True)
-class Loaded:
+class Looking:
     """What says what is in an image."""
 
     score: Scores | None
@@ -91,12 +91,12 @@ class Carriage(Stage):
         check_size(*self.sample.model.image_shape[1:], *filter(None, [self.annotator, self.foreground]))
         self.sample.model.check_timesteps(self.sample.reverse_process.timesteps)
 
-    def setup(self) -> tuple[LoadedModel, Loaded]:
+    def setup(self) -> tuple[LoadedModel, Looking]:
         how = self.sample
         model = how.model.load(union(self.points), how.dtype, how.compiled)
-        return model, Loaded(seeing(self.annotator), masker(self.foreground) if self.foreground else None)
+        return model, Looking(seeing(self.annotator), masker(self.foreground) if self.foreground else None)
 
-    def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Loaded], out: Path) -> None:
+    def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Looking], out: Path) -> None:
         point, (model, plugs) = self.points[part], loaded
         own, *edited = self._images(model, point)
         masks = plugs.foreground(own) if plugs.foreground else None
@@ -136,7 +136,7 @@ class Carriage(Stage):
         own, edited = swapped(self.sample.reverse_process, denoiser, self.sample.noise(model, ids), self.spans)
         return [model.to_images(x_0) for x_0 in (own, *edited)]
 
-    def _scores(self, plugs: Loaded, images: np.ndarray) -> dict[str, np.ndarray]:
+    def _scores(self, plugs: Looking, images: np.ndarray) -> dict[str, np.ndarray]:
         """The scores (n,) of images by attribute."""
         if plugs.score is None:
             return {}
