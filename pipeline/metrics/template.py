@@ -18,10 +18,13 @@ Where a program drew the images, a change of one factor alone is pasted by .04 t
 the mean change, added to every image, by .86 to 1.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
-from pipeline.metrics.preservation import Pairs
+if TYPE_CHECKING:
+    from pipeline.metrics.preservation import Pairs
 
 FIGURES = ("pasted", "follows")
 CENTRE, FOREGROUND = ("change_x", "change_y"), ("foreground_x", "foreground_y")
@@ -37,7 +40,7 @@ def is_template(pasted: float | None, follows: float | None) -> bool:
     return pasted is not None and pasted >= PASTED and not (follows is not None and follows >= FOLLOWS)
 
 
-def of_images(pairs: Pairs, edits: np.ndarray) -> dict[str, np.ndarray]:
+def of_images(pairs: "Pairs", edits: np.ndarray) -> dict[str, np.ndarray]:
     """Return what changes in each image, and where, by the columns `CHANGED`. edits: (n,), which of them a pair is of."""
     columns = np.full((len(pairs.before), len(CHANGED)), np.nan)
     for edit in np.unique(edits):
@@ -48,7 +51,7 @@ def of_images(pairs: Pairs, edits: np.ndarray) -> dict[str, np.ndarray]:
     return dict(zip(CHANGED, columns.T, strict=True))
 
 
-def _of_edit(pairs: Pairs, rows: np.ndarray) -> np.ndarray:
+def _of_edit(pairs: "Pairs", rows: np.ndarray) -> np.ndarray:
     """Return (m, 4): the mean square of each change, its mean product with the m - 1 others, and its centre."""
     total = np.zeros(pairs.before.shape[1:])
     for i in rows:
@@ -62,7 +65,7 @@ def _of_edit(pairs: Pairs, rows: np.ndarray) -> np.ndarray:
     return found
 
 
-def _change(pairs: Pairs, i: int) -> np.ndarray:
+def _change(pairs: "Pairs", i: int) -> np.ndarray:
     return pairs.after[i].astype(np.float64) - pairs.before[i]
 
 

@@ -47,7 +47,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class MapRow:
     """An attribute, or a part of the image; `apart` is the first of those. A cell a point, None where nothing was swapped."""
 
     what: str
@@ -60,7 +60,7 @@ class Map:
     """Lines over the capture points, of swaps in all steps or in a third of them."""
 
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[MapRow, ...]
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _map(title: str, table: pd.DataFrame, depths: list[Depth], found: dict[str, 
         for row in table.itertuples()
     }
     lines = [
-        Line(what, tuple(cells.get((kind, what, each.point)) for each in depths), kind == "pixels" and not i)
+        MapRow(what, tuple(cells.get((kind, what, each.point)) for each in depths), kind == "pixels" and not i)
         for kind in ("attribute", "pixels")
         for i, what in enumerate(kinds.get(kind, ()))
     ]

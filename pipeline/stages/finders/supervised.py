@@ -134,8 +134,8 @@ class Supervised(ByStep):
     def _threshold(self, attribute: str) -> float:
         return self.scored_by.thresholds[self.scored_by.attributes.index(attribute)]
 
-    def fit(self, step: Step) -> Blocks:
-        """One step: directions (R, A, d) of any scale, some columns after the others, R as the step has them."""
+    def fit(self, step: Step) -> Blocks | np.ndarray:
+        """One step: directions (R, A, D) of any scale, R as the step has them; or (R, A, d), some columns after the others."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to fit a step")
 
     def fit_step(self, step: int, store: Store) -> Fit:
@@ -265,8 +265,8 @@ def gathered(vectors: Blocks) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(of_all, axis=1), np.sum(products, axis=0)
 
 
-def scaled(vectors: Blocks, norms: np.ndarray) -> Fit:
-    """Vectors (R, A, d), some columns after the others, as the fit of a step: those of all samples with these norms (A,)."""
-    of_all, products = gathered(vectors)
+def scaled(vectors: Blocks | np.ndarray, norms: np.ndarray) -> Fit:
+    """Vectors (R, A, D), or (R, A, d), some columns after the others, as the fit of a step: at the norms (A,) for all samples."""
+    of_all, products = gathered(iter([vectors]) if isinstance(vectors, np.ndarray) else vectors)
     scale = (norms / np.linalg.norm(of_all, axis=1))[:, None]
     return {"vectors": (of_all * scale).astype(np.float32), "products": products * np.square(scale)}
