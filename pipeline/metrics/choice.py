@@ -1,14 +1,13 @@
 """At which capture point a direction is best: by what it does on samples that are for choosing alone.
 
-The rule: of the points at which a direction moves its target by `REACHED` at a strength where images still are the model's own, and
-at which less than `PASTED` of what changes is the same in all images, that with the smallest largest effect on anything else, as a
-share of the effect on the target; of those that are as good but for `ALIKE`, the first in the order of a pass. Where there is no
-such point, that at which the target moves most.
+The rule: of the points, and of a direction's strengths there at which images still are the model's own, those where the target
+moves by `REACHED`, and less than `PASTED` of what changes is the same in all images; of them that with the smallest largest effect
+on anything else, as a share of the effect on the target; of points that are as good but for `ALIKE`, the first in the order of a
+pass. Where there is no such point, that at which the target moves most.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +21,7 @@ ALIKE = 0.1  # difference of two shares
 
 @dataclass(frozen=True)
 class Tried:
-    """What a direction does at the farthest strength at which images are the model's own."""
+    """What a direction does at the best of the strengths at which images are the model's own."""
 
     strength: float
     on_target: float
@@ -39,28 +38,25 @@ class Tried:
         return self.on_target >= REACHED and not self.pasted >= PASTED
 
 
-class _Far(NamedTuple):
-    strength: float
-    place: int
-
-
 def tried(response: Response, target: str, pasted: Sequence[float] | None = None) -> Tried:
-    """Return what a direction does where it raises its target, or, where that side has no realistic strength, where it lowers it.
+    """Return what a direction does at its best strength, by the rule that directions are compared by.
 
-    pasted: of each strength of the response. Nothing is moved where no strength is realistic.
+    pasted: of each strength of the response. A side on which the target falls counts as one on which it rises: the direction can be
+    turned round. Nothing is moved where no strength is realistic.
     """
     low, high = valid_range(response.strengths, response.realistic)
-    sides = [_Far(each, int(np.argmin(np.abs(response.strengths - each)))) for each in (high, low) if each]
-    if not sides or target not in response.effect:
+    if target not in response.effect or low == high:
         return Tried(0.0, 0.0, 0.0, np.nan)
+    within = np.flatnonzero((response.strengths >= low) & (response.strengths <= high))
+    found = [_at(response, target, place, pasted) for place in within[np.argsort(-np.abs(response.strengths[within]))]]
+    return found[_best(found, alike=0.0)]
 
-    def moved(far: _Far) -> float:
-        return float(response.effect.iloc[far.place][target]) * np.sign(far.strength)
 
-    best = max(sides, key=lambda far: np.nan_to_num(moved(far), nan=-np.inf))
-    off = response.effect.iloc[best.place].drop(target).abs().max()
-    same = np.nan if pasted is None else float(pasted[best.place])
-    return Tried(best.strength, float(np.nan_to_num(moved(best))), float(np.nan_to_num(off)), same)
+def _at(response: Response, target: str, place: int, pasted: Sequence[float] | None) -> Tried:
+    strength, effect = float(response.strengths[place]), response.effect.iloc[place]
+    on, off = float(effect[target]) * np.sign(strength), float(effect.drop(target).abs().max())
+    same = np.nan if pasted is None else float(pasted[place])
+    return Tried(strength, float(np.nan_to_num(on)), float(np.nan_to_num(off)), same)
 
 
 def ranked(candidates: Sequence[Tried]) -> list[int]:
@@ -73,9 +69,9 @@ def ranked(candidates: Sequence[Tried]) -> list[int]:
     return order
 
 
-def _best(candidates: Sequence[Tried]) -> int:
+def _best(candidates: Sequence[Tried], alike: float = ALIKE) -> int:
     fine = [i for i, each in enumerate(candidates) if each.fine]
     if not fine:
         return int(np.argmax([each.on_target for each in candidates]))
     least = min(candidates[i].share for i in fine)
-    return next(i for i in fine if candidates[i].share <= least + ALIKE)
+    return next(i for i in fine if candidates[i].share <= least + alike)

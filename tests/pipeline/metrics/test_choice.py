@@ -17,11 +17,17 @@ def response(effects, realistic=(True, True, True)) -> Response:
     return Response(np.array([-1.0, 0.5, 1.0]), effect, effect > 9, np.array(realistic), unknown)
 
 
-def test_a_direction_is_read_at_the_farthest_realistic_strength():
-    effects = [(-0.5, 0.1), (1.0, 0.2), (2.0, 0.9)]
-    assert tried(response(effects), "target") == Tried(1.0, 2.0, 0.9, pytest.approx(np.nan, nan_ok=True))
-    near = tried(response(effects, (True, True, False)), "target", (0.1, 0.2, 0.3))
-    assert near == Tried(0.5, 1.0, 0.2, 0.2)
+def test_a_direction_is_read_at_the_realistic_strength_that_moves_least_else():
+    effects = [(-0.5, 0.1), (FINE, 0.2), (2 * FINE, 0.9)]
+    assert tried(response(effects), "target") == Tried(0.5, FINE, 0.2, pytest.approx(np.nan, nan_ok=True))
+    assert tried(response(effects, (True, False, False)), "target").strength == -1.0
+    pasted = tried(response(effects), "target", (0.1, PASTED + 0.1, 0.3))
+    assert pasted == Tried(1.0, 2 * FINE, 0.9, 0.3)
+
+
+def test_where_no_strength_moves_it_far_enough_it_is_read_where_it_moves_most():
+    effects = [(-0.1, 0.0), (WEAK / 2, 0.0), (WEAK, 0.9)]
+    assert tried(response(effects), "target").strength == 1.0
 
 
 def test_where_it_falls_farther_than_it_rises_it_is_read_there():
