@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from schemas.columns import table_of
 @dataclass(frozen=True)
 class Choose(Stage):
     """`choice.parquet`: the directions of each attribute at several points, the best first, by metrics/choice.py's rule."""
+
+    version: ClassVar[int] = 2
 
     evaluate: Evaluate  # of directions at the points, in the order of a pass, by who labelled
     carriage: Carriage  # what swaps at the points take
