@@ -215,6 +215,7 @@ def test_several_points_are_each_searched(standing_there, model, tmp_path):
     assert "carriage.parquet" not in catalog.files and "choice.parquet" not in catalog.files
 
 
+@pytest.mark.slow
 def test_the_mid_block_has_two_names(made, standing_there, model, tmp_path):
     root, _ = made
     wanted = ["--model", model, *WHO, "--attributes", "bright,sided", *SMALL[:-1], "after"]
