@@ -19,7 +19,7 @@ from jobs.printing import console, print_json
 from jobs.where import Where
 from pipeline.annotators.registry import annotator
 from pipeline.engine.store import Store
-from pipeline.hspace.capture import Point
+from pipeline.hspace.points import Point
 from pipeline.recipes import choose
 from pipeline.recipes.domain import Domain
 from pipeline.recipes.settings import run_of

@@ -17,14 +17,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.hspace.inputs import empty_condition, is_conditional, n_classes
 
 MID_BLOCK = "mid_block"
 MIDDLE = "middle"
@@ -48,7 +46,8 @@ def canonical(point: str) -> str:
 
 
 def _words(single: str) -> list[str]:
-    return ["".join(("_", word)) if word.isdecimal() else word for word in single.removesuffix(INPUT).split(".")]
+    """The words of a module's name, a number as a name, too."""
+    return [f"_{word}" if word.isdecimal() else word for word in single.removesuffix(INPUT).split(".")]
 
 
 def singles(point: str) -> tuple[str, ...]:
@@ -95,12 +94,12 @@ def opened(network: nn.Module, point: str = MID_BLOCK) -> Iterator[Opened]:
     seen = Opened(points)
     with ExitStack() as hooks:
         for single in points:
-            hooks.enter_context(_changed(network, single, partial(seen.pass_on, single)))
+            hooks.enter_context(changed(network, single, partial(seen.pass_on, single)))
         yield seen
 
 
 @contextmanager
-def _changed(network: nn.Module, single: str, change: Change) -> Iterator[None]:
+def changed(network: nn.Module, single: str, change: Change) -> Iterator[None]:
     """Inside the block a pass goes on with what a function makes of h at one point."""
     with ExitStack() as hooks:
         for handle in _hooks(network, single, change):
@@ -177,160 +176,7 @@ def _module(network: nn.Module, name: str) -> nn.Module:
                 )
             raise UserError(
                 f"{type(network).__name__} has no module {name}: {above or 'at its top it'} has {', '.join(inner) or 'none'}.\n"
-                "Choose a capture point that the model has; `points` of pipeline.models lists them."
+                "Choose a capture point that the model has; `Model.points()` lists them."
             )
         found = inner[word]
     return found
-
-
-# The network as a function of h
-
-
-@contextmanager
-def computed_once(network: nn.Module, single: str) -> Iterator[None]:
-    """Inside the block what comes before a point computes in the first pass, and answers with the same from then on.
-
-    What is done before h is there cannot depend on it: modules that have run, once, when the point is passed. What they are given
-    later is not looked at. Their hooks run in every pass.
-    """
-    first = _FirstPass(network)
-    with _changed(network, single, first.at_point), ExitStack() as patches:
-        for module in network.modules():
-            patches.callback(_forward_restored, module, module.__dict__.get("forward"))
-            module.forward = first.answering(module, module.forward)
-        yield
-
-
-class _FirstPass:
-    """The first pass of a network: what its modules gave before h was there, if they ran once."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.network = network
-        self.passed = self.over = False  # the point; the pass
-        self.answers: dict[nn.Module, Any] = {}
-        self.called: set[nn.Module] = set()
-
-    def at_point(self, h: Tensor) -> Tensor:
-        self.passed = True
-        return h
-
-    def answering(self, module: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
-        """A module's forward that answers, after the first pass, with what it gave there."""
-
-        def answer(*args: Any, **kwargs: Any) -> Any:
-            if self.over:
-                return self.answers[module] if module in self.answers else forward(*args, **kwargs)
-            again = module in self.called
-            self.called.add(module)
-            output = forward(*args, **kwargs)
-            for inner in (
-                module.modules() if again or not self.passed else ()
-            ):  # those inside a module will not be asked
-                self.answers.pop(inner, None)
-            if not (again or self.passed):
-                self.answers[module] = output
-            self.over = module is self.network
-            return output
-
-        return answer
-
-
-def _forward_restored(module: nn.Module, own: Any) -> None:
-    """The class's forward again, or the one that the module had of its own."""
-    del module.forward
-    if own is not None:
-        module.forward = own
-
-
-# Shapes
-
-
-class Point(NamedTuple):
-    """A capture point that a network offers."""
-
-    name: str
-    shape: tuple[int, ...]  # of h, without the batch
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of h of one sample at one step, float16 as it is stored."""
-        return 2 * prod(self.shape)
-
-
-def points(unet: nn.Module) -> list[Point]:
-    """Return every module whose output can be captured, in the order of a pass; by a pass of a copy without weights."""
-    made: dict[str, list[Tensor | None]] = {}
-
-    def watch(copy: nn.Module, hooks: ExitStack) -> None:
-        for name, module in copy.named_modules():
-            if name:
-                hook = lambda _, args, output, name=name: made.setdefault(name, []).append(_first(output))  # noqa: E731
-                hooks.callback(module.register_forward_hook(hook).remove)
-
-    _pass(unet, watch)
-    once = {name: outputs[0] for name, outputs in made.items() if len(outputs) == 1}
-    return [Point(name, tuple(h.shape[1:])) for name, h in once.items() if h is not None and h.ndim > 2]
-
-
-def h_shape(unet: nn.Module, point: str = MID_BLOCK) -> tuple[int, ...]:
-    """The shape of h at a point, (C, H, W) at most, and (D,) of several, by one pass of a copy without weights.
-
-    Raises UserError for a point that the network has not, or does not pass once.
-    """
-    single = singles(canonical(point))
-    found = [_shape(unet, each) for each in single]
-    return found[0] if len(found) == 1 else (sum(map(prod, found)),)
-
-
-def _shape(unet: nn.Module, single: str) -> tuple[int, ...]:
-    passed: list[Tensor] = []
-
-    def keep(h: Tensor) -> Tensor:
-        passed.append(h)
-        return h
-
-    def watch(copy: nn.Module, hooks: ExitStack) -> None:
-        hooks.enter_context(_changed(copy, single, keep))
-
-    try:
-        _pass(unet, watch)
-    except (TypeError, IndexError, KeyError, AttributeError) as error:
-        raise UserError(f"{single} of {type(unet).__name__} gives no tensor that can be captured ({error}).") from error
-    if len(passed) != 1:
-        raise UserError(
-            f"A pass of {type(unet).__name__} comes by {single} {len(passed) or 'no'} times; expected once.\n"
-            "Choose a module that runs once a pass; `points` of pipeline.models lists them."
-        )
-    return tuple(passed[0].shape[1:])
-
-
-def output_shape(unet: nn.Module) -> torch.Size:
-    """The shape (1, C, H, W) of the output, by one pass of a copy without weights."""
-    return _pass(unet, lambda copy, hooks: None).shape
-
-
-def _pass(unet: nn.Module, watch: Callable[[nn.Module, ExitStack], None]) -> Tensor:
-    """The output of a copy without weights, which is watched."""
-    config: Any = unet.config
-    size = config["sample_size"]
-    height, width = (size, size) if isinstance(size, int) else size
-    with torch.device("meta"), torch.inference_mode(), ExitStack() as hooks:
-        copy = type(unet).from_config(config).eval()  # type: ignore[attr-defined]
-        given = {"encoder_hidden_states": empty_condition(copy)} if is_conditional(copy) else {}
-        if n_classes(copy) is not None:
-            given["class_labels"] = torch.zeros(1, dtype=torch.long)
-        watch(copy, hooks)
-        x_t = torch.zeros(1, config["in_channels"], height, width)
-        return copy(x_t, torch.zeros(1, dtype=torch.long), **given).sample
-
-
-def _first(output: Any) -> Tensor | None:
-    """The first tensor of what a module gives."""
-    match output:
-        case Tensor():
-            return output
-        case (Tensor() as first, *_):
-            return first
-        case dict():
-            return _first(next(iter(output.values()), None))
-    return None

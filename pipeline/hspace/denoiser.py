@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.hspace.capture import MID_BLOCK, Change, canonical, computed_once, opened, singles
+from pipeline.hspace.capture import MID_BLOCK, Change, canonical, opened, singles
+from pipeline.hspace.first_pass import computed_once
 from pipeline.hspace.inputs import empty_condition, is_conditional, n_classes
 
 

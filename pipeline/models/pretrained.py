@@ -22,7 +22,7 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.fingerprint import hashed_where_set, not_hashed
 from pipeline.formats.hashes import changed
-from pipeline.hspace import capture, inputs
+from pipeline.hspace import capture, inputs, points
 from pipeline.hspace.denoiser import Denoiser
 from pipeline.models import autoencoder, checkpoint, conditions, configuration, hub, schedule, support
 from pipeline.models.autoencoder import Autoencoder
@@ -88,7 +88,7 @@ class Model:
         """Return the shape of h at a capture point, found by one pass of a copy without weights; of several points (D,)."""
         return _h_shape(self._unet_kind(), self.unet, point)
 
-    def points(self) -> list[capture.Point]:
+    def points(self) -> list[points.Point]:
         """Return the capture points that the U-Net offers, with the shape and the bytes of h, in the order of a pass."""
         return _points(self._unet_kind(), self.unet)
 
@@ -250,12 +250,12 @@ def find(
 @cache
 def _h_shape(kind: Any, config: str, point: str) -> tuple[int, ...]:
     """The pass takes a second, and a plan asks many times."""
-    return capture.h_shape(checkpoint.without_weights(kind, json.loads(config)), point)
+    return points.h_shape(checkpoint.without_weights(kind, json.loads(config)), point)
 
 
 @cache
-def _points(kind: Any, config: str) -> list[capture.Point]:
-    return capture.points(checkpoint.without_weights(kind, json.loads(config)))
+def _points(kind: Any, config: str) -> list[points.Point]:
+    return points.points(checkpoint.without_weights(kind, json.loads(config)))
 
 
 def _unet_config(folder: Path, chosen: str | None) -> dict[str, Any]:

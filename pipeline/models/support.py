@@ -9,7 +9,7 @@ from typing import Any
 from diffusers import UNet2DConditionModel, UNet2DModel
 
 from pipeline.errors import UserError
-from pipeline.hspace import capture, inputs
+from pipeline.hspace import inputs, points
 from pipeline.models import schedule
 from pipeline.models.values import Config, choice, size, whole
 
@@ -132,7 +132,7 @@ def check_runs(unet: Any, config: Config, folder: Path) -> None:
     found, halvings = config["sample_size"], len(unet.config["block_out_channels"]) - 1
     height, width = (found, found) if isinstance(found, int) else found
     try:
-        output = capture.output_shape(unet)
+        output = points.output_shape(unet)
         reason = f"it gives {output[2]} x {output[3]}" if tuple(output[2:]) != (height, width) else None
     except Exception as error:  # whatever the blocks raise where shapes do not meet
         reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason'}"

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from jobs.carriage import LINES, carriage, outermost
 from jobs.command_line import app
-from pipeline.hspace.capture import Point
+from pipeline.hspace.points import Point
 from pipeline.models import pretrained
 from pipeline.recipes.choose import carriage as chosen_by
 from pipeline.recipes.domain import Domain

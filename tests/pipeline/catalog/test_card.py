@@ -12,9 +12,10 @@ from safetensors.numpy import save_file
 
 from pipeline.catalog.card import card
 from pipeline.catalog.direction_catalog import DirectionCatalog
-from pipeline.hspace.capture import h_shape, singles
+from pipeline.hspace.capture import singles
 from pipeline.hspace.denoiser import Denoiser
 from pipeline.hspace.edits import Add
+from pipeline.hspace.points import h_shape
 from schemas.catalog import Capture, Catalog, Evaluation
 from schemas.published import files_of
 from tests.pipeline import planted_models

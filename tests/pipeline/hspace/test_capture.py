@@ -6,9 +6,11 @@ from diffusers import UNet2DConditionModel, UNet2DModel
 from torch import nn
 
 from pipeline.errors import UserError
-from pipeline.hspace.capture import computed_once, h_shape, opened
+from pipeline.hspace.capture import opened
 from pipeline.hspace.denoiser import Denoiser
 from pipeline.hspace.edits import Add, AddPerSample, at_timesteps, in_turn
+from pipeline.hspace.first_pass import computed_once
+from pipeline.hspace.points import h_shape
 from tests.pipeline.planted_models import conditional_unet
 from tests.pipeline.planted_models import unet as planted_unet
 

@@ -23,7 +23,7 @@ from diffusers import (
 from safetensors.torch import save_file
 
 from pipeline.errors import UserError
-from pipeline.hspace import capture, inputs
+from pipeline.hspace import inputs, points
 from pipeline.hspace.noise import NoiseStreams
 from pipeline.models import checkpoint, pretrained
 from pipeline.models.pretrained import Model
@@ -140,7 +140,7 @@ def test_stable_diffusion_s_u_net_has_an_h_space_at_full_size(name, size, width)
     """Without weights: the names, the shapes and the checks of the whole network."""
     config = json.loads((CONFIGURATIONS / name / "unet" / "config.json").read_text())
     unet = checkpoint.without_weights(UNet2DConditionModel, config)
-    h, output = capture.h_shape(unet), capture.output_shape(unet)
+    h, output = points.h_shape(unet), points.output_shape(unet)
     assert (h, tuple(output)) == ((1280, size // 8, size // 8), (1, 4, size, size))
     assert inputs.empty_condition(unet).shape == (1, 1, width)
 
