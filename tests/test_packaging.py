@@ -20,8 +20,10 @@ from schemas.published import table_of_files
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
-DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
-EXTRA = [Requirement(line) for line in PROJECT["optional-dependencies"]["prompts"]]  # imported where it is asked for
+EXTRAS = {name: [*map(Requirement, lines)] for name, lines in PROJECT["optional-dependencies"].items()}
+OWN = PROJECT["name"]  # dev has all extras by it
+DEV = [each for each in EXTRAS["dev"] if each.name != OWN]
+EXTRA = [each for name, lines in EXTRAS.items() if name != "dev" for each in lines]  # imported where it is asked for
 PROVIDERS = packages_distributions()
 OURS = {"jobs", "pipeline", "schemas", "benchmarks", "tests"}
 
@@ -52,6 +54,11 @@ def test_what_the_project_imports_is_declared(folder):
 @pytest.mark.parametrize("folder", ["benchmarks", "tests"])
 def test_what_developers_import_is_declared(folder):
     assert imported(folder) <= names(RUNTIME + DEV + EXTRA)
+
+
+def test_developers_have_every_extra():
+    [own] = (each for each in EXTRAS["dev"] if each.name == OWN)
+    assert own.extras == EXTRAS.keys() - {"dev"}
 
 
 def test_every_dependency_has_a_lower_bound():

@@ -49,7 +49,7 @@ def plug(spec: str, kind: Kind) -> Any:
     module, name = _parts(spec, kind)
     found = _object(_imported(module, spec), name, spec, kind)
     made = _made(found, spec, kind)
-    _check(made, spec, kind)
+    check(made, spec, kind)
     return made
 
 
@@ -188,7 +188,7 @@ def _arguments(found: Any) -> list[str]:
     return [each.name for each in parameters if each.default is each.empty and each.kind not in kinds]
 
 
-def _check(made: Any, spec: str, kind: Kind) -> None:
+def check(made: Any, spec: str, kind: Kind) -> None:
     """Raise UserError unless this is a plug of its kind whose identity can be told."""
     if lacking := kind.lacks(made):
         by_function = f"\nA function of images becomes one by {kind.decorator}, {kind.of}." if kind.decorator else ""

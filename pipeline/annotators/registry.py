@@ -1,4 +1,4 @@
-"""What a person calls annotators and regions by: a name that is listed here, or `module:object`.
+"""What a person calls annotators and regions by: a name or a kind that is listed here, or `module:object`; see specs.py.
 
 Each is imported when it is asked for: some need much that others do not.
 """
@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.annotators import plugs
+from pipeline.annotators import plugs, specs
 from pipeline.annotators.base import Annotator, Embedder
 from pipeline.annotators.regions import Box, Mask, mask_file
 from pipeline.errors import UserError
@@ -19,6 +19,14 @@ class Listed(NamedTuple):
     path: str  # module:name
     attributes: tuple[str, ...]
     describes: str  # what it scores, and of what images
+
+
+class KindOf(NamedTuple):
+    """A kind of annotators or embedders that are made of something: KIND:OF."""
+
+    path: str  # module:function, called with what it is made of, a text, and its settings
+    of: str  # FILE, FOLDER, ID of the model hub
+    describes: str
 
 
 ANNOTATORS = {
@@ -43,45 +51,68 @@ ANNOTATORS = {
         "The same attributes of the bundled drawn portraits, by another network. It has seen nothing else.",
     ),
 }
+KINDS: dict[str, KindOf] = {
+    "facenet": KindOf(
+        "pipeline.annotators.facenet:facenet", "FILE", "Features of faces, to tell who is who; it scores nothing."
+    ),
+}
 REGIONS = dict.fromkeys(("eyes", "nose", "mouth", "head"), "pipeline.annotators.landmarks:Landmarks")
 
 
 def listing() -> list[str]:
-    """What annotators there are by name, what each scores, and of what images: a line each, and nothing is imported for it."""
-    return [f"{name} ({', '.join(each.attributes)}): {each.describes}" for name, each in ANNOTATORS.items()]
+    """What annotators there are by name and kind, what each scores, and of what images: a line each; nothing is imported for it."""
+    by_name = [f"{name} ({', '.join(each.attributes)}): {each.describes}" for name, each in ANNOTATORS.items()]
+    return [*by_name, *(f"{kind}:{each.of}: {each.describes}" for kind, each in KINDS.items())]
 
 
-def annotator(spec: str) -> Annotator:
-    """The annotator of a name in `ANNOTATORS`, with its default settings, or the one that `module:object` names.
+def annotator(text: str) -> Annotator:
+    """The annotator of a name in `ANNOTATORS`, of a kind in `KINDS`, or the one that `module:object` names.
 
     Raises UserError where there is none, and for what is none.
     """
-    if spec in ANNOTATORS:
-        return imported(ANNOTATORS[spec].path)()
-    if ":" not in spec:
+    made: Annotator = _made(text, plugs.ANNOTATOR)
+    listed = ANNOTATORS.get(made.name)
+    if listed and type(made) is not imported(listed.path):
+        raise UserError(f"{text} is called {made.name!r}, as another annotator is already. Give it another name.")
+    return made
+
+
+def embedder(text: str) -> Embedder:
+    """The embedder that a spec names, by name, kind or `module:object`, or the annotator that is one too.
+
+    Raises UserError where there is none, and for what is none.
+    """
+    spec = specs.parsed(text)
+    if spec.plug not in ANNOTATORS and ":" in text:
+        found: Embedder = _made(text, plugs.EMBEDDER)
+        return found
+    annotates = annotator(text)
+    if not isinstance(annotates, Embedder):
+        raise UserError(f"{text!r} has no features to compare images by: expected one that has `embedder`.")
+    return annotates
+
+
+def _made(text: str, kind: plugs.Kind) -> Any:
+    """What a spec names, which is known to be a plug of its kind."""
+    spec = specs.parsed(text)
+    if spec.plug in ANNOTATORS:
+        return specs.called(imported(ANNOTATORS[spec.plug].path), spec)
+    if spec.head in KINDS and spec.of:
+        made = specs.called(imported(KINDS[spec.head].path), spec)
+        plugs.check(made, spec.plug, kind)
+        return made
+    if ":" not in text:
+        of = ", ".join(f"{name}:{each.of}" for name, each in KINDS.items())
         raise UserError(
-            f"There is no annotator {spec!r}; there are {', '.join(sorted(ANNOTATORS))},\n"
+            f"There is no annotator {text!r}; there are {', '.join(sorted(ANNOTATORS))}, {of},\n"
             "and any of your own by module:object, as in my_plugs:mine, from the folder that you stand in."
         )
-    found: Annotator = plugs.plug(spec, plugs.ANNOTATOR)
-    listed = ANNOTATORS.get(found.name)
-    if listed and type(found) is not imported(listed.path):
-        raise UserError(f"{spec} is called {found.name!r}, as another annotator is already. Give it another name.")
-    return found
-
-
-def embedder(spec: str) -> Embedder:
-    """The embedder that `module:object` names, or the annotator of a name in `ANNOTATORS` that is one too.
-
-    Raises UserError where there is none, and for what is none.
-    """
-    if spec not in ANNOTATORS and ":" in spec:
-        found: Embedder = plugs.plug(spec, plugs.EMBEDDER)
-        return found
-    annotates = annotator(spec)
-    if not isinstance(annotates, Embedder):
-        raise UserError(f"{spec!r} has no features to compare images by: expected one that has `embedder`.")
-    return annotates
+    if spec.settings:
+        raise UserError(
+            f"{spec.plug} takes no settings ({', '.join(spec.settings)}); those of a plug of your own are its fields.\n"
+            "Write another object beside it, with other fields."
+        )
+    return plugs.plug(text, kind)
 
 
 def mask(text: str) -> Mask:
@@ -112,11 +143,6 @@ def _box(text: str) -> Box:
     except ValueError:
         raise UserError(f"{text!r} is no box; expected box:LEFT,TOP,RIGHT,BOTTOM in pixels.") from None
     return Box(left, top, right, bottom)
-
-
-def facenet(weights: Path) -> Embedder:
-    """FaceNet with the weights in a file. Raises UserError for what holds none."""
-    return imported("pipeline.annotators.facenet:facenet")(weights)
 
 
 def imported(path: str) -> Any:

@@ -57,7 +57,7 @@ def _transformers() -> ModuleType:
     except ImportError as error:
         raise UserError(
             "A prompt is embedded by transformers, which is not installed here.\n"
-            "pip install 'hspace-directions[prompts]', or: pip install transformers"
+            "pip install 'hspace-directions[transformers]', or: pip install transformers"
         ) from error
     return transformers
 

@@ -6,7 +6,7 @@ from typing import TypeGuard
 from pipeline.annotators.base import Annotator, Embedder, presence_of, stranger
 from pipeline.annotators.names import check_distinct
 from pipeline.annotators.regions import WHOLE, Mask
-from pipeline.annotators.registry import annotator, embedder, facenet, mask
+from pipeline.annotators.registry import annotator, embedder, mask
 from pipeline.errors import UserError
 from pipeline.models.bundled import BUNDLED, bundled
 from pipeline.models.pretrained import Model, find
@@ -101,7 +101,7 @@ def _embedder(run: Run, judges: tuple[Annotator, ...]) -> Embedder | None:
         raise UserError("`embedder` and `facenet_weights` both say by whom images are compared. Leave one of them out.")
     if run.embedder:
         return embedder(run.embedder)
-    return facenet(run.facenet_weights) if run.facenet_weights else next(filter(_embeds, judges), None)
+    return embedder(f"facenet:{run.facenet_weights}") if run.facenet_weights else next(filter(_embeds, judges), None)
 
 
 def _embeds(judge: Annotator) -> TypeGuard[Embedder]:

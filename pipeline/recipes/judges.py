@@ -4,6 +4,7 @@ from pipeline.annotators.base import Annotator, presence_of
 from pipeline.annotators.independence import same_network
 from pipeline.annotators.names import check_distinct
 from pipeline.annotators.registry import annotator as named
+from pipeline.annotators.specs import parsed
 from pipeline.errors import UserError
 
 
@@ -22,7 +23,7 @@ def check_judges(
     if not judges:
         raise UserError(f"Nobody measures the edits: name a judge. {_ALONE}")
     check_distinct(*((annotator,) if annotator else ()), *judges)
-    names = tuple(named(each).name if ":" in each else each for each in allowed)
+    names = tuple(named(each).name if ":" in each or parsed(each).settings else each for each in allowed)
     there = [judge.name for judge in judges]
     if unknown := [each for each, name in zip(allowed, names, strict=True) if name not in there]:
         raise UserError(f"`allow_judge` {unknown[0]}: no judge of this run is called so; there are {', '.join(there)}.")

@@ -9,6 +9,7 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
+from pipeline.annotators import specs
 from pipeline.annotators.regions import WHOLE
 from pipeline.annotators.registry import REGIONS
 from pipeline.errors import UserError
@@ -60,9 +61,14 @@ def placed(run: Run) -> Run:
         name: path.absolute() for name in ("images", "condition", "facenet_weights") if (path := getattr(run, name))
     }
     model = run.model if run.model is None or run.model in BUNDLED else _whole(run.model)
+    plugs = {
+        name: tuple(map(specs.placed, value)) if isinstance(value, tuple) else specs.placed(value)
+        for name in ("annotator", "judge", "allow_judge", "embedder")
+        if (value := getattr(run, name))
+    }
     foreground = run.foreground and _whole_mask(run.foreground)
     regions = tuple(map(_whole_mask, run.region))
-    return run.model_copy(update={**files, "model": model, "foreground": foreground, "region": regions})
+    return run.model_copy(update={**files, **plugs, "model": model, "foreground": foreground, "region": regions})
 
 
 def _whole_mask(name: str) -> str:

@@ -282,4 +282,5 @@ def test_the_list_of_annotators_costs_no_import():
     *lines, loaded = done.stdout.splitlines()
     assert loaded == "[]", done.stderr
     assert lines[0].startswith("mtcnn (face, yaw, pitch, roll, mouth_width): Whether there is a face")
-    assert [line.partition(" ")[0] for line in lines] == list(registry.ANNOTATORS)
+    kinds = [f"{kind}:{each.of}:" for kind, each in registry.KINDS.items()]
+    assert [line.partition(" ")[0] for line in lines] == [*registry.ANNOTATORS, *kinds]

@@ -99,7 +99,9 @@ def test_a_place_without_transformers_is_told_what_to_install(monkeypatch, tiny_
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UserError, match=r"which is not installed here.\npip install 'hspace-directions\[prompts\]'"):
+    with pytest.raises(
+        UserError, match=r"which is not installed here.\npip install 'hspace-directions\[transformers\]'"
+    ):
         embedding(str(tiny_model), "a cat")
 
 
