@@ -106,13 +106,8 @@ def check_values(config: Config, path: Path) -> Config:
 
 
 def check_unet(config: Config, unet: Any, folder: Path) -> None:
-    """Whether the U-Net has an h-space, runs on x_t, a timestep, one embedding and a class at most, at its own size."""
+    """Whether the U-Net runs on x_t, a timestep, one embedding and a class at most, at its own size."""
     kind = type(unet).__name__
-    if unet.mid_block is None:
-        raise UserError(
-            f"The {kind} of {folder} has no mid block, so it has no h-space (mid_block_type is null in its config.json).\n"
-            "Use a U-Net with a bottleneck."
-        )
     for field, needs in _CONDITIONS.items():
         if (value := unet.config.get(field)) not in (None, _BY_ITSELF.get(field)):
             needed = needs.get(value) if isinstance(value, str) else None

@@ -3,16 +3,20 @@
 The first rule: of the candidates, in the order of a pass, an attribute's are the first `MOST` that carry `CARRIED` of it, and none
 after one that carries `ENOUGH`; where none does, those that carry most. Two that an attribute may be at are tried together, too.
 The second rule is that of metrics/choice.py. Both go by who labelled: the judges have no part in it.
+
+Eq. 12 takes away, at a point, the directions of what is carried there. Of what is not, a direction fitted there is made of noise,
+and of what goes together with the attribute: taking that away would harm those that do live there.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
 from pipeline.annotators.base import presence_of
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
-from pipeline.hspace.capture import MID_BLOCK, union
+from pipeline.hspace.capture import union
 from pipeline.recipes import find
 from pipeline.recipes.domain import Domain
 from pipeline.recipes.points import Place, candidates
@@ -40,13 +44,14 @@ SAMPLES = 16  # that directions are compared on
 
 def carriage(run: Run, domain: Domain) -> Carriage:
     """Swaps of h at every candidate."""
-    sample = Sample(domain.model, run.samples, run.steps, **find.noise(run), **find.sampling(run, (MID_BLOCK,)))
-    return Carriage(sample, candidates(domain.model), domain.annotator, foreground=domain.foreground)
+    points = candidates(domain.model)
+    sample = Sample(domain.model, run.samples, run.steps, **find.noise(run), **find.sampling(run, points[:1]))
+    return Carriage(sample, points, domain.annotator, foreground=domain.foreground)
 
 
 def anywhere(domain: Domain) -> tuple[Place, ...]:
     """The shortlist before anything is known: every candidate, for no attribute but at the first."""
-    points = candidates(domain.model) or (MID_BLOCK,)
+    points = candidates(domain.model)
     return (Place(points[0], domain.attributes), *(Place(point, ()) for point in points[1:]))
 
 
@@ -58,8 +63,8 @@ def shortlist(found: Carriage, domain: Domain, store: Store) -> tuple[Place, ...
     shares = in_all_steps.pivot(index="point", columns="what", values="share").reindex(found.points)
     if not domain.attributes:
         enough = shares.index[shares["image"] >= IMAGE]
-        return (Place(str(enough[0]) if len(enough) else MID_BLOCK, ()),)
-    return _places({name: worth_trying(shares[name]) for name in domain.attributes}, found.points)
+        return (Place(str(enough[0]) if len(enough) else found.points[0], ()),)
+    return _places({name: worth_trying(shares[name]) for name in domain.attributes}, shares[list(domain.attributes)])
 
 
 def worth_trying(shares: pd.Series) -> tuple[str, ...]:
@@ -78,23 +83,35 @@ def worth_trying(shares: pd.Series) -> tuple[str, ...]:
     return tuple(carrying[:MOST])
 
 
-def _places(points: Mapping[str, tuple[str, ...]], order: tuple[str, ...]) -> tuple[Place, ...]:
-    """Points by attribute as attributes by point; of an attribute at several, all of them together come last."""
+def _places(points: Mapping[str, tuple[str, ...]], shares: pd.DataFrame) -> tuple[Place, ...]:
+    """Points by attribute as attributes by point; of an attribute at several, all of them together come last.
+
+    shares: of each attribute (a column) that each point (a row) carries, in the order of a pass; NaN is not known.
+    """
     together = dict.fromkeys(each for each in points.values() if len(each) > 1)
-    single = [Place(point, tuple(name for name, tried in points.items() if point in tried)) for point in order]
-    pairs = [Place(union(pair), tuple(name for name, tried in points.items() if tried == pair)) for pair in together]
-    return tuple(place for place in (*single, *pairs) if place.attributes)
+    single = [((point,), tuple(name for name, at in points.items() if point in at)) for point in shares.index]
+    pairs = [(pair, tuple(name for name, at in points.items() if at == pair)) for pair in together]
+    return tuple(
+        Place(union(several), tried, _carried(shares.loc[list(several)], but=tried))
+        for several, tried in (*single, *pairs)
+        if tried
+    )
+
+
+def _carried(shares: pd.DataFrame, but: tuple[str, ...]) -> tuple[str, ...]:
+    """The attributes that one of these points may carry, but for those that are tried there."""
+    return tuple(str(name) for name in shares if name not in but and not (shares[name] < CARRIED).all())
 
 
 def first(shortlisted: tuple[Place, ...]) -> tuple[Place, ...]:
     """Each attribute at the first point that it is tried at."""
     left: set[str] = {name for place in shortlisted for name in place.attributes}
     places = []
-    for point, attributes in shortlisted:
-        here = tuple(name for name in attributes if name in left)
+    for place in shortlisted:
+        here = tuple(name for name in place.attributes if name in left)
         left -= set(here)
         if here:
-            places.append(Place(point, here))
+            places.append(place.of(here, tuple(place.fitted)))
     return tuple(places) or shortlisted[:1]
 
 
@@ -119,17 +136,23 @@ def choice(
 
 def _tried(run: Run, sources: find.Sources, domain: Domain, place: Place) -> tuple[Stage, ...]:
     """The recommended directions of each attribute that may be at a point."""
-    better = find.supervised(run, sources.found_in, domain, place.point, sources.stored).better
-    finders = tuple(map(Disentangle, better)) if len(domain.attributes) > 1 else better
-    every = place.attributes == domain.attributes
+    fitted = fitted_at(place, domain)
+    better = find.supervised(run, sources.found_in, fitted, place.point, sources.stored).better
+    finders = tuple(map(Disentangle, better)) if len(fitted.attributes) > 1 else better
+    every = place.attributes == fitted.attributes
     return finders if every else tuple(Selected(finder, place.attributes) for finder in finders)
+
+
+def fitted_at(place: Place, domain: Domain) -> Domain:
+    """The domain with the attributes alone that directions are fitted for at a place."""
+    return replace(domain, attributes=tuple(name for name in domain.attributes if name in place.fitted))
 
 
 def places(found: Choose, domain: Domain, shortlisted: tuple[Place, ...], store: Store) -> tuple[Place, ...]:
     """Where each attribute's directions are published."""
     points = found.points(store)
     at = [
-        Place(each.point, tuple(name for name in domain.attributes if points[name] == each.point))
+        each.of(tuple(name for name in domain.attributes if points[name] == each.point), domain.attributes)
         for each in shortlisted
     ]
     return tuple(place for place in at if place.attributes)

@@ -118,8 +118,8 @@ class Directions:
         lost, told = nowhere(self._subspaces_in_regions, store)
         left = replace(without(domain, sides), regions=tuple(each for each in domain.regions if each not in lost))
         kept = tuple(
-            Place(point, tuple(name for name in attributes if name in left.attributes))
-            for point, attributes in self._shortlist
+            place.of(tuple(name for name in place.attributes if name in left.attributes), left.attributes)
+            for place in self._shortlist
         )
         settled = not is_chosen(self.run) or not left.attributes or len(kept) == 1
         return replace(
@@ -143,7 +143,7 @@ class Directions:
             raise UserError("Of one attribute there is nothing to project away: leave `by_effects` out.")
 
         supervised = [
-            (place, find.supervised(run, found_in, domain, place.point, stored))
+            (place, find.supervised(run, found_in, choose.fitted_at(place, domain), place.point, stored))
             for place in self._places
             if place.attributes
         ]

@@ -15,6 +15,17 @@ class Place(NamedTuple):
 
     point: str
     attributes: tuple[str, ...]
+    beside: tuple[str, ...] = ()  # others that are carried there, whose directions are projected away (Eq. 12)
+
+    def of(self, attributes: tuple[str, ...], among: tuple[str, ...]) -> "Place":
+        """The same place for some attributes, with all others of it that are left beside them."""
+        others = tuple(name for name in (*self.attributes, *self.beside) if name not in attributes and name in among)
+        return Place(self.point, attributes, others)
+
+    @property
+    def fitted(self) -> frozenset[str]:
+        """The attributes that directions are fitted for there."""
+        return frozenset((*self.attributes, *self.beside))
 
 
 def is_chosen(run: Run) -> bool:
@@ -33,7 +44,7 @@ def named(run: Run, attributes: tuple[str, ...]) -> tuple[Place, ...]:
 
 
 def candidates(model: Model) -> tuple[str, ...]:
-    """Where attributes may live, in the order of a pass: at the mid block, and at every block after it."""
+    """Where attributes may live, in the order of a pass: at the mid block, where there is one, and at every block after it."""
     offered = [each.name for each in model.points()]
     return tuple(
         name for name in offered if name == MID_BLOCK or (name.startswith("up_blocks.") and name.count(".") == 1)

@@ -14,6 +14,7 @@ import json
 from dataclasses import dataclass
 from math import prod
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from pipeline.errors import UserError
 from pipeline.hspace.capture import MID_BLOCK, canonical, singles
 from pipeline.hspace.denoiser import Denoiser
+from pipeline.hspace.points import Point
 from pipeline.models.pretrained import LoadedModel, Model
 from tests.pipeline.planted_generator import ATTRIBUTES, SIZE, SPREAD, STRIPE, MidBlock, PlantedAnnotator
 
@@ -89,6 +91,9 @@ class DepthsModel(Model):
             raise UserError(f"There is no {unknown.pop()}.")
         return SHAPES[found[0]] if len(found) == 1 else (sum(prod(SHAPES[each]) for each in found),)
 
+    def points(self) -> list[Point]:
+        return [Point(name, shape) for name, shape in SHAPES.items()]
+
     def ddim(self, clip: bool | None = None) -> DDIMScheduler:
         """Alphas as planted."""
         alphas = np.array([1.0, *ALPHAS])
@@ -113,3 +118,14 @@ class DepthsAnnotator(PlantedAnnotator):
 
     def load(self):
         return shades_of_halves
+
+
+@dataclass(frozen=True)
+class DepthsJudge(DepthsAnnotator):
+    """The same on a scale that levels off."""
+
+    name: ClassVar[str] = "depths-judge"
+    weights: str = "depths-judge"
+
+    def load(self):
+        return lambda images: np.tanh(3 * shades_of_halves(images))

@@ -35,14 +35,30 @@ def test_an_attribute_is_tried_at_the_first_points_that_carry_it(shares, expecte
 
 def test_attributes_of_two_points_are_tried_at_both_together_too():
     tried = {"a": ("mid_block",), "b": ("mid_block", "up_blocks.0"), "c": ("mid_block", "up_blocks.0")}
-    places = _places(tried, POINTS)
+    shares = pd.DataFrame({"a": [1.0, 1.0], "b": [SOME, MOST], "c": [SOME, MOST]}, index=["mid_block", "up_blocks.0"])
+    places = _places(tried, shares)
     assert places == (
         Place("mid_block", ("a", "b", "c")),
-        Place("up_blocks.0", ("b", "c")),
-        Place("mid_block+up_blocks.0", ("b", "c")),
+        Place("up_blocks.0", ("b", "c"), beside=("a",)),
+        Place("mid_block+up_blocks.0", ("b", "c"), beside=("a",)),
     )
     assert first(places) == (Place("mid_block", ("a", "b", "c")),)
-    assert first(places[1:]) == (Place("up_blocks.0", ("b", "c")),)
+    assert first(places[1:]) == (Place("up_blocks.0", ("b", "c"), beside=("a",)),)
+
+
+def test_what_is_not_carried_at_a_point_is_not_projected_away_there():
+    shares = pd.DataFrame({"a": [1.0, 1.0], "b": [NONE, MOST], "c": [None, None]}, index=["mid_block", "up_blocks.0"])
+    tried = {"a": ("mid_block",), "b": ("up_blocks.0",), "c": ("up_blocks.0",)}
+    assert _places(tried, shares) == (
+        Place("mid_block", ("a",), beside=("c",)),  # of c nothing is known
+        Place("up_blocks.0", ("b", "c"), beside=("a",)),
+    )
+
+
+def test_at_a_place_that_fewer_are_published_at_the_others_are_still_projected_away():
+    place = Place("mid_block", ("a", "b"), beside=("c",))
+    assert place.of(("b",), ("a", "b", "c")) == Place("mid_block", ("b",), beside=("a", "c"))
+    assert place.of(("b",), ("b", "c")) == Place("mid_block", ("b",), beside=("c",))  # a was left out of the run
 
 
 def test_what_needs_no_labels_is_looked_for_where_most_attributes_live():

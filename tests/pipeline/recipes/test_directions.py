@@ -1,0 +1,38 @@
+"""The whole method on a planted generator whose attributes enter at known depths: each is found where it enters."""
+
+import pytest
+
+from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.engine.pool import InProcess
+from pipeline.engine.runner import run as run_plans
+from pipeline.engine.store import Store
+from pipeline.recipes.directions import Directions
+from pipeline.recipes.domain import Domain
+from pipeline.recipes.make import Silent, carry_out
+from schemas.run import Run
+from tests.pipeline.planted_depths import STEPS, DepthsAnnotator, DepthsJudge, DepthsModel
+from tests.pipeline.planted_generator import ATTRIBUTES
+
+ENTER = {
+    "alpha": "mid_block",
+    "beta": "mid_block",
+    "gamma": "up_blocks.0",
+    "delta": "up_blocks.1",
+}  # and epsilon half and half
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory) -> DirectionCatalog:
+    run = Run(samples=192, steps=STEPS, eta=0.0, held_out=8, top=24, components=1, jacobians=0, protocol="demo")
+    domain = Domain(DepthsModel(), DepthsAnnotator(), (DepthsJudge(),), ATTRIBUTES)
+    store = Store(tmp_path_factory.mktemp("planted") / "root")
+    store.prepare()
+    made, _ = carry_out(Directions(run, domain), store, lambda plans: run_plans(plans, store, InProcess, Silent()))
+    return DirectionCatalog.open(store.folder(made))
+
+
+def test_each_attribute_is_published_where_it_enters(catalog):
+    rows = catalog.table("directions").dropna(subset=["attribute"])
+    where = rows.groupby("attribute")["capture"].unique()
+    assert {name: list(where[name]) for name in ENTER} == {name: [point] for name, point in ENTER.items()}
+    assert set(where["epsilon"]) <= {"mid_block", "up_blocks.0", "mid_block+up_blocks.0"}
