@@ -32,7 +32,30 @@ def catalog(tmp_path_factory) -> DirectionCatalog:
 
 
 def test_each_attribute_is_published_where_it_enters(catalog):
-    rows = catalog.table("directions").dropna(subset=["attribute"])
+    rows = catalog.table("directions.parquet").dropna(subset=["attribute"])
     where = rows.groupby("attribute")["capture"].unique()
     assert {name: list(where[name]) for name in ENTER} == {name: [point] for name, point in ENTER.items()}
     assert set(where["epsilon"]) <= {"mid_block", "up_blocks.0", "mid_block+up_blocks.0"}
+
+
+def test_what_is_published_moves_its_own_attribute_and_no_other(catalog):
+    table = catalog.table("effects.parquet")
+    ours = table[table["direction"].str.endswith("/disentangled") & (table["judge"] == "depths-judge")]
+    effects = ours.pivot_table(index=["direction", "strength"], columns="attribute", values="effect")
+    assert {direction.split("/")[0] for direction, _ in effects.index} == set(ATTRIBUTES)
+    for (direction, strength), row in effects.iterrows():
+        target = direction.split("/")[0]
+        assert row[target] * strength > 0
+    farthest = effects.groupby("direction").last()
+    for direction, row in farthest[farthest.index.str.contains("ridge")].iterrows():
+        target = direction.split("/")[0]
+        assert row[target] > 1 and row.drop(target).abs().max() < 0.15
+
+
+def test_a_stripe_whose_shade_moves_is_known_as_a_template(catalog):
+    """Whatever moves a shade adds the same to every image."""
+    choice = catalog.table("choice.parquet")
+    assert (choice["pasted"] > 0.99).all()
+    carried = choice.set_index(["attribute", "point"])["carried"]
+    assert carried["epsilon", "mid_block"] == pytest.approx(0.5, abs=0.03)
+    assert carried["epsilon", "up_blocks.0"] == pytest.approx(1.0, abs=0.03)
