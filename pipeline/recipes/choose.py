@@ -1,7 +1,8 @@
 """Capture points that are chosen: first by what swaps of h take with them, then by what directions do at the few that are left.
 
-The first rule: of the candidates, in the order of a pass, an attribute's are the first `MOST` that carry `CARRIED` of it, and none
-after one that carries `ENOUGH`; where none does, those that carry most. Two that an attribute may be at are tried together, too.
+The first rule: of the candidates, in the order of a pass, an attribute's are those from the first that carries `CARRIED` of it to
+the first that carries `ENOUGH`; of more than `MOST`, and where none carries it, those that carry most. Several are tried
+together, too.
 The second rule is that of metrics/choice.py. Both go by who labelled: the judges have no part in it.
 
 Eq. 12 takes away, at a point, the directions of what is carried there. Of what is not, a direction fitted there is made of noise,
@@ -35,7 +36,7 @@ from schemas.run import Run
 
 CARRIED = 0.2  # share of the way that a swap takes an attribute, from which a direction there is worth trying
 ENOUGH = 0.75  # from which no later point is tried
-MOST = 2  # points that an attribute is tried at, and both together
+MOST = 3  # points that an attribute is tried at, and all together
 IMAGE = 0.5  # share of the image that a swap takes, where nobody scores attributes
 
 STRENGTHS = (-1.0, 0.5, 1.0)  # shares of a direction's full strength
@@ -74,13 +75,11 @@ def worth_trying(shares: pd.Series) -> tuple[str, ...]:
     """
     if shares.isna().all():
         return (str(shares.index[0]),)
-    carrying = [str(point) for point, share in shares.items() if share >= CARRIED]
-    if not carrying:
-        return tuple(str(point) for point in shares.index if point in shares.nlargest(MOST).index)
-    for i, point in enumerate(carrying[:MOST]):
-        if shares[point] >= ENOUGH:
-            return tuple(carrying[: i + 1])
-    return tuple(carrying[:MOST])
+    carrying = shares[shares >= CARRIED]
+    enough = carrying.index[carrying >= ENOUGH]
+    tried = carrying[: enough[0]] if len(enough) else carrying if len(carrying) else shares
+    most = tried.nlargest(MOST).index
+    return tuple(str(point) for point in tried.index if point in most)
 
 
 def _places(points: Mapping[str, tuple[str, ...]], shares: pd.DataFrame) -> tuple[Place, ...]:

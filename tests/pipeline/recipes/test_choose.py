@@ -16,14 +16,16 @@ NONE, SOME, MOST = CARRIED / 2, CARRIED + 0.05, ENOUGH + 0.05
     ("shares", "expected"),
     [
         ((MOST, MOST, MOST, 1.0), ("mid_block",)),  # nothing after what carries enough
-        ((SOME, SOME, MOST, 1.0), ("mid_block", "up_blocks.0")),  # the first two
+        ((SOME, SOME, MOST, 1.0), ("mid_block", "up_blocks.0", "up_blocks.1")),
         ((SOME, MOST, MOST, 1.0), ("mid_block", "up_blocks.0")),
         ((NONE, NONE, SOME, MOST), ("up_blocks.1", "up_blocks.2")),
         ((NONE, NONE, NONE, MOST), ("up_blocks.2",)),
         (
-            (0.0, 0.02, 0.1, 0.05),
-            ("up_blocks.1", "up_blocks.2"),
-        ),  # nobody carries it: the two that carry most, in order
+            (SOME, SOME + 0.1, SOME + 0.2, MOST),
+            ("up_blocks.0", "up_blocks.1", "up_blocks.2"),
+        ),  # the three that carry most
+        ((SOME, SOME + 0.2, SOME + 0.1, SOME + 0.3), ("up_blocks.0", "up_blocks.1", "up_blocks.2")),
+        ((0.0, 0.02, 0.1, 0.05), ("up_blocks.0", "up_blocks.1", "up_blocks.2")),  # nobody carries it
         ((NONE, SOME, NONE, MOST), ("up_blocks.0", "up_blocks.2")),
         ((None, None, None, None), ("mid_block",)),
         ((None, NONE, SOME, None), ("up_blocks.1",)),
