@@ -14,6 +14,7 @@ from pipeline.models import pretrained
 from pipeline.recipes.choose import carriage as chosen_by
 from pipeline.recipes.domain import Domain
 from schemas.run import Run
+from tests.pipeline.planted_models import save, unet
 
 PIXELS = ("brightness", "contrast", "warmth", "saturation", "sharpness")
 SMALL = ("--samples", 4, "--steps", 3, "--batch", 8)
@@ -81,6 +82,18 @@ def test_points_that_are_named_and_nobody_who_scores(tiny_model, tmp_path):
     assert "nobody scores attributes" in result.stdout and "brightness" not in result.stdout
     heading = next(line for line in result.stdout.splitlines() if "up_blocks.1:input" in line)
     assert heading.split() == named and "…" not in result.stdout
+
+
+def test_a_u_net_without_a_mid_block(tmp_path):
+    model = save(tmp_path / "model", unet=unet(sample_size=16, mid_block_type=None))
+    result = run(model, "--annotator", "pixels", *SMALL, "--root", tmp_path / "root")
+    assert result.exit_code == 0, result.output
+    heading = next(
+        line for line in result.stdout.splitlines() if line.split()[:1] == ["up_blocks.0"] and "x" not in line
+    )
+    assert heading.split() == ["up_blocks.0", "up_blocks.1"]
+    refused = run(model, "--points", "mid_block", *SMALL, "--root", tmp_path / "other")
+    assert refused.exit_code == 2 and "has no mid block" in refused.stderr
 
 
 def test_two_steps_have_no_thirds_to_show(tiny_model, tmp_path):

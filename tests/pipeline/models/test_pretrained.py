@@ -29,8 +29,9 @@ from pipeline.hspace.noise import NoiseStreams
 from pipeline.models import pretrained
 from pipeline.models.pretrained import LoadedModel
 from pipeline.models.tensors import RENAMED
+from pipeline.recipes.points import candidates
 from pipeline.stages.sources.sample import Sample
-from tests.pipeline.planted_models import conditional_unet, save
+from tests.pipeline.planted_models import conditional_unet, save, unet
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -385,9 +386,19 @@ def test_the_u_net_s_own_folder(model):
     refused(model / "unet", f"is the U-Net of a whole model. Give the folder above it: {model}")
 
 
-def test_a_u_net_without_a_mid_block_has_no_h_space(model):
-    change(model / "unet" / "config.json", mid_block_type=None)
-    refused(model, "has no mid block, so it has no h-space .*\nUse a U-Net with a bottleneck")
+@pytest.mark.parametrize("kind", [unet, conditional_unet])
+def test_a_u_net_without_a_mid_block_has_other_capture_points(kind, tmp_path):
+    shapes = {"cross_attention_dim": 12} if kind is conditional_unet else {}
+    found = pretrained.find(str(save(tmp_path / "m", unet=kind(sample_size=16, mid_block_type=None, **shapes))))
+    assert candidates(found) == ("up_blocks.0", "up_blocks.1")
+    assert found.h_shape("up_blocks.0") == (16, 16, 16)
+    sample = Sample(found, n=2, steps=2, point="up_blocks.0")
+    loaded = found.load(sample.point)
+    x_t = sample.noise(loaded, range(2)).x_T()
+    with torch.inference_mode():
+        assert loaded.denoiser(x_t, 500)[1].shape == (2, 16, 16, 16)
+    with pytest.raises(UserError, match="has no mid block, so it has no h-space .*\n.*name another capture point"):
+        found.h_shape()
 
 
 def test_a_u_net_of_unknown_size(model):
