@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 from pipeline.estimators.subspaces import clusters, mean_subspace
 from pipeline.stages.finders.finder import Row, write_directions
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
-from pipeline.stages.sources.activations import read_parts
+from pipeline.stages.sources.activations import read_parts, yardstick
 from pipeline.stages.sources.source import Source
 
 Kind = Literal["distinct", "mean"]
@@ -24,7 +24,6 @@ METHODS = {
     ("distinct", "own"): "jacobian-own-step",
     ("mean", "all"): "mean-jacobian",
 }
-YARDSTICK = 512  # samples, about, whose h says how long a standard deviation is
 MOST = 20_000  # vectors of all samples and steps: their Gram matrix must fit into memory
 
 
@@ -53,13 +52,9 @@ class JacobianDirections(Stage):
     def names(self) -> tuple[str, ...]:
         return tuple(f"{self.subspaces.region}-{i}/{self.method}{self.scale.suffix}" for i in range(self.n))
 
-    @property
-    def _parts_of_scale(self) -> range:
-        return range(min(self.scale.n_parts, -(-YARDSTICK // self.scale.batch)))
-
     def needs(self, part: int) -> Iterator[Need]:
         yield from whole(self.subspaces)
-        yield self.scale, self._parts_of_scale
+        yield self.scale, yardstick(self.scale)
 
     def part_bytes(self) -> int:
         return self.n * self.scale.steps * 4 * int(np.prod(self.scale.h_shape))
@@ -128,7 +123,7 @@ class JacobianDirections(Stage):
         for step in range(self.scale.steps):
             along = [
                 h.astype(np.float32) @ directions.T
-                for _, h in read_parts(store, self.scale, step, self._parts_of_scale)
+                for _, h in read_parts(store, self.scale, step, yardstick(self.scale))
             ]
             rows.append(np.concatenate(along).astype(np.float64).std(axis=0))
         return np.stack(rows)

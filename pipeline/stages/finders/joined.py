@@ -16,10 +16,8 @@ from pipeline.hspace.capture import union
 from pipeline.stages.finders.by_step import BESIDE, VECTORS
 from pipeline.stages.finders.finder import Row, fitted_with, names_of, read_directions, write_directions
 from pipeline.stages.finders.supervised import Supervised
-from pipeline.stages.sources.activations import read_parts
+from pipeline.stages.sources.activations import read_parts, yardstick
 from pipeline.stages.sources.source import Source
-
-YARDSTICK = 512  # samples, about, whose h says how long a standard deviation is
 
 # What a direction at several points has of its own, and those that it is joined of say each for itself.
 _OF_ONE_POINT = ("split_half_cosine", "bootstrap_cosine_low", "bootstrap_cosine_high")
@@ -53,13 +51,9 @@ class Joined(Stage):
         suffix = "" if self.capture == self.scale.point else f"@{self.capture}"
         return tuple(f"{attribute}/{self.finders[0].method}{suffix}" for attribute in self.attributes)
 
-    @property
-    def _parts_of_scale(self) -> range:
-        return range(min(self.scale.n_parts, -(-YARDSTICK // self.scale.batch)))
-
     def needs(self, part: int) -> Iterator[Need]:
         yield from whole(*self.finders)
-        yield self.scale, self._parts_of_scale
+        yield self.scale, yardstick(self.scale)
 
     def check(self) -> None:
         if len({(finder.attributes, finder.method) for finder in self.finders}) != 1 or len(self.finders) < 2:
@@ -72,7 +66,7 @@ class Joined(Stage):
     def resources(self) -> Resources:
         """The directions of all points, and h of the yardstick at one, twice while its parts are put together."""
         sizes = [finder.source.h_size for finder in self.finders]
-        rows = len(self._parts_of_scale) * self.scale.batch
+        rows = len(yardstick(self.scale)) * self.scale.batch
         vectors = VECTORS * self.scale.steps * len(self.attributes) * sum(sizes)
         return Resources(memory=BESIDE + vectors + 4 * rows * max(sizes))
 
@@ -101,7 +95,7 @@ class Joined(Stage):
         seen = self.scale.seen_at(point)
         spreads = []
         for step in range(seen.steps):
-            h = np.concatenate([h for _, h in read_parts(store, seen, step, self._parts_of_scale)])
+            h = np.concatenate([h for _, h in read_parts(store, seen, step, yardstick(self.scale))])
             variances = [h[:, at].var(axis=0, dtype=np.float64) for at in batches(h.shape[1], WIDE)]
             spreads.append(np.sqrt(np.concatenate(variances).sum()))
         return np.array(spreads)

@@ -52,7 +52,7 @@ class Row(NamedTuple):
     sample_id: int
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Which image of an evaluation that is."""
 
     name: str
@@ -192,7 +192,7 @@ class Edit(Stage):
                 edit, rest = rest.slice(0, self.samples_each), rest.slice(self.samples_each)
                 yield edit
 
-    def _places(self, part: int) -> Iterator[Place]:
+    def _places(self, part: int) -> Iterator[Position]:
         """What each row of a part is of."""
         unedited = part in self.unedited_parts
         names, strengths = (("unedited",), (0.0,)) if unedited else (self.names, self.strengths)
@@ -201,7 +201,7 @@ class Edit(Stage):
         for row in range(first, last):
             edit, place = divmod(row, self.samples_each)
             direction, index = divmod(edit, len(strengths))
-            yield Place(names[direction], UNEDITED if unedited else index, strengths[index], *divmod(place, self.n))
+            yield Position(names[direction], UNEDITED if unedited else index, strengths[index], *divmod(place, self.n))
 
     def _rows(self, part: int, store: Store) -> list[Row]:
         """What a part samples."""

@@ -18,6 +18,13 @@ from schemas.activations import H_DTYPE, activations_schema, h_columns
 
 Rows = tuple[np.ndarray, np.ndarray]  # sample_id (n,) int64, h (n, D) float16
 
+YARDSTICK = 512  # samples, about, whose h says how long a standard deviation is
+
+
+def yardstick(source: Source) -> range:
+    """The parts whose h says how long a standard deviation of h is."""
+    return range(min(source.n_parts, -(-YARDSTICK // source.batch)))
+
 
 def read_step(store: Store, source: Source, step: int) -> Rows:
     """sample_id (n,) and h (n, D) float16 of all samples at one step, in the order of the parts.
