@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
+ON_ALL_CORES := --numprocesses logical --maxprocesses 8 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench format constraints clean
@@ -18,14 +19,14 @@ demo: $(INSTALLED) ## the whole job on the bundled model: a measured catalog and
 	@$(BIN)/python -m jobs.portraits $(ARGS)
 
 test: $(INSTALLED) ## the tests (ARGS='-m slow' for the long ones)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(ON_ALL_CORES) $(ARGS)
 
 check: $(INSTALLED) ## formatting, lint, types, direction of imports, then the tests
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(ON_ALL_CORES)
 
 bench: $(INSTALLED) ## every benchmark against its targets; rewrites benchmarks/RESULTS.md (not with ARGS=--quick)
 	@$(BIN)/python -m benchmarks $(ARGS)

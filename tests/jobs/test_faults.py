@@ -14,6 +14,8 @@ from pipeline.engine.store import Store
 from tests.jobs.test_portraits import TINY
 from tests.pipeline.planted import wait_for
 
+pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a machine disturb each other
+
 ROOT = Path(__file__).parents[2]
 
 

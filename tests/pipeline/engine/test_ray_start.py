@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a machine disturb each other
+
 ROOT = Path(__file__).parents[3]
 
 START = """
