@@ -45,15 +45,21 @@ def planned(recipe: Recipe[Goals], store: Store) -> tuple[Recipe[Goals], list[St
 
 
 def carry_out(recipe: Recipe[Goals], store: Store, make: Callable[[list[StagePlan]], None]) -> Goals:
-    """Make a recipe's goals by `make`, which makes what is planned: first what decides what can be fitted, then that."""
+    """Make a recipe's goals by `make`, which makes what is planned: first what decides what can be fitted, then that.
+
+    Raises UserError where it turns out, before any of it is made, that what follows is more than the disk can hold.
+    """
+
+    def make_all(goals: Sequence[Stage]) -> None:
+        plans = plan(goals, store)
+        if any(each.todo for each in plans):
+            check_space(plans, store)
+            make(plans)
+
     while recipe.first:
-        deciding = plan(recipe.first, store)
-        if any(each.todo for each in deciding):
-            make(deciding)
+        make_all(recipe.first)
         recipe = recipe.fitted(store)
-    plans = plan(recipe.goals, store)
-    check_space(plans, store)
-    make(plans)
+    make_all(recipe.goals)
     for goal in recipe.goals:
         store.check(goal)
     return recipe.goals
