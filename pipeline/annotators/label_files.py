@@ -9,7 +9,6 @@ holds numbers, or true and false, is an attribute. Cells that are empty, or say 
 counted from 1, below the header.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.annotators.names import NAME
+from pipeline.annotators.names import fitted
 from pipeline.errors import UserError
 from pipeline.formats.tables import Columns, read_columns
 
@@ -153,8 +152,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _add(found: dict[str, _Column], name: str, column: _Column, path: str | Path) -> None:
-    fitting = re.sub(r"[^\w.+-]+", "_", name.strip()).strip("_.+-") if not NAME.fullmatch(name) else name
-    if not NAME.fullmatch(fitting):
+    if not (fitting := fitted(name.strip())):
         raise UserError(f"{path}: no attribute can be called {name!r}. Rename the column, in letters and digits.")
     if fitting in found:
         raise UserError(f"{path} has two columns that would both be called {fitting}. Rename or remove one of them.")

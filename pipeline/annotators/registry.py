@@ -55,6 +55,11 @@ KINDS: dict[str, KindOf] = {
     "facenet": KindOf(
         "pipeline.annotators.facenet:facenet", "FILE", "Features of faces, to tell who is who; it scores nothing."
     ),
+    "table": KindOf(
+        "pipeline.annotators.table:table",
+        "FILE",
+        "Labels by file name or sample_id: CSV, Parquet, CelebA's layout of text.",
+    ),
 }
 REGIONS = dict.fromkeys(("eyes", "nose", "mouth", "head"), "pipeline.annotators.landmarks:Landmarks")
 
