@@ -99,7 +99,7 @@ class Run(BaseModel):
         ("image",),
         WHAT,
         "NAME...",
-        "Where the Jacobian looks for what changes: image, box:LEFT,TOP,RIGHT,BOTTOM, an image file, a region by name, or "
+        "Where the Jacobian looks for what changes: image, box:LEFT,TOP,RIGHT,BOTTOM, mask:FILE, a region by name, or "
         "module:object; may be repeated.",
     )
     foreground: Name | None = _setting(

@@ -17,10 +17,12 @@ What an annotator may also say of itself:
     gpus: ClassVar[int] = 1              that it wants a GPU
     check(height, width)                 raises UserError for images of a size that it cannot read
     knows(weights: str) -> bool          whether it can say anything of images of the model with these weights (their SHA-256)
+    notes: tuple[str, ...]               what is to be known of all its scores, a sentence each
     embedder()                           features, too
+    lookup()                             that it knows images by who they are, and looks at none: see `Labels`
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -29,6 +31,7 @@ if TYPE_CHECKING:  # whoever asks what annotators there are has no use for netwo
     from torch import Tensor
 
 Scorer = Callable[[np.ndarray], np.ndarray]
+Lookup = Callable[[Sequence[int], Sequence[str | None]], np.ndarray]
 
 
 class Annotator(Protocol):
@@ -72,6 +75,28 @@ class Embedder(Protocol):
 
     def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
         """Return the function from images (B, H, W, 3) uint8 RGB to features (B, F) float32, each image's its own."""
+        ...
+
+
+@runtime_checkable
+class Labels(Protocol):
+    """An annotator that knows images by who they are: by sample_id, or by name in their set. Of edited ones it can say nothing.
+
+    Its `load` raises UserError, which says so.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def attributes(self) -> tuple[str, ...]: ...
+
+    def lookup(self) -> Lookup:
+        """Return the function from sample_id (B,) and names (B,), None of images made from noise, to scores (B, attributes)."""
+        ...
+
+    def check_known(self, ids: Sequence[int], names: Sequence[str | None]) -> None:
+        """Raise UserError where these images, all that there are, are not those that it knows."""
         ...
 
 

@@ -3,12 +3,12 @@
 Numbers of any kind become float32: lists, torch tensors, float64, integers and booleans. What could mean two things is refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
-from pipeline.annotators.base import Annotator, Embedder, Scorer, check_images
+from pipeline.annotators.base import Annotator, Embedder, Labels, Lookup, Scorer, check_images
 from pipeline.annotators.names import spec_of
 from pipeline.annotators.regions import Mask, Masker
 from pipeline.errors import UserError
@@ -19,6 +19,22 @@ Returns = Callable[[np.ndarray], Any]
 def scorer(annotator: Annotator) -> Scorer:
     """Load an annotator: images (B, H, W, 3) uint8 -> (B, attributes) float32, NaN where there is nothing to measure."""
     return scores_of(annotator.load(), annotator.attributes, spec_of(annotator))
+
+
+def lookup(labels: Labels) -> Lookup:
+    """Load labels: sample_id (B,) and names (B,) -> (B, attributes) float32, NaN where an image has none."""
+    find, who = labels.lookup(), spec_of(labels)
+    columns = len(labels.attributes)
+
+    def checked(ids: Sequence[int], names: Sequence[str | None]) -> np.ndarray:
+        found = _numbers(find(ids, names), who)
+        if found.shape != (len(ids), columns):
+            raise UserError(
+                f"{who} returned the shape {found.shape} for {len(ids)} images; expected ({len(ids)}, {columns})."
+            )
+        return found
+
+    return checked
 
 
 def masker(mask: Mask) -> Masker:
@@ -92,7 +108,11 @@ def masks_of(find: Returns, who: str) -> Masker:
 
 def _called(function: Returns, images: np.ndarray, who: str) -> np.ndarray:
     """What a plug returns for images, which it may write into, as float32."""
-    found = function(images.copy())
+    return _numbers(function(images.copy()), who)
+
+
+def _numbers(found: Any, who: str) -> np.ndarray:
+    """What a plug returned as float32."""
     if hasattr(found, "detach"):  # a torch tensor, wherever it lies
         found = found.detach().cpu()
         found = (found.float() if found.is_floating_point() else found).numpy()

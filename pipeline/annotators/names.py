@@ -12,6 +12,11 @@ NAME = re.compile(r"\w[\w.+-]*")  # directions are called ATTRIBUTE/METHOD, and 
 _WRITTEN = "letters, digits, `_`, `-`, `.` and `+`, beginning with a letter or digit"
 
 
+def fitted(text: str) -> str:
+    """Return a text as it can be a name: what does not fit becomes `_`. It is empty where nothing is left."""
+    return text if NAME.fullmatch(text) else re.sub(r"[^\w.+-]+", "_", text).strip("_.+-")
+
+
 def spec_of(plug: Any) -> str:
     """Return `module:object`, by which a person finds the function or class that a plug is."""
     function = getattr(plug, "function", None)

@@ -8,15 +8,12 @@ A mask is a frozen dataclass, as an annotator is; `load()` gives the function th
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from pipeline.errors import UserError
-from pipeline.fingerprint import not_hashed
-from pipeline.formats.hashes import check_unchanged, sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,46 +67,6 @@ class Box:
             return masks
 
         return find
-
-
-@dataclass(frozen=True)
-class MaskFile:
-    """The same region in every image, from an image file: white is inside, black outside, grey between. `mask_file` makes one."""
-
-    content: str  # SHA-256 of the file
-    path: str = not_hashed()
-
-    @property
-    def name(self) -> str:
-        return Path(self.path).stem
-
-    def check(self, height: int, width: int) -> None:
-        if not self._read(height, width).any():
-            raise UserError(f"{self.path} is black at {width} x {height} pixels: white marks the region.")
-
-    def load(self) -> Masker:
-        def find(images: np.ndarray) -> np.ndarray:
-            mask = self._read(*images.shape[1:3])
-            return np.repeat(mask[None], len(images), axis=0)
-
-        return find
-
-    def _read(self, height: int, width: int) -> np.ndarray:
-        """Return the mask (height, width) float32. Colours become grey; the size becomes that of the images."""
-        check_unchanged([Path(self.path)], self.content)
-        with Image.open(self.path) as image:
-            grey = image.convert("L").resize((width, height), Image.Resampling.BOX)
-        return np.asarray(grey, np.float32) / 255
-
-
-def mask_file(path: str | Path) -> MaskFile:
-    """The mask in an image file. Raises UserError for what is no image."""
-    try:
-        with Image.open(path) as image:
-            image.verify()
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
-        raise UserError(f"{path} is no image that can be read as a mask ({error}).") from error
-    return MaskFile(sha256_of([Path(path)]), str(Path(path).absolute()))
 
 
 # Use

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from pipeline.annotators import plugs, specs
 from pipeline.annotators.base import Annotator, Embedder
-from pipeline.annotators.regions import Box, Mask, mask_file
+from pipeline.annotators.mask_files import mask_file
+from pipeline.annotators.regions import Box, Mask
 from pipeline.errors import UserError
 
 
@@ -54,6 +55,11 @@ ANNOTATORS = {
 KINDS: dict[str, KindOf] = {
     "facenet": KindOf(
         "pipeline.annotators.facenet:facenet", "FILE", "Features of faces, to tell who is who; it scores nothing."
+    ),
+    "table": KindOf(
+        "pipeline.annotators.table:table",
+        "FILE",
+        "Labels by file name or sample_id: CSV, Parquet, CelebA's layout of text.",
     ),
 }
 REGIONS = dict.fromkeys(("eyes", "nose", "mouth", "head"), "pipeline.annotators.landmarks:Landmarks")
@@ -116,7 +122,7 @@ def _made(text: str, kind: plugs.Kind) -> Any:
 
 
 def mask(text: str) -> Mask:
-    """What a person types: eyes, nose, mouth, head, box:LEFT,TOP,RIGHT,BOTTOM, the path of an image file, or module:object.
+    """What a person types: eyes, nose, mouth, head, box:LEFT,TOP,RIGHT,BOTTOM, mask:FILE or the path alone, or module:object.
 
     Raises UserError where there is none, and for what is none.
     """
@@ -126,13 +132,16 @@ def mask(text: str) -> Mask:
         return _box(text)
     if Path(text).is_file():
         return mask_file(text)
+    if text.startswith("mask:"):
+        of_file: Mask = specs.called(mask_file, specs.parsed(text))
+        return of_file
     if ":" in text:
         found: Mask = plugs.plug(text, plugs.REGION)
         if found.name in REGIONS and type(found) is not imported(REGIONS[found.name]):
             raise UserError(f"{text} is called {found.name!r}, as another region is already. Give it another name.")
         return found
     raise UserError(
-        f"There is no mask {text!r}; expected {', '.join(REGIONS)}, box:LEFT,TOP,RIGHT,BOTTOM, the path of an image, or\n"
+        f"There is no mask {text!r}; expected {', '.join(REGIONS)}, box:LEFT,TOP,RIGHT,BOTTOM, mask:FILE, or\n"
         "one of your own by module:object, as in my_plugs:middle."
     )
 

@@ -73,6 +73,7 @@ class ImageSet:
     path: str = not_hashed()  # folder or file on this machine
     kind: Kind = not_hashed()
     digests: str = field(default="", repr=False, compare=False, metadata={"hashed": False})  # 16 digits an image
+    names: tuple[str, ...] = field(default=(), repr=False, compare=False, metadata={"hashed": False})
 
     def open(self) -> "OpenSet":
         """List the images again, to read them. Raises UserError where they are not as many as were found."""
@@ -122,7 +123,9 @@ def find(path: str | Path) -> ImageSet:
     """
     root = Path(path)
     kind, pieces = _pieces(root, kinds())
-    digests = [_checked(each).digest for piece in pieces for each in piece.read(range(len(piece)))]
+    images = (_checked(each) for piece in pieces for each in piece.read(range(len(piece))))
+    found = [(each.name, each.digest) for each in images]
+    digests = [digest for _, digest in found]
     if not digests:
         raise UserError(f"{root} holds {kind.what} without a row. Give the images that directions are to be found in.")
     return ImageSet(
@@ -131,6 +134,7 @@ def find(path: str | Path) -> ImageSet:
         path=str(root.absolute()),
         kind=kind,
         digests="".join(digest[:_DIGITS] for digest in digests),
+        names=tuple(name for name, _ in found),
     )
 
 

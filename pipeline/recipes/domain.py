@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
-from pipeline.annotators.base import Annotator, Embedder, presence_of, stranger
+from pipeline.annotators.base import Annotator, Embedder, Labels, presence_of, stranger
 from pipeline.annotators.names import check_distinct
 from pipeline.annotators.regions import WHOLE, Mask
 from pipeline.annotators.registry import annotator, embedder, mask
@@ -11,6 +11,7 @@ from pipeline.errors import UserError
 from pipeline.models.bundled import BUNDLED, bundled
 from pipeline.models.pretrained import Model, find
 from pipeline.recipes.judges import check_judges
+from pipeline.recipes.points import is_chosen
 from pipeline.stages.labels.annotate import annotator_of
 from schemas.run import Run
 
@@ -44,6 +45,8 @@ class Domain:
         labels = annotator(run.annotator) if run.annotator else None
         judges = tuple(annotator(name) for name in run.judge or (ANY_IMAGE if run.attributes == () else ()))
         attributes = _attributes(run, labels, judges)
+        if isinstance(labels, Labels):
+            _check_seen(run, labels.name)
         allowed = check_judges(labels, judges, attributes, run.allow_judge)
         regions = tuple(None if name == WHOLE else mask(name) for name in run.region)
         check_distinct(*filter(None, regions))
@@ -61,7 +64,21 @@ class Domain:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is to be known of all that is found."""
-        return (*self.model.notes, *self.strangers.values())
+        of_labels = getattr(self.annotator, "notes", ())
+        return (*self.model.notes, *of_labels, *self.strangers.values())
+
+
+def _check_seen(run: Run, name: str) -> None:
+    """Raise UserError for what needs scores of images that this annotator, which knows them by name, has never heard of."""
+    needs = {
+        "`capture` auto, which swaps h between new samples and scores what comes out: name points, as mid_block": is_chosen(
+            run
+        ),
+        "`by_effects`, which scores edited samples: leave it out": run.by_effects,
+        "sketches, which are made of samples that are scored at once: leave `activations` on": not run.activations,
+    }
+    if unmet := [each for each, asked in needs.items() if asked]:
+        raise UserError(f"{name!r} knows images by their names, and looks at none. That rules out {unmet[0]}.")
 
 
 def _model(run: Run) -> Model:

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple, cast
 
+from pipeline.annotators.base import Labels
 from pipeline.errors import UserError
 from pipeline.hspace.capture import singles, union
 from pipeline.imagesets import image_set
@@ -54,11 +55,16 @@ def sources(run: Run, domain: Domain, points: tuple[str, ...]) -> Sources:
     if run.images is not None and not run.activations:
         raise UserError("Real images are inverted with their activations stored: leave `activations` on.")
     model, how = domain.model, sampling(run, points)
+    labels = domain.annotator if isinstance(domain.annotator, Labels) else None
     fewer = Sample(model, min(run.samples, YARDSTICK), run.steps, **noise(run), **how)
     if run.images is not None:
         images = image_set.find(run.images)
+        if labels:
+            labels.check_known(range(images.n), images.names)
         inverted = Invert(model, run.steps, images=images, iterations=ITERATIONS, **how)
         return Sources(inverted, fewer, inverted)
+    if labels:
+        labels.check_known(range(run.samples), [None] * run.samples)
     if run.activations:
         sample = Sample(model, run.samples, run.steps, **noise(run), **how)
         return Sources(sample, sample, sample)

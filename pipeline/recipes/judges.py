@@ -1,6 +1,6 @@
 """Who may measure: judges that are told apart by name, score what is wanted, and are not who labelled."""
 
-from pipeline.annotators.base import Annotator, presence_of
+from pipeline.annotators.base import Annotator, Labels, presence_of
 from pipeline.annotators.independence import same_network
 from pipeline.annotators.names import check_distinct
 from pipeline.annotators.registry import annotator as named
@@ -28,6 +28,11 @@ def check_judges(
     if unknown := [each for each, name in zip(allowed, names, strict=True) if name not in there]:
         raise UserError(f"`allow_judge` {unknown[0]}: no judge of this run is called so; there are {', '.join(there)}.")
     for judge in judges:
+        if isinstance(judge, Labels):
+            raise UserError(
+                f"{judge.name!r} cannot judge: it knows images by their names, and edited images are in no table.\n"
+                "Name a `judge` that looks at images."
+            )
         _check_scores(judge, judge is judges[0], attributes)
         if annotator and judge.name not in names and same_network(judge, annotator):
             raise UserError(

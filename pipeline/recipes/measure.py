@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from pipeline.annotators.base import presence_of
+from pipeline.annotators.base import Labels, presence_of
 from pipeline.engine.stage import Stage
 from pipeline.errors import UserError
 from pipeline.recipes.domain import Domain
@@ -167,10 +167,13 @@ class Measurement:
         return _one_a_side(self.strengths, max) if self.strengths else ENDS
 
     def _full(self, finders: tuple[Stage, ...], purpose: str, n: int = 4) -> FullStrengths | None:
-        """How far these directions are followed, by who labelled, on n samples: the judges have had no part in it."""
+        """How far these directions are followed, by who labelled, on n samples: the judges have had no part in it.
+
+        Labels of images that are there say nothing of edited ones: then it is told by how far images change.
+        """
         if self.strengths is not None:
             return None
-        labels = self.domain.annotator
+        labels = None if isinstance(self.domain.annotator, Labels) else self.domain.annotator
         looking = next((each for each in (labels, *self.domain.judges) if each and presence_of(each)), None)
         unedited = Annotate(self.sample, (labels,), purpose=f"by {labels.name}") if labels else None
         return FullStrengths(

@@ -72,7 +72,7 @@ def placed(run: Run) -> Run:
 
 
 def _whole_mask(name: str) -> str:
-    return name if name in (WHOLE, *REGIONS) else _whole(name)
+    return name if name in (WHOLE, *REGIONS) else specs.placed(_whole(name))
 
 
 def _whole(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 from PIL import Image
 
-from pipeline.annotators.regions import mask_file
+from pipeline.annotators.mask_files import mask_file
 from pipeline.domains.portraits.annotators import PortraitAnnotator
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
@@ -159,7 +159,7 @@ def test_classes_of_this_project_keep_their_identity_when_they_move():
 
 def test_what_a_file_is_called_counts_where_directions_are_named_by_it(tmp_path):
     for name in ("left", "right"):
-        Image.new("L", (8, 8), 255).save(tmp_path / f"{name}.png")
+        Image.linear_gradient("L").save(tmp_path / f"{name}.png")
     left, right = (mask_file(tmp_path / f"{name}.png") for name in ("left", "right"))
     assert left.content == right.content and recognised(left) != recognised(right)
     (tmp_path / "elsewhere").mkdir()

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.annotators.base import Annotator, Scorer, check_size, gpus_of
-from pipeline.annotators.border import scorer
+from pipeline.annotators.base import Annotator, Labels, Lookup, Scorer, check_size, gpus_of
+from pipeline.annotators.border import lookup, scorer
 from pipeline.engine.stage import Resources
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -42,18 +42,32 @@ class Annotate(ByPart):
         """Where h of the samples is."""
         return self.sample
 
+    @property
+    def seeing(self) -> tuple[Annotator, ...]:
+        """Those that look at images; the others know them by name or number."""
+        return tuple(each for each in self.annotators if not isinstance(each, Labels))
+
     def check(self) -> None:
-        check_size(*self.sample.model.image_shape[1:], *self.annotators)
+        check_size(*self.sample.model.image_shape[1:], *self.seeing)
 
-    def setup(self) -> list[Scorer]:
-        return [scorer(annotator) for annotator in self.annotators]
+    def setup(self) -> tuple[list[Scorer], list[Lookup]]:
+        knowing = [lookup(each) for each in self.annotators if isinstance(each, Labels)]
+        return [scorer(annotator) for annotator in self.seeing], knowing
 
-    def process(self, part: int, store: Store, scorers: list[Scorer], out: Path) -> None:
+    def process(self, part: int, store: Store, loaded: tuple[list[Scorer], list[Lookup]], out: Path) -> None:
+        scorers, lookups = loaded
         tables = [
             annotations_table(ids, annotator, score(images)[: len(ids)])
-            for ids, images in self.batches(store, part)
-            for annotator, score in zip(self.annotators, scorers, strict=True)
+            for ids, images in (self.batches(store, part) if scorers else ())
+            for annotator, score in zip(self.seeing, scorers, strict=True)
         ]
+        if lookups:
+            ids, names = self.named(store, part)
+            knowing = (each for each in self.annotators if isinstance(each, Labels))
+            tables += [
+                annotations_table(np.array(ids), each, of(ids, names))
+                for each, of in zip(knowing, lookups, strict=True)
+            ]
         write_table(out / "annotations.parquet", pa.concat_tables(tables))
 
     def scores(self, store: Store, annotator: str, parts: Iterable[int] | None = None) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow.compute as pc
 
 from pipeline.annotators.base import full_batch
 from pipeline.engine.stage import Need, Stage, one
@@ -28,6 +29,11 @@ class ByPart(Stage):
 
     def needs(self, part: int) -> Iterator[Need]:
         yield one(self.sample, part)
+
+    def named(self, store: Store, part: int) -> tuple[list[int], list[str | None]]:
+        """Who is in a part: sample_id, and names in their set, None of images made from noise."""
+        samples = store.table(self.sample, "samples.parquet", part)
+        return samples["sample_id"].to_pylist(), pc.struct_field(samples["image"], "path").to_pylist()
 
     def batches(self, store: Store, part: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Batches of a part: sample_id (b,), and images of a full batch (B, H, W, 3), of which the first b are theirs."""

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from pipeline.annotators.landmarks import Landmarks
-from pipeline.annotators.regions import Box, MaskFile, mask_file, outline, remembered, to_latents
+from pipeline.annotators.mask_files import MaskFile, mask_file
+from pipeline.annotators.regions import Box, outline, remembered, to_latents
 from pipeline.annotators.registry import REGIONS, mask
 from pipeline.domains.portraits.render import render, sample_factors
 from pipeline.errors import UserError
@@ -48,7 +49,7 @@ def test_a_box_that_is_empty_or_outside_is_refused(box):
 @pytest.fixture
 def half(tmp_path):
     """White on the left, grey on the right; twice as large as the images."""
-    pixels = np.full((96, 128), 51, np.uint8)
+    pixels = np.full((96, 128), 102, np.uint8)
     pixels[:, :64] = 255
     Image.fromarray(pixels).save(tmp_path / "left half.png")
     return tmp_path / "left half.png"
@@ -57,8 +58,8 @@ def half(tmp_path):
 def test_a_file_gives_its_greys_at_the_size_of_the_images(half):
     found = mask_file(half)
     masks = found.load()(blank(3))
-    assert found.name == "left half" and masks.shape == (3, 48, 64)
-    assert (masks[:, :, :32] == 1).all() and masks[:, :, 32:] == pytest.approx(0.2)
+    assert found.name == "left_half" and masks.shape == (3, 48, 64)
+    assert (masks[:, :, :32] == 1).all() and masks[:, :, 32:] == pytest.approx(0.4)
 
 
 def test_the_content_of_a_file_is_its_setting_and_its_place_is_not(half, tmp_path):
@@ -66,7 +67,7 @@ def test_the_content_of_a_file_is_its_setting_and_its_place_is_not(half, tmp_pat
     (tmp_path / "other").mkdir()
     same = mask_file(half.rename(tmp_path / "other" / half.name))
     assert settings(same) == settings(found) and same.path != found.path
-    Image.new("L", (8, 8), 7).save(same.path)
+    Image.fromarray(np.eye(8, dtype=np.uint8)).save(same.path)
     assert settings(mask_file(same.path)) != settings(found)
     with pytest.raises(UserError, match="has changed since"):
         same.load()(blank())

@@ -1,0 +1,176 @@
+"""The page: how often each attribute is there, what its scores look like, and how far those who score agree. It asks for nothing.
+
+`write` makes it of scored images. Same scores and images, same text.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.catalog.prevalence.examples import Examples, examples, pictures
+from pipeline.catalog.prevalence.histograms import Histogram, histogram
+from pipeline.catalog.prevalence.scored_images import Images, Scored, ScoredImages
+from pipeline.catalog.report.charts import Chart, Line, chart, number_ticks
+from pipeline.catalog.report.heat_maps import HeatMap, HeatRow
+from pipeline.catalog.templates import render
+from pipeline.metrics.prevalence import Agreement, Reliability, Sides, agreement, reliability, sides
+
+RATHER = 0.7  # correlation of two columns, from which they are listed among those that go together
+LISTED = 12  # of them, at most
+
+NONE = "None of {n:,} images has {what}: at 95 %, fewer than 3 in {n:,} do, and {wanted} that do need more than {needed:,} images."
+SOME = "{found:,} of {n:,} images {have} {what}: {wanted} that do need about {needed:,} images."
+
+
+class Prevalence(NamedTuple):
+    """One column of scores, in figures."""
+
+    scored: Scored
+    missing: int
+    sides: Sides | None
+    quantiles: tuple[float, float, float]  # 5 %, median, 95 %; NaN where nothing is scored
+
+
+class Shown(NamedTuple):
+    """One column of scores, in pictures."""
+
+    row: Prevalence
+    histogram: Histogram
+    examples: tuple[Examples, ...]
+
+
+class Compared(NamedTuple):
+    """Two columns of one attribute."""
+
+    one: Scored
+    other: Scored
+    agreement: Agreement
+
+
+class Calibrated(NamedTuple):
+    """Scores beside labels of the same attribute."""
+
+    scored: Scored
+    labels: Scored
+    found: Reliability
+    chart: Chart
+
+
+def write(scored: ScoredImages, images: Images | None, out: Path) -> Path:
+    """Write `prevalence.html` into a folder, and return its path. images: of rows of the scores; None shows none."""
+    path = out / "prevalence.html"
+    path.write_text(page(scored, images), encoding="utf-8")
+    return path
+
+
+def page(scored: ScoredImages, images: Images | None = None) -> str:
+    """Return the whole report as HTML."""
+    rows = [_row(scored, each) for each in scored.columns]
+    shown = [each for row in rows if (each := _shown(scored, row)) is not None]
+    chosen = [some for each in shown for some in each.examples]
+    return render(
+        "prevalence/templates/page.html.j2",
+        of=scored.of,
+        n=scored.n,
+        annotators=scored.annotators,
+        several=len(scored.annotators) > 1,
+        rows=rows,
+        rare=[sentence for row in rows if (sentence := _warning(row))],
+        shown=shown,
+        pictures=pictures(chosen, images) if images else {},
+        correlation=_correlation(scored),
+        compared=_compared(scored),
+        calibrated=_calibrated(scored),
+        broken=_broken(scored),
+        n_broken=len(scored.broken),
+    )
+
+
+def _row(scored: ScoredImages, column: Scored) -> Prevalence:
+    values = scored.values(column)
+    there = values[~np.isnan(values)]
+    low, median, high = np.quantile(there, (0.05, 0.5, 0.95)) if len(there) else (np.nan,) * 3
+    return Prevalence(
+        column,
+        int(np.isnan(values).sum()),
+        sides(values, column.threshold),
+        (float(low), float(median), float(high)),
+    )
+
+
+def _shown(scored: ScoredImages, row: Prevalence) -> Shown | None:
+    values = scored.values(row.scored)
+    drawn = histogram(values, row.scored.threshold)
+    return None if drawn is None else Shown(row, drawn, examples(values, row.scored.threshold))
+
+
+def _warning(row: Prevalence) -> str | None:
+    """What it takes to have enough of a rare attribute, or of images without it; None where there are enough."""
+    found = row.sides
+    if found is None or not found.is_rare:
+        return None
+    lacks = found.below < found.above
+    what = f"{row.scored.attribute} ({row.scored.annotator})"
+    facts = {"n": found.scored, "wanted": 100, "needed": found.needed, "found": found.rarer}
+    if not found.rarer:
+        what = f"no {what}" if lacks else what
+        return NONE.format(what=what, **facts)
+    have = ("lacks" if lacks else "has") if found.rarer == 1 else ("lack" if lacks else "have")
+    return SOME.format(what=what, have=have, **facts)
+
+
+# Several columns
+
+
+def _correlation(scored: ScoredImages) -> tuple[HeatMap, list[tuple[Scored, Scored, float]]] | None:
+    """Pearson's r of every two columns that vary, and of which columns it is large."""
+    varying = [
+        each for each in scored.columns if len(np.unique(scored.values(each)[~np.isnan(scored.values(each))])) > 1
+    ]
+    if len(varying) < 2:
+        return None
+    r = scored.scores[[each.column for each in varying]].corr().to_numpy()
+    rows = [HeatRow(each.attribute, tuple(map(float, r[i])), i, at=each.annotator) for i, each in enumerate(varying)]
+    pairs = [(varying[i], varying[j], float(r[i, j])) for i, j in zip(*np.triu_indices(len(r), 1), strict=True)]
+    large = [each for each in pairs if abs(each[2]) >= RATHER and each[0].attribute != each[1].attribute]
+    large.sort(key=lambda each: -abs(each[2]))
+    return HeatMap([each.attribute for each in varying], rows, 1.0), large[:LISTED]
+
+
+def _compared(scored: ScoredImages) -> list[Compared]:
+    return [
+        Compared(one, other, found)
+        for one, other in scored.shared()
+        if (found := agreement(scored.values(one), scored.values(other), (one.threshold, other.threshold))).n
+    ]
+
+
+def _calibrated(scored: ScoredImages) -> list[Calibrated]:
+    """Scores beside labels, where there are labels."""
+    pairs = [pair for pair in scored.shared() if pair[0].labels != pair[1].labels]
+    found = []
+    for one, other in pairs:
+        labels, judged = (one, other) if one.labels else (other, one)
+        each = reliability(scored.values(judged), scored.values(labels))
+        if each is not None:
+            found.append(Calibrated(judged, labels, each, _curve(each, judged.threshold)))
+    return found
+
+
+def _curve(found: Reliability, threshold: float) -> Chart:
+    low, high = float((found.label - found.error).min()), float((found.label + found.error).max())
+    y_ticks = number_ticks(min(0.0, low), max(1.0, high)) if low >= 0 and high <= 1.01 else number_ticks(low, high)
+    line = Line("", tuple(zip(found.score, found.label, strict=True)), "target", tuple(found.error))
+    return chart([line], number_ticks(float(found.score[0]), float(found.score[-1])), y_ticks)
+
+
+# What could not be read
+
+
+def _broken(scored: ScoredImages) -> list[tuple[str, int, str, str]]:
+    """Each kind of fault, how many images have it, and one of them with its reason."""
+    first = scored.broken.drop_duplicates("kind").set_index("kind")
+    counts = Counter(scored.broken["kind"]).most_common()
+    return [(kind, n, first.loc[kind, "name"], first.loc[kind, "reason"]) for kind, n in counts]
