@@ -82,7 +82,9 @@ def description(config: Path) -> Architecture:
     held = read(config)
     said = described(_of_timm(held, config) if "pretrained_cfg" in held else held, Architecture, config)
     if not said.architecture:
-        raise UserError(f'{config} names no architecture; expected one of {said.library}\'s: "architecture": "resnet18".')
+        raise UserError(
+            f'{config} names no architecture; expected one of {said.library}\'s: "architecture": "resnet18".'
+        )
     return said
 
 
@@ -105,7 +107,9 @@ def made(said: Architecture, where: str) -> nn.Module:
     try:
         network: nn.Module = make(said.architecture, **arguments)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{said.library} makes no {said.architecture} of {arguments} ({error}). See {where}.") from error
+        raise UserError(
+            f"{said.library} makes no {said.architecture} of {arguments} ({error}). See {where}."
+        ) from error
     return network
 
 
@@ -124,7 +128,8 @@ def _wanted(listed: Iterable[str]) -> list[str]:
     """config.json and the weights at the top of a repository, as pickles where there is nothing better."""
     there = [path for path in listed if "/" not in path]
     kinds = (
-        [path for path in there if path in (f"model{kind}", f"pytorch_model{kind}")] for kind in (".safetensors", ".bin")
+        [path for path in there if path in (f"model{kind}", f"pytorch_model{kind}")]
+        for kind in (".safetensors", ".bin")
     )
     return [*(path for path in there if path == CONFIG), *next(filter(None, kinds), [])]
 
@@ -164,7 +169,8 @@ def _labels(held: dict[str, Any], config: Path) -> tuple[str, ...]:
         check_installed("timm", "timm", f"The classifier {config.parent}")
         from timm.data import ImageNetInfo
 
-        labels = [ImageNetInfo("imagenet-1k").index_to_description(index).partition(",")[0] for index in range(1000)]
+        known = ImageNetInfo("imagenet-1k")
+        labels = [known.index_to_description(index).partition(",")[0] for index in range(1000)]
     if not labels or len(labels) != classes:
         raise UserError(
             f"{config} names {len(labels or ())} of {classes} classes. Write their names into it, in order, as label_names:\n"

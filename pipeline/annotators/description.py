@@ -1,14 +1,14 @@
 """What a JSON beside a network's weights says of it: what its outputs mean and are called, and how images are fed to it.
 
-    {
-      "describes": "Age and beard, of portraits.",
-      "outputs": [
-        {"output": "age", "means": "value", "attributes": ["age"], "thresholds": [40]},
-        {"output": "beard", "means": "classes", "attributes": [null, "beard"]}
-      ],
-      "preprocessing": {"size": 224, "resize": "crop", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
-      "features": "embedding"
-    }
+{
+  "describes": "Age and beard, of portraits.",
+  "outputs": [
+    {"output": "age", "means": "value", "attributes": ["age"], "thresholds": [40]},
+    {"output": "beard", "means": "classes", "attributes": [null, "beard"]}
+  ],
+  "preprocessing": {"size": 224, "resize": "crop", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+  "features": "embedding"
+}
 """
 
 import json
@@ -26,9 +26,14 @@ from pipeline.annotators.preprocessing import Numbers, Preprocessing
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
 
+Meaning = Literal["value", "logit", "probability", "classes", "expectation"]
 Raw = dict[str, np.ndarray]  # a network's outputs by name, each (B, ...)
 
-BORDERS = {"logit": 0.0, "probability": 0.5, "classes": 0.0}  # above it an attribute is present; of what else is said, none
+BORDERS = {
+    "logit": 0.0,
+    "probability": 0.5,
+    "classes": 0.0,
+}  # above it an attribute is present; of what else is said, none
 
 MEANINGS = """"value" (numbers as they are), "logit" (one for each attribute, on its own), "probability" (0 to 1),
 "classes" (logits of classes of which one is true), "expectation" (probabilities of classes that stand for `values`)"""
@@ -50,7 +55,7 @@ class Output:
     """
 
     attributes: tuple[str | None, ...]
-    means: Literal["value", "logit", "probability", "classes", "expectation"]
+    means: Meaning
     output: str | None = None
     columns: tuple[int, int] | None = None
     thresholds: tuple[float | None, ...] | None = None
@@ -91,7 +96,7 @@ class Output:
                 f"found {self.means!r} of {len(self.attributes)} names with {len(self.values)} values."
             )
         if self.means == "classes" and len(self.attributes) < 2:
-            raise UserError(f"{where}: one class alone; a single logit means \"logit", and classes are two or more.")
+            raise UserError(f'{where}: one class alone; a single logit means "logit", and classes are two or more.')
         if self.softmax and self.means not in ("probability", "expectation"):
             raise UserError(f"{where}: `softmax` makes probabilities, and {self.means!r} has none. Leave it out.")
 
@@ -200,7 +205,9 @@ class Architecture(Description):
 
     library: Literal["torchvision", "timm"] = "timm"
     architecture: str = ""
-    arguments: Annotated[tuple[tuple[str, Any], ...], BeforeValidator(_pairs)] = ()  # for whoever makes it, beside these
+    arguments: Annotated[
+        tuple[tuple[str, Any], ...], BeforeValidator(_pairs)
+    ] = ()  # for whoever makes it, beside these
 
     @property
     def width(self) -> int:

@@ -107,7 +107,7 @@ def _check_evaluates(program: ExportedProgram, path: Path) -> None:
         switches = [place for place, each in enumerate(schema.arguments) if each.name in ("train", "training")]
         if any(place < len(node.args) and node.args[place] is True for place in switches):
             raise UserError(
-                f"{path} was exported in training mode ({schema.name}): its scores would depend on chance, or on the images beside.\n"
+                f"{path} was exported in training mode ({schema.name}): scores would hang on chance, or on the images beside.\n"
                 "Call network.eval() before torch.export.export."
             )
 

@@ -58,9 +58,24 @@ class Network:
 
     def tried(self) -> Self:
         """Itself, once it has scored a grey image. Raises UserError where what the network gives is not what is said of it."""
-        if self.description.preprocessing.size is not None:
-            self.load()(np.full((1, *self.description.preprocessing.wanted, 3), 128, np.uint8))
+        if self.description.preprocessing.size is None:
+            return self
+        grey = np.full((1, *self.description.preprocessing.wanted, 3), 128, np.uint8)
+        score, given = self.load(), list(self.fed(grey).shape)
+        try:
+            score(grey)
+        except UserError:
+            raise
+        except Exception as error:  # of whatever runs it
+            raise UserError(
+                f"{self.path} does not run on images as its JSON feeds them, {given} of {self.description.preprocessing.layout}:\n"
+                f"{str(error).strip()[:600] or type(error).__name__}"
+            ) from error
         return self
+
+    def fed(self, images: np.ndarray) -> Tensor:
+        """Images (B, H, W, 3) uint8 as `running` reads them."""
+        return self.description.preprocessing(images)
 
     def running(self, features: bool) -> Run:
         """Load the network. features: its outputs have, under the name that the description gives, what images are compared by."""
@@ -73,7 +88,7 @@ class Network:
             check_images(images)
             if not len(images):
                 return np.empty((0, len(said.attributes)), np.float32)
-            return said.scores(run(said.preprocessing(images)), self.path)
+            return said.scores(run(self.fed(images)), self.path)
 
         return score
 
@@ -82,12 +97,12 @@ class Network:
         if self.description.features is None:
             raise UserError(
                 f"{self.path} offers no features to compare images by.\n"
-                "Where one of its outputs is such, name it in its JSON: \"features\": \"the name of the output\"."
+                'Where one of its outputs is such, name it in its JSON: "features": "the name of the output".'
             )
         run, said = self.running(features=True), self.description
 
         def embed(images: np.ndarray) -> np.ndarray:
-            found = said.of(run(said.preprocessing(images)), said.features, self.path)
+            found = said.of(run(self.fed(images)), said.features, self.path)
             return found.reshape(len(found), -1).astype(np.float32)
 
         return embed
@@ -160,7 +175,9 @@ def tensors(path: Path) -> dict[str, Tensor]:
     if isinstance(held, dict) and held.keys() == {"state_dict"}:
         held = held["state_dict"]
     if not isinstance(held, dict) or not held or not all(isinstance(each, Tensor) for each in held.values()):
-        raise UserError(f"{path} holds no tensors by name, as a state_dict does. Save the network's state_dict() alone.")
+        raise UserError(
+            f"{path} holds no tensors by name, as a state_dict does. Save the network's state_dict() alone."
+        )
     return {str(name).removeprefix("module."): each for name, each in held.items()}
 
 

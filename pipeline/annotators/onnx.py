@@ -41,7 +41,9 @@ def onnx(file: str, name: str | None = None, labels: str | None = None) -> Onnx:
     path = beside.found(file, ".onnx", "an ONNX network")
     check_installed("onnxruntime", "onnx", f"The network {file}")
     session = _session(path)
-    inputs, outputs = ([(each.name, each.type, each.shape) for each in of()] for of in (session.get_inputs, session.get_outputs))
+    inputs, outputs = (
+        [(each.name, each.type, each.shape) for each in of()] for of in (session.get_inputs, session.get_outputs)
+    )
     if len(inputs) != 1 or inputs[0][1] not in _TYPES:
         listed = "; ".join(f"{name}: {kind} {shape}" for name, kind, shape in inputs)
         raise UserError(f"{path} reads {len(inputs)} inputs ({listed}); expected images alone, as numbers.")

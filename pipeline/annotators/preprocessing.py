@@ -110,10 +110,13 @@ class Preprocessing:
 
     def sized(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) uint8 in the size that the network reads."""
-        if self.size is None or images.shape[-2:] == self.wanted and self.resize_to is None:
+        if self.size is None or (images.shape[-2:] == self.wanted and self.resize_to is None):
             return images
         images = resized(
-            images, self._brought_to(*images.shape[-2:]), InterpolationMode(self.interpolation), antialias=self.antialias
+            images,
+            self._brought_to(*images.shape[-2:]),
+            InterpolationMode(self.interpolation),
+            antialias=self.antialias,
         )
         return center_crop(images, list(self.wanted))
 

@@ -52,9 +52,26 @@ ANNOTATORS = {
     ),
 }
 KINDS: dict[str, KindOf] = {
+    "classifier": KindOf(
+        "pipeline.annotators.classifier:classifier",
+        "FOLDER",
+        "A network of torchvision's or timm's architectures, which config.json in its folder describes.",
+    ),
+    "clip": KindOf("pipeline.annotators.clip:clip", "ID", "CLIP by pairs of prompts, from a folder or the model hub."),
+    "exported": KindOf(
+        "pipeline.annotators.exported:exported",
+        "FILE",
+        "A program of torch.export, which the JSON beside it describes.",
+    ),
     "facenet": KindOf(
         "pipeline.annotators.facenet:facenet", "FILE", "Features of faces, to tell who is who; it scores nothing."
     ),
+    "huggingface": KindOf(
+        "pipeline.annotators.huggingface:huggingface",
+        "ID",
+        "An image classifier of Hugging Face's transformers, from a folder or the model hub.",
+    ),
+    "onnx": KindOf("pipeline.annotators.onnx:onnx", "FILE", "An ONNX network, which the JSON beside it describes."),
 }
 REGIONS = dict.fromkeys(("eyes", "nose", "mouth", "head"), "pipeline.annotators.landmarks:Landmarks")
 

@@ -9,6 +9,7 @@ import time
 import traceback
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from pipeline.engine.threads import THREADS, fixed_threads
 from pipeline.errors import UserError
 
 LOADED_AT_ONCE = 3  # stages whose models a worker keeps in memory
-_PACKAGES = ("torch", "diffusers", "numpy", "pyarrow", "scikit-learn", "facenet-pytorch", "ray")
+_PACKAGES = ("torch", "torchvision", "diffusers", "numpy", "pyarrow", "scikit-learn", "facenet-pytorch", "ray")
+_EXTRAS = ("timm", "transformers", "onnxruntime")  # where they are installed
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def provenance() -> dict[str, Any]:
 
 @cache
 def _versions() -> dict[str, str]:
-    versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
+    extras = [package for package in _EXTRAS if find_spec(package)]
+    versions = {package: importlib.metadata.version(package) for package in (*_PACKAGES, *extras)}
     root = Path(__file__).parents[2]
     try:
         git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)

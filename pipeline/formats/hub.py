@@ -1,7 +1,7 @@
 """Where the files of a network lie: in a folder, or in a repository of the model hub, at a commit.
 
-`owner/name@revision` pins a repository to a commit, tag or branch. Only those of its files are fetched that will be read. What is in
-the local cache is not fetched again, and with HF_HUB_OFFLINE=1 nothing is.
+`owner/name@revision` pins a repository to a commit, tag or branch. Only those of its files are fetched that will be read. What is
+in the local cache is not fetched again, and with HF_HUB_OFFLINE=1 nothing is.
 """
 
 import re
