@@ -1,10 +1,10 @@
 """What a JSON beside a network's weights says of it: what its outputs mean and are called, and how images are fed to it.
 
 {
-  "describes": "Age and beard, of portraits.",
+  "describes": "Towers and their age, of photographs of churches.",
   "outputs": [
-    {"output": "age", "means": "value", "attributes": ["age"], "thresholds": [40]},
-    {"output": "beard", "means": "classes", "attributes": [null, "beard"]}
+    {"output": "age", "means": "value", "attributes": ["age"], "thresholds": [400]},
+    {"output": "tower", "means": "classes", "attributes": [null, "tower"]}
   ],
   "preprocessing": {"size": 224, "resize": "crop", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
   "features": "embedding"

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,6 +127,14 @@ def test_a_file_that_is_no_json_object(tmp_path):
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(UserError, match="cannot be read as JSON"):
         read(tmp_path / "a.json")
+
+
+def test_the_json_of_the_documents_is_one(tmp_path):
+    text = (Path(__file__).parents[3] / "docs" / "your_model.md").read_text()
+    [shown] = re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    found = described(json.loads(shown), Description, tmp_path)
+    assert found.attributes == ("tower", "age") and found.thresholds == (0, 400)
+    assert found.preprocessing.wanted == (224, 224) and found.features == "embedding"
 
 
 def test_log_odds_of_two_sided_logits_match_a_sigmoid():
