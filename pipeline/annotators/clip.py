@@ -41,6 +41,7 @@ class Clip:
     weights: str  # sha256 of the files that decide what it computes
     prompts: tuple[Prompt, ...]
     path: str = not_hashed()
+    feeding: str = not_hashed("")  # how images are fed to it, in a sentence
 
     gpus: ClassVar[int] = 1
     version: ClassVar[int] = 1
@@ -58,7 +59,7 @@ class Clip:
         name, positive, negative = self.prompts[0]
         of = f'{name}: "{positive}" against "{negative}"'
         more = f", and {len(self.prompts) - 1} more" if len(self.prompts) > 1 else ""
-        return f"What pairs of prompts tell by CLIP ({of}{more}). {transformers_files.resizing(Path(self.path))}"
+        return f"What pairs of prompts tell by CLIP ({of}{more}). {self.feeding}"
 
     def load(self) -> Scorer:
         from transformers import AutoTokenizer
@@ -119,6 +120,7 @@ def clip(folder: str, prompts: Path | None = None, name: str | None = None, labe
         weights=sha256_of(transformers_files.decisive(place.folder, _READ)),
         prompts=_only(read_prompts(prompts or PROMPTS), labels),
         path=str(place.folder.absolute()),
+        feeding=transformers_files.resizing(place.folder),
     )
 
 

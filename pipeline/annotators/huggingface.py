@@ -33,7 +33,7 @@ class HuggingFace(Network):
 
     @property
     def describes(self) -> str:
-        return f"What the image classifier {self.name} says. {transformers_files.resizing(Path(self.path))}"
+        return self.description.describes
 
     def fed(self, images: np.ndarray) -> Tensor:
         return transformers_files.fed(images)
@@ -65,7 +65,10 @@ def huggingface(folder: str, name: str | None = None, labels: str | None = None)
         raise UserError(
             f"{place.folder} has no preprocessor_config.json, which says how images are fed to it. Copy it, too."
         )
-    said = Description((_output(place.folder / "config.json"),), features=FEATURES).only(labels, folder)
+    words = f"What the image classifier {Path(place.name).name} says. {transformers_files.resizing(place.folder)}"
+    said = Description((_output(place.folder / "config.json"),), features=FEATURES, describes=words).only(
+        labels, folder
+    )
     return HuggingFace(
         name=name or names.fit(Path(place.name).name),
         weights=sha256_of(transformers_files.decisive(place.folder, _READ)),

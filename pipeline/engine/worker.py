@@ -9,7 +9,6 @@ import time
 import traceback
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from pipeline.errors import UserError
 
 LOADED_AT_ONCE = 3  # stages whose models a worker keeps in memory
 _PACKAGES = ("torch", "torchvision", "diffusers", "numpy", "pyarrow", "scikit-learn", "facenet-pytorch", "ray")
-_EXTRAS = ("timm", "transformers", "onnxruntime")  # where they are installed
+_EXTRAS = ("timm", "transformers", "onnxruntime", "onnxruntime-gpu")  # where they are installed
 
 
 @dataclass(frozen=True)
@@ -91,10 +90,18 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def _installed(package: str) -> str | None:
+    """The version of a package; None where it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 @cache
 def _versions() -> dict[str, str]:
-    extras = [package for package in _EXTRAS if find_spec(package)]
-    versions = {package: importlib.metadata.version(package) for package in (*_PACKAGES, *extras)}
+    extras = {package: found for package in _EXTRAS if (found := _installed(package))}
+    versions = {package: importlib.metadata.version(package) for package in _PACKAGES} | extras
     root = Path(__file__).parents[2]
     try:
         git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
