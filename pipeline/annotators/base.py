@@ -18,10 +18,11 @@ What an annotator may also say of itself:
     check(height, width)                 raises UserError for images of a size that it cannot read
     knows(weights: str) -> bool          whether it can say anything of images of the model with these weights (their SHA-256)
     embedder()                           features, too
+    embeds: bool = False                 that it has no features all the same, being made of something without
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -73,6 +74,11 @@ class Embedder(Protocol):
     def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
         """Return the function from images (B, H, W, 3) uint8 RGB to features (B, F) float32, each image's its own."""
         ...
+
+
+def embeds(plug: object) -> TypeGuard[Embedder]:
+    """Whether images can be compared by a plug's features. One whose `embedder` hangs on what it is made of says so in `embeds`."""
+    return isinstance(plug, Embedder) and bool(getattr(plug, "embeds", True))
 
 
 def gpus_of(*plugs: object) -> int:

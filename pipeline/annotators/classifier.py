@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from pipeline.annotators import names
 from pipeline.annotators.description import Architecture, described, read
 from pipeline.annotators.network import (
     FEATURES,
+    NO_VECTOR,
     Network,
     Run,
     check_installed,
@@ -42,10 +43,12 @@ class Classifier(Network):
 
     description: Architecture
 
+    why_none: ClassVar[str] = NO_VECTOR
+
     def running(self, features: bool) -> Run:
         file = weights_in(Path(self.path))
         check_unchanged([file], self.weights)
-        network = ready(fill(made(self.description, self.path), tensors(file), file))
+        network = ready(fill(untrained(self.description, self.path), tensors(file), file))
         call: Callable[[Tensor], Any] = with_features(network, self.path) if features else network
 
         def run(pixels: Tensor) -> dict[str, Any]:
@@ -69,12 +72,21 @@ def classifier(folder: str, name: str | None = None, labels: str | None = None) 
         )
     said = description(found.folder / CONFIG).only(labels, folder)
     file = weights_in(found.folder)
-    return Classifier(
+    made = Classifier(
         name=name or names.fit(found.folder.name if found.revision is None else found.name.rpartition("/")[2]),
         weights=sha256_of([file]),
         description=replace(said, features=FEATURES),
         path=str(found.folder.absolute()),
     ).tried()
+    return made if _has_features(made) else replace(made, description=replace(said, features=None))
+
+
+def _has_features(made: Classifier) -> bool:
+    try:
+        made.embedder()(made.grey())
+    except UserError:
+        return False
+    return True
 
 
 def description(config: Path) -> Architecture:
@@ -88,7 +100,7 @@ def description(config: Path) -> Architecture:
     return said
 
 
-def made(said: Architecture, where: str) -> nn.Module:
+def untrained(said: Architecture, where: str) -> nn.Module:
     """A network without its weights. Raises UserError for an architecture that its library does not have."""
     arguments = {"num_classes": said.width, **dict(said.arguments)}
     if said.library == "timm":

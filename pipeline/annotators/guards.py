@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ Numbers = Callable[[np.ndarray], np.ndarray]  # images (B, H, W, 3) uint8 -> (B,
 # 1e-3; batch statistics and dropout change it by a tenth and more.
 TOLERANCE = 0.05
 _FLOOR = 1e-6  # below which a number is 0
-_DEPTH = 4  # of functions in functions, objects in objects
+_DEPTH = 5  # of functions in functions, objects in objects
+_MOST = 100  # things of a list that are looked at
 
 
 def own(numbers: Numbers, who: str, what: str = "scores") -> Numbers:
@@ -76,17 +77,22 @@ def check_evaluates(function: Any, who: str) -> None:
                 )
 
 
-def networks(found: Any, depth: int = _DEPTH) -> Iterator[Any]:
+def networks(found: Any) -> list[Any]:
     """The torch modules that a function or an object has at hand."""
-    torch = sys.modules.get("torch")
-    if torch is None or depth < 0 or isinstance(found, type):
-        return
-    if isinstance(found, torch.nn.Module):
-        if not isinstance(found, torch.fx.GraphModule):  # of torch.export: what it says of training means nothing
-            yield found
-        return
-    for each in _at_hand(found):
-        yield from networks(each, depth - 1)
+    torch: Any = sys.modules.get("torch")
+    there: list[Any] = []
+    seen: set[int] = set()
+    layer = [found] if torch else []
+    for _ in range(_DEPTH):
+        beneath: list[Any] = []
+        for each in layer:
+            if isinstance(each, torch.nn.Module):
+                there += [] if isinstance(each, torch.fx.GraphModule) else [each]  # what torch.export made has no modes
+            elif id(each) not in seen:
+                seen.add(id(each))
+                beneath += _at_hand(each)
+        layer = beneath
+    return there
 
 
 def _at_hand(found: Any) -> Iterator[Any]:
@@ -98,10 +104,10 @@ def _at_hand(found: Any) -> Iterator[Any]:
         yield from (cell.cell_contents for cell in found.__closure__ or () if _is_filled(cell))
         yield from (found.__globals__[name] for name in found.__code__.co_names if name in found.__globals__)
     elif isinstance(found, list | tuple):
-        yield from found
+        yield from found[:_MOST]
     elif isinstance(found, dict):
         yield from found.values()
-    elif hasattr(found, "__dict__") and not hasattr(found, "__path__") and type(found).__module__ != "builtins":
+    elif hasattr(found, "__dict__") and not isinstance(found, type | ModuleType):
         yield from vars(found).values()
 
 

@@ -24,6 +24,7 @@ from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
 
 Run = Callable[[Tensor], Raw]  # images as the network reads them -> its outputs by name
+NO_VECTOR = "It does not end in a linear layer that reads one vector an image. Compare images by another network."
 FEATURES = "features"  # what penultimate features are called among outputs
 
 # Of before, pickles are known that get out of torch's restricted unpickler: CVE-2025-32434 and CVE-2026-24747.
@@ -41,6 +42,9 @@ class Network:
 
     gpus: ClassVar[int] = 1
     version: ClassVar[int] = 1
+    why_none: ClassVar[str] = (
+        'Where one of its outputs is such, name it in its JSON: "features": "the name of the output".'
+    )
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -52,6 +56,10 @@ class Network:
         return tuple(math.nan if math.isnan(each) else each for each in self.description.thresholds)
 
     @property
+    def embeds(self) -> bool:
+        return self.description.features is not None
+
+    @property
     def describes(self) -> str:
         said = self.description.describes or f"What the network {Path(self.path).name} says."
         return f"{said.rstrip('.')}. {self.description.preprocessing.says}"
@@ -60,7 +68,7 @@ class Network:
         """Itself, once it has scored a grey image. Raises UserError where what the network gives is not what is said of it."""
         if self.description.preprocessing.size is None:
             return self
-        grey = np.full((1, *self.description.preprocessing.wanted, 3), 128, np.uint8)
+        grey = self.grey()
         score, given = self.load(), list(self.fed(grey).shape)
         try:
             score(grey)
@@ -72,6 +80,11 @@ class Network:
                 f"{str(error).strip()[:600] or type(error).__name__}"
             ) from error
         return self
+
+    def grey(self) -> np.ndarray:
+        """A grey image (1, H, W, 3) uint8 of the size that the network reads."""
+        feeding = self.description.preprocessing
+        return np.full((1, *(feeding.wanted if feeding.size else (64, 64)), 3), 128, np.uint8)
 
     def fed(self, images: np.ndarray) -> Tensor:
         """Images (B, H, W, 3) uint8 as `running` reads them."""
@@ -95,10 +108,7 @@ class Network:
     def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
         """Return the function from images (B, H, W, 3) uint8 to features (B, F). Raises UserError where there are none."""
         if self.description.features is None:
-            raise UserError(
-                f"{self.path} offers no features to compare images by.\n"
-                'Where one of its outputs is such, name it in its JSON: "features": "the name of the output".'
-            )
+            raise UserError(f"{self.path} offers no features to compare images by.\n{self.why_none}")
         run, said = self.running(features=True), self.description
 
         def embed(images: np.ndarray) -> np.ndarray:
@@ -157,10 +167,7 @@ def with_features(network: nn.Module, where: str) -> Callable[[Tensor], Any]:
         read.clear()
         network(pixels)
         if not read or read[0].ndim != 2:
-            raise UserError(
-                f"{where} offers no penultimate features: it does not end in a linear layer that reads one vector an image.\n"
-                "Compare images by another network."
-            )
+            raise UserError(f"{where} offers no features to compare images by.\n{NO_VECTOR}")
         return {FEATURES: read[0]}
 
     return features

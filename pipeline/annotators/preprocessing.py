@@ -102,10 +102,10 @@ class Preprocessing:
     def __call__(self, images: np.ndarray) -> Tensor:
         """Images (B, H, W, 3) uint8 RGB -> float32 as the network reads them, in `layout`."""
         check_images(images)
-        pixels = self.sized(torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2))
+        pixels = self.sized(torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)).contiguous()
         low, high = self.range
         mean, std = (torch.tensor(each, dtype=torch.float64).view(-1, 1, 1) for each in (self.mean, self.std))
-        numbers = self._ordered(pixels) * ((high - low) / 255 / std).float() + ((low - mean) / std).float()
+        numbers = self._ordered(pixels).mul_(((high - low) / 255 / std).float()).add_(((low - mean) / std).float())
         return (numbers.permute(0, 2, 3, 1) if self.layout == "NHWC" else numbers).contiguous()
 
     def sized(self, images: Tensor) -> Tensor:

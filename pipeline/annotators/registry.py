@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.annotators import plugs, specs
-from pipeline.annotators.base import Annotator, Embedder
+from pipeline.annotators.base import Annotator, Embedder, embeds
 from pipeline.annotators.regions import Box, Mask, mask_file
 from pipeline.errors import UserError
 
@@ -102,9 +102,11 @@ def embedder(text: str) -> Embedder:
     spec = specs.parsed(text)
     if spec.plug not in ANNOTATORS and ":" in text:
         found: Embedder = _made(text, plugs.EMBEDDER)
+        if not embeds(found):
+            found.embedder()  # which says why it has no features
         return found
     annotates = annotator(text)
-    if not isinstance(annotates, Embedder):
+    if not embeds(annotates):
         raise UserError(f"{text!r} has no features to compare images by: expected one that has `embedder`.")
     return annotates
 

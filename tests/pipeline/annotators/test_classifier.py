@@ -13,6 +13,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torchvision.transforms import v2
 
+from pipeline.annotators import registry
+from pipeline.annotators.base import embeds
 from pipeline.annotators.classifier import classifier
 from pipeline.annotators.description import log_odds
 from pipeline.errors import UserError
@@ -147,6 +149,20 @@ def test_what_does_not_fit_is_told_before_any_work(changes, message, copied):
     said(copied, **changes)
     with pytest.raises(UserError, match=message):
         classifier(str(copied))
+
+
+def test_a_network_that_ends_otherwise_has_no_features(tmp_path):
+    network = torchvision.models.squeezenet1_1(num_classes=1)
+    outputs = [{"means": "logit", "attributes": ["tower"]}]
+    small = {"size": 32, "resize": "squash"}
+    tiny_networks.written(
+        tmp_path, library="torchvision", architecture="squeezenet1_1", outputs=outputs, preprocessing=small
+    )
+    save_file(network.state_dict(), tmp_path / "model.safetensors")
+    found = classifier(str(tmp_path))
+    assert found.load()(IMAGES).shape == (4, 1) and not embeds(found)
+    with pytest.raises(UserError, match="offers no features to compare images by.\nIt does not end in a linear layer"):
+        registry.embedder(f"classifier:{tmp_path}")
 
 
 def test_a_folder_without_its_files(tmp_path, copied):

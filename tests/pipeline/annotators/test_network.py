@@ -34,9 +34,9 @@ def test_what_the_last_layer_reads_is_found():
     x = torch.randn(5, 4)
     features = with_features(held, "here")(x)["features"]
     assert torch.allclose(held[3](features), held(x))
-    with pytest.raises(UserError, match="here offers no penultimate features"):
+    with pytest.raises(UserError, match="here offers no features"):
         with_features(nn.Conv2d(3, 2, 1), "here")(torch.zeros(1, 3, 4, 4))
-    with pytest.raises(UserError, match="here offers no penultimate features"):
+    with pytest.raises(UserError, match="here offers no features"):
         with_features(nn.Linear(4, 2), "here")(torch.zeros(1, 7, 4))
 
 

@@ -9,6 +9,8 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+from pipeline.annotators import registry
+from pipeline.annotators.base import embeds
 from pipeline.annotators.description import log_odds
 from pipeline.annotators.onnx import onnx
 from pipeline.errors import UserError
@@ -93,7 +95,8 @@ def test_images_of_another_size_than_the_network_reads(tmp_path):
 def test_a_network_without_features_says_how_to_have_some(tmp_path):
     said = {name: each for name, each in TWO.items() if name != "features"}
     with pytest.raises(UserError, match='offers no features .*\n.*"features": "the name of the output"'):
-        onnx(str(onnx_file(tmp_path / "net.onnx", said=said))).embedder()
+        registry.embedder(f"onnx:{onnx_file(tmp_path / 'net.onnx', said=said)}")
+    assert not embeds(onnx(str(tmp_path / "net.onnx"))) and embeds(onnx(str(onnx_file(tmp_path / "with.onnx"))))
 
 
 def test_what_is_no_network(tmp_path):
