@@ -20,10 +20,11 @@ What an annotator may also say of itself:
     notes: tuple[str, ...]               what is to be known of all its scores, a sentence each
     embedder()                           features, too
     lookup()                             that it knows images by who they are, and looks at none: see `Labels`
+    embeds: bool = False                 that it has no features all the same, being made of something without
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -98,6 +99,11 @@ class Labels(Protocol):
     def check_known(self, ids: Sequence[int], names: Sequence[str | None]) -> None:
         """Raise UserError where these images, all that there are, are not those that it knows."""
         ...
+
+
+def embeds(plug: object) -> TypeGuard[Embedder]:
+    """Whether images can be compared by a plug's features. One whose `embedder` hangs on what it is made of says so in `embeds`."""
+    return isinstance(plug, Embedder) and bool(getattr(plug, "embeds", True))
 
 
 def gpus_of(*plugs: object) -> int:

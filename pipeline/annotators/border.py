@@ -1,5 +1,7 @@
 """The border to plugs: what they return is checked at every call, and told in words where it is not what was asked for.
 
+What they have loaded evaluates and does not train, without gradients, and an image's numbers are its own: see guards.py.
+
 Numbers of any kind become float32: lists, torch tensors, float64, integers and booleans. What could mean two things is refused.
 """
 
@@ -9,6 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from pipeline.annotators.base import Annotator, Embedder, Labels, Lookup, Scorer, check_images
+from pipeline.annotators.guards import check_evaluates, own
 from pipeline.annotators.names import spec_of
 from pipeline.annotators.regions import Mask, Masker
 from pipeline.errors import UserError
@@ -18,7 +21,9 @@ Returns = Callable[[np.ndarray], Any]
 
 def scorer(annotator: Annotator) -> Scorer:
     """Load an annotator: images (B, H, W, 3) uint8 -> (B, attributes) float32, NaN where there is nothing to measure."""
-    return scores_of(annotator.load(), annotator.attributes, spec_of(annotator))
+    score, who = annotator.load(), spec_of(annotator)
+    check_evaluates(score, who)
+    return own(scores_of(score, annotator.attributes, who), who)
 
 
 def lookup(labels: Labels) -> Lookup:
@@ -45,6 +50,7 @@ def masker(mask: Mask) -> Masker:
 def embedding(embedder: Embedder) -> Callable[[np.ndarray], np.ndarray]:
     """Load an embedder: images (B, H, W, 3) uint8 -> (B, F) float32."""
     embed, who = embedder.embedder(), spec_of(embedder)
+    check_evaluates(embed, who)
 
     def checked(images: np.ndarray) -> np.ndarray:
         found = _called(embed, images, who)
@@ -55,7 +61,7 @@ def embedding(embedder: Embedder) -> Callable[[np.ndarray], np.ndarray]:
             )
         return found
 
-    return checked
+    return own(checked, who, "features")
 
 
 def scores_of(score: Returns, attributes: tuple[str, ...], who: str) -> Scorer:

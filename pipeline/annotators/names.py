@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterable
+from itertools import count
 from numbers import Real
 from typing import Any
 
@@ -70,3 +71,20 @@ def _check_thresholds(thresholds: Any, names: tuple[str, ...], who: str) -> None
             f"{who} has {len(thresholds)} thresholds of {len(names)} attributes ({', '.join(names)}).\n"
             "Expected one each; NaN where a score knows no border above which the attribute counts as present."
         )
+
+
+def fit(text: str) -> str:
+    """Return a text made fit to be a name: what names cannot hold becomes `_`. Raises UserError where nothing is left of it."""
+    found = re.sub(r"[^\w.+-]+", "_", text).strip("_.+-")
+    if not found:
+        raise UserError(f"Nothing of {text!r} can be in a name; expected {_WRITTEN}.")
+    return found
+
+
+def fit_all(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return texts made fit to be names, each with a number behind it where one before it has the same."""
+    found: list[str] = []
+    for name in map(fit, texts):
+        numbered = (f"{name}_{number}" for number in count(2))
+        found.append(name if name not in found else next(each for each in numbered if each not in found))
+    return tuple(found)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.annotators import plugs, specs
-from pipeline.annotators.base import Annotator, Embedder
+from pipeline.annotators.base import Annotator, Embedder, embeds
 from pipeline.annotators.mask_files import mask_file
 from pipeline.annotators.regions import Box, Mask
 from pipeline.errors import UserError
@@ -53,9 +53,26 @@ ANNOTATORS = {
     ),
 }
 KINDS: dict[str, KindOf] = {
+    "classifier": KindOf(
+        "pipeline.annotators.classifier:classifier",
+        "FOLDER",
+        "A network of torchvision's or timm's architectures, which config.json in its folder describes.",
+    ),
+    "clip": KindOf("pipeline.annotators.clip:clip", "ID", "CLIP by pairs of prompts, from a folder or the model hub."),
+    "exported": KindOf(
+        "pipeline.annotators.exported:exported",
+        "FILE",
+        "A program of torch.export, which the JSON beside it describes.",
+    ),
     "facenet": KindOf(
         "pipeline.annotators.facenet:facenet", "FILE", "Features of faces, to tell who is who; it scores nothing."
     ),
+    "huggingface": KindOf(
+        "pipeline.annotators.huggingface:huggingface",
+        "ID",
+        "An image classifier of Hugging Face's transformers, from a folder or the model hub.",
+    ),
+    "onnx": KindOf("pipeline.annotators.onnx:onnx", "FILE", "An ONNX network, which the JSON beside it describes."),
     "table": KindOf(
         "pipeline.annotators.table:table",
         "FILE",
@@ -91,9 +108,11 @@ def embedder(text: str) -> Embedder:
     spec = specs.parsed(text)
     if spec.plug not in ANNOTATORS and ":" in text:
         found: Embedder = _made(text, plugs.EMBEDDER)
+        if not embeds(found):
+            found.embedder()  # which says why it has no features
         return found
     annotates = annotator(text)
-    if not isinstance(annotates, Embedder):
+    if not embeds(annotates):
         raise UserError(f"{text!r} has no features to compare images by: expected one that has `embedder`.")
     return annotates
 

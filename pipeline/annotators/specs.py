@@ -44,12 +44,20 @@ def parsed(text: str) -> Spec:
 
 
 def placed(text: str) -> str:
-    """Return a spec with the whole path of the file or folder that it names, so that it means the same in any folder."""
+    """Return a spec with the whole paths of the files or the folder that it names, so that it means the same in any folder.
+
+    A setting is a file's name where there is a file of that name, which has a suffix.
+    """
     spec = parsed(text)
-    if not spec.of or not Path(spec.of).expanduser().exists():
-        return text
-    whole = f"{spec.head}:{Path(spec.of).expanduser().absolute()}"
-    return "+".join([whole, *(f"{name}={value}" for name, value in spec.settings.items())])
+    whole = f"{spec.head}:{_whole(spec.of)}" if spec.of else spec.head
+    settings = {name: _whole(value) if Path(value).suffix else value for name, value in spec.settings.items()}
+    return "+".join([whole, *(f"{name}={value}" for name, value in settings.items())])
+
+
+def _whole(path: str) -> str:
+    """The whole path of a file or folder that is there; anything else as it is."""
+    found = Path(path).expanduser()
+    return str(found.absolute()) if path and found.exists() else path
 
 
 def called(make: Callable[..., Any], spec: Spec) -> Any:

@@ -19,7 +19,8 @@ from pipeline.engine.threads import THREADS, fixed_threads
 from pipeline.errors import UserError
 
 LOADED_AT_ONCE = 3  # stages whose models a worker keeps in memory
-_PACKAGES = ("torch", "diffusers", "numpy", "pyarrow", "scikit-learn", "facenet-pytorch", "ray")
+_PACKAGES = ("torch", "torchvision", "diffusers", "numpy", "pyarrow", "scikit-learn", "facenet-pytorch", "ray")
+_EXTRAS = ("timm", "transformers", "onnxruntime", "onnxruntime-gpu")  # where they are installed
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,18 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def _installed(package: str) -> str | None:
+    """The version of a package; None where it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 @cache
 def _versions() -> dict[str, str]:
-    versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
+    extras = {package: found for package in _EXTRAS if (found := _installed(package))}
+    versions = {package: importlib.metadata.version(package) for package in _PACKAGES} | extras
     root = Path(__file__).parents[2]
     try:
         git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)

@@ -1,19 +1,20 @@
 """The embedding of a prompt, by a model's own tokenizer/ and text_encoder/. It needs transformers, which nothing else here does."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
 from safetensors.torch import save_file
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.models import hub
+from pipeline.formats import hub
 
 PARTS = ("tokenizer", "text_encoder")
-_FETCHED = ["tokenizer/*", "text_encoder/config.json", "text_encoder/model*.safetensors*"]  # no pickles
+_FETCHED = re.compile(r"tokenizer/.*|text_encoder/(config\.json|model.*\.safetensors.*)")  # no pickles
 
 
 def embedding(model: str, prompt: str) -> Tensor:
@@ -74,13 +75,10 @@ def _loaded(kind: Any, folder: Path, **how: Any) -> Any:
 
 def _located(model: str) -> Path:
     """The model's folder, or one with its tokenizer and text encoder alone, fetched from the hub."""
-    match = hub.HUB_ID.fullmatch(model)
-    if Path(model).is_dir() or match is None:
-        return hub.locate(model).folder
-    try:
-        return Path(snapshot_download(match["id"], revision=match["revision"], allow_patterns=_FETCHED))
-    except Exception as error:  # the hub's client raises a dozen kinds; all mean that the model cannot be had
-        raise UserError(
-            f"{model} is no folder here, and the hub did not give it: {type(error).__name__}.\n"
-            "Check the name and the network, or give the path of a folder with tokenizer/ and text_encoder/."
-        ) from error
+    holds = "tokenizer/ and text_encoder/, as save_pretrained writes"
+    sought = hub.Sought("model", holds, "stable-diffusion-v1-5/stable-diffusion-v1-5", _wanted)
+    return hub.locate(model, sought).folder
+
+
+def _wanted(listed: Iterable[str]) -> list[str]:
+    return [path for path in listed if _FETCHED.fullmatch(path)]

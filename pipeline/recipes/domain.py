@@ -1,9 +1,8 @@
 """A domain: what a run is about, as plugs. Generic code knows no other."""
 
 from dataclasses import dataclass, replace
-from typing import TypeGuard
 
-from pipeline.annotators.base import Annotator, Embedder, Labels, presence_of, stranger
+from pipeline.annotators.base import Annotator, Embedder, Labels, embeds, presence_of, stranger
 from pipeline.annotators.names import check_distinct
 from pipeline.annotators.regions import WHOLE, Mask
 from pipeline.annotators.registry import annotator, embedder, mask
@@ -118,8 +117,4 @@ def _embedder(run: Run, judges: tuple[Annotator, ...]) -> Embedder | None:
         raise UserError("`embedder` and `facenet_weights` both say by whom images are compared. Leave one of them out.")
     if run.embedder:
         return embedder(run.embedder)
-    return embedder(f"facenet:{run.facenet_weights}") if run.facenet_weights else next(filter(_embeds, judges), None)
-
-
-def _embeds(judge: Annotator) -> TypeGuard[Embedder]:
-    return isinstance(judge, Embedder)
+    return embedder(f"facenet:{run.facenet_weights}") if run.facenet_weights else next(filter(embeds, judges), None)

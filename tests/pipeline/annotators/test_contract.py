@@ -1,6 +1,6 @@
-"""What every annotator must keep to: those of `ANNOTATORS`, that of CONTRIBUTING.md, and some outside the package.
+"""What every annotator must keep to: those of `ANNOTATORS`, that of CONTRIBUTING.md, some outside it, and one of each kind.
 
-A new one is tested by being listed in `ANNOTATORS`. So it is for regions.
+A new one is tested by being listed in `ANNOTATORS`. So it is for regions. One of a kind is made in `tiny_networks.every`.
 """
 
 import dataclasses
@@ -14,19 +14,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 
 from pipeline.annotators import registry
 from pipeline.annotators.base import check_size
 from pipeline.annotators.border import masker, scorer
+from pipeline.annotators.exported import Exported
 from pipeline.annotators.names import check_annotator, spec_of
+from pipeline.annotators.onnx import Onnx
 from pipeline.annotators.registry import ANNOTATORS, REGIONS, imported
 from pipeline.domains.portraits.data import draw
 from pipeline.errors import UserError
 from pipeline.fingerprint import fingerprint, settings
 from tests.documented import added, listed, write_weights
+from tests.pipeline.annotators import tiny_networks
 
 ROOT = Path(__file__).parents[3]
 LISTED = (*ANNOTATORS, "beards")
+OF_KINDS = tiny_networks.EVERY
 OUTSIDE = ("outside_plugs:shades", "outside_plugs:Ink", "outside_plugs:bold", "outside_plugs:made")
 MASKS = (*REGIONS, "box:1,2,6,5", "outside_plugs:middle", "outside_plugs:Border")
 SIZES = ((48, 64), (64, 48), (16, 16), (8, 8), (256, 256))
@@ -37,11 +42,16 @@ def portraits() -> np.ndarray:
     return draw(4, seed=17).permute(0, 2, 3, 1).numpy()
 
 
-@pytest.fixture(scope="module", params=[*LISTED, *OUTSIDE])
-def spec(request, outside_folder):
+@pytest.fixture(scope="module")
+def of_kinds(tmp_path_factory) -> dict[str, str]:
+    return tiny_networks.every(tmp_path_factory.mktemp("kinds"))
+
+
+@pytest.fixture(scope="module", params=[*LISTED, *OUTSIDE, *OF_KINDS])
+def spec(request, outside_folder, of_kinds):
     write_weights()
     with listed("annotator", ANNOTATORS):
-        yield request.param
+        yield of_kinds.get(request.param, request.param)
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +122,11 @@ def test_the_border_changes_no_scores(annotator, portraits):
 
 
 @pytest.fixture(scope="module")
-def elsewhere(outside_folder) -> dict[str, str]:
+def elsewhere(outside_folder, of_kinds) -> dict[str, str]:
     """Fingerprints of all of them in another process, which stands in the folder of those outside."""
     write_weights()
     module, folder = added("annotator").module, added("annotator").folder
-    specs = [*LISTED[:-1], f"{module.__name__}:BeardAnnotator", *OUTSIDE, *MASKS[-2:]]
+    specs = [*LISTED[:-1], f"{module.__name__}:BeardAnnotator", *OUTSIDE, *of_kinds.values(), *MASKS[-2:]]
     code = (
         "import json, sys; from pipeline.annotators.registry import annotator, mask\n"
         "from pipeline.fingerprint import fingerprint, settings\n"
@@ -153,13 +163,15 @@ def test_networks_are_loaded_in_eval_mode_and_scoring_leaves_no_gradient(annotat
 
     def watch(module, *args, **kwargs):
         out = forward(module, *args, **kwargs)
-        tensors = out if isinstance(out, tuple) else (out,)
-        modes.append(module.training or any(tensor.requires_grad for tensor in tensors))
+        tensors = [each for each in tree_leaves(out) if isinstance(each, torch.Tensor)]
+        trains = module.training and not isinstance(annotator, Exported)  # a program that is fixed has no modes
+        modes.append(trains or any(tensor.requires_grad for tensor in tensors))
         return out
 
     monkeypatch.setattr(torch.nn.Module, "__call__", watch)
     annotator.load()(portraits[:1])
-    assert bool(modes) == ("weights" in settings(annotator)) and not any(modes)
+    by_torch = "weights" in settings(annotator) and not isinstance(annotator, Onnx)
+    assert bool(modes) == by_torch and not any(modes)
 
 
 def test_images_of_another_size_are_resized(score, portraits):

@@ -35,6 +35,9 @@ def test_a_file_of_this_folder_is_placed_and_a_name_stays(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     Path("labels.csv").touch()
     assert placed("table:labels.csv+name=hand") == f"table:{tmp_path}/labels.csv+name=hand"
+    assert placed("clip:owner/name+prompts=labels.csv+name=labels.v2") == (
+        f"clip:owner/name+prompts={tmp_path}/labels.csv+name=labels.v2"
+    )
     assert placed("my_plugs:mine") == "my_plugs:mine" and placed("mtcnn+size=8") == "mtcnn+size=8"
 
 

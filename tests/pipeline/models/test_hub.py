@@ -14,6 +14,7 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.utils import filter_repo_objects
 
 from pipeline.errors import UserError
+from pipeline.formats import hub as repositories
 from pipeline.formats.hashes import sha256
 from pipeline.models import hub, pretrained
 from tests.pipeline.models.making_weights import pickled
@@ -107,8 +108,8 @@ def hub_of(monkeypatch, tmp_path):
             fetched[:] = filter_repo_objects(files, allow_patterns=allow_patterns)
             return str(tmp_path)
 
-        monkeypatch.setattr(hub, "list_repo_files", lambda name, revision: list(files))
-        monkeypatch.setattr(hub, "snapshot_download", fetch)
+        monkeypatch.setattr(repositories, "list_repo_files", lambda name, revision: list(files))
+        monkeypatch.setattr(repositories, "snapshot_download", fetch)
         return fetched
 
     return serve
@@ -209,7 +210,7 @@ def test_the_cache_serves_where_the_hub_cannot_be_asked(repository, monkeypatch)
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub, "list_repo_files", no_network)
+    monkeypatch.setattr(repositories, "list_repo_files", no_network)
     assert pretrained.find("planted/model").revision == COMMIT
 
 
@@ -221,7 +222,7 @@ def test_a_repository_that_the_hub_does_not_know(monkeypatch, repository):
             RepositoryNotFoundError, "404"
         )  # whose constructor wants the hub's response
 
-    monkeypatch.setattr(hub, "list_repo_files", unknown)
+    monkeypatch.setattr(repositories, "list_repo_files", unknown)
     refused("planted/model", "is no folder here, and the hub did not give it: RepositoryNotFoundError")
 
 

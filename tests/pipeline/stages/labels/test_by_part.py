@@ -17,14 +17,14 @@ from tests.pipeline.making import made
 
 @dataclass(frozen=True)
 class BatchAnnotator:
-    """How bright an image is, and how many images it was scored among: what kernels round by."""
+    """How bright an image is, and how many images it was scored among, to 100: a small share, as that by which kernels round."""
 
     name: ClassVar[str] = "batch"
     attributes: ClassVar[tuple[str, ...]] = ("brightness", "beside")
     thresholds: ClassVar[tuple[float, ...]] = (float("nan"), float("nan"))
 
     def load(self) -> Scorer:
-        return lambda images: np.stack([images.mean(axis=(1, 2, 3)), np.full(len(images), len(images))], axis=1)
+        return lambda images: np.stack([images.mean(axis=(1, 2, 3)), np.full(len(images), 100 + len(images))], axis=1)
 
     def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
         return self.load()
@@ -49,7 +49,7 @@ def test_scores_are_of_full_batches_whatever_the_number_of_samples(model, tmp_pa
     images = decode(store.table(annotate.sample, "samples.parquet"))
     assert scores.index.tolist() == list(range(n))
     np.testing.assert_allclose(scores["brightness"], images.mean(axis=(1, 2, 3)), rtol=1e-6)
-    assert set(scores["beside"]) == {8}
+    assert set(scores["beside"]) == {108}
 
 
 @pytest.mark.parametrize("n", [3, 11, 16])
@@ -59,4 +59,4 @@ def test_features_are_of_full_batches_whatever_the_number_of_samples(model, tmp_
     images = decode(store.table(embed.sample, "samples.parquet"))
     brightness, beside = embed.reference(store, n).T
     np.testing.assert_allclose(brightness, images.mean(axis=(1, 2, 3)), rtol=1e-6)
-    assert set(beside) == {8}
+    assert set(beside) == {108}
