@@ -35,6 +35,6 @@ def check_share(kinds: Sequence[str], n: int, most: float, example: str) -> None
     """
     if len(kinds) > most * n or len(kinds) == n:
         raise UserError(
-            f"{example}\n{len(kinds):,} of {n:,} images cannot be read ({by_kind(kinds)}), and at most {most:.3g} of them may be so "
-            "(`fail_above`).\nMend or remove them, or raise that share: then they are left out, each with its reason."
+            f"{example}\n{len(kinds):,} of {n:,} images cannot be read ({by_kind(kinds)}), and at most {most:.3g} of them may be "
+            "so (`fail_above`).\nMend or remove them, or raise that share: then they are left out, each with its reason."
         )

@@ -43,6 +43,7 @@ class ImageSet:
     path: str = not_hashed()  # folder or file on this machine
     kind: Kind = not_hashed()
     digests: str = field(default="", repr=False, compare=False, metadata={"hashed": False})  # 16 digits an image
+    names: tuple[str, ...] = field(default=(), repr=False, compare=False, metadata={"hashed": False})
     broken: tuple[Broken, ...] = not_hashed(())  # images that are left out
     gaps: tuple[int, ...] = not_hashed(())  # which those are among all that are listed, in order
     told: tuple[str, ...] = not_hashed(())  # what was found, taken and left out, in sentences
@@ -118,14 +119,16 @@ def find(path: str | Path, fail_above: float = FAIL_ABOVE) -> ImageSet:
     """
     listing = Listing(Path(path))
     digests: list[str] = []
+    names: list[str] = []
     broken: dict[int, Broken] = {}
     first = ""
     encoded = (each for row in listing.rows() for each in read(_kind(listing), listing.root, row, range(row.images)))
-    for i, (fault, digest) in enumerate(in_threads(_looked_at, encoded)):
+    for i, (fault, name, digest) in enumerate(in_threads(_looked_at, encoded)):
         if fault:
             broken[i] = fault[0]
             first = first or fault[1]
         else:
+            names.append(name)
             digests.append(digest)
     if broken:
         check_share([each.kind for each in broken.values()], listing.n, fail_above, first)
@@ -135,6 +138,7 @@ def find(path: str | Path, fail_above: float = FAIL_ABOVE) -> ImageSet:
         path=str(Path(path).absolute()),
         kind=_kind(listing),
         digests="".join(digest[:_DIGITS] for digest in digests),
+        names=tuple(names),
         broken=tuple(broken.values()),
         gaps=tuple(broken),
         told=tuple(listing.told),
@@ -146,12 +150,11 @@ def _kind(listing: Listing) -> Kind:
     return listing.kind
 
 
-def _looked_at(image: Encoded) -> tuple[tuple[Broken, str] | None, str]:
-    """Why an image cannot be read, in a record and in a sentence, or None; and its digest."""
+def _looked_at(image: Encoded) -> tuple[tuple[Broken, str] | None, str, str]:
+    """Why an image cannot be read, in a record and in a sentence, or None; its name and its digest."""
     fault = image.broken()
-    return (
-        (fault, f"{image.where} cannot be read as an image ({fault.kind}: {fault.reason}).") if fault else None
-    ), image.digest
+    told = fault and (fault, f"{image.where} cannot be read as an image ({fault.kind}: {fault.reason}).")
+    return told, image.name, image.digest
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -184,7 +184,11 @@ def refused(path: Path, *messages: str) -> None:
 
 
 def test_a_path_that_is_missing_or_a_single_image(folder, tmp_path):
-    refused(tmp_path / "gone", "gone does not exist; expected a folder of images (.png, .jpg, ", "or a .parquet or .tar file")
+    refused(
+        tmp_path / "gone",
+        "gone does not exist; expected a folder of images (.png, .jpg, ",
+        "or a .parquet or .tar file",
+    )
     refused(folder / "b.png", "b.png is a file; expected a folder of images")
 
 
@@ -200,7 +204,12 @@ def test_images_and_parquet_in_one_folder(folder):
 
 def test_a_file_that_is_no_image(folder):
     (folder / "c.png").write_text("<html>not found</html>")
-    refused(folder, f"{folder / 'c.png'} cannot be read as an image (no image: no image format", "1 of 4 images cannot be read (1 no image)", "remove them")
+    refused(
+        folder,
+        f"{folder / 'c.png'} cannot be read as an image (no image: no image format",
+        "1 of 4 images cannot be read (1 no image)",
+        "remove them",
+    )
 
 
 @pytest.mark.parametrize("kept", [0, 40, 60])
@@ -233,4 +242,9 @@ def test_parquet_without_images_or_rows_or_that_is_none(tmp_path):
 def test_parquet_that_only_points_to_files(tmp_path):
     cells = [{"bytes": encoded(coloured(1)), "path": None}, {"bytes": None, "path": "there/a.png"}]
     pq.write_table(pa.table({"image": pa.array(cells, IMAGE)}), tmp_path / "set.parquet")
-    refused(tmp_path / "set.parquet", "(row 1 of 'image') cannot be read", "the row only has a path elsewhere, there/a.png", "Dataset.to_parquet")
+    refused(
+        tmp_path / "set.parquet",
+        "(row 1 of 'image') cannot be read",
+        "the row only has a path elsewhere, there/a.png",
+        "Dataset.to_parquet",
+    )
