@@ -30,6 +30,8 @@ FAIL_ABOVE = 0.05  # of the images: where more of them are broken, they are no s
 _DIGITS = 16  # hexadecimal, that recognise an image
 _THREADS, _TOGETHER = 2, 64  # that decode; images that are in memory meanwhile
 
+_FOUND_LAST: dict[tuple[Path, str, float], "ImageSet"] = {}
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -116,13 +118,25 @@ def find(path: str | Path, fail_above: float = FAIL_ABOVE) -> ImageSet:
 
     A folder is searched with all that is below it; its files are in the order of their paths. Images that cannot be read are left
     out. Raises UserError for a path that is missing or holds no images, and where more than this share of them cannot be read.
+
+    The set that was found last is not read again while no file of it has another size or time.
     """
-    listing = Listing(Path(path))
+    listing = Listing(Path(path).absolute())
+    rows = list(listing.rows())
+    key = (listing.path, listing.sha256, fail_above)
+    if key not in _FOUND_LAST:
+        found = _found(listing, rows, fail_above)
+        _FOUND_LAST.clear()
+        _FOUND_LAST[key] = found
+    return _FOUND_LAST[key]
+
+
+def _found(listing: Listing, rows: Sequence[Row], fail_above: float) -> ImageSet:
     digests: list[str] = []
     names: list[str] = []
     broken: dict[int, Broken] = {}
     first = ""
-    encoded = (each for row in listing.rows() for each in read(_kind(listing), listing.root, row, range(row.images)))
+    encoded = (each for row in rows for each in read(_kind(listing), listing.root, row, range(row.images)))
     for i, (fault, name, digest) in enumerate(in_threads(_looked_at, encoded)):
         if fault:
             broken[i] = fault[0]
@@ -135,7 +149,7 @@ def find(path: str | Path, fail_above: float = FAIL_ABOVE) -> ImageSet:
     return ImageSet(
         sha256=hashlib.sha256("".join(digests).encode()).hexdigest(),
         n=len(digests),
-        path=str(Path(path).absolute()),
+        path=str(listing.path),
         kind=_kind(listing),
         digests="".join(digest[:_DIGITS] for digest in digests),
         names=tuple(names),

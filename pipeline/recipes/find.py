@@ -56,7 +56,7 @@ def sources(run: Run, domain: Domain, points: tuple[str, ...]) -> Sources:
     model, how = domain.model, sampling(run, points)
     fewer = Sample(model, min(run.samples, YARDSTICK), run.steps, **noise(run), **how)
     if run.images is not None:
-        images = image_set.find(run.images)
+        images = image_set.find(run.images, run.fail_above)
         inverted = Invert(model, run.steps, images=images, iterations=ITERATIONS, **how)
         return Sources(inverted, fewer, inverted)
     if run.activations:
