@@ -10,8 +10,9 @@ BROKEN_IMAGES = pa.schema(
         column(
             "kind",
             pa.string(),
-            "What is wrong: empty, no image, truncated, damaged, tiny (under 8 pixels a side), huge (over 2^27 pixels), unreadable, changed "
-            "(since the set was listed), no bytes (a row of Parquet without any), not read here (such as floating point pixels).",
+            "What is wrong: empty, no image, truncated, damaged, tiny (under 8 pixels a side), huge (over 2^27 pixels), "
+            "unreadable, changed (since the set was listed), no bytes (a row of Parquet without any), not read here (such as "
+            "floating point pixels).",
             required=True,
         ),
         column("reason", pa.string(), "What was found.", required=True),

@@ -25,7 +25,9 @@ class Unreadable(UserError):
 
 def by_kind(kinds: Iterable[str]) -> str:
     """How many there are of each kind, the most frequent first: "12 truncated, 3 empty"."""
-    return ", ".join(f"{n:,} {kind}" for kind, n in Counter(kinds).most_common())
+    return ", ".join(
+        f"{n:,} {kind}" for kind, n in sorted(Counter(kinds).items(), key=lambda each: (-each[1], each[0]))
+    )
 
 
 def check_share(kinds: Sequence[str], n: int, most: float, example: str) -> None:

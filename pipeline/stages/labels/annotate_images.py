@@ -87,6 +87,9 @@ class AnnotateImages(Stage):
                 f"Images of {self.height} x {self.width} in batches of {self.batch}: expected at least 1 of each."
             )
         check_distinct(*self.annotators)
+        names = [each.name for each in self.annotators]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UserError(f"{twice[0]!r} is named twice: once is enough.")
         check_size(self.height, self.width, *(each for each in self.annotators if not hasattr(each, "lookup")))
         for each in self.annotators:
             if getattr(each, "by", "file") == "sample_id":

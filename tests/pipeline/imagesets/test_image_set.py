@@ -15,6 +15,7 @@ from pipeline.errors import UserError
 from pipeline.fingerprint import settings
 from pipeline.imagesets import image_set
 from schemas.samples import IMAGE
+from tests.pipeline.imagesets.broken_files import KINDS_OF, write_broken
 
 
 def coloured(value: int, size: tuple[int, int] = (20, 20), mode: str = "RGB") -> Image.Image:
@@ -248,3 +249,62 @@ def test_parquet_that_only_points_to_files(tmp_path):
         "the row only has a path elsewhere, there/a.png",
         "Dataset.to_parquet",
     )
+
+
+# What is left out
+
+
+@pytest.fixture
+def mixed(tmp_path) -> Path:
+    """Forty images and broken ones of fourteen kinds among them."""
+    root = tmp_path / "mixed"
+    root.mkdir()
+    for i in range(40):
+        (root / f"{'az'[i % 2]}{i:02d}.png").write_bytes(encoded(coloured(i)))
+    write_broken(root)
+    return root
+
+
+def test_broken_images_are_left_out_with_their_reasons_and_the_others_are_numbered_without_gaps(mixed):
+    found = image_set.find(mixed, fail_above=0.3)
+    assert {each.name: each.kind for each in found.broken} == KINDS_OF and all(each.reason for each in found.broken)
+    names, seen = found.open().read(range(found.n), 16, 16)
+    assert found.n == 40 and list(found.names) == names and not set(names) & KINDS_OF.keys()
+    assert seen[:, 8, 8, 0].tolist() == [int(name[1:3]) for name in names]
+    some, few = found.open().read([37, 2, 21], 16, 16)
+    assert some == [names[i] for i in (37, 2, 21)] and (few == seen[[37, 2, 21]]).all()
+    [note] = found.notes
+    assert note.startswith(
+        "14 of 54 images cannot be read and are left out (5 truncated, 2 damaged, 2 no image, 1 empty, "
+    )
+
+
+def test_a_set_is_that_of_its_images_whatever_is_broken_beside_them(mixed):
+    before = image_set.find(mixed, 0.3)
+    for name in KINDS_OF:
+        (mixed / name).unlink()
+    after = image_set.find(mixed)
+    assert settings(before) == settings(after) and after.notes == ()
+
+
+def test_more_broken_images_than_may_be_are_refused_with_their_number(mixed):
+    with pytest.raises(
+        UserError, match=r"14 of 54 images cannot be read \(5 truncated.*at most 0.05 of them.*`fail_above`"
+    ):
+        image_set.find(mixed)
+
+
+def test_a_set_without_a_single_image_that_can_be_read_is_refused_whatever_may_be_broken(tmp_path):
+    write_broken(tmp_path)
+    with pytest.raises(UserError, match="14 of 14 images cannot be read"):
+        image_set.find(tmp_path, 1.0)
+
+
+def test_a_name_that_is_no_utf8_and_a_pipe(folder):
+    import os
+
+    coloured(50).save(folder / os.fsdecode(b"caf\xe9.png"))
+    os.mkfifo(folder / "waits.png")
+    found = image_set.find(folder)
+    assert found.names[2:] == ("b.png", "caf\\xe9.png")
+    assert "Left out: 1 pipes, sockets and devices, such as waits.png." in found.told
