@@ -23,7 +23,9 @@ def bars() -> Progress:
 
 
 class Rate(ProgressColumn):
-    """Parts a minute."""
+    """Parts a minute, or how many a second of what a stage counts its work in."""
 
     def render(self, task: Task) -> Text:
+        if task.speed and task.fields.get("unit"):
+            return Text(f"{task.speed * task.fields['work']:,.0f} {task.fields['unit']}/s", style="dim")
         return Text(f"{task.speed * 60:.1f}/min" if task.speed else "", style="dim")

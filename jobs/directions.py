@@ -34,7 +34,10 @@ def make_catalog(file: Path | None, given: dict[str, Any], where: Where, default
             check_known(domain)
         for note in domain.notes:
             console.print(f"Note: {note}")
-        return Directions(run, domain)
+        recipe = Directions(run, domain)
+        for note in recipe.notes:
+            console.print(f"Note: {note}")
+        return recipe
 
     store, [catalog, report] = run_job(describe, where)
     hand_over(store, catalog, report, where)

@@ -42,11 +42,14 @@ class Lines:
         self.done = dict.fromkeys(self.total, 0)
         self.live = console.is_terminal
         self.last = time.monotonic()
+        self.started = dict.fromkeys(self.total, self.last)
         self.bars = bars()
         whole = self.job.left + self.job.done
         self.all: TaskID | None = self.bars.add_task("all", total=whole, completed=self.job.done) if whole else None
         self.tasks = {
-            stage: self.bars.add_task(self.label(stage), total=n, start=False, visible=False)
+            stage: self.bars.add_task(
+                self.label(stage), total=n, start=False, visible=False, work=stage.part_work(), unit=stage.unit
+            )
             for stage, n in self.total.items()
         }
 
@@ -78,4 +81,9 @@ class Lines:
         if finished or (not self.live and now - self.last > self.QUIET):
             self.last = now
             seconds, parts = f"{now - self.job.started:6.0f} s", f"{self.done[stage]} of {self.total[stage]} parts"
-            console.print(f"{seconds}  {self.label(stage)}: {parts}{self.job.said(now)}")
+            console.print(f"{seconds}  {self.label(stage)}: {parts}{self.rate(stage, now)}{self.job.said(now)}")
+
+    def rate(self, stage: Stage, now: float) -> str:
+        """How many of what a stage counts its work in are done a second."""
+        work = self.done[stage] * stage.part_work()
+        return f", {work / (now - self.started[stage]):,.1f} {stage.unit} a second" if stage.unit else ""

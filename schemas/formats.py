@@ -13,10 +13,15 @@ from pydantic import BaseModel
 
 from schemas import (
     activations,
+    annotated_images,
     annotations,
+    broken_images,
     catalog,
     directions,
     edits,
+    image_index,
+    left_out_files,
+    read_images,
     run,
     samples,
     scores,
@@ -38,6 +43,11 @@ INTERMEDIATE: tuple[tuple[str, ModuleType, pa.Schema], ...] = (
     ("strengths.parquet", strengths, strengths.STRENGTHS),
     ("edits.parquet", edits, edits.EDITS),
     ("scores.parquet", scores, scores.SCORES),
+    ("index-*.parquet", image_index, image_index.INDEX),
+    ("left_out.parquet", left_out_files, left_out_files.LEFT_OUT_FILES),
+    ("images.parquet of a part", read_images, read_images.READ_IMAGES),
+    ("images.parquet of annotations/", annotated_images, annotated_images.ANNOTATED_IMAGES),
+    ("broken.parquet of annotations/", broken_images, broken_images.BROKEN_IMAGES),
 )
 FURTHER = (
     ("Trials", "Where effects chose what to project away: a column of directions.parquet.", directions.TRIALS),

@@ -36,6 +36,16 @@ def _class(value: Any) -> Any:
     return value
 
 
+def _percent(value: Any) -> Any:
+    if isinstance(value, str) and value.endswith("%"):
+        try:
+            return float(value[:-1]) / 100
+        except ValueError:
+            raise ValueError("expected a share, as 5% or 0.05") from None
+    return value
+
+
+Share = Annotated[float, BeforeValidator(_percent)]
 Name = Annotated[str, BeforeValidator(_not_empty)]
 File = Annotated[Path, BeforeValidator(_not_empty)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more), AfterValidator(_distinct)]
@@ -94,6 +104,14 @@ class Run(BaseModel):
     )
     images: File | None = _setting(
         None, WHAT, "PATH", "Folder or Parquet of real images to find directions in, instead of in samples."
+    )
+    fail_above: Share = _setting(
+        0.05,
+        WHAT,
+        "SHARE",
+        "Share of images, as 5% or 0.05: a set of which more cannot be read is an error.",
+        ge=0,
+        le=1,
     )
     region: Names = _setting(
         ("image",),

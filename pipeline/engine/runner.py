@@ -76,6 +76,7 @@ def _drain(agenda: "Agenda", store: Store, pool: Pool, progress: Progress) -> di
             failures[task] = failure
         else:
             progress.advance(task[0])
+            task[0].check_made(store)
             agenda.done(task)
     return failures
 

@@ -41,6 +41,7 @@ class Stage:
     """What every stage offers. `process` is pure: the same part makes the same bytes, on any worker."""
 
     version: ClassVar[int] = 1  # raised by hand when the results of a stage change
+    unit: ClassVar[str] = ""  # what `part_work` counts, of which people want to see how many a second are done
 
     purpose: str = field(default="", kw_only=True, metadata={"hashed": False})  # what it is for in this run, for people
 
@@ -135,6 +136,9 @@ class Stage:
 
     def check(self) -> None:
         """Raise UserError if the settings cannot work. Called for every stage before anything runs."""
+
+    def check_made(self, store: "Store") -> None:
+        """Raise UserError where what is made says that the rest is in vain. Called after every part, where the run is led."""
 
     def setup(self) -> Any:
         """Load what is needed once a worker (a model), and hand it to every `process`."""

@@ -18,6 +18,13 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 @contextmanager
+def table_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """A Parquet file that is written in pieces, each with `write_table`: what is large is never in memory at once."""
+    with pq.ParquetWriter(path, schema, **_TABLE_OPTIONS) as writer:
+        yield writer
+
+
+@contextmanager
 def h_writer(path: Path, schema: pa.Schema) -> Iterator[PageWriter]:
     """A Parquet file of activations that is written while the reverse process goes, one row group a step.
 

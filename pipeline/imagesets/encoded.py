@@ -1,18 +1,25 @@
-"""One image as it is stored, and as a model sees it: RGB, turned upright, transparency laid on white, 16 bits scaled to 8."""
+"""One image as it is stored, and as a network sees it: the middle, as large as it goes, at the network's size."""
 
 import hashlib
-import io
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from pipeline.errors import UserError
+from pipeline.imagesets.broken import Broken, Unreadable
+from pipeline.imagesets.decoding import Decoded, Fault, decode
 
-SMALLEST = 8  # pixels of a side
+_ENOUGH = 64  # pixels of a side, to see whether an image can be decoded
+_FINER = 2  # times the wanted size, at least, that a JPEG is decoded at: what remains is resampled as ever
 
-# What Pillow raises for an image that is none, damaged, or too large to be meant.
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
+
+class Fitted(NamedTuple):
+    """An image as a network sees it, and what it was."""
+
+    pixels: np.ndarray  # (height, width, 3) uint8 RGB
+    format: str
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,7 @@ class Encoded:
     name: str  # within its set
     where: str  # for people
     data: bytes  # of an image file, such as a PNG
+    fault: tuple[str, str] | None = None  # why there are no bytes, kind and reason
 
     @property
     def digest(self) -> str:
@@ -29,43 +37,37 @@ class Encoded:
         return hashlib.sha256(self.name.encode() + b"\0" + self.data).hexdigest()
 
     def check(self) -> None:
-        """Raise UserError unless the header can be read and the image is large enough.
+        """Raise Unreadable, a UserError, unless all of the image can be decoded and it is neither tiny nor huge."""
+        self._decoded(_ENOUGH)
 
-        What is missing further on shows when the image is decoded.
-        """
+    def broken(self) -> Broken | None:
+        """Why the image cannot be read, or None."""
         try:
-            image = Image.open(io.BytesIO(self.data))
-            if image.format == "PNG":
-                image.verify()  # its checksums, which needs no decoding
-        except _UNREADABLE as error:
-            raise self._unreadable(error) from error
-        if min(image.size) < SMALLEST:
-            raise UserError(
-                f"{self.where} is {image.width} x {image.height} pixels; expected at least {SMALLEST} a side. Remove it."
-            )
+            self.check()
+        except Unreadable as error:
+            return Broken(self.name, error.kind, error.reason)
+        return None
 
     def fitted(self, height: int, width: int) -> np.ndarray:
-        """Return the middle as large as it goes, resized: (height, width, 3) uint8 RGB.
+        """Return the middle as large as it goes, resized: (height, width, 3) uint8 RGB. Raises Unreadable where it cannot."""
+        return _middle(self._decoded().image, height, width)
 
-        Raises UserError for an image that cannot be decoded.
-        """
-        return np.asarray(ImageOps.fit(self._decoded(), (width, height), Image.Resampling.LANCZOS))
-
-    def _decoded(self) -> Image.Image:
+    def seen(self, height: int, width: int) -> Fitted | Broken:
+        """The same for large numbers of images: JPEGs are decoded no finer than it takes, and what is broken is told."""
         try:
-            return _rgb(ImageOps.exif_transpose(Image.open(io.BytesIO(self.data))))
-        except _UNREADABLE as error:
-            raise self._unreadable(error) from error
+            found = self._decoded(_FINER * max(height, width))
+        except Unreadable as error:
+            return Broken(self.name, error.kind, error.reason)
+        return Fitted(_middle(found.image, height, width), found.format, found.remarks)
 
-    def _unreadable(self, error: Exception) -> UserError:
-        said = "no image format that is known" if isinstance(error, UnidentifiedImageError) else error
-        return UserError(f"{self.where} cannot be read as an image ({said}). Copy it again, or remove it.")
+    def _decoded(self, side: int | None = None) -> Decoded:
+        try:
+            if self.fault:
+                raise Fault(*self.fault)
+            return decode(self.data, side)
+        except Fault as error:
+            raise Unreadable(self.where, error.kind, error.reason) from error
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits a pixel, which `convert` would clip to 255
-        image = Image.fromarray((np.asarray(image, np.float64) / 257).round().clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+def _middle(image: Image.Image, height: int, width: int) -> np.ndarray:
+    return np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS))

@@ -1,12 +1,14 @@
 """A folder of image files: each file is one image, and its path below the folder its name."""
 
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from pipeline.errors import UserError
 from pipeline.imagesets.encoded import Encoded
+from pipeline.imagesets.tree import readable
 
 
 @dataclass(frozen=True)
@@ -14,12 +16,14 @@ class Folder:
     """A folder of image files, in the order of their paths."""
 
     what: ClassVar[str] = "image"
-    suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+    suffixes: ClassVar[tuple[str, ...]] = (
+        ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm",
+    )  # fmt: skip
     file_is_set: ClassVar[bool] = False
 
     def pieces(self, files: list[Path], root: Path) -> list["ImageFile"]:
         """Return a piece a file."""
-        return [ImageFile(path, path.relative_to(root).as_posix()) for path in files]
+        return [ImageFile(path, readable(path.relative_to(root).as_posix())) for path in files]
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,16 @@ class ImageFile:
         return 1
 
     def read(self, rows: range) -> Iterator[Encoded]:
+        where = readable(str(self.path))
         try:
-            yield Encoded(self.name, str(self.path), self.path.read_bytes())
+            yield Encoded(self.name, where, contents(self.path))
         except OSError as error:
-            raise UserError(
-                f"{self.path} cannot be read ({error.strerror}). Make it readable, or remove it."
-            ) from error
+            yield Encoded(self.name, where, b"", ("unreadable", error.strerror or str(error)))
+
+
+def contents(path: Path) -> bytes:
+    """Return what a plain file holds. Raises OSError for what is none: a pipe could be waited for in vain."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("no plain file")
+        return file.read()

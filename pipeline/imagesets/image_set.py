@@ -1,67 +1,39 @@
-"""Find and read sets of real images, whatever kind of files they lie in.
+"""Find and read sets of real images for work in which every image counts, whatever kind of files they lie in.
 
-`find` reads every byte once, for the hash, but only the headers of the images; a worker opens the set again and decodes the rows
-that it needs. What kinds of files a set may lie in is said by `KINDS`. A kind is a class of the shape of `Kind`: it says which
-files are its own, and cuts them into pieces. To add one, write such a class in a file beside this one and list it in `KINDS`; the
-contract test then covers it.
+`find` reads and decodes every image once: what cannot be read is left out, with its reason, and the others are recognised by their
+names and contents. A worker lists the set again and decodes the rows that it needs. For numbers of images that are listed and read
+only once, see listing.py. What kinds of files a set may lie in is said by kinds.py.
 """
 
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from pkgutil import resolve_name
-from typing import Protocol
+from typing import TypeVar
 
 import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
 from pipeline.formats.hashes import changed
+from pipeline.imagesets.broken import Broken, by_kind, check_share
 from pipeline.imagesets.encoded import Encoded
+from pipeline.imagesets.kinds import KINDS, Kind, kinds
+from pipeline.imagesets.listing import Listing, Row, read
+from pipeline.imagesets.tree import readable
 
-KINDS = {
-    "folder": "pipeline.imagesets.folder:Folder",
-    "parquet": "pipeline.imagesets.parquet:ParquetFiles",
-}
+__all__ = ["KINDS", "ImageSet", "OpenSet", "find"]
 
+FAIL_ABOVE = 0.05  # of the images: where more of them are broken, they are no set
 _DIGITS = 16  # hexadecimal, that recognise an image
+_THREADS, _TOGETHER = 2, 64  # that decode; images that are in memory meanwhile
 
+_FOUND_LAST: dict[tuple[Path, str, float], "ImageSet"] = {}
 
-class Piece(Protocol):
-    """Some images of a set that are read together."""
-
-    def __len__(self) -> int:
-        """The number of its images."""
-        ...
-
-    def read(self, rows: range) -> Iterator[Encoded]:
-        """Read some of its images, which are numbered from 0. Raises UserError for what cannot be read."""
-        ...
-
-
-class Kind(Protocol):
-    """A kind of files that images lie in. Nothing to inherit from: any frozen dataclass of this shape will do."""
-
-    @property
-    def what(self) -> str:
-        """What its files are, for people: `image` files, `Parquet` files."""
-        ...
-
-    @property
-    def suffixes(self) -> tuple[str, ...]:
-        """How the names of its files end, in lower case."""
-        ...
-
-    @property
-    def file_is_set(self) -> bool:
-        """Whether one such file holds many images, and may be given without a folder around it."""
-        ...
-
-    def pieces(self, files: list[Path], root: Path) -> Sequence[Piece]:
-        """Cut these files, which lie in `root` or below it, into pieces. Raises UserError for what cannot be read."""
-        ...
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -69,20 +41,35 @@ class ImageSet:
     """Images as they were found: what they are is hashed, where and in what they lie is not. `find` makes one."""
 
     sha256: str  # over the names and contents of the images, in their order
-    n: int
+    n: int  # that can be read; they are numbered from 0
     path: str = not_hashed()  # folder or file on this machine
     kind: Kind = not_hashed()
     digests: str = field(default="", repr=False, compare=False, metadata={"hashed": False})  # 16 digits an image
     names: tuple[str, ...] = field(default=(), repr=False, compare=False, metadata={"hashed": False})
+    broken: tuple[Broken, ...] = not_hashed(())  # images that are left out
+    gaps: tuple[int, ...] = not_hashed(())  # which those are among all that are listed, in order
+    told: tuple[str, ...] = not_hashed(())  # what was found, taken and left out, in sentences
 
     def open(self) -> "OpenSet":
         """List the images again, to read them. Raises UserError where they are not as many as were found."""
-        _, pieces = _pieces(Path(self.path), list(dict.fromkeys([*kinds(), self.kind])))
-        if (n := sum(len(piece) for piece in pieces)) != self.n:
+        listing = Listing(Path(self.path), list(dict.fromkeys([*kinds(), self.kind])))
+        rows = list(listing.rows())
+        if listing.n != (before := self.n + len(self.gaps)):
             raise UserError(
-                f"{self.path} held {self.n} images when it was first read and now {n}. Start the job again."
+                f"{readable(self.path)} held {before} images when it was first read and now {listing.n}. Start the job again."
             )
-        return OpenSet(self, pieces)
+        return OpenSet(self, rows, listing.root)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of a set with images that cannot be read."""
+        if not self.broken:
+            return ()
+        shown = "; ".join(f"{each.name}: {each.reason}" for each in self.broken[:3])
+        return (
+            f"{len(self.broken):,} of {self.n + len(self.broken):,} images cannot be read and are left out "
+            f"({by_kind(each.kind for each in self.broken)}): {shown}{' ...' if len(self.broken) > 3 else ''}",
+        )
 
 
 @dataclass(frozen=True)
@@ -90,110 +77,103 @@ class OpenSet:
     """The images of a set, listed; each is read when it is asked for."""
 
     images: ImageSet
-    pieces: Sequence[Piece]
+    rows: Sequence[Row]
+    root: Path
 
-    def read(self, rows: range, height: int, width: int) -> tuple[list[str], np.ndarray]:
+    def read(self, wanted: Sequence[int], height: int, width: int) -> tuple[list[str], np.ndarray]:
         """Return names, and images (B, height, width, 3) uint8 RGB: the middle of each, as large as it goes, resized.
 
-        Raises UserError for an image that cannot be decoded, or has changed since the set was found.
+        Images that lie together are read together. Raises UserError for an image that cannot be decoded, or has changed since the
+        set was found.
         """
-        encoded = list(self._encoded(rows))
+        places = self._places(wanted)
+        found: dict[int, Encoded] = {}
+        start = 0
+        for row in self.rows:
+            own = places[(places >= start) & (places < start + row.images)] - start
+            if len(own):
+                several = range(own.min(), own.max() + 1)
+                for i, each in zip(several, read(self.images.kind, self.root, row, several), strict=True):
+                    if i in own:
+                        found[start + i] = each
+            start += row.images
+        encoded = [found[place] for place in places.tolist()]
+        for i, each in zip(wanted, encoded, strict=True):
+            self._check_unchanged(i, each)
         return [each.name for each in encoded], np.stack([each.fitted(height, width) for each in encoded])
 
-    def _encoded(self, rows: range) -> Iterator[Encoded]:
-        start = 0
-        for piece in self.pieces:
-            wanted = range(max(rows.start, start) - start, min(rows.stop, start + len(piece)) - start)
-            if wanted:
-                for i, each in zip(wanted, piece.read(wanted), strict=True):
-                    self._check_unchanged(start + i, each)
-                    yield each
-            start += len(piece)
+    def _places(self, wanted: Sequence[int]) -> np.ndarray:
+        """Which of all images that are listed some of those are that can be read."""
+        there = np.ones(self.images.n + len(self.images.gaps), bool)
+        there[list(self.images.gaps)] = False
+        return np.flatnonzero(there)[np.array(wanted)]
 
-    def _check_unchanged(self, row: int, image: Encoded) -> None:
-        if image.digest[:_DIGITS] != self.images.digests[row * _DIGITS : (row + 1) * _DIGITS]:
+    def _check_unchanged(self, i: int, image: Encoded) -> None:
+        if image.digest[:_DIGITS] != self.images.digests[i * _DIGITS : (i + 1) * _DIGITS]:
             raise changed(image.where)
 
 
-def find(path: str | Path) -> ImageSet:
-    """Find the images of a folder, or of a file that holds many, and read what identifies them.
+def find(path: str | Path, fail_above: float = FAIL_ABOVE) -> ImageSet:
+    """Find the images of a folder, of a file that holds many, or of a store's samples, and read what identifies them.
 
-    A folder is searched with all that is below it, but for hidden files; its files are in the order of their paths.
-    Raises UserError for a path that is missing or holds no images, and for images that are none, damaged or tiny.
+    A folder is searched with all that is below it; its files are in the order of their paths. Images that cannot be read are left
+    out. Raises UserError for a path that is missing or holds no images, and where more than this share of them cannot be read.
+
+    The set that was found last is not read again while no file of it has another size or time.
     """
-    root = Path(path)
-    kind, pieces = _pieces(root, kinds())
-    images = (_checked(each) for piece in pieces for each in piece.read(range(len(piece))))
-    found = [(each.name, each.digest) for each in images]
-    digests = [digest for _, digest in found]
-    if not digests:
-        raise UserError(f"{root} holds {kind.what} without a row. Give the images that directions are to be found in.")
+    listing = Listing(Path(path).absolute())
+    rows = list(listing.rows())
+    key = (listing.path, listing.sha256, fail_above)
+    if key not in _FOUND_LAST:
+        found = _found(listing, rows, fail_above)
+        _FOUND_LAST.clear()
+        _FOUND_LAST[key] = found
+    return _FOUND_LAST[key]
+
+
+def _found(listing: Listing, rows: Sequence[Row], fail_above: float) -> ImageSet:
+    digests: list[str] = []
+    names: list[str] = []
+    broken: dict[int, Broken] = {}
+    first = ""
+    encoded = (each for row in rows for each in read(_kind(listing), listing.root, row, range(row.images)))
+    for i, (fault, name, digest) in enumerate(in_threads(_looked_at, encoded)):
+        if fault:
+            broken[i] = fault[0]
+            first = first or fault[1]
+        else:
+            names.append(name)
+            digests.append(digest)
+    if broken:
+        check_share([each.kind for each in broken.values()], listing.n, fail_above, first)
     return ImageSet(
         sha256=hashlib.sha256("".join(digests).encode()).hexdigest(),
         n=len(digests),
-        path=str(root.absolute()),
-        kind=kind,
+        path=str(listing.path),
+        kind=_kind(listing),
         digests="".join(digest[:_DIGITS] for digest in digests),
-        names=tuple(name for name, _ in found),
+        names=tuple(names),
+        broken=tuple(broken.values()),
+        gaps=tuple(broken),
+        told=tuple(listing.told),
     )
 
 
-def kinds() -> list[Kind]:
-    """Return the kinds of files that are listed in `KINDS`, each imported when it is asked for."""
-    return [resolve_name(path)() for path in KINDS.values()]
+def _kind(listing: Listing) -> Kind:
+    assert listing.kind, "a row has been listed"
+    return listing.kind
 
 
-def _checked(encoded: Encoded) -> Encoded:
-    encoded.check()
-    return encoded
+def _looked_at(image: Encoded) -> tuple[tuple[Broken, str] | None, str, str]:
+    """Why an image cannot be read, in a record and in a sentence, or None; its name and its digest."""
+    fault = image.broken()
+    told = fault and (fault, f"{image.where} cannot be read as an image ({fault.kind}: {fault.reason}).")
+    return told, image.name, image.digest
 
 
-# Where images lie
-
-
-def _pieces(root: Path, kinds: list[Kind]) -> tuple[Kind, Sequence[Piece]]:
-    """The one kind of files that the images lie in, and the pieces that the set consists of, in order."""
-    if not root.is_dir():
-        return _of_file(root, kinds)
-    files = _files_below(root)
-    found = [(kind, own) for kind in kinds if (own := [path for path in files if _is(kind, path)])]
-    if len(found) > 1:
-        counts = " and ".join(f"{len(own)} {kind.what} files" for kind, own in found)
-        raise UserError(
-            f"{root} holds {counts}; expected one kind.\n"
-            f"Name the folder or file that you mean, such as {found[-1][1][0]}."
-        )
-    if not found:
-        raise UserError(
-            f"{root} holds no images among its {len(files)} files; expected {_suffixes(kinds)}, in it or below it."
-        )
-    [(kind, own)] = found
-    return kind, kind.pieces(own, root)
-
-
-def _of_file(path: Path, kinds: list[Kind]) -> tuple[Kind, Sequence[Piece]]:
-    alone = [kind for kind in kinds if kind.file_is_set]
-    for kind in alone if path.is_file() else []:
-        if _is(kind, path):
-            return kind, kind.pieces([path], path.parent)
-    found = "is a file" if path.exists() else "does not exist"
-    others = ", ".join(suffix for kind in kinds if not kind.file_is_set for suffix in kind.suffixes)
-    raise UserError(f"{path} {found}; expected a folder of images ({others}) or a {_suffixes(alone)} file.")
-
-
-def _is(kind: Kind, path: Path) -> bool:
-    return path.suffix.lower() in kind.suffixes
-
-
-def _suffixes(kinds: list[Kind]) -> str:
-    *first, last = [suffix for kind in kinds for suffix in kind.suffixes]
-    return f"{', '.join(first)} or {last}" if first else last
-
-
-def _files_below(root: Path) -> list[Path]:
-    """The files that are not hidden, by their paths."""
-    found = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-        found += [Path(folder, name) for name in names if not name.startswith(".")]
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Map a function that lets other threads work, as decoders do, over many things, of which few are in memory at once."""
+    many = iter(items)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        while some := list(islice(many, _TOGETHER)):
+            yield from pool.map(function, some)

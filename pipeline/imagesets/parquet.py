@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.imagesets.encoded import Encoded
+from pipeline.imagesets.kinds import NoImages
+from pipeline.imagesets.tree import readable
+
+_TOGETHER = 64  # rows that are in memory at once, however large their group
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,8 @@ class ParquetFiles:
         schemas = [_schema(path) for path in files]
         columns = [_image_column(schema, path) for schema, path in zip(schemas, files, strict=True)]
         if not any(columns):
-            raise UserError(
-                f"{files[0]} has no column of images; it has {', '.join(schemas[0].names) or 'no columns'}.\n"
+            raise NoImages(
+                f"{readable(str(files[0]))} has no column of images; it has {', '.join(schemas[0].names) or 'no columns'}.\n"
                 "Expected encoded images (PNG, JPEG ...): a binary column, or a struct with `bytes` as Hugging Face datasets "
                 "write it."
             )
@@ -42,35 +46,59 @@ class RowGroup:
     """A row group of a Parquet file, with a column of images."""
 
     path: Path
-    name: str  # of the file
+    file: str  # its name
     column: str
     group: int
     first: int  # its first row's number in the file
     length: int
 
+    @property
+    def name(self) -> str:
+        return f"{self.file}, row group {self.group}"
+
     def __len__(self) -> int:
         return self.length
 
     def read(self, rows: range) -> Iterator[Encoded]:
+        at = 0
+        for cells in self._batches():
+            wanted = range(max(rows.start, at), min(rows.stop, at + len(cells)))
+            for row in wanted:
+                yield self._encoded(row, cells[row - at].as_py())
+            at += len(cells)
+            if at >= rows.stop:
+                return
+
+    def _batches(self) -> Iterator[pa.Array]:
+        """The column, some rows at a time, read on as it is asked for."""
+        options: dict[str, Any] = {"page_checksum_verification": True, "pre_buffer": False, "buffer_size": 2**20}
         try:
-            with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
-                table = file.read_row_group(self.group, columns=[self.column])
+            with pq.ParquetFile(self.path, **options) as file:
+                for batch in file.iter_batches(_TOGETHER, row_groups=[self.group], columns=[self.column]):
+                    yield batch.column(0)
         except (OSError, pa.ArrowInvalid) as error:
             raise _no_parquet(self.path, error) from error
-        for i, cell in enumerate(table[self.column].slice(rows.start, len(rows)).to_pylist(), self.first + rows.start):
-            data = cell["bytes"] if isinstance(cell, dict) else cell
-            if data is None:
-                raise UserError(
-                    f"{self.path}: row {i} of {self.column!r} has no bytes, at most a path elsewhere.\n"
-                    "Write the images into the file: Dataset.to_parquet of Hugging Face datasets does so, or give their folder."
-                )
-            yield Encoded(f"{self.name}:{i}", f"{self.path} (row {i} of {self.column!r})", data)
+
+    def _encoded(self, row: int, cell: Any) -> Encoded:
+        data = cell["bytes"] if isinstance(cell, dict) else cell
+        number = self.first + row
+        where = f"{readable(str(self.path))} (row {number} of {self.column!r})"
+        return Encoded(f"{self.file}:{number}", where, data or b"", _no_bytes(cell) if data is None else None)
+
+
+def _no_bytes(cell: Any) -> tuple[str, str]:
+    if isinstance(cell, dict) and cell.get("path"):
+        return "no bytes", (
+            f"the row only has a path elsewhere, {cell['path']}; write the images into the file, as Dataset.to_parquet of "
+            "Hugging Face datasets does, or give their folder"
+        )
+    return "no bytes", "the row has no image"
 
 
 def _row_groups(path: Path, root: Path, column: str) -> list[RowGroup]:
     metadata = pq.read_metadata(path)
     lengths = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-    name = path.relative_to(root).as_posix()
+    name = readable(path.relative_to(root).as_posix())
     return [RowGroup(path, name, column, i, sum(lengths[:i]), length) for i, length in enumerate(lengths)]
 
 
@@ -82,14 +110,14 @@ def _schema(path: Path) -> pa.Schema:
 
 
 def _no_parquet(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path} cannot be read as Parquet ({error}). Copy it again.")
+    return UserError(f"{readable(str(path))} cannot be read as Parquet ({error}). Copy it again.")
 
 
 def _image_column(schema: pa.Schema, path: Path) -> str | None:
     could_be = [column.name for column in schema if _holds_images(column.type)]
     if len(could_be) > 1 and "image" not in could_be:
         raise UserError(
-            f"{path} has {len(could_be)} columns that could hold images: {', '.join(could_be)}.\n"
+            f"{readable(str(path))} has {len(could_be)} columns that could hold images: {', '.join(could_be)}.\n"
             "Rename the one that you mean to `image`."
         )
     return "image" if "image" in could_be else (could_be or [None])[0]

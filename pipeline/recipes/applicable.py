@@ -42,6 +42,8 @@ def _conditions(run: Run) -> Iterator[tuple[str, str]]:
         )
     if not sketched:
         yield "block", f"on stored activations of at most {EXACT:,} `samples`, which are not sketched"
+    if run.images is None:
+        yield "fail_above", "without `images`"
     if not run.jacobians:
         yield "region", "without `jacobians`, which alone look at regions"
     if not run.components:

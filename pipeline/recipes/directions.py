@@ -27,6 +27,7 @@ from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.publish import Catalog, LeftOut
 from pipeline.stages.report import Report
+from pipeline.stages.sources.invert import Invert
 from pipeline.stages.sources.sketches import Sketched
 from schemas.run import Run
 
@@ -131,6 +132,12 @@ class Directions:
             places=kept if settled else None,
         )
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of the images that directions are found in."""
+        found_in = self.sources.found_in
+        return found_in.images.notes if isinstance(found_in, Invert) else ()
+
     @cached_property
     def goals(self) -> tuple[Catalog, Report]:
         """The catalog of the run, and its report."""
@@ -177,7 +184,7 @@ class Directions:
             carriage=self.carriage if is_chosen(run) else None,
             choice=self.choice if self.places is not None and len(self._shortlist) > 1 and is_chosen(run) else None,
             left_out=self.left_out,
-            notes=domain.notes,
+            notes=(*domain.notes, *self.notes),
             run=as_toml(pinned(run, domain.model.revision)),
         )
         return catalog, Report(catalog)

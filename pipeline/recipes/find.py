@@ -58,7 +58,7 @@ def sources(run: Run, domain: Domain, points: tuple[str, ...]) -> Sources:
     labels = domain.annotator if isinstance(domain.annotator, Labels) else None
     fewer = Sample(model, min(run.samples, YARDSTICK), run.steps, **noise(run), **how)
     if run.images is not None:
-        images = image_set.find(run.images)
+        images = image_set.find(run.images, run.fail_above)
         if labels:
             labels.check_known(range(images.n), images.names)
         inverted = Invert(model, run.steps, images=images, iterations=ITERATIONS, **how)

@@ -5,7 +5,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
-import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
@@ -99,7 +98,7 @@ class Invert(Source):
     def noise(self, loaded: LoadedModel, ids: Sequence[int]) -> inversion.Inverted:
         _, height, width = self.model.image_shape
         images = self.images.open()
-        seen = np.concatenate([images.read(range(i, i + 1), height, width)[1] for i in ids])
+        _, seen = images.read(ids, height, width)
         return self._invert(loaded, loaded.from_images(seen), ids)
 
     def _invert(

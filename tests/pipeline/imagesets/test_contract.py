@@ -9,6 +9,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from zipfile import ZipFile
@@ -50,6 +51,16 @@ def write_parquet(path: Path, images: list[bytes]) -> Path:
     return path / "0.parquet"
 
 
+def write_tars(path: Path, images: list[bytes]) -> Path:
+    path.mkdir(exist_ok=True)
+    with tarfile.open(path / "0.tar", "w") as archive:
+        for i, image in enumerate(images):
+            member = tarfile.TarInfo(f"{i}.png")
+            member.size = len(image)
+            archive.addfile(member, io.BytesIO(image))
+    return path / "0.tar"
+
+
 def write_zips(path: Path, images: list[bytes]) -> Path:
     path.mkdir(exist_ok=True)
     with ZipFile(path / "0.zip", "w") as archive:
@@ -62,6 +73,7 @@ def write_zips(path: Path, images: list[bytes]) -> Path:
 WRITERS: dict[str, Callable[[Path, list[bytes]], Path]] = {
     "folder": write_folder,
     "parquet": write_parquet,
+    "tars": write_tars,
     "zips": write_zips,
 }
 
@@ -118,7 +130,7 @@ def test_images_that_come_after_it_was_found_are_refused(found, write):
 @pytest.mark.parametrize("image", [b"<html>not found</html>", png(1)[:50], png(1, side=7)], ids=["none", "cut", "tiny"])
 def test_what_cannot_be_an_image_is_refused_with_where_it_lies(write, tmp_path, image):
     write(tmp_path / "set", [png(1), image])
-    with pytest.raises(UserError, match=f"^{tmp_path / 'set'}/.*(cannot be read as an image|is 7 x 7 pixels)"):
+    with pytest.raises(UserError, match=f"^{tmp_path / 'set'}/.* cannot be read as an image"):
         image_set.find(tmp_path / "set")
 
 

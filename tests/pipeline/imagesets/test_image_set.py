@@ -15,6 +15,7 @@ from pipeline.errors import UserError
 from pipeline.fingerprint import settings
 from pipeline.imagesets import image_set
 from schemas.samples import IMAGE
+from tests.pipeline.imagesets.broken_files import KINDS_OF, write_broken
 
 
 def coloured(value: int, size: tuple[int, int] = (20, 20), mode: str = "RGB") -> Image.Image:
@@ -184,13 +185,17 @@ def refused(path: Path, *messages: str) -> None:
 
 
 def test_a_path_that_is_missing_or_a_single_image(folder, tmp_path):
-    refused(tmp_path / "gone", "gone does not exist; expected a folder of images (.png, .jpg, ", "or a .parquet file")
+    refused(
+        tmp_path / "gone",
+        "gone does not exist; expected a folder of images (.png, .jpg, ",
+        "or a .parquet or .tar file",
+    )
     refused(folder / "b.png", "b.png is a file; expected a folder of images")
 
 
 def test_a_folder_without_images(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
-    refused(tmp_path, "holds no images among its 1 files; expected .png, ")
+    refused(tmp_path, "holds no images; expected .png, ", "Left out: 1 .txt files, such as notes.txt")
 
 
 def test_images_and_parquet_in_one_folder(folder):
@@ -200,7 +205,12 @@ def test_images_and_parquet_in_one_folder(folder):
 
 def test_a_file_that_is_no_image(folder):
     (folder / "c.png").write_text("<html>not found</html>")
-    refused(folder, f"{folder / 'c.png'} cannot be read as an image (no image format", "Copy it again, or remove it")
+    refused(
+        folder,
+        f"{folder / 'c.png'} cannot be read as an image (no image: no image format",
+        "1 of 4 images cannot be read (1 no image)",
+        "remove them",
+    )
 
 
 @pytest.mark.parametrize("kept", [0, 40, 60])
@@ -209,17 +219,15 @@ def test_a_truncated_png_is_recognised_when_the_set_is_found(folder, kept):
     refused(folder, f"{folder / 'b.png'} cannot be read as an image (")
 
 
-def test_a_truncated_jpeg_is_recognised_when_it_is_decoded(tmp_path):
+def test_a_truncated_jpeg_is_recognised_when_the_set_is_found(tmp_path):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
     (tmp_path / "a.jpg").write_bytes(encoded(noise, format="jpeg")[:2000])
-    opened = image_set.find(tmp_path).open()
-    with pytest.raises(UserError, match=r"a.jpg cannot be read as an image \(.*Copy it again, or remove it."):
-        opened.read(range(1), 16, 16)
+    refused(tmp_path, "a.jpg cannot be read as an image (truncated: ", "1 of 1 images")
 
 
 def test_a_tiny_image(folder):
     coloured(1, (200, 7)).save(folder / "c.png")
-    refused(folder, "c.png is 200 x 7 pixels; expected at least 8 a side")
+    refused(folder, "c.png cannot be read as an image (tiny: 200 x 7 pixels; expected at least 8 a side")
 
 
 def test_parquet_without_images_or_rows_or_that_is_none(tmp_path):
@@ -235,4 +243,68 @@ def test_parquet_without_images_or_rows_or_that_is_none(tmp_path):
 def test_parquet_that_only_points_to_files(tmp_path):
     cells = [{"bytes": encoded(coloured(1)), "path": None}, {"bytes": None, "path": "there/a.png"}]
     pq.write_table(pa.table({"image": pa.array(cells, IMAGE)}), tmp_path / "set.parquet")
-    refused(tmp_path / "set.parquet", "row 1 of 'image' has no bytes, at most a path elsewhere", "Dataset.to_parquet")
+    refused(
+        tmp_path / "set.parquet",
+        "(row 1 of 'image') cannot be read",
+        "the row only has a path elsewhere, there/a.png",
+        "Dataset.to_parquet",
+    )
+
+
+# What is left out
+
+
+@pytest.fixture
+def mixed(tmp_path) -> Path:
+    """Forty images and broken ones of fourteen kinds among them."""
+    root = tmp_path / "mixed"
+    root.mkdir()
+    for i in range(40):
+        (root / f"{'az'[i % 2]}{i:02d}.png").write_bytes(encoded(coloured(i)))
+    write_broken(root)
+    return root
+
+
+def test_broken_images_are_left_out_with_their_reasons_and_the_others_are_numbered_without_gaps(mixed):
+    found = image_set.find(mixed, fail_above=0.3)
+    assert {each.name: each.kind for each in found.broken} == KINDS_OF and all(each.reason for each in found.broken)
+    names, seen = found.open().read(range(found.n), 16, 16)
+    assert found.n == 40 and list(found.names) == names and not set(names) & KINDS_OF.keys()
+    assert seen[:, 8, 8, 0].tolist() == [int(name[1:3]) for name in names]
+    some, few = found.open().read([37, 2, 21], 16, 16)
+    assert some == [names[i] for i in (37, 2, 21)] and (few == seen[[37, 2, 21]]).all()
+    [note] = found.notes
+    assert note.startswith(
+        "14 of 54 images cannot be read and are left out (5 truncated, 2 damaged, 2 no image, 1 empty, "
+    )
+
+
+def test_a_set_is_that_of_its_images_whatever_is_broken_beside_them(mixed):
+    before = image_set.find(mixed, 0.3)
+    for name in KINDS_OF:
+        (mixed / name).unlink()
+    after = image_set.find(mixed)
+    assert settings(before) == settings(after) and after.notes == ()
+
+
+def test_more_broken_images_than_may_be_are_refused_with_their_number(mixed):
+    with pytest.raises(
+        UserError, match=r"14 of 54 images cannot be read \(5 truncated.*at most 0.05 of them.*`fail_above`"
+    ):
+        image_set.find(mixed)
+
+
+def test_a_set_without_a_single_image_that_can_be_read_is_refused_whatever_may_be_broken(tmp_path):
+    write_broken(tmp_path)
+    with pytest.raises(UserError, match="14 of 14 images cannot be read"):
+        image_set.find(tmp_path, 1.0)
+
+
+def test_a_name_that_is_no_utf8_and_a_pipe(folder):
+    import os
+
+    coloured(50).save(folder / os.fsdecode(b"caf\xe9.png"))
+    os.mkfifo(folder / "waits.png")
+    found = image_set.find(folder)
+    assert found.names[2:] == ("b.png", "caf\\xe9.png")
+    assert "Left out: 1 pipes, sockets and devices, such as waits.png." in found.told

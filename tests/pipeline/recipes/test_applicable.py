@@ -18,6 +18,7 @@ from schemas.run import Run
         ({"jacobians": 0, "region": "box:0,0,4,4"}, "region"),
         ({"components": 0, "across": "joint"}, "across"),
         ({"images": "photographs", "samples": 1000}, "samples"),
+        ({"fail_above": 0.5}, "fail_above"),
     ],
 )
 def test_what_was_given_is_refused_and_what_was_not_is_as_by_default(settings, name):
@@ -35,7 +36,7 @@ def test_what_was_given_is_refused_and_what_was_not_is_as_by_default(settings, n
         {"attributes": (), "jacobians": 2},
         {"activations": False, "block": 64},
         {"samples": 30_000, "block": 64},
-        {"images": "photographs", "samples": 100, "top": 64},
+        {"images": "photographs", "samples": 100, "top": 64, "fail_above": 0.5},
         {"jacobians": 0, "region": "image"},
     ],
 )

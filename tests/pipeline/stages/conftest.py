@@ -19,6 +19,7 @@ from pipeline.engine.store import Store
 from pipeline.imagesets import image_set
 from pipeline.imagesets.image_set import ImageSet
 from pipeline.models import pretrained
+from pipeline.recipes.annotations import annotations
 from pipeline.stages.finders.disentangle import Disentangle
 from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects
 from pipeline.stages.finders.jacobian_directions import JacobianDirections
@@ -95,6 +96,15 @@ def labels(sources) -> Section:
         embed=Embed(sources.sample, annotator("portraits-judge")),
         sketches=SketchActivations(annotate, "portraits", keep=4, block=8),
     )
+
+
+@pytest.fixture(scope="session")
+def of_images(real, tmp_path_factory) -> Section:
+    """What is said of images by the thousand, of ten."""
+    [published] = annotations(
+        Path(real.path), [annotator("pixels")], tmp_path_factory.mktemp("spool"), (16, 16), 4, 0.0
+    ).goals
+    return Section(listed=published.annotate.images, annotated=published.annotate, published=published)
 
 
 @pytest.fixture(scope="session")
@@ -186,9 +196,9 @@ def flow(sources, measured) -> Report:
 
 
 @pytest.fixture(scope="session")
-def wired(sources, labels, finders, measured, places, flow) -> list[Stage]:
+def wired(sources, labels, of_images, finders, measured, places, flow) -> list[Stage]:
     """Every stage of every section, each after what it reads."""
-    alone = [stage for section in (sources, labels, finders, places) for stage in vars(section).values()]
+    alone = [stage for section in (sources, labels, of_images, finders, places) for stage in vars(section).values()]
     return in_order([*alone, measured.full, flow])
 
 

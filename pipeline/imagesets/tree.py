@@ -1,0 +1,124 @@
+"""A folder with all below it, streamed: its files in the order of their paths, and what is left out, counted by kind.
+
+Hidden files and folders are left out, those that systems keep beside photographs, and folders that are links. Names and sizes are
+looked up; nothing is opened.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+# Folders of thumbnails, recycle bins and the like, which hold images that nobody means.
+BESIDE = ("__MACOSX", "@eaDir", "@Recycle", "#recycle", "$RECYCLE.BIN", "#snapshot", "lost+found")
+# Suffixes of images that are not read here; they are counted by the names of their formats.
+NOT_READ = {
+    ".heic": "HEIC", ".heif": "HEIC", ".jxl": "JPEG XL", ".svg": "SVG", ".psd": "PSD", ".raw": "raw", ".dng": "raw", ".cr2": "raw",
+    ".cr3": "raw", ".nef": "raw", ".arw": "raw", ".orf": "raw", ".rw2": "raw", ".raf": "raw",
+}  # fmt: skip
+
+
+class File(NamedTuple):
+    """A file as it was listed."""
+
+    name: str  # its path below the folder; bytes that are no UTF-8 are surrogates
+    bytes: int
+    modified: int  # nanoseconds since 1970
+    dangling: bool = False  # a link to nothing
+
+
+class LeftOut(NamedTuple):
+    """What is left out of one kind."""
+
+    what: str  # for people, in the plural
+    n: int
+    example: str
+
+
+@dataclass
+class Tally:
+    """What was left out so far, by kind."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def add(self, what: str, example: str, n: int = 1) -> None:
+        self.counts[what] = self.counts.get(what, 0) + n
+        self.examples.setdefault(what, readable(example))
+
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """The kinds, in the order of the alphabet."""
+        return tuple(LeftOut(what, self.counts[what], self.examples[what]) for what in sorted(self.counts))
+
+
+def readable(name: str) -> str:
+    r"""Return a file's name as text that any file can hold: bytes that are no UTF-8 are written out, as \xe9."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def suffix(name: str) -> str:
+    """How a file's name ends, in lower case."""
+    return os.path.splitext(name)[1].lower()
+
+
+def files_below(root: str, suffixes: set[str], tally: Tally) -> Iterator[File]:
+    """Yield the files with these suffixes, in the order of their paths. No more names are held than the largest folder has."""
+    open_folders = [iter(_names(root, "", tally))]
+    while open_folders:
+        name = next(open_folders[-1], None)
+        if name is None:
+            open_folders.pop()
+        elif name.endswith("/"):
+            if not _passed_over(name, tally):
+                open_folders.append(iter(_names(root, name, tally)))
+        elif isinstance(found := _file(root, name, suffixes), File):
+            yield found
+        else:
+            tally.add(found, name)
+
+
+def _names(root: str, folder: str, tally: Tally) -> list[str]:
+    """What a folder holds, as paths below the root, in order; those of folders end with a slash, as they do within longer paths."""
+    try:
+        with os.scandir(os.path.join(root, folder)) as entries:
+            found = [folder + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "") for entry in entries]
+    except OSError as error:
+        tally.add(f"folders that cannot be read ({error.strerror})", folder or root)
+        return []
+    found.sort()
+    return found
+
+
+def _passed_over(folder: str, tally: Tally) -> bool:
+    own = folder[:-1].rpartition("/")[2]
+    if own in BESIDE:
+        tally.add(f"folders {own}", folder)
+    elif own.startswith("."):
+        tally.add("hidden folders", folder)
+    else:
+        return False
+    return True
+
+
+def _file(root: str, name: str, suffixes: set[str]) -> File | str:
+    """A file with a suffix that is wanted; of any other, what it is."""
+    if name.rpartition("/")[2].startswith("."):
+        return "hidden files"
+    path = os.path.join(root, name)
+    try:
+        found = os.stat(path)
+    except OSError:
+        return File(name, 0, 0, dangling=True) if suffix(name) in suffixes else "links to nothing"
+    if stat.S_ISDIR(found.st_mode):
+        return "linked folders"
+    if not stat.S_ISREG(found.st_mode):
+        return "pipes, sockets and devices"
+    return File(name, found.st_size, found.st_mtime_ns) if suffix(name) in suffixes else _other(name)
+
+
+def _other(name: str) -> str:
+    ending = suffix(name)
+    if ending in NOT_READ:
+        return f"{NOT_READ[ending]} images, which are not read here"
+    return f"{ending} files" if ending else "files without a suffix"

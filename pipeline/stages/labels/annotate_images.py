@@ -1,0 +1,191 @@
+"""AnnotateImages: score the images of a set, however many there are, while those that come next are decoded."""
+
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.annotators.base import Annotator, check_size, full_batch, gpus_of
+from pipeline.annotators.border import scorer
+from pipeline.annotators.names import check_distinct
+from pipeline.batches import ahead
+from pipeline.engine.stage import Need, Resources, Stage, one
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.fingerprint import not_hashed
+from pipeline.formats.parquet import write_table
+from pipeline.imagesets.broken import Broken, check_share
+from pipeline.imagesets.encoded import Encoded, Fitted
+from pipeline.imagesets.image_set import FAIL_ABOVE, in_threads
+from pipeline.stages.sources.list_images import ListImages
+from schemas.annotations import ANNOTATIONS
+from schemas.read_images import READ_IMAGES
+
+PARTS, LARGEST = 256, 4096  # parts of a set, about, where none has more images than that
+SIZE = 256  # pixels of a side
+
+Seen = tuple[int, str, Fitted | Broken]  # an image's number, its name, and what it is
+Says = Callable[[np.ndarray, Sequence[int], Sequence[str]], np.ndarray]  # of images, their numbers and names -> scores
+
+
+@dataclass(frozen=True)
+class AnnotateImages(Stage):
+    """`annotations.parquet`, whose sample_id is the number of the image in the set, and `images.parquet`: what was read.
+
+    All images are brought to one size: the middle of each, as large as it goes, resized. A part is a range of images.
+    """
+
+    unit: ClassVar[str] = "images"
+
+    images: ListImages
+    annotators: tuple[Annotator, ...]
+    height: int = SIZE  # pixels, that annotators see
+    width: int = SIZE
+    batch: int = 32  # images that run through the networks together; rounding depends on it
+    fail_above: float = not_hashed(FAIL_ABOVE)  # of all images: where more of them are broken, the rest is in vain
+
+    @cached_property
+    def part_size(self) -> int:
+        """Images in a part: some batches."""
+        return self.batch * max(1, min(LARGEST, math.ceil(self.images.n / PARTS)) // self.batch)
+
+    @property
+    def n_parts(self) -> int:
+        return -(-self.images.n // self.part_size)
+
+    @property
+    def columns(self) -> list[tuple[str, str, float]]:
+        """What is said of an image: annotator, attribute, threshold."""
+        return [
+            (each.name, attribute, threshold)
+            for each in self.annotators
+            for attribute, threshold in zip(each.attributes, each.thresholds, strict=True)
+        ]
+
+    def needs(self, part: int) -> Iterator[Need]:
+        yield one(self.images)
+
+    def part_work(self) -> int:
+        return self.part_size
+
+    def part_bytes(self) -> int:
+        return 5_000 + self.part_size * (40 + 8 * len(self.columns))
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(gpus_of(*self.annotators))
+
+    def check(self) -> None:
+        if min(self.height, self.width, self.batch) < 1:
+            raise UserError(
+                f"Images of {self.height} x {self.width} in batches of {self.batch}: expected at least 1 of each."
+            )
+        check_distinct(*self.annotators)
+        names = [each.name for each in self.annotators]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UserError(f"{twice[0]!r} is named twice: once is enough.")
+        check_size(self.height, self.width, *(each for each in self.annotators if not hasattr(each, "lookup")))
+        for each in self.annotators:
+            if getattr(each, "by", "file") == "sample_id":
+                raise UserError(
+                    f"{each.name!r} knows images by sample_id, and those of a set have names: give labels by name."
+                )
+
+    def setup(self) -> list[Says]:
+        return [_says(each, self.batch) for each in self.annotators]
+
+    def process(self, part: int, store: Store, annotators: list[Says], out: Path) -> None:
+        rows: list[tuple[Seen, ...]] = []
+        scores: list[np.ndarray] = []
+        with warnings.catch_warnings(action="ignore"):  # of decoders, about images that they read all the same
+            for seen, images in ahead(self._batches(self._seen(part, store)), 2):
+                rows.append(seen)
+                if len(images):
+                    numbers, names = zip(
+                        *((number, name) for number, name, found in seen if isinstance(found, Fitted)), strict=True
+                    )
+                    scores.append(np.concatenate([says(images, numbers, names) for says in annotators], axis=1))
+        seen_all = [each for some in rows for each in some]
+        good = np.array([number for number, _, found in seen_all if isinstance(found, Fitted)], np.int64)
+        write_table(
+            out / "annotations.parquet", long_form(good, self.columns, np.concatenate(scores) if scores else _NO_SCORES)
+        )
+        write_table(out / "images.parquet", _read_images(seen_all))
+
+    def _seen(self, part: int, store: Store) -> Iterator[Seen]:
+        numbers = range(part * self.part_size, min(self.images.n, (part + 1) * self.part_size))
+
+        def fit(numbered: tuple[int, Encoded]) -> Seen:
+            number, image = numbered
+            return number, image.name, image.seen(self.height, self.width)
+
+        encoded = zip(numbers, self.images.encoded(numbers, store), strict=True)
+        return in_threads(fit, encoded)
+
+    def _batches(self, seen: Iterator[Seen]) -> Iterator[tuple[tuple[Seen, ...], np.ndarray]]:
+        """What was seen, without pixels, and the images of a batch that can be read (b, height, width, 3)."""
+        some: list[Seen] = []
+        pixels: list[np.ndarray] = []
+        for number, name, found in seen:
+            if isinstance(found, Fitted):
+                pixels.append(found.pixels)
+                found = found._replace(pixels=_NONE)
+            some.append((number, name, found))
+            if len(pixels) == self.batch:
+                yield tuple(some), np.stack(pixels)
+                some, pixels = [], []
+        yield tuple(some), np.stack(pixels) if pixels else _NONE
+
+    def check_made(self, store: Store) -> None:
+        """Raise UserError where more images are broken already than may be of all."""
+        for name in set(store.finished(self)) - self._broken.keys():
+            table = store.table(self, "images.parquet", name, columns=["name", "kind", "reason"])
+            self._broken[name] = [Broken(**row) for row in table.filter(table["kind"].is_valid()).to_pylist()]
+        broken = [each for some in self._broken.values() for each in some]
+        if broken:
+            example = f"{broken[0].name} cannot be read as an image ({broken[0].kind}: {broken[0].reason})."
+            check_share([each.kind for each in broken], self.images.n, self.fail_above, example)
+
+    @cached_property
+    def _broken(self) -> dict[str, list[Broken]]:
+        """Of the parts that have been looked at, by name."""
+        return {}
+
+
+def _says(annotator: Annotator, batch: int) -> Says:
+    """What an annotator says of at most a batch of images: it looks at them, or looks them up by their names."""
+    if lookup := getattr(annotator, "lookup", None):
+        find = lookup()
+        return lambda images, numbers, names: find(numbers, names)
+    score = scorer(annotator)
+    return lambda images, numbers, names: score(full_batch(images, batch))[: len(images)]
+
+
+_NONE, _NO_SCORES = np.empty((0, 0, 0, 3), np.uint8), np.empty((0, 0), np.float32)
+
+
+def long_form(ids: np.ndarray, columns: list[tuple[str, str, float]], scores: np.ndarray) -> pa.Table:
+    """Scores (n, columns) of images as schemas.annotations has them, image by image; NaN becomes null."""
+    which = np.tile(np.arange(len(columns), dtype=np.int32), len(ids))
+    annotators, attributes = (
+        pa.DictionaryArray.from_arrays(which, [each[i] for each in columns]).cast(pa.string()) for i in (0, 1)
+    )
+    score = pa.array(scores.astype(np.float32).ravel(), from_pandas=True)
+    return pa.table([np.repeat(ids, len(columns)), annotators, attributes, score], schema=ANNOTATIONS)
+
+
+def _read_images(seen: list[Seen]) -> pa.Table:
+    rows = []
+    for number, name, found in seen:
+        row = {"number": number, "name": name}
+        if isinstance(found, Broken):
+            rows.append({**row, "kind": found.kind, "reason": found.reason})
+        else:
+            rows.append({**row, "format": found.format, "remarks": ", ".join(found.remarks)})
+    return pa.Table.from_pylist(rows, schema=READ_IMAGES)

@@ -1,0 +1,113 @@
+"""ListImages: which images a set has and where each lies, listed once and kept as an index that is read in small pieces."""
+
+import json
+import os
+import shutil
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
+from pipeline.fingerprint import not_hashed
+from pipeline.formats.hashes import changed
+from pipeline.formats.parquet import write_table
+from pipeline.imagesets.encoded import Encoded
+from pipeline.imagesets.kinds import Kind
+from pipeline.imagesets.listing import Listing, Row, read
+from pipeline.imagesets.tree import LeftOut
+from schemas.image_index import INDEX
+from schemas.left_out_files import LEFT_OUT_FILES
+
+CHUNK = 2**16  # rows of the index in a file
+
+
+@dataclass(frozen=True)
+class ListImages(Stage):
+    """`index-*.parquet`, `left_out.parquet`, and `chunks.json` with the number of the first image of each file of the index."""
+
+    sha256: str  # of the listing: names, sizes and times of change
+    n: int  # images, whether they can be read or not; they are numbered from 0
+    path: str = not_hashed()  # folder or file on this machine
+    root: str = not_hashed()  # what its files' names begin at
+    kind: Kind = not_hashed()
+    spooled: str = not_hashed(
+        ""
+    )  # folder of this machine that has the files already, since the set was listed to be recognised
+
+    def part_bytes(self) -> int:
+        return 1_000 + 40 * self.n
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        if self.spooled and os.path.isdir(self.spooled):
+            shutil.copytree(self.spooled, out, dirs_exist_ok=True)
+        elif write_listing(listing := Listing(Path(self.path)), out) and listing.sha256 != self.sha256:
+            raise changed(self.path)
+
+    def encoded(self, images: range, store: Store) -> Iterator[Encoded]:
+        """Read some images, in order; of the index no more is read than the rows of theirs."""
+        for row, own in self._rows(images, store):
+            yield from read(self.kind, Path(self.root), row, own)
+
+    def _rows(self, images: range, store: Store) -> Iterator[tuple[Row, range]]:
+        """The rows that hold some images, and which of a row's own are meant."""
+        firsts = json.loads(store.text(self, "chunks.json"))
+        for chunk in range(bisect_right(firsts, images.start) - 1, len(firsts)):
+            if firsts[chunk] >= images.stop:
+                return
+            table = store.table(self, _file(chunk), 0)
+            starts = table["first"].to_numpy()
+            first, last = starts.searchsorted(images.start, "right") - 1, starts.searchsorted(images.stop, "left")
+            first = max(first, 0)
+            for found in table.slice(first, last - first).to_pylist():
+                start, row = found.pop("first"), Row(**{**found, "file": os.fsdecode(found["file"])})
+                own = range(max(images.start, start) - start, min(images.stop, start + row.images) - start)
+                if own:
+                    yield row, own
+
+
+def listed(path: Path, spool: Path) -> tuple[ListImages, list[str]]:
+    """List a set of images once, into an empty folder, and return the stage that has it, and what was found in sentences.
+
+    Raises UserError for a path that is missing or no set, and where there are no images.
+    """
+    listing = Listing(path.absolute())
+    write_listing(listing, spool)
+    assert listing.kind, "there are images"
+    found = ListImages(listing.sha256, listing.n, str(listing.path), str(listing.root), listing.kind, str(spool))
+    return found, listing.told
+
+
+def write_listing(listing: Listing, out: Path) -> bool:
+    """List a set and write its index as it comes."""
+    rows = listing.rows()
+    firsts: list[int] = []
+    at = 0
+    while some := list(islice(rows, CHUNK)):
+        write_table(out / _file(len(firsts)), _index(some, at))
+        firsts.append(at)
+        at += sum(row.images for row in some)
+    (out / "chunks.json").write_text(json.dumps(firsts))
+    write_table(out / "left_out.parquet", _left_out(listing.left_out))
+    return True
+
+
+def _file(chunk: int) -> str:
+    return f"index-{chunk:05d}.parquet"
+
+
+def _index(rows: list[Row], first: int) -> pa.Table:
+    columns = dict(zip(Row._fields, zip(*rows, strict=True), strict=True))
+    firsts = [first]
+    for row in rows[:-1]:
+        firsts.append(firsts[-1] + row.images)
+    given = {**columns, "file": list(map(os.fsencode, columns["file"])), "first": firsts}
+    return pa.table([pa.array(given[field.name], field.type) for field in INDEX], schema=INDEX)
+
+
+def _left_out(found: Iterable[LeftOut]) -> pa.Table:
+    return pa.Table.from_pylist([each._asdict() for each in found], schema=LEFT_OUT_FILES)

@@ -1,0 +1,133 @@
+"""The job that scores any number of images: what it prints and makes, and what it refuses before any work."""
+
+import json
+import os
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import Result
+from PIL import Image
+from typer.testing import CliRunner
+
+from jobs.annotate import annotate
+from jobs.command_line import app
+from tests.pipeline.imagesets.broken_files import KINDS_OF, write_broken
+
+N = 60
+
+
+def job(*arguments: object) -> Result:
+    return CliRunner().invoke(app(annotate), [*map(str, arguments)], catch_exceptions=False)
+
+
+def run(*arguments: object) -> Result:
+    return job(*arguments, "--workers", 0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("set")
+    for i in range(N):
+        Image.new("RGB", (24, 20), (i, i, i)).save(root / f"{i:03d}.png")
+    write_broken(root)
+    (root / "notes.txt").write_text("no image")
+    os.mkfifo(root / "waits.jpg")
+    return root
+
+
+@pytest.fixture(scope="module")
+def made(folder, tmp_path_factory) -> tuple[Path, Result]:
+    root = tmp_path_factory.mktemp("made") / "root"
+    result = run(folder, "--annotator", "pixels", "--size", 16, "--fail-above", "30%", "--root", root)
+    assert result.exit_code == 0, result.output
+    return root, result
+
+
+def test_a_table_in_one_line_and_what_was_found_taken_and_left_out(made):
+    root, result = made
+    images = pd.read_parquet(root / "annotations" / "images.parquet")
+    assert images["pixels.brightness"].round(3).tolist() == list(range(N)) and len(images) == N
+    broken = pd.read_parquet(root / "annotations" / "broken.parquet")
+    assert dict(zip(broken["name"], broken["kind"], strict=True)) == KINDS_OF
+    for said in (
+        f"{N + 14} images",
+        "Left out: 1 .txt files, such as notes.txt.",
+        "Left out: 1 pipes, sockets and devices, such as waits.jpg.",
+        "Broken: 14 of 74 images (5 truncated, 2 damaged, 2 no image, ",
+        f"Annotations of 60 images: {root / 'annotations' / 'images.parquet'}",
+        "images a second",
+    ):
+        assert said in result.stdout, result.stdout
+
+
+def test_the_same_for_machines_and_nothing_is_made_twice(made, folder):
+    root, _ = made
+    before = sorted(root.rglob("*"))
+    again = run(folder, "--annotator", "pixels", "--size", "16x16", "--fail-above", 0.3, "--root", root, "--json")
+    told = json.loads(again.stdout)
+    assert (told["images"], told["broken"]) == (N, 14) and told["columns"][0] == "pixels.brightness"
+    assert sorted(root.rglob("*")) == before
+
+
+def test_the_plan_says_how_much_before_anything_is_made(folder, tmp_path):
+    result = run(folder, "--annotator", "pixels", "--root", tmp_path / "root", "--plan", "--json")
+    assert result.exit_code == 0, result.output
+    planned = json.loads(result.stdout)
+    parts = {each["stage"].rpartition("-")[0]: each["parts"] for each in planned["stages"]}
+    assert parts == {"list-images": 1, "annotate-images": 3, "publish-annotations": 1}
+    assert planned["gigabytes"] > 0 and not (tmp_path / "root").exists()
+
+
+@pytest.mark.slow
+def test_workers_of_its_own_make_the_same_table(made, folder, tmp_path):
+    result = job(
+        folder,
+        "--annotator",
+        "pixels",
+        "--size",
+        16,
+        "--fail-above",
+        "30%",
+        "--root",
+        tmp_path / "root",
+        "--workers",
+        2,
+    )
+    assert result.exit_code == 0, result.output
+    tables = [pd.read_parquet(root / "annotations" / "images.parquet") for root in (made[0], tmp_path / "root")]
+    assert tables[0].equals(tables[1])
+
+
+def test_mostly_broken_images_stop_the_job_with_their_number(folder, tmp_path):
+    result = run(folder, "--annotator", "pixels", "--root", tmp_path / "root")
+    assert result.exit_code == 2 and "of 74 images cannot be read" in result.stderr
+    assert "--fail-above" in result.stderr and not (tmp_path / "root" / "annotations").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        ("", ["Nobody scores these images: name an --annotator"]),
+        ("--annotator nobody", ["nobody"]),
+        ("--annotator pixels --size 0", ["Images of 0 x 0"]),
+        ("--annotator pixels --annotator pixels", ["'pixels' is named twice: once is enough."]),
+        ("--annotator pixels --size wide", ["--size is 'wide': expected HEIGHTxWIDTH"]),
+        ("--annotator pixels --fail-above many%", ["--fail-above is 'many%': expected a share, as 5% or 0.05"]),
+        ("--annotator pixels --fail-above 500%", ["--fail-above", "less than or equal to 1"]),
+        ("--annotator pixels --batch 0", ["in batches of 0"]),
+    ],
+)
+def test_what_cannot_work_is_refused_before_work(arguments, messages, folder, tmp_path):
+    result = run(folder, *shlex.split(arguments), "--root", tmp_path / "root")
+    assert result.exit_code == 2 and "Traceback" not in result.output, result.output
+    for message in messages:
+        assert message in result.stderr, result.stderr
+    assert not (tmp_path / "root").exists()
+
+
+def test_images_that_are_none(tmp_path):
+    for path, said in ((tmp_path / "gone", "does not exist"), (tmp_path, "holds no images")):
+        result = run(path, "--annotator", "pixels", "--root", tmp_path / "root")
+        assert result.exit_code == 2 and said in result.stderr

@@ -1,0 +1,89 @@
+"""From bytes to RGB: what is told of an image, what cannot be read, and pixels that damaged metadata costs nothing."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.imagesets.decoding import Fault, decode
+from tests.pipeline.imagesets.broken_files import BROKEN, encoded, noise
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_cannot_be_read_is_told_by_kind(name):
+    content, kind = BROKEN[name]
+    with pytest.raises(Fault) as caught:
+        decode(content)
+    assert caught.value.kind == kind and caught.value.reason
+
+
+@pytest.mark.parametrize("side", [None, 64])
+def test_a_truncated_jpeg_is_recognised_at_any_size(side):
+    whole = encoded(noise(512, 512), "jpeg")
+    assert decode(whole, side).image.size == ((512, 512) if side is None else (64, 64))
+    with pytest.raises(Fault, match="truncated"):
+        decode(whole[: len(whole) * 2 // 3], side)
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "remarks"),
+    [
+        (noise(), "jpeg", ()),
+        (noise().convert("L"), "jpeg", ("grey",)),
+        (noise().convert("CMYK"), "jpeg", ("CMYK",)),
+        (noise().convert("RGBA"), "png", ("transparent",)),
+        (Image.fromarray(np.arange(256, dtype=np.uint16).reshape(16, 16) * 257), "png", ("grey", "16 bits")),
+    ],
+)
+def test_what_an_image_was_is_told(image, kind, remarks):
+    found = decode(encoded(image, kind))
+    assert (found.format, found.remarks, found.image.mode) == (kind.upper(), remarks, "RGB")
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp", "tiff"])
+def test_of_several_frames_the_first_is_taken(kind):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
+    found = decode(encoded(frames[0], kind, save_all=True, append_images=frames[1:]))
+    assert "first of several frames" in found.remarks
+    assert np.abs(np.asarray(found.image).astype(int) - (255, 0, 0)).max() <= 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_are_turned_as_viewers_turn_them(orientation):
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encoded(noise(24, 40), "png", exif=exif)
+    import io
+
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    assert (np.asarray(decode(content).image) == np.asarray(expected)).all()
+
+
+DAMAGED = [
+    b"Exif\0\0" + bytes(40),
+    b"Exif\0\0II*\0\xff\xff\xff\xff",
+    b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01\x12" * 30,
+]
+
+
+@pytest.mark.parametrize("exif", DAMAGED)
+def test_damaged_metadata_costs_no_pixels(exif):
+    plain, damaged = encoded(noise(), "jpeg"), encoded(noise(), "jpeg", exif=exif)
+    assert plain != damaged
+    assert (np.asarray(decode(damaged).image) == np.asarray(decode(plain).image)).all()
+
+
+def test_metadata_that_cannot_be_read_is_told(monkeypatch):
+    def fail(image):
+        raise ZeroDivisionError("a rational number of EXIF")
+
+    content = encoded(noise(), "jpeg")
+    monkeypatch.setattr(Image.Image, "getexif", fail)
+    assert decode(content).remarks == ("metadata damaged",)
+
+
+def test_more_than_sixteen_bits_are_refused_and_not_clipped():
+    content = encoded(Image.fromarray(np.full((16, 16), 70_000, np.int32)), "tiff")
+    with pytest.raises(Fault, match="more than 16 bits a pixel"):
+        decode(content)

@@ -1,0 +1,242 @@
+"""Annotations of images by the thousand: what is planted comes back, broken ones are left out, and a kill changes nothing."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.annotators.base import Scorer
+from pipeline.annotators.pixels import Pixels
+from pipeline.engine.plan import plan
+from pipeline.engine.pool import InProcess
+from pipeline.engine.runner import run
+from pipeline.engine.store import Store
+from pipeline.errors import UserError
+from pipeline.imagesets import image_set
+from pipeline.recipes.annotations import annotations
+from pipeline.stages.publish_annotations import PublishAnnotations
+from tests.pipeline.imagesets.broken_files import KINDS_OF, encoded, noise, write_broken
+from tests.pipeline.making import Silent, made
+
+N = 70
+
+
+@dataclass(frozen=True)
+class Planted:
+    """The shade that an image was painted with; nothing where it is dark."""
+
+    name: ClassVar[str] = "planted"
+    version: ClassVar[int] = 1
+    attributes: ClassVar[tuple[str, ...]] = ("shade", "blue")
+    thresholds: ClassVar[tuple[float, ...]] = (100.0, float("nan"))
+
+    def load(self) -> Scorer:
+        def score(images: np.ndarray) -> np.ndarray:
+            shade = images[:, 4, 4, 0].astype(np.float32)
+            return np.stack([np.where(shade < 10, np.nan, shade), images[:, 4, 4, 2]], axis=1)
+
+        return score
+
+
+@dataclass(frozen=True)
+class ByName:
+    """What a table says, by an image's name."""
+
+    name: ClassVar[str] = "labels"
+    version: ClassVar[int] = 1
+    attributes: ClassVar[tuple[str, ...]] = ("number",)
+    thresholds: ClassVar[tuple[float, ...]] = (0.5,)
+    by: str = "file"
+
+    def load(self) -> Scorer:
+        raise UserError("It looks at none.")
+
+    def lookup(self):
+        return lambda numbers, names: np.array([[float(Path(name).stem)] for name in names], np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Seventy images of several sizes in a shade of their number, and fourteen that are broken."""
+    root = tmp_path_factory.mktemp("set")
+    for i in range(N):
+        side = 16 + i % 5
+        Image.new("RGB", (side, 24), (i, 0, 200)).save(root / f"{i:03d}.png")
+    write_broken(root)
+    return root
+
+
+def wired(
+    folder: Path, spool: Path, annotators=(Planted(),), batch: int = 8, fail_above: float = 0.5
+) -> PublishAnnotations:
+    spool.mkdir()
+    [published] = annotations(folder, annotators, spool, (8, 8), batch, fail_above).goals
+    return published
+
+
+@pytest.fixture(scope="module")
+def published(folder, tmp_path_factory) -> tuple[PublishAnnotations, Store]:
+    stage = wired(folder, tmp_path_factory.mktemp("spool") / "a")
+    return stage, made(tmp_path_factory.mktemp("root"), stage)
+
+
+def read(stage: PublishAnnotations, store: Store, name: str = "images") -> pd.DataFrame:
+    return pd.read_parquet(store.folder(stage) / f"{name}.parquet")
+
+
+def test_a_row_an_image_with_what_was_planted_and_nothing_where_nothing_is_measured(published):
+    images = read(*published)
+    assert list(images.columns) == ["name", "id", "planted.shade", "planted.blue"]
+    assert images["name"].tolist() == [f"{i:03d}.png" for i in range(N)] and images["id"].tolist() == list(range(N))
+    assert images["planted.shade"].isna().tolist() == [i < 10 for i in range(N)], "missing, and not 0"
+    assert images["planted.shade"][10:].tolist() == list(range(10, N)) and (images["planted.blue"] == 200).all()
+    assert images["planted.shade"].dtype == np.float32
+
+
+def test_the_long_form_says_the_same(published):
+    wide, long = read(*published), read(*published, "annotations")
+    assert set(long["annotator"]) == {"planted"} and len(long) == 2 * N
+    pivoted = long.pivot(index="sample_id", columns="attribute", values="score")
+    assert pivoted["shade"].equals(wide.set_index("id")["planted.shade"].rename("shade").rename_axis("sample_id"))
+
+
+def test_every_broken_file_is_recorded_with_its_reason_and_in_no_score(published):
+    broken = read(*published, "broken")
+    assert dict(zip(broken["name"], broken["kind"], strict=True)) == KINDS_OF and broken["reason"].str.len().min() > 5
+    assert not set(broken["name"]) & set(read(*published)["name"])
+
+
+def test_the_numbers_are_the_sample_ids_of_a_run_on_the_same_images(published, folder):
+    assert read(*published)["name"].tolist() == list(image_set.find(folder, 0.5).names)
+
+
+def test_the_page_says_what_each_column_is_and_what_was_left_out(published):
+    stage, store = published
+    page = store.text(stage, "README.md")
+    for said in (
+        "| `planted.shade` | 100 | 60 |",
+        "| `planted.blue` |  | 70 |",
+        "14 are broken",
+        "| truncated | 5 |",
+        "8 x 8 pixels",
+    ):
+        assert said in page, said
+    assert '"version": 1' in page and "| PNG | 70 |" in page
+
+
+class Killed(Exception):
+    pass
+
+
+class KilledAfter(Silent):
+    """Progress during which the process ends after some parts."""
+
+    def __init__(self, parts: int):
+        self.left = parts
+
+    def advance(self, stage) -> None:
+        self.left -= 1
+        if not self.left:
+            raise Killed
+
+
+def test_killed_five_times_every_name_is_there_once_and_no_part_is_made_twice(published, folder, tmp_path):
+    store = Store(tmp_path / "root")
+    store.prepare()
+    for i in range(5):
+        stage = wired(folder, tmp_path / f"{i}")
+        before = len(store.missing(stage.annotate))
+        with pytest.raises(Killed):
+            run(plan([stage], store), store, InProcess, KilledAfter(2))
+        assert len(store.missing(stage.annotate)) == before - (1 if i == 0 else 2)
+    assert 0 < len(store.missing(stage.annotate)) < stage.annotate.n_parts == 11
+    run(plan([stage], store), store, InProcess, Silent())
+    assert read(stage, store).equals(read(*published)) and read(stage, store, "broken").equals(
+        read(*published, "broken")
+    )
+
+
+def test_a_set_with_too_many_broken_images_stops_before_its_end_and_goes_on_where_more_may_be(folder, tmp_path):
+    store = Store(tmp_path / "root")
+    store.prepare()
+    stage = wired(folder, tmp_path / "a", fail_above=0.02)
+    with pytest.raises(UserError, match=r"of 84 images cannot be read .* at most 0.02 of them"):
+        run(plan([stage], store), store, InProcess, Silent())
+    assert store.missing(stage.annotate), "it stopped as soon as it was certain"
+    again = wired(folder, tmp_path / "b", fail_above=0.5)
+    assert len(store.missing(again.annotate)) < again.annotate.n_parts
+    run(plan([again], store), store, InProcess, Silent())
+    assert len(read(again, store)) == N
+
+
+def test_an_image_is_scored_alike_in_any_batch(published, folder, tmp_path):
+    stage = wired(folder, tmp_path / "a", annotators=(Planted(), Pixels()), batch=5)
+    images = read(stage, made(tmp_path / "root", stage))
+    assert images[["planted.shade"]].equals(read(*published)[["planted.shade"]])
+    opened = image_set.find(folder, 0.5).open()
+    _, seen = opened.read(range(N), 8, 8)
+    np.testing.assert_allclose(images["pixels.brightness"], Pixels().load()(seen)[:, 0], atol=1e-4)
+
+
+def test_who_knows_images_by_name_is_asked_by_name(folder, tmp_path):
+    stage = wired(folder, tmp_path / "a", annotators=(ByName(), Planted()))
+    images = read(stage, made(tmp_path / "root", stage))
+    assert images["labels.number"].tolist() == list(range(N))
+    with pytest.raises(UserError, match="knows images by sample_id"):
+        replace(stage.annotate, annotators=(ByName("sample_id"),)).check()
+
+
+def test_a_large_photograph_is_decoded_no_finer_than_it_takes_and_looks_the_same():
+    smooth = noise(12, 16).resize((1600, 1200), Image.Resampling.BICUBIC)
+    from pipeline.imagesets.encoded import Encoded
+
+    image = Encoded("a", "a", encoded(smooth, "jpeg", quality=95))
+    difference = image.seen(64, 64).pixels.astype(int) - image.fitted(64, 64)
+    assert 0 < np.abs(difference).max() <= 6 and np.abs(difference).mean() < 1
+
+
+def test_a_listing_that_lies_elsewhere_is_made_again_by_the_worker(folder, tmp_path):
+    stage = wired(folder, tmp_path / "a")
+    images = stage.annotate.images
+    elsewhere = replace(images, spooled=str(tmp_path / "gone"))
+    store, other = made(tmp_path / "one", images), made(tmp_path / "two", elsewhere)
+    assert store.record(images, 0)["files"] == other.record(elsewhere, 0)["files"]
+
+
+def test_an_index_of_several_files_is_read_where_the_images_are(folder, tmp_path, monkeypatch):
+    from pipeline.stages.sources import list_images
+
+    monkeypatch.setattr(list_images, "CHUNK", 10)
+    stage = wired(folder, tmp_path / "a").annotate.images
+    store = made(tmp_path / "root", stage)
+    everything = [each.name for each in stage.encoded(range(stage.n), store)]
+    assert len(everything) == len(set(everything)) == N + 14
+    read_files = []
+    table = Store.table
+    monkeypatch.setattr(
+        Store,
+        "table",
+        lambda self, of, name, *more, **options: read_files.append(name) or table(self, of, name, *more, **options),
+    )
+    assert [each.name for each in stage.encoded(range(38, 52), store)] == everything[38:52]
+    assert read_files == [f"index-{i:05d}.parquet" for i in (3, 4, 5)]
+
+
+def test_images_cannot_be_brought_to_no_size(folder, tmp_path):
+    stage = wired(folder, tmp_path / "a").annotate
+    with pytest.raises(UserError, match="Images of 0 x 8 in batches of 8"):
+        replace(stage, height=0).check()
+
+
+def test_parts_are_as_many_for_a_hundred_images_as_for_a_million(published):
+    annotate = published[0].annotate
+
+    def sized(n: int):
+        return replace(annotate, images=replace(annotate.images, n=n), batch=32)
+
+    assert [sized(n).n_parts for n in (1, 100, 10_000, 100_000)] == [1, 4, 313, 261]
+    assert sized(10**7).part_size == 4096
