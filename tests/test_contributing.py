@@ -135,7 +135,7 @@ def test_the_image_set_is_found_and_inverted(model, tmp_path, make):
 
 
 def test_without_its_line_the_image_set_is_not_found(tmp_path):
-    with pytest.raises(UserError, match="holds no images among its 1 files; expected .png, .* or .parquet, in it"):
+    with pytest.raises(UserError, match="holds no images; expected .png, .* or .tar, in it"):
         image_set.find(write_zips(tmp_path / "set", [png(1)]).parent)
 
 

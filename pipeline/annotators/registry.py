@@ -122,8 +122,8 @@ def _made(text: str, kind: plugs.Kind) -> Any:
     spec = specs.parsed(text)
     if spec.plug in ANNOTATORS:
         return specs.called(imported(ANNOTATORS[spec.plug].path), spec)
-    if spec.head in KINDS and spec.of:
-        made = specs.called(imported(KINDS[spec.head].path), spec)
+    if spec.name in KINDS and spec.of:
+        made = specs.called(imported(KINDS[spec.name].path), spec)
         plugs.check(made, spec.plug, kind)
         return made
     if ":" not in text:

@@ -1,10 +1,12 @@
-"""What an annotator, an embedder or a region is called by, as a person types it:
+"""What an annotator, an embedder or a region is called by, as a person types it.
 
-mtcnn                         a name that is listed
-mtcnn+which=central           the same with a setting; several follow one another
-onnx:models/age.onnx          a kind, and what it is made of: a file, a folder, or a repository of the model hub
-table:labels.csv+name=hand    the same with a setting
-my_plugs:mine                 an object of one's own, in a module
+    pixels                        a name that is listed
+    pixels+name=light             the same with a setting; several follow one another
+    onnx:models/sky.onnx          a kind, and what it is made of: a file, a folder, or a repository of the model hub
+    table:labels.csv+name=hand    the same with a setting
+    my_plugs:mine                 an object of one's own, in a module
+
+The command line, a run's file and Python all take this text.
 """
 
 import inspect
@@ -23,24 +25,24 @@ _BEFORE_SETTING = re.compile(r"\+(?=[a-z_]\w*=)")
 class Spec(NamedTuple):
     """A spec, taken apart."""
 
-    head: str  # a name, a kind, or a module
+    name: str  # a name, a kind, or a module
     of: str  # what stands after the colon; "" where there is none
     settings: dict[str, str]
 
     @property
     def plug(self) -> str:
         """The spec without settings."""
-        return f"{self.head}:{self.of}" if self.of else self.head
+        return f"{self.name}:{self.of}" if self.of else self.name
 
 
 def parsed(text: str) -> Spec:
     """Take a spec apart. Raises UserError for a setting that is there twice."""
     plug, *pairs = _BEFORE_SETTING.split(text)
-    head, _, of = plug.partition(":")
+    name, _, of = plug.partition(":")
     names = [pair.partition("=")[0] for pair in pairs]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{text!r} has the setting {twice[0]} twice. Leave one of them out.")
-    return Spec(head, of, {name: pair.partition("=")[2] for name, pair in zip(names, pairs, strict=True)})
+    return Spec(name, of, {name: pair.partition("=")[2] for name, pair in zip(names, pairs, strict=True)})
 
 
 def placed(text: str) -> str:
@@ -49,7 +51,7 @@ def placed(text: str) -> str:
     A setting is a file's name where there is a file of that name, which has a suffix.
     """
     spec = parsed(text)
-    whole = f"{spec.head}:{_whole(spec.of)}" if spec.of else spec.head
+    whole = f"{spec.name}:{_whole(spec.of)}" if spec.of else spec.name
     settings = {name: _whole(value) if Path(value).suffix else value for name, value in spec.settings.items()}
     return "+".join([whole, *(f"{name}={value}" for name, value in settings.items())])
 
