@@ -24,6 +24,7 @@ from pipeline.imagesets.broken import by_kind
 from pipeline.recipes.annotations import Annotations, annotations
 from pipeline.recipes.settings import run_of
 from pipeline.stages.labels.annotate_images import SIZE
+from pipeline.stages.prevalence_report import PrevalenceReport
 from pipeline.stages.publish_annotations import PublishAnnotations
 
 IMAGES = Annotated[
@@ -51,8 +52,8 @@ SIZES = Annotated[
 def annotate(images: Path, given: dict[str, Any], where: Where) -> None:
     """Score images with annotators, and publish a table with a row an image."""
     with TemporaryDirectory(prefix="listing-") as spool:
-        store, [published] = run_job(lambda: wired(images, given, Path(spool)), where)
-    hand_over(store, published, where)
+        store, [published, report] = run_job(lambda: wired(images, given, Path(spool)), where)
+    hand_over(store, published, report, where)
 
 
 def wired(images: Path, given: dict[str, Any], spool: Path) -> Annotations:
@@ -68,19 +69,22 @@ def wired(images: Path, given: dict[str, Any], spool: Path) -> Annotations:
     return found
 
 
-def hand_over(store: Store, published: PublishAnnotations, where: Where) -> None:
-    """Print where the annotations are: ROOT/annotations, a link to the latest."""
+def hand_over(store: Store, published: PublishAnnotations, report: PrevalenceReport, where: Where) -> None:
+    """Print where the annotations and the report are: ROOT/annotations and ROOT/report.html, links to the latest."""
     folder = linked(store.folder(published), store.root / "annotations")
+    page = linked(store.folder(report) / "report.html", store.root / "report.html")
     kinds = pq.read_table(folder / "broken.parquet", columns=["kind"])["kind"].to_pylist()
     n = published.annotate.images.n
     if where.json:
         columns = published.schema.names[2:]
-        print_json({"annotations": str(folder), "images": n - len(kinds), "broken": len(kinds), "columns": columns})
+        counts = {"images": n - len(kinds), "broken": len(kinds)}
+        print_json({"annotations": str(folder), "report": str(page), **counts, "columns": columns})
     if kinds:
         console.print(
             f"Broken: {len(kinds):,} of {n:,} images ({by_kind(kinds)}), each with its reason in broken.parquet."
         )
     console.print(f"Annotations of {n - len(kinds):,} images: {folder / 'images.parquet'}")
+    console.print(f"Report: {page}")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -1,0 +1,64 @@
+"""PrevalenceReport: one HTML page that shows how often attributes are there, and how far those who score agree."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from pipeline.annotators.base import Labels
+from pipeline.catalog.prevalence.page import page
+from pipeline.catalog.prevalence.scored_images import Scored, ScoredImages
+from pipeline.engine.stage import Need, Stage, whole
+from pipeline.engine.store import Store
+from pipeline.imagesets.encoded import Fitted
+from pipeline.stages.labels.annotate_images import AnnotateImages
+from pipeline.stages.publish_annotations import PublishAnnotations
+
+
+@dataclass(frozen=True)
+class PrevalenceReport(Stage):
+    """`report.html`, of published annotations and the images that they are of."""
+
+    version: ClassVar[int] = 1  # raised with every change of the markup
+
+    published: PublishAnnotations
+
+    @property
+    def annotate(self) -> AnnotateImages:
+        return self.published.annotate
+
+    def needs(self, part: int) -> Iterator[Need]:
+        return whole(self.published, self.annotate, self.annotate.images)
+
+    def part_bytes(self) -> int:
+        return 1_000_000
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        labels = {each.name for each in self.annotate.annotators if isinstance(each, Labels)}
+        scored = ScoredImages(
+            Path(self.annotate.images.path).name,
+            tuple(Scored(*each, labels=each[0] in labels) for each in self.annotate.columns),
+            store.table(self.published, "images.parquet").to_pandas(),
+            store.table(self.published, "broken.parquet").to_pandas(),
+        )
+        numbers = self._numbers(store)
+
+        def images(rows: Sequence[int]) -> np.ndarray:
+            return np.stack([self._seen(int(numbers[row]), store) for row in rows])
+
+        (out / "report.html").write_text(page(scored, images), encoding="utf-8")
+
+    def _numbers(self, store: Store) -> np.ndarray:
+        """The number in the listing of each image that could be read, (n,)."""
+        parts = (store.table(self.annotate, "images.parquet", part) for part in range(self.annotate.n_parts))
+        return np.concatenate([table["number"].filter(table["kind"].is_null()).to_numpy() for table in parts])
+
+    def _seen(self, number: int, store: Store) -> np.ndarray:
+        """An image (height, width, 3) as annotators see it; black where it cannot be read any more."""
+        [image] = self.annotate.images.encoded(range(number, number + 1), store)
+        found = image.seen(self.annotate.height, self.annotate.width)
+        if isinstance(found, Fitted):
+            return found.pixels
+        return np.zeros((self.annotate.height, self.annotate.width, 3), np.uint8)
