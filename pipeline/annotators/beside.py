@@ -33,7 +33,13 @@ def description(path: Path, inputs: Tensors, outputs: Tensors) -> Description:
             f"and gives\n{_listed(outputs)}\nA draft, in which the names, the meanings and the feeding are to be put right:\n"
             f"{json.dumps(_draft(inputs, outputs))}\n{MEANINGS}"
         )
-    return described(read(config), Description, config)
+    said = described(read(config), Description, config)
+    there = [name for name, _, _ in outputs]
+    if said.features is not None and said.features not in there:
+        raise UserError(
+            f"{config} names the features {said.features!r}; the network has the outputs {', '.join(there)}."
+        )
+    return said
 
 
 def _listed(tensors: Tensors) -> str:

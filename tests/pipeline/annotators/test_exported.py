@@ -68,7 +68,9 @@ def test_outputs_without_names_are_called_by_their_order(several, tmp_path):
         if several
         else [{"means": "value", "attributes": ["a", "b", "c"]}]
     )
-    found = exported(str(exported_file(tmp_path / "plain.pt2", Plain(), said={**TWO, "outputs": outputs})))
+    found = exported(
+        str(exported_file(tmp_path / "plain.pt2", Plain(), said={**TWO, "outputs": outputs, "features": None}))
+    )
     assert found.load()(IMAGES).shape == (5, len(found.attributes))
 
 

@@ -76,6 +76,10 @@ def test_a_network_without_json_is_told_with_a_draft_that_works(tmp_path):
             "gives 3 numbers .* has 1 attributes",
         ),
         ({"outputs": [{"means": "value", "attributes": ["a"]}]}, "does not say which output it means"),
+        (
+            {"features": "pool"},
+            "net.json names the features 'pool'; the network has the outputs scene, bright, features",
+        ),
     ],
 )
 def test_a_json_that_does_not_fit_is_told_before_any_work(changes, message, tmp_path):
