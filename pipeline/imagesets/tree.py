@@ -59,7 +59,8 @@ def readable(name: str) -> str:
 
 def suffix(name: str) -> str:
     """How a file's name ends, in lower case."""
-    return os.path.splitext(name)[1].lower()
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot > name.rfind("/") + 1 else ""
 
 
 def files_below(root: str, suffixes: set[str], tally: Tally) -> Iterator[File]:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.annotators.base import Scorer
 from pipeline.annotators.pixels import Pixels
+from pipeline.annotators.registry import annotator
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
 from pipeline.engine.runner import run
@@ -57,6 +58,8 @@ class ByName:
 
     def lookup(self):
         return lambda numbers, names: np.array([[float(Path(name).stem)] for name in names], np.float32)
+
+    def check_known(self, ids, names) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +191,18 @@ def test_who_knows_images_by_name_is_asked_by_name(folder, tmp_path):
     assert images["labels.number"].tolist() == list(range(N))
     with pytest.raises(UserError, match="knows images by sample_id"):
         replace(stage.annotate, annotators=(ByName("sample_id"),)).check()
+
+
+def test_what_was_annotated_labels_the_same_images_by_their_names(published, folder, tmp_path):
+    stage, store = published
+    table = annotator(f"table:{store.folder(stage) / 'images.parquet'}")
+    assert table.attributes == ("planted.shade", "planted.blue")
+    names = image_set.find(folder, 0.5).names
+    found = table.lookup()(range(N), names)
+    assert np.array_equal(found, read(*published)[["planted.shade", "planted.blue"]].to_numpy(), equal_nan=True)
+    again = wired(folder, tmp_path / "a", annotators=(table,))
+    images = read(again, made(tmp_path / "root", again))
+    assert images["images.planted.shade"].equals(read(*published)["planted.shade"].rename("images.planted.shade"))
 
 
 def test_a_large_photograph_is_decoded_no_finer_than_it_takes_and_looks_the_same():
