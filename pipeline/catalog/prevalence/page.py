@@ -14,7 +14,7 @@ from pipeline.catalog.prevalence.histograms import Histogram, histogram
 from pipeline.catalog.prevalence.scored_images import Images, Scored, ScoredImages
 from pipeline.catalog.report.charts import Chart, Line, chart, number_ticks
 from pipeline.catalog.report.heat_maps import HeatMap, HeatRow
-from pipeline.catalog.templates import render
+from pipeline.catalog.templates import render, words
 from pipeline.metrics.prevalence import Agreement, Reliability, Sides, agreement, reliability, sides
 
 RATHER = 0.7  # correlation of two columns, from which they are listed among those that go together
@@ -77,6 +77,7 @@ def page(scored: ScoredImages, images: Images | None = None) -> str:
         annotators=scored.annotators,
         several=len(scored.annotators) > 1,
         rows=rows,
+        few=sum(row.sides is not None and row.sides.is_few for row in rows),
         rare=[sentence for row in rows if (sentence := _warning(row))],
         shown=shown,
         pictures=pictures(chosen, images) if images else {},
@@ -112,7 +113,7 @@ def _warning(row: Prevalence) -> str | None:
     if found is None or not found.is_rare:
         return None
     lacks = found.below < found.above
-    what = f"{row.scored.attribute} ({row.scored.annotator})"
+    what = f"{words(row.scored.attribute)} ({row.scored.annotator})"
     facts = {"n": found.scored, "wanted": 100, "needed": found.needed, "found": found.rarer}
     if not found.rarer:
         what = f"no {what}" if lacks else what
