@@ -51,8 +51,11 @@ SIZES = Annotated[
 def annotate(images: Path, given: dict[str, Any], where: Where) -> None:
     """Score images with annotators, and publish a table with a row an image."""
     with TemporaryDirectory(prefix="listing-") as spool:
-        store, [published] = run_job(lambda: wired(images, given, Path(spool)), where)
+        store, (published, report) = run_job(lambda: wired(images, given, Path(spool)), where)
     hand_over(store, published, where)
+    page = linked(store.folder(report) / "prevalence.html", store.root / "prevalence.html")
+    if not where.json:
+        console.print(f"Report: {page}")
 
 
 def wired(images: Path, given: dict[str, Any], spool: Path) -> Annotations:

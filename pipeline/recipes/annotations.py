@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.annotators.base import Annotator
 from pipeline.engine.store import Store
 from pipeline.stages.labels.annotate_images import SIZE, AnnotateImages
+from pipeline.stages.prevalence_report import PrevalenceReport
 from pipeline.stages.publish_annotations import PublishAnnotations
 from pipeline.stages.sources.list_images import listed
 
@@ -15,7 +16,7 @@ from pipeline.stages.sources.list_images import listed
 class Annotations:
     """The annotations of a set, which depend on nothing that is made first."""
 
-    goals: tuple[PublishAnnotations]
+    goals: tuple[PublishAnnotations, PrevalenceReport]
     told: tuple[str, ...] = ()  # what the set was found to be, in sentences
     first: tuple[()] = ()
 
@@ -39,4 +40,5 @@ def annotations(
     """
     images, told = listed(path, spool)
     annotate = AnnotateImages(images, tuple(annotators), *(size or (SIZE, SIZE)), batch, fail_above)
-    return Annotations((PublishAnnotations(annotate, fail_above),), tuple(told))
+    published = PublishAnnotations(annotate, fail_above)
+    return Annotations((published, PrevalenceReport(published)), tuple(told))

@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
-from pipeline.annotators.base import Annotator, check_size, full_batch, gpus_of
-from pipeline.annotators.border import scorer
+from pipeline.annotators.base import Annotator, Labels, check_size, full_batch, gpus_of
+from pipeline.annotators.border import lookup, scorer
 from pipeline.annotators.names import check_distinct
 from pipeline.batches import ahead
 from pipeline.engine.stage import Need, Resources, Stage, one
@@ -90,7 +90,7 @@ class AnnotateImages(Stage):
         names = [each.name for each in self.annotators]
         if twice := [name for name in names if names.count(name) > 1]:
             raise UserError(f"{twice[0]!r} is named twice: once is enough.")
-        check_size(self.height, self.width, *(each for each in self.annotators if not hasattr(each, "lookup")))
+        check_size(self.height, self.width, *(each for each in self.annotators if not isinstance(each, Labels)))
         for each in self.annotators:
             if getattr(each, "by", "file") == "sample_id":
                 raise UserError(
@@ -160,8 +160,8 @@ class AnnotateImages(Stage):
 
 def _says(annotator: Annotator, batch: int) -> Says:
     """What an annotator says of at most a batch of images: it looks at them, or looks them up by their names."""
-    if lookup := getattr(annotator, "lookup", None):
-        find = lookup()
+    if isinstance(annotator, Labels):
+        find = lookup(annotator)
         return lambda images, numbers, names: find(numbers, names)
     score = scorer(annotator)
     return lambda images, numbers, names: score(full_batch(images, batch))[: len(images)]
