@@ -83,7 +83,8 @@ class Embedder(Protocol):
 class Labels(Protocol):
     """An annotator that knows images by who they are: by sample_id, or by name in their set. Of edited ones it can say nothing.
 
-    Its `load` raises UserError, which says so.
+    Its `load` raises UserError, which says so. `check_known(ids, names)` of all images, where it has that, raises UserError where
+    they are not those that it knows.
     """
 
     @property
@@ -96,9 +97,11 @@ class Labels(Protocol):
         """Return the function from sample_id (B,) and names (B,), None of images made from noise, to scores (B, attributes)."""
         ...
 
-    def check_known(self, ids: Sequence[int], names: Sequence[str | None]) -> None:
-        """Raise UserError where these images, all that there are, are not those that it knows."""
-        ...
+
+def check_known(labels: Labels, ids: Sequence[int], names: Sequence[str | None]) -> None:
+    """Raise UserError where labels say that these images, all that there are, are not those that they know."""
+    if check := getattr(labels, "check_known", None):
+        check(ids, names)
 
 
 def embeds(plug: object) -> TypeGuard[Embedder]:

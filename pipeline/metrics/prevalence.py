@@ -13,6 +13,7 @@ from sklearn.metrics import cohen_kappa_score, roc_auc_score
 Scores = NDArray[np.floating]
 
 ENOUGH = 100  # images on either side, for a direction of a hundred positives and as many negatives
+RARE = 0.2  # share of the images that have it, or do not, below which an attribute is rare
 OF_NONE = 3.0  # of n images of which none has it, so many may have had it at 95 % (the rule of three)
 SURE = 25  # images, from which a share is known to about a fifth
 
@@ -33,9 +34,14 @@ class Sides:
         return min(self.above, self.below)
 
     @property
-    def is_rare(self) -> bool:
+    def is_few(self) -> bool:
         """Whether one side has too few images."""
         return self.rarer < ENOUGH
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether that is so because the attribute, or its absence, is rare, and not because the set is small."""
+        return self.is_few and self.rarer < RARE * self.scored
 
     @property
     def needed(self) -> int:

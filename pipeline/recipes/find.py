@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple, cast
 
-from pipeline.annotators.base import Labels
+from pipeline.annotators.base import Labels, check_known
 from pipeline.errors import UserError
 from pipeline.hspace.capture import singles, union
 from pipeline.imagesets import image_set
@@ -60,11 +60,11 @@ def sources(run: Run, domain: Domain, points: tuple[str, ...]) -> Sources:
     if run.images is not None:
         images = image_set.find(run.images, run.fail_above)
         if labels:
-            labels.check_known(range(images.n), images.names)
+            check_known(labels, range(images.n), images.names)
         inverted = Invert(model, run.steps, images=images, iterations=ITERATIONS, **how)
         return Sources(inverted, fewer, inverted)
     if labels:
-        labels.check_known(range(run.samples), [None] * run.samples)
+        check_known(labels, range(run.samples), [None] * run.samples)
     if run.activations:
         sample = Sample(model, run.samples, run.steps, **noise(run), **how)
         return Sources(sample, sample, sample)

@@ -3,6 +3,8 @@
 import json
 import os
 import shlex
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 
 from jobs.annotate import annotate
 from jobs.command_line import app
+from tests.parsed import parse
 from tests.pipeline.imagesets.broken_files import KINDS_OF, write_broken
 
 N = 60
@@ -62,6 +65,31 @@ def test_a_table_in_one_line_and_what_was_found_taken_and_left_out(made):
         assert said in result.stdout, result.stdout
 
 
+def test_a_page_shows_what_is_in_the_set(made):
+    root, result = made
+    page = parse((root / "report.html").read_text(encoding="utf-8"))
+    assert f"Report: {root / 'report.html'}" in result.stdout
+    assert "60" in page.one("ul", "tiles").text and len(page.one("section", id="broken").all("tr")) > 5
+    [brightest] = [
+        each for each in page.one("section", id="scores").all("article") if "brightness" in each.text.lower()
+    ]
+    shown = [each.attributes["src"] for each in brightest.all("img")]
+    greys = [Image.open(BytesIO(b64decode(src.partition(",")[2]))).getpixel((0, 0))[0] for src in shown]
+    assert greys == pytest.approx([*range(6), *range(27, 33), *range(59, 53, -1)], abs=2), "as far as a JPEG has them"
+
+
+def test_labels_by_name_are_a_column_that_scores_are_compared_with(folder, tmp_path):
+    rows = [f"{i:03d}.png,{int(i > 30)}" for i in range(N)]
+    (tmp_path / "labels.csv").write_text("\n".join(["name,brightness", *rows]) + "\n")
+    by = ["--annotator", "pixels", "--annotator", f"table:{tmp_path / 'labels.csv'}+name=hand"]
+    result = run(folder, *by, "--size", 16, "--fail-above", "30%", "--root", tmp_path / "root")
+    assert result.exit_code == 0, result.output
+    images = pd.read_parquet(tmp_path / "root" / "annotations" / "images.parquet")
+    assert images["hand.brightness"].tolist() == [float(i > 30) for i in range(N)]
+    page = parse((tmp_path / "root" / "report.html").read_text(encoding="utf-8"))
+    assert "60 labelled images; AUC 1.00" in page.one("section", id="calibration").text
+
+
 def test_the_same_for_machines_and_nothing_is_made_twice(made, folder):
     root, _ = made
     before = sorted(root.rglob("*"))
@@ -76,7 +104,7 @@ def test_the_plan_says_how_much_before_anything_is_made(folder, tmp_path):
     assert result.exit_code == 0, result.output
     planned = json.loads(result.stdout)
     parts = {each["stage"].rpartition("-")[0]: each["parts"] for each in planned["stages"]}
-    assert parts == {"list-images": 1, "annotate-images": 3, "publish-annotations": 1}
+    assert parts == {"list-images": 1, "annotate-images": 3, "publish-annotations": 1, "prevalence-report": 1}
     assert planned["gigabytes"] > 0 and not (tmp_path / "root").exists()
 
 

@@ -1,10 +1,9 @@
 """The page: how often each attribute is there, what its scores look like, and how far those who score agree. It asks for nothing.
 
-`write` makes it of scored images. Same scores and images, same text.
+`page` makes it of scored images. Same scores and images, same text.
 """
 
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from pipeline.catalog.prevalence.histograms import Histogram, histogram
 from pipeline.catalog.prevalence.scored_images import Images, Scored, ScoredImages
 from pipeline.catalog.report.charts import Chart, Line, chart, number_ticks
 from pipeline.catalog.report.heat_maps import HeatMap, HeatRow
-from pipeline.catalog.templates import render
+from pipeline.catalog.templates import render, words
 from pipeline.metrics.prevalence import Agreement, Reliability, Sides, agreement, reliability, sides
 
 RATHER = 0.7  # correlation of two columns, from which they are listed among those that go together
@@ -58,15 +57,8 @@ class Calibrated(NamedTuple):
     chart: Chart
 
 
-def write(scored: ScoredImages, images: Images | None, out: Path) -> Path:
-    """Write `prevalence.html` into a folder, and return its path. images: of rows of the scores; None shows none."""
-    path = out / "prevalence.html"
-    path.write_text(page(scored, images), encoding="utf-8")
-    return path
-
-
 def page(scored: ScoredImages, images: Images | None = None) -> str:
-    """Return the whole report as HTML."""
+    """Return the whole report as HTML. images: of rows of the scores; None shows none."""
     rows = [_row(scored, each) for each in scored.columns]
     shown = [each for row in rows if (each := _shown(scored, row)) is not None]
     chosen = [some for each in shown for some in each.examples]
@@ -77,6 +69,7 @@ def page(scored: ScoredImages, images: Images | None = None) -> str:
         annotators=scored.annotators,
         several=len(scored.annotators) > 1,
         rows=rows,
+        few=sum(row.sides is not None and row.sides.is_few for row in rows),
         rare=[sentence for row in rows if (sentence := _warning(row))],
         shown=shown,
         pictures=pictures(chosen, images) if images else {},
@@ -112,7 +105,7 @@ def _warning(row: Prevalence) -> str | None:
     if found is None or not found.is_rare:
         return None
     lacks = found.below < found.above
-    what = f"{row.scored.attribute} ({row.scored.annotator})"
+    what = f"{words(row.scored.attribute)} ({row.scored.annotator})"
     facts = {"n": found.scored, "wanted": 100, "needed": found.needed, "found": found.rarer}
     if not found.rarer:
         what = f"no {what}" if lacks else what

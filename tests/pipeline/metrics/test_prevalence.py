@@ -16,14 +16,19 @@ def test_a_score_at_the_threshold_is_not_above_it_and_a_missing_one_is_nowhere()
 
 @pytest.mark.parametrize(
     ("above", "below", "needed"),
-    [(17, 9_983, 60_000), (9_983, 17, 60_000), (40, 960, 2_500), (0, 10_000, 300_000), (0, 300, 10_000), (99, 99, 200)],
+    [(17, 9_983, 60_000), (9_983, 17, 60_000), (40, 960, 2_500), (0, 10_000, 300_000), (0, 300, 10_000)],
 )
 def test_how_many_images_have_a_hundred_of_a_rare_attribute(above, below, needed):
     assert Sides(above, below).is_rare and Sides(above, below).needed == needed
 
 
 def test_a_hundred_on_either_side_is_enough():
-    assert not Sides(100, 100).is_rare and Sides(100, 99).is_rare
+    assert not Sides(100, 900).is_few and not Sides(100, 900).is_rare
+
+
+def test_few_images_are_not_a_rare_attribute():
+    assert Sides(45, 55).is_few and not Sides(45, 55).is_rare and Sides(45, 55).needed == 220
+    assert Sides(19, 81).is_rare and not Sides(20, 80).is_rare
 
 
 def test_numbers_to_so_many_digits():

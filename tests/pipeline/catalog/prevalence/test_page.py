@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.catalog.prevalence.page import page, write
+from pipeline.catalog.prevalence.page import page
 from pipeline.catalog.prevalence.scored_images import Scored, ScoredImages
 from tests.parsed import parse
 
@@ -122,7 +122,7 @@ def test_one_annotator_and_no_image_leaves_out_what_there_is_nothing_to_say_of(t
     alone = ScoredImages(
         "x", (Scored("net", "bright", 0.0),), pd.DataFrame({"name": [], "net.bright": []}, dtype=float), NO_FAULTS
     )
-    document = parse(write(alone, images, tmp_path).read_text(encoding="utf-8"))
+    document = parse(page(alone, images))
     assert [section.attributes["id"] for section in document.all("section")] == ["prevalence"]
     assert not document.all("img") and not document.all("ul", "warnings")
 

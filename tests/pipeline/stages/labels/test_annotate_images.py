@@ -77,7 +77,7 @@ def wired(
     folder: Path, spool: Path, annotators=(Planted(),), batch: int = 8, fail_above: float = 0.5
 ) -> PublishAnnotations:
     spool.mkdir()
-    [published] = annotations(folder, annotators, spool, (8, 8), batch, fail_above).goals
+    published, _ = annotations(folder, annotators, spool, (8, 8), batch, fail_above).goals
     return published
 
 
