@@ -53,6 +53,8 @@ def show(trained: Trained, out: Path) -> None:
         console.print(f"{each.attribute:<24} {worth}  ({each.held_out:,} held out)", highlight=False)
     for name, why in trained.left_out.items():
         console.print(f"{name:<24} left out: {why}", highlight=False)
+    for note in trained.notes:
+        console.print(note, highlight=False)
     console.print(f"Heads:  {out}  (annotator heads:{out})")
 
 

@@ -17,9 +17,10 @@ from pipeline.annotators.table import Table, table
 from pipeline.errors import UserError
 from pipeline.estimators.heads import FOLDS, Head, fit, held_out, lacking
 from pipeline.formats.arrays import write_arrays
-from pipeline.imagesets.image_set import OpenSet, find
+from pipeline.imagesets.image_set import ImageSet, find
 
-BATCH = 32
+READ = 512  # images read at a time
+BATCH = 32  # embedded at a time
 Advance = Callable[[int, int], None]  # images done, of how many
 
 
@@ -42,6 +43,7 @@ class Trained:
     heads: tuple[Head, ...]
     left_out: dict[str, str]
     n: int  # images with labels, held out or not
+    notes: tuple[str, ...]  # images that cannot be read, columns that are no attributes
 
 
 def train(
@@ -57,7 +59,8 @@ def train(
     embeds = embedder(spec)
     check_size(size, size, embeds)
     told = table(str(labels))
-    data = _labelled(find(images).open(), told, embedding(embeds), size, advance)
+    found = find(images)
+    data = _labelled(found, told, embedding(embeds), size, advance)
     binary = np.array(told.binary)
     short = lacking(data.labels, binary, data.rows)
     left = [a for a in range(len(told.attributes)) if a not in short]
@@ -67,7 +70,7 @@ def train(
         raise UserError(f"No attribute of {labels} has enough labels among {len(data.rows):,} images.{why}")
     names = tuple(told.attributes[a] for a in left)
     heads, figures = fit(data.features, data.of(left).labels, binary[left], names, data.rows)
-    trained = Trained(figures, left_out, len(data.rows))
+    trained = Trained(figures, left_out, len(data.rows), (*found.notes, *told.notes))
 
     out.mkdir(parents=True, exist_ok=True)
     write_arrays(out / NUMBERS, {name: array.astype(np.float32) for name, array in vars(heads).items()})
@@ -81,24 +84,19 @@ def train(
 
 
 def _labelled(
-    images: OpenSet, told: Table, embed: Callable[[np.ndarray], np.ndarray], size: int, advance: Advance
+    images: ImageSet, told: Table, embed: Callable[[np.ndarray], np.ndarray], size: int, advance: Advance
 ) -> Labelled:
     """Embed the images that have a label of any attribute."""
-    look_up, n = told.lookup(), images.images.n
-    rows, names, features, labels = [], [], [], []
-    for start in range(0, n, BATCH):
-        batch = range(start, min(start + BATCH, n))
-        found, pixels = images.read(batch, size, size)
-        known = look_up(batch, found)
-        some = np.flatnonzero(~np.isnan(known).all(axis=1))
-        if len(some):
-            features.append(embed(pixels[some]))
-        rows += [start + int(i) for i in some]
-        labels.append(known[some])
-        names += found
-        advance(batch.stop, n)
-    told.check_known(range(n), names)
-    return Labelled(np.array(rows), np.concatenate(features).astype(np.float64), np.concatenate(labels))
+    told.check_known(range(images.n), images.names)
+    labels = told.lookup()(range(images.n), images.names)
+    rows = np.flatnonzero(~np.isnan(labels).all(axis=1))
+    opened, features = images.open(), []
+    for start in range(0, len(rows), READ):
+        _, pixels = opened.read(rows[start : start + READ].tolist(), size, size)
+        for at in range(0, len(pixels), BATCH):
+            features.append(embed(pixels[at : at + BATCH]))
+            advance(min(start + at + BATCH, len(rows)), len(rows))
+    return Labelled(rows, np.concatenate(features).astype(np.float64), labels[rows])
 
 
 def card(trained: Trained, spec: str, images: Path, labels: Path) -> str:
@@ -127,6 +125,7 @@ def card(trained: Trained, spec: str, images: Path, labels: Path) -> str:
         "|---|---:|---:|---:|---:|---:|---:|",
         *rows,
         *(["", "There is no head of:", "", *without] if without else []),
+        *(["", *trained.notes] if trained.notes else []),
     ]
     return "\n".join(lines) + "\n"
 
