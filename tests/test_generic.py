@@ -7,6 +7,7 @@ ROOT = Path(__file__).parents[1]
 PLUGS = ("pipeline/domains", "pipeline/annotators/mtcnn.py", "pipeline/annotators/facenet.py")
 PLUGS += ("pipeline/annotators/landmarks.py", "pipeline/annotators/registry.py")  # the tables of plugs
 PLUGS += ("pipeline/models/bundled.py",)
+PLUGS += tuple(f"pipeline/{layer}/heads.py" for layer in ("annotators", "estimators", "recipes"))  # of networks
 OF_A_DOMAIN = (
     r"faces?|heads?|eyes?|eyes_open|mouths?|noses?|portraits?|smil(e|es|ing)|glasses|beards?|mtcnn|hair|gender|yaw"
 )

@@ -67,6 +67,11 @@ KINDS: dict[str, KindOf] = {
     "facenet": KindOf(
         "pipeline.annotators.facenet:facenet", "FILE", "Features of faces, to tell who is who; it scores nothing."
     ),
+    "heads": KindOf(
+        "pipeline.annotators.heads:heads",
+        "FOLDER",
+        "Attributes by linear heads on another network's features, as `python -m jobs.train_heads` makes them.",
+    ),
     "huggingface": KindOf(
         "pipeline.annotators.huggingface:huggingface",
         "ID",

@@ -18,6 +18,7 @@ from pipeline.recipes.points import Place, is_chosen, named, unsupervised
 from pipeline.recipes.settings import as_toml, pinned
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.finders.random_directions import RandomDirections
+from pipeline.stages.labels.familiarity import Familiarity
 from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.edit_calibrated import verification
@@ -185,6 +186,7 @@ class Directions:
             choice=self.choice if self.places is not None and len(self._shortlist) > 1 and is_chosen(run) else None,
             left_out=self.left_out,
             notes=(*domain.notes, *self.notes),
+            familiarity=Familiarity.of(stored, tuple(filter(None, (domain.annotator, *domain.judges)))),
             run=as_toml(pinned(run, domain.model.revision)),
         )
         return catalog, Report(catalog)

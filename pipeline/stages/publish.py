@@ -16,13 +16,14 @@ from pipeline.catalog.direction_catalog import SUMS, DirectionCatalog
 from pipeline.engine.stage import Need, Stage, in_order, whole
 from pipeline.engine.store import Store, describe
 from pipeline.errors import UserError
-from pipeline.fingerprint import not_hashed
+from pipeline.fingerprint import hashed_where_set, not_hashed
 from pipeline.formats.arrays import write_vectors
 from pipeline.formats.hashes import sha256
 from pipeline.formats.parquet import write_table
 from pipeline.hspace.capture import singles
 from pipeline.metrics.profiles import cosines_by_step
 from pipeline.stages.finders.finder import Row, names_of, read_directions
+from pipeline.stages.labels.familiarity import Familiarity
 from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.evaluate import Evaluate
@@ -64,6 +65,7 @@ class Catalog(Stage):
     choice: Choose | None = None  # of capture points, where they were chosen
     left_out: tuple[LeftOut, ...] = ()  # of what was asked for
     notes: tuple[str, ...] = ()  # what is to be known of all of it
+    familiarity: Familiarity | None = hashed_where_set()  # of who scores, with the images
     run: str = not_hashed("")  # the settings that a person gave, as TOML; what follows from them is hashed
 
     @property
@@ -108,7 +110,8 @@ class Catalog(Stage):
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         rows, vectors = read_directions(store, self.finders)
         profiles = store.table(self.profiles, "profiles.parquet")
-        catalog = self._catalog(rows, profiles.to_pylist())
+        seen = self.familiarity.notes(store) if self.familiarity else ()
+        catalog = self._catalog(rows, profiles.to_pylist(), seen)
 
         (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if self.run:
@@ -159,7 +162,7 @@ class Catalog(Stage):
             table = store.table(each, name)
             yield table.add_column(0, EVALUATION, pa.array([index] * len(table), EVALUATION.type))
 
-    def _catalog(self, rows: list[Row], profiles: list[Row]) -> schema.Catalog:
+    def _catalog(self, rows: list[Row], profiles: list[Row], seen: tuple[str, ...] = ()) -> schema.Catalog:
         profiled = {row["direction"]: row for row in profiles}
         sample, model = self.applied_to, self.sample.model
         return schema.Catalog(
@@ -194,7 +197,7 @@ class Catalog(Stage):
             directions=[_direction(row, profiled.get(row["name"], {})) for row in rows],
             evaluations=[self._evaluation(each) for each in self.evaluations],
             left_out=[schema.LeftOut(what=each.what, name=each.name, why=each.why) for each in self.left_out],
-            notes=list(self.notes),
+            notes=[*self.notes, *seen],
             stages=[describe(stage, extents=True) for stage in in_order((self,))],
         )
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.annotators.base import Scorer, resize, to_tensor
+from pipeline.annotators.familiarity import Reference, read_reference
 from pipeline.domains.digits import judge_measures, measures
 from pipeline.domains.digits.classifiers import CLASSES, Network, load_network, scores
 from pipeline.domains.digits.data import SIZE, to_float
@@ -76,6 +77,10 @@ class DigitAnnotator:
         """Return the function from images to what the classifier reads its logits from."""
         features = self._on_images(lambda images, network: network.features(images))
         return lambda images: features(at_size(images))
+
+    def reference(self) -> Reference | None:
+        """Features of digits that its classifier was trained on."""
+        return read_reference(self._file.parent)
 
     @property
     def _file(self) -> Path:

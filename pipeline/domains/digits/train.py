@@ -6,13 +6,15 @@ import shutil
 import time
 from pathlib import Path
 
+import torch
 from diffusers import DDPMPipeline, UNet2DModel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipeline.annotators.familiarity import KEPT, write_reference
 from pipeline.domains.digits.card import ETA, STEPS, write_card
-from pipeline.domains.digits.classifiers import ARCHITECTURES, save_network
-from pipeline.domains.digits.data import SHARES, draw
-from pipeline.domains.digits.train_classifier import ClassifierTraining
+from pipeline.domains.digits.classifiers import ARCHITECTURES, load_network, save_network
+from pipeline.domains.digits.data import SHARES, draw, to_float
+from pipeline.domains.digits.train_classifier import PARTS, ClassifierTraining
 from pipeline.domains.digits.train_unet import DigitTraining, new_scheduler
 from pipeline.domains.samples import sample
 from pipeline.errors import UserError
@@ -54,7 +56,15 @@ def train_classifier(training: ClassifierTraining, state: Path, out: Path, progr
         task = progress.add_task(f"train the {training.which}", total=training.steps)
         network = training.run(lambda step, loss: progress.update(task, completed=step))
         save_network(network, made, training.settings)
+    keep_reference(made, training.which, training.seed)
     shutil.copytree(made, out / training.which, dirs_exist_ok=True)
+
+
+@torch.inference_mode()
+def keep_reference(folder: Path, which: str, seed: int) -> None:
+    """Keep the features of some digits of a classifier's training set beside its weights."""
+    images, _ = draw(PARTS[which], KEPT, seed)
+    write_reference(folder, load_network(folder).features(to_float(images)).numpy())
 
 
 def make_card(

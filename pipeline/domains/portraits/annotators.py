@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.annotators.base import Scorer, resize, to_tensor
+from pipeline.annotators.familiarity import Reference, read_reference
 from pipeline.domains import portraits
 from pipeline.domains.portraits.attributes import ATTRIBUTES, THRESHOLDS, Network, load_network
 from pipeline.domains.portraits.data import SIZE, to_float
@@ -59,6 +60,10 @@ class PortraitAnnotator:
     def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
         """Return the function from images to what the scores are read from: features of the last layer but one."""
         return _on_images(self._network().features)
+
+    def reference(self) -> Reference | None:
+        """Features of drawings that it was trained on."""
+        return read_reference(PORTRAITS / self.folder)
 
     def _network(self) -> Network:
         check_unchanged([PORTRAITS / self.folder / "model.safetensors"], self.weights)

@@ -11,9 +11,10 @@ from diffusers import DDIMPipeline, UNet2DModel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import load_file, save_file
 
+from pipeline.annotators.familiarity import KEPT, write_reference
 from pipeline.domains.portraits.attributes import ARCHITECTURES, is_made, load_network, save_network
 from pipeline.domains.portraits.card import ETA, STEPS, write_card
-from pipeline.domains.portraits.data import load_or_draw
+from pipeline.domains.portraits.data import draw, load_or_draw, to_float
 from pipeline.domains.portraits.train_attributes import AttributeTraining, accuracy, labels
 from pipeline.domains.portraits.train_unet import CLOSED_LEVELS, PortraitTraining, new_scheduler
 from pipeline.domains.samples import sample
@@ -60,7 +61,14 @@ def train_attributes(which: str, state: Path, out: Path, n: int, seeds: dict[str
         portraits = load_or_draw(state / f"{which}-{seeds[which]}.safetensors", n, seeds[which], advance)
         advance = _task(progress, f"train the {which}", training.steps)
         save_network(training.run(portraits, lambda step, loss: advance(1)), made, training.settings)
+    keep_reference(made, seeds[which])
     shutil.copytree(made, out / which, dirs_exist_ok=True)
+
+
+@torch.inference_mode()
+def keep_reference(folder: Path, seed: int) -> None:
+    """Keep the features of some drawings of an attribute network's training set beside its weights."""
+    write_reference(folder, load_network(folder).features(to_float(draw(KEPT, seed))).numpy())
 
 
 def make_card(state: Path, out: Path, images: int, n: int, seeds: dict[str, int], progress: Progress) -> None:

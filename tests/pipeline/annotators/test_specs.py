@@ -66,7 +66,9 @@ def test_a_setting_that_cannot_be_is_told(text, said):
 
 def test_annotators_that_are_listed_take_settings():
     assert annotator("mtcnn+size=320") == Mtcnn(size=320)
-    with pytest.raises(UserError, match="mtcnn has no setting weights; it has size, border, smallest_face"):
+    with pytest.raises(
+        UserError, match="mtcnn has no setting weights; it has which, faces, box, landmarks, size, border"
+    ):
         annotator("mtcnn+weights=none")
 
 

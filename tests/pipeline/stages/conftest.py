@@ -33,6 +33,7 @@ from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.finders.selected import Selected
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
+from pipeline.stages.labels.familiarity import Familiarity
 from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.edit import Edit
@@ -94,6 +95,7 @@ def labels(sources) -> Section:
         of_real=Annotate(sources.inverted, (annotator("portraits"),)),
         judged=Annotate(sources.sample, (annotator("portraits-judge"), annotator("mtcnn"))),
         embed=Embed(sources.sample, annotator("portraits-judge")),
+        familiarity=Familiarity.of(sources.sample, (annotator("portraits"), annotator("mtcnn"))),
         sketches=SketchActivations(annotate, "portraits", keep=4, block=8),
     )
 

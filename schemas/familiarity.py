@@ -1,0 +1,21 @@
+"""Familiarity: what can be seen without truth of whether who scores samples is at home in them."""
+
+import pyarrow as pa
+
+from schemas.columns import column
+
+FAMILIARITY = pa.schema(
+    [
+        column("annotator", pa.string(), "Who scores, by name.", required=True),
+        column("n", pa.int64(), "Samples that were looked at.", unit="samples", required=True),
+        column(
+            "strange",
+            pa.float32(),
+            "Share of them that are farther from what it was trained on than 99 of 100 of those images are from the rest. Null "
+            "where it keeps no such images.",
+        ),
+        column("present", pa.float32(), "Share in which it finds what it scores at all. Null where it does not say."),
+        column("alike", pa.float32(), "The largest share that has one score of an attribute, to three decimals."),
+        column("alike_attribute", pa.string(), "The attribute that this is of."),
+    ]
+)

@@ -1,0 +1,69 @@
+"""Whoever scores samples unlike what it was trained on is told of, and whoever knows them is not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from pipeline.annotators.base import Scorer
+from pipeline.annotators.familiarity import Reference
+from pipeline.formats.images import decode
+from pipeline.stages.labels.familiarity import Familiarity
+from pipeline.stages.sources.sample import Sample
+from tests.pipeline.making import made
+
+
+@dataclass(frozen=True)
+class Brightness:
+    """Mean brightness, which is all that it sees; it was trained around a level."""
+
+    level: float
+    name: str = field(default="brightness")
+    attributes: ClassVar[tuple[str, ...]] = ("brightness", "there")
+    thresholds: ClassVar[tuple[float, ...]] = (float("nan"), 0.5)
+    presence: ClassVar[str] = "there"
+
+    def load(self) -> Scorer:
+        return lambda images: np.stack([images.mean(axis=(1, 2, 3)), np.arange(len(images)) % 8 < 2], axis=1)
+
+    def embedder(self) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda images: images.mean(axis=(1, 2))
+
+    def reference(self) -> Reference:
+        return Reference((self.level + np.random.default_rng(0).normal(0, 40, (100, 3))).astype(np.float16))
+
+
+@dataclass(frozen=True)
+class Plain:
+    name: ClassVar[str] = "plain"
+    attributes: ClassVar[tuple[str, ...]] = ("one",)
+    thresholds: ClassVar[tuple[float, ...]] = (0.0,)
+
+    def load(self) -> Scorer:
+        return lambda images: np.ones((len(images), 1))
+
+
+def test_who_is_not_at_home_is_told_with_the_numbers(model, tmp_path):
+    sample = Sample(model, 24, 2, batch=8)
+    store = made(tmp_path, sample)
+    level = decode(store.table(sample, "samples.parquet")).mean()
+    own, other = Brightness(level), Brightness(level + 2000, "elsewhere")
+    stage = Familiarity.of(sample, (own, other, Plain(), own))
+    store = made(tmp_path, stage)
+    at_home, stranger, plain = store.table(stage, "familiarity.parquet").to_pylist()
+    assert at_home["strange"] < 0.5 and stranger["strange"] == 1 and plain["strange"] is None
+    assert [each["n"] for each in (at_home, stranger, plain)] == [24] * 3
+    assert at_home["present"] == pytest.approx(0.25) and plain["present"] is None and plain["alike"] == 1
+    notes = stage.notes(store)
+    assert ["not at home" in note for note in notes] == [False, True, False, False]
+    assert "'elsewhere'" in notes[1] and "100% of 24" in notes[1]
+    assert "finds what it scores in 25%" in notes[0] and "the same score of one" in notes[3]
+
+
+def test_what_it_was_trained_on_is_part_of_what_it_is(model):
+    sample = Sample(model, 24, 2, batch=8)
+    references = Familiarity.of(sample, (Brightness(0.0), Plain())).references
+    assert len(references[0]) == 64 and references[1] == ""
+    assert references != Familiarity.of(sample, (Brightness(9.0), Plain())).references
