@@ -99,7 +99,7 @@ def write_photographs(folder: Path, names: int) -> None:
 def prepared(folder: Path, network: Annotator) -> tuple[AnnotateImages, Store]:
     """The stage that scores the set, and a store in which the set is listed."""
     spool = Path(tempfile.mkdtemp(dir=folder))
-    [published] = annotations(folder / "set", [network], spool, (SIZE, SIZE), BATCH, 0.05).goals
+    published, _ = annotations(folder / "set", [network], spool, (SIZE, SIZE), BATCH, 0.05).goals
     store = Store(Path(tempfile.mkdtemp(dir=folder)))
     store.prepare()
     with store.part(published.annotate.images, 0) as out:
