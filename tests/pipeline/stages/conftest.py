@@ -103,10 +103,10 @@ def labels(sources) -> Section:
 @pytest.fixture(scope="session")
 def of_images(real, tmp_path_factory) -> Section:
     """What is said of images by the thousand, of ten."""
-    [published] = annotations(
+    published, report = annotations(
         Path(real.path), [annotator("pixels")], tmp_path_factory.mktemp("spool"), (16, 16), 4, 0.0
     ).goals
-    return Section(listed=published.annotate.images, annotated=published.annotate, published=published)
+    return Section(listed=published.annotate.images, annotated=published.annotate, published=published, report=report)
 
 
 @pytest.fixture(scope="session")
