@@ -9,6 +9,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # as many of them as cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Workers take files whole, whose fixtures are made once; those that start Ray are one group, which stands in them."""
     for item in items:

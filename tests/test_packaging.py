@@ -185,6 +185,7 @@ def test_the_tests_mirror_the_tree():
         "configurations",
         "points",
         "memory",
+        "real_images",
     }  # of several modules, or of a whole flow of stages
     assert {Path(stray).stem.removeprefix("test_") for stray in strays} <= whole_flow
 

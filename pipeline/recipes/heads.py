@@ -25,14 +25,14 @@ Advance = Callable[[int, int], None]  # images done, of how many
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledSet:
     """Features (n, F) and labels (n, A) of the images that have some, by their rows in the set (n,)."""
 
     rows: np.ndarray
     features: np.ndarray
     labels: np.ndarray
 
-    def of(self, columns: list[int]) -> "Labelled":
+    def of(self, columns: list[int]) -> "LabelledSet":
         return replace(self, labels=self.labels[:, columns])
 
 
@@ -85,7 +85,7 @@ def train(
 
 def _labelled(
     images: ImageSet, told: Table, embed: Callable[[np.ndarray], np.ndarray], size: int, advance: Advance
-) -> Labelled:
+) -> LabelledSet:
     """Embed the images that have a label of any attribute."""
     told.check_known(range(images.n), images.names)
     labels = told.lookup()(range(images.n), images.names)
@@ -96,7 +96,7 @@ def _labelled(
         for at in range(0, len(pixels), BATCH):
             features.append(embed(pixels[at : at + BATCH]))
             advance(min(start + at + BATCH, len(rows)), len(rows))
-    return Labelled(rows, np.concatenate(features).astype(np.float64), labels[rows])
+    return LabelledSet(rows, np.concatenate(features).astype(np.float64), labels[rows])
 
 
 def card(trained: Trained, spec: str, images: Path, labels: Path) -> str:

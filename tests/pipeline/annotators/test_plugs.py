@@ -90,8 +90,9 @@ def test_an_annotator_with_features_is_an_embedder_and_others_are_told_so(stand_
 def test_an_image_file_with_a_colon_in_its_name_is_a_mask_all_the_same(stand_in):
     from PIL import Image
 
-    Image.new("L", (8, 8), 255).save(stand_in() / "a:b.png")
-    assert mask("a:b.png").load()(np.zeros((1, 8, 8, 3), np.uint8)).all()
+    half = np.repeat(np.uint8([255, 0]), 32).reshape(8, 8)
+    Image.fromarray(half).save(stand_in() / "a:b.png")
+    np.testing.assert_array_equal(mask("a:b.png").load()(np.zeros((1, 8, 8, 3), np.uint8))[0], half / 255)
 
 
 # The folder that one stands in
