@@ -1,9 +1,8 @@
 """What an annotator, an embedder or a region is called by, as a person types it.
 
     pixels                        a name that is listed
-    mtcnn+which=central           the same with a setting; several follow one another
     onnx:models/sky.onnx          a kind, and what it is made of: a file, a folder, or a repository of the model hub
-    table:labels.csv+name=hand    the same with a setting
+    table:labels.csv+name=hand    the same with a setting; several follow one another
     my_plugs:mine                 an object of one's own, in a module
 
 The command line, a run's file and Python all take this text.

@@ -90,7 +90,3 @@ def test_a_kind_that_only_compares_is_no_annotator(tmp_path):
 def test_a_kind_is_of_something(text):
     with pytest.raises(UserError, match="does not say what it is made of: expected (table|onnx):FILE"):
         annotator(text)
-
-
-def test_the_example_of_a_setting_is_one():
-    assert annotator("mtcnn+which=central") == Mtcnn(which="central")
