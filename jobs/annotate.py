@@ -66,6 +66,8 @@ def wired(images: Path, given: dict[str, Any], spool: Path) -> Annotations:
     found = annotations(images, scoring, spool, size, run.batch, run.fail_above)
     for sentence in found.told:
         console.print(sentence)
+    for note in (note for each in scoring for note in getattr(each, "notes", ())):
+        console.print(f"Note: {note}")
     return found
 
 

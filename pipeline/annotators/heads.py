@@ -18,7 +18,7 @@ from pipeline.annotators import base
 from pipeline.annotators.base import Embedder, Scorer
 from pipeline.annotators.border import embedding
 from pipeline.annotators.familiarity import REFERENCE, Reference, read_reference
-from pipeline.annotators.names import fitted
+from pipeline.annotators.names import fit
 from pipeline.annotators.registry import embedder as embedder_of
 from pipeline.errors import UserError
 from pipeline.estimators.heads import Heads
@@ -88,7 +88,7 @@ def heads(folder: str, name: str | None = None, embedder: str | None = None) -> 
             "another,\nby its weights or settings, and its features mean something else. Bring the same back, or train again."
         )
     return AttributeHeads(
-        name or fitted(path.absolute().name) or "heads",
+        name or fit(path.absolute().name, "heads"),
         tuple(each["attribute"] for each in told["heads"]),
         tuple(0.0 if each["binary"] else math.nan for each in told["heads"]),
         features,

@@ -11,14 +11,14 @@ counted from 1, below the header.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.annotators.names import fitted
+from pipeline.annotators.names import fit
 from pipeline.errors import UserError
 from pipeline.formats.tables import Columns, read_columns
 
@@ -92,6 +92,11 @@ def read(path: str | Path, key: str | None = None) -> LabelTable:
 # Which image a row is of
 
 
+def key_of(name: str) -> str:
+    """Return a name as keys have it, whoever wrote it: with slashes between folders, and nothing around it that is easily lost."""
+    return str(PurePosixPath(name.replace("\\", "/").strip()))
+
+
 def _plain(name: str) -> str:
     return name.strip().casefold().replace(" ", "_").replace("-", "_")
 
@@ -122,7 +127,7 @@ def _keys(columns: Columns, where: int, by: str, path: str | Path) -> tuple[str,
     _refuse_rows(path, (not text for text in texts), f"{name} is missing")
     if by == "sample_id":
         _refuse_rows(path, (not text.isdecimal() for text in texts), f"{name} is no whole number", texts)
-    keys: list[Any] = [int(text) if by == SAMPLE_ID else text.replace("\\", "/").removeprefix("./") for text in texts]
+    keys: list[Any] = [int(text) if by == SAMPLE_ID else key_of(text) for text in texts]
     first: dict[Any, int] = {}
     for row, each in enumerate(keys, 1):
         if first.setdefault(each, row) != row:
@@ -152,8 +157,12 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _add(found: dict[str, _Column], name: str, column: _Column, path: str | Path) -> None:
-    if not (fitting := fitted(name.strip())):
-        raise UserError(f"{path}: no attribute can be called {name!r}. Rename the column, in letters and digits.")
+    try:
+        fitting = fit(name.strip())
+    except UserError as error:
+        raise UserError(
+            f"{path}: no attribute can be called {name!r}. Rename the column, in letters and digits."
+        ) from error
     if fitting in found:
         raise UserError(f"{path} has two columns that would both be called {fitting}. Rename or remove one of them.")
     found[fitting] = column

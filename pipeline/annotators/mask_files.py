@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from pipeline.annotators.names import fitted
+from pipeline.annotators.names import fit
 from pipeline.annotators.regions import Masker
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
@@ -67,7 +67,7 @@ def mask_file(
     chosen = _chosen(label, labels)
     file = Path(path).expanduser().absolute()
     read(file, chosen)
-    own = name or "-".join([fitted(file.stem) or "mask", *map(str, chosen)])
+    own = name or "-".join([fit(file.stem, "mask"), *map(str, chosen)])
     return MaskFile(sha256_of([file]), chosen, own, str(file))
 
 

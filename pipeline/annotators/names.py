@@ -13,11 +13,6 @@ NAME = re.compile(r"\w[\w.+-]*")  # directions are called ATTRIBUTE/METHOD, and 
 _WRITTEN = "letters, digits, `_`, `-`, `.` and `+`, beginning with a letter or digit"
 
 
-def fitted(text: str) -> str:
-    """Return a text as it can be a name: what does not fit becomes `_`. It is empty where nothing is left."""
-    return text if NAME.fullmatch(text) else re.sub(r"[^\w.+-]+", "_", text).strip("_.+-")
-
-
 def spec_of(plug: Any) -> str:
     """Return `module:object`, by which a person finds the function or class that a plug is."""
     function = getattr(plug, "function", None)
@@ -73,12 +68,15 @@ def _check_thresholds(thresholds: Any, names: tuple[str, ...], who: str) -> None
         )
 
 
-def fit(text: str) -> str:
-    """Return a text made fit to be a name: what names cannot hold becomes `_`. Raises UserError where nothing is left of it."""
-    found = re.sub(r"[^\w.+-]+", "_", text).strip("_.+-")
-    if not found:
+def fit(text: str, otherwise: str = "") -> str:
+    """Return a text made fit to be a name: what names cannot hold becomes `_`; a name stays as it is.
+
+    otherwise: the name where nothing is left of the text; without one that raises UserError.
+    """
+    found = text if NAME.fullmatch(text) else re.sub(r"[^\w.+-]+", "_", text).strip("_.+-")
+    if not (found or otherwise):
         raise UserError(f"Nothing of {text!r} can be in a name; expected {_WRITTEN}.")
-    return found
+    return found or otherwise
 
 
 def fit_all(texts: Iterable[str]) -> tuple[str, ...]:

@@ -122,6 +122,14 @@ def embedder(text: str) -> Embedder:
     return annotates
 
 
+def placed(text: str) -> str:
+    """Return the spec of an annotator, an embedder or a region with whole paths, so that it means the same in any folder.
+
+    Only what stands after one of `KINDS` or `mask` can be a path: `my_plugs:judge` is no file, even where one is called `judge`.
+    """
+    return specs.placed(text, (*KINDS, "mask"))
+
+
 def _made(text: str, kind: plugs.Kind) -> Any:
     """What a spec names, which is known to be a plug of its kind."""
     spec = specs.parsed(text)
@@ -131,6 +139,8 @@ def _made(text: str, kind: plugs.Kind) -> Any:
         made = specs.called(imported(KINDS[spec.name].path), spec)
         plugs.check(made, spec.plug, kind)
         return made
+    if spec.name in KINDS and ":" in text:
+        raise _of_nothing(text, f"{spec.name}:{KINDS[spec.name].of}")
     if ":" not in text:
         of = ", ".join(f"{name}:{each.of}" for name, each in KINDS.items())
         raise UserError(
@@ -157,7 +167,10 @@ def mask(text: str) -> Mask:
     if Path(text).is_file():
         return mask_file(text)
     if text.startswith("mask:"):
-        of_file: Mask = specs.called(mask_file, specs.parsed(text))
+        spec = specs.parsed(text)
+        if not spec.of:
+            raise _of_nothing(text, "mask:FILE")
+        of_file: Mask = specs.called(mask_file, spec)
         return of_file
     if ":" in text:
         found: Mask = plugs.plug(text, plugs.REGION)
@@ -168,6 +181,10 @@ def mask(text: str) -> Mask:
         f"There is no mask {text!r}; expected {', '.join(REGIONS)}, box:LEFT,TOP,RIGHT,BOTTOM, mask:FILE, or\n"
         "one of your own by module:object, as in my_plugs:middle."
     )
+
+
+def _of_nothing(text: str, expected: str) -> UserError:
+    return UserError(f"{text!r} does not say what it is made of: expected {expected}.")
 
 
 def _box(text: str) -> Box:

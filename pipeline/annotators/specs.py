@@ -1,9 +1,8 @@
 """What an annotator, an embedder or a region is called by, as a person types it.
 
     pixels                        a name that is listed
-    pixels+name=light             the same with a setting; several follow one another
     onnx:models/sky.onnx          a kind, and what it is made of: a file, a folder, or a repository of the model hub
-    table:labels.csv+name=hand    the same with a setting
+    table:labels.csv+name=hand    the same with a setting; several follow one another
     my_plugs:mine                 an object of one's own, in a module
 
 The command line, a run's file and Python all take this text.
@@ -11,7 +10,7 @@ The command line, a run's file and Python all take this text.
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
@@ -45,13 +44,15 @@ def parsed(text: str) -> Spec:
     return Spec(name, of, {name: pair.partition("=")[2] for name, pair in zip(names, pairs, strict=True)})
 
 
-def placed(text: str) -> str:
+def placed(text: str, kinds: Container[str]) -> str:
     """Return a spec with the whole paths of the files or the folder that it names, so that it means the same in any folder.
 
-    A setting is a file's name where there is a file of that name, which has a suffix.
+    kinds: the names before a colon after which a file or a folder may stand; after any other it is left as it is. A setting is a
+    file's name where there is a file of that name, which has a suffix.
     """
     spec = parsed(text)
-    whole = f"{spec.name}:{_whole(spec.of)}" if spec.of else spec.name
+    of = _whole(spec.of) if spec.name in kinds else spec.of
+    whole = f"{spec.name}:{of}" if of else spec.name
     settings = {name: _whole(value) if Path(value).suffix else value for name, value in spec.settings.items()}
     return "+".join([whole, *(f"{name}={value}" for name, value in settings.items())])
 

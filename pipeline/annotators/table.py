@@ -1,25 +1,28 @@
 """Labels in a table as an annotator: `table:FILE`. It knows images by their name or `sample_id`, and looks at none.
 
 A row whose key is a name is of the image whose path in its set is the key, or ends with it after a slash, with or without the
-ending of the file's name: `cat.jpg`, `cat` and `pets/cat.jpg` are all of pets/cat.jpg, and the longest that is there is taken.
+ending of the file's name: `cat.jpg`, `cat` and `pets/cat.jpg` are all of pets/cat.jpg. Of those that are there the one with the
+most folders is taken, and of two with as many the one with the ending. Only endings of images are: a row of Parquet has none.
 """
 
 import hashlib
 import math
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from pipeline.annotators.base import Lookup, Scorer
-from pipeline.annotators.label_files import LabelTable, read
-from pipeline.annotators.names import fitted
+from pipeline.annotators.label_files import LabelTable, key_of, read
+from pipeline.annotators.names import fit
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
 from pipeline.formats.hashes import changed
+from pipeline.formats.images import SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def table(path: str, name: str | None = None, key: str | None = None) -> Table:
     """
     found = read(path, key)
     return Table(
-        name or fitted(Path(path).stem) or "table",
+        name or fit(Path(path).stem, "table"),
         found.attributes,
         found.binary,
         found.by,
@@ -141,10 +144,13 @@ def _row(row_of: dict[str | int, int], image: str | int | None) -> int | None:
 
 
 def _keys(name: str) -> Iterator[str]:
-    """What a table may call an image, the longest first."""
-    path = PurePosixPath(name)
-    for whole in (path, path.with_suffix("")):
-        yield from ("/".join(whole.parts[start:]) for start in range(len(whole.parts)))
+    """What a table may call an image, with the most folders first."""
+    parts = key_of(name).split("/")
+    for start in range(len(parts)):
+        yield key_of(end := "/".join(parts[start:]))
+        without, suffix = os.path.splitext(end)
+        if suffix.lower() in SUFFIXES:
+            yield key_of(without)
 
 
 def _some(images: Sequence[object]) -> str:

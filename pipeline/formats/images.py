@@ -1,10 +1,14 @@
-"""Images as PNG, and the cells of a table that hold them."""
+"""Images as PNG, the cells of a table that hold them, and how files of images are called."""
 
 import io
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
+
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm",
+)  # fmt: skip
 
 
 def png(image: np.ndarray) -> bytes:

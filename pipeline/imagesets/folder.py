@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from pipeline.formats.images import SUFFIXES
 from pipeline.imagesets.encoded import Encoded
 from pipeline.imagesets.tree import readable
 
@@ -16,9 +17,7 @@ class Folder:
     """A folder of image files, in the order of their paths."""
 
     what: ClassVar[str] = "image"
-    suffixes: ClassVar[tuple[str, ...]] = (
-        ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm",
-    )  # fmt: skip
+    suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     file_is_set: ClassVar[bool] = False
 
     def pieces(self, files: list[Path], root: Path) -> list["ImageFile"]:
@@ -35,6 +34,9 @@ class ImageFile:
 
     def __len__(self) -> int:
         return 1
+
+    def names(self) -> list[str]:
+        return [self.name]
 
     def read(self, rows: range) -> Iterator[Encoded]:
         where = readable(str(self.path))

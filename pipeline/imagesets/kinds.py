@@ -36,6 +36,10 @@ class Piece(Protocol):
         """The number of its images."""
         ...
 
+    def names(self) -> Sequence[str]:
+        """Return the names of its images, as `read` has them; the images themselves are not read for it."""
+        ...
+
     def read(self, rows: range) -> Iterator[Encoded]:
         """Read some of its images, which are numbered from 0. Raises UserError for what cannot be read."""
         ...

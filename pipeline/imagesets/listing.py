@@ -5,7 +5,7 @@ listing says of each file, its name, size and time of change, is hashed: that re
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -156,12 +156,21 @@ def read(kind: Kind, root: Path, row: Row, images: range) -> Iterator[Encoded]:
     where, name = readable(str(root / row.file)), readable(row.file)
     if fault := row.fault or _changed(root / row.file, row):
         kind_of = "unreadable" if row.fault else "changed"
-        names = [name] if row.images == 1 else [f"{name}, piece {row.piece}:{i}" for i in images]
-        yield from (Encoded(each, where, b"", (kind_of, fault)) for each in names)
+        called = [name] if row.images == 1 else [f"{name}, piece {row.piece}:{i}" for i in images]
+        yield from (Encoded(each, where, b"", (kind_of, fault)) for each in called)
     elif not kind.file_is_set:
         yield from rows_of(kind.pieces([root / row.file], root)[0], images)
     else:
         yield from rows_of(_pieces(kind, root, row.file, row.bytes, row.modified)[row.piece], images)
+
+
+def names(kind: Kind, root: Path, row: Row) -> Sequence[str]:
+    """Return the names of the images of a row, none of which is read. Raises UserError where the file is another by now."""
+    if row.fault or not kind.file_is_set:
+        return [readable(row.file)]
+    if why := _changed(root / row.file, row):
+        raise UserError(f"{readable(str(root / row.file))}: {why}.")
+    return _pieces(kind, root, row.file, row.bytes, row.modified)[row.piece].names()
 
 
 def _changed(path: Path, row: Row) -> str:

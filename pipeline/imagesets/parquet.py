@@ -59,6 +59,9 @@ class RowGroup:
     def __len__(self) -> int:
         return self.length
 
+    def names(self) -> list[str]:
+        return [f"{self.file}:{self.first + row}" for row in range(self.length)]
+
     def read(self, rows: range) -> Iterator[Encoded]:
         at = 0
         for cells in self._batches():

@@ -71,6 +71,11 @@ class Shard:
         """Its images; what cannot be read of a damaged tar counts as one."""
         return len(self.members.names) + bool(self.members.fault)
 
+    def names(self) -> list[str]:
+        members = self.members
+        rest = [f"{self.name}:{len(members.names)}"] if members.fault else []
+        return [*(f"{self.name}/{name}" for name in members.names), *rest]
+
     def read(self, rows: range) -> Iterator[Encoded]:
         try:
             members = self.members

@@ -11,8 +11,7 @@ from pipeline.annotators.base import check_size
 from pipeline.annotators.border import embedding
 from pipeline.annotators.familiarity import write_reference
 from pipeline.annotators.heads import NUMBERS, TOLD, identity
-from pipeline.annotators.registry import embedder
-from pipeline.annotators.specs import placed
+from pipeline.annotators.registry import embedder, placed
 from pipeline.annotators.table import Table, table
 from pipeline.errors import UserError
 from pipeline.estimators.heads import FOLDS, Head, fit, held_out, lacking

@@ -9,9 +9,8 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-from pipeline.annotators import specs
+from pipeline.annotators import registry
 from pipeline.annotators.regions import WHOLE
-from pipeline.annotators.registry import REGIONS
 from pipeline.errors import UserError
 from pipeline.models.bundled import BUNDLED
 from schemas.run import Run
@@ -62,7 +61,7 @@ def placed(run: Run) -> Run:
     }
     model = run.model if run.model is None or run.model in BUNDLED else _whole(run.model)
     plugs = {
-        name: tuple(map(specs.placed, value)) if isinstance(value, tuple) else specs.placed(value)
+        name: tuple(map(registry.placed, value)) if isinstance(value, tuple) else registry.placed(value)
         for name in ("annotator", "judge", "allow_judge", "embedder")
         if (value := getattr(run, name))
     }
@@ -72,7 +71,7 @@ def placed(run: Run) -> Run:
 
 
 def _whole_mask(name: str) -> str:
-    return name if name in (WHOLE, *REGIONS) else specs.placed(_whole(name))
+    return name if name in (WHOLE, *registry.REGIONS) else registry.placed(_whole(name))
 
 
 def _whole(name: str) -> str:

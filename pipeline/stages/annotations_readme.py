@@ -66,9 +66,9 @@ def _columns(annotate: AnnotateImages, found: "Found") -> Iterable[tuple[str, ..
 def _annotator(annotator: Annotator) -> str:
     said = describes(annotator).strip().partition("\n\n")[0]
     decides = json.dumps(settings(annotator), indent=2, default=str)
-    return (
-        f"**{annotator.name}** (`{spec_of(annotator)}`). {said}\n\nWhat decides its scores:\n\n```json\n{decides}\n```"
-    )
+    notes = "".join(f"Note: {note}\n\n" for note in getattr(annotator, "notes", ()))
+    title = f"**{annotator.name}** (`{spec_of(annotator)}`). {said}"
+    return f"{title}\n\n{notes}What decides its scores:\n\n```json\n{decides}\n```"
 
 
 def _counts(counts: Mapping[str, int]) -> list[tuple[str, str]]:

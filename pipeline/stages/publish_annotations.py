@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +52,8 @@ class Found:
 @dataclass(frozen=True)
 class PublishAnnotations(Stage):
     """`images.parquet`, a row an image; `annotations.parquet`, the same scores a row each; `broken.parquet`; `README.md`."""
+
+    version: ClassVar[int] = 2
 
     annotate: AnnotateImages
     fail_above: float = not_hashed(FAIL_ABOVE)  # of the images: where more of them are broken, nothing is published

@@ -90,6 +90,47 @@ def test_labels_by_name_are_a_column_that_scores_are_compared_with(folder, tmp_p
     assert "60 labelled images; AUC 1.00" in page.one("section", id="calibration").text
 
 
+def test_columns_that_are_no_attributes_are_said_and_written(folder, tmp_path):
+    (tmp_path / "labels.csv").write_text("name,hat,colour\n000.png,1,red\n001.png,0,blue\n")
+    by = ["--annotator", f"table:{tmp_path / 'labels.csv'}"]
+    result = run(folder, *by, "--size", 16, "--fail-above", "30%", "--root", tmp_path / "root")
+    said = "Note: labels.csv: the column 'colour' is no attribute: it holds text, such as 'red'."
+    assert result.exit_code == 0 and said in " ".join(result.stdout.split()), result.output
+    assert said in (tmp_path / "root" / "annotations" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["elsewhere.png,1"], "labels none of the 2 images: it has elsewhere.png, and they are a/cat.png, b/cat.png"),
+        (["cat,1"], "the row of 'cat' could be of 2 images, a/cat.png, b/cat.png"),
+    ],
+)
+def test_labels_of_other_images_or_of_several_alike_are_refused_before_any_work(tmp_path, rows, said):
+    for name in "ab":
+        (tmp_path / "set" / name).mkdir(parents=True)
+        Image.new("RGB", (24, 20)).save(tmp_path / "set" / name / "cat.png")
+    (tmp_path / "labels.csv").write_text("\n".join(["name,hat", *rows]) + "\n")
+    by = ["--annotator", f"table:{tmp_path / 'labels.csv'}"]
+    result = run(tmp_path / "set", *by, "--root", tmp_path / "root")
+    assert result.exit_code and said in " ".join(result.output.split()), result.output
+    assert not list(tmp_path.glob("root/annotate-images-*"))
+
+
+def test_the_documented_way_keeps_labels_of_names_in_any_bytes(tmp_path):
+    images = tmp_path / "set"
+    images.mkdir()
+    for i, name in enumerate((b"caf\xe9.png", b" lead.png", b"trail .png", b"plain.png")):
+        Image.new("RGB", (24, 20), (i, i, i)).save(os.path.join(os.fsencode(images), name))
+    options = ["--size", 16, "--workers", 0]
+    assert job(images, "--annotator", "pixels", "--root", tmp_path / "one", *options).exit_code == 0
+    table = f"table:{tmp_path / 'one' / 'annotations' / 'images.parquet'}+name=again"
+    assert job(images, "--annotator", table, "--root", tmp_path / "two", *options).exit_code == 0
+    first, again = (pd.read_parquet(tmp_path / root / "annotations" / "images.parquet") for root in ("one", "two"))
+    assert sorted(again["again.pixels.brightness"].tolist()) == [0, 1, 2, 3]
+    assert again["again.pixels.brightness"].tolist() == first["pixels.brightness"].tolist()
+
+
 def test_the_same_for_machines_and_nothing_is_made_twice(made, folder):
     root, _ = made
     before = sorted(root.rglob("*"))

@@ -90,6 +90,7 @@ class AnnotateImages(Stage):
         names = [each.name for each in self.annotators]
         if twice := [name for name in names if names.count(name) > 1]:
             raise UserError(f"{twice[0]!r} is named twice: once is enough.")
+        _check_columns(self.columns)
         check_size(self.height, self.width, *(each for each in self.annotators if not isinstance(each, Labels)))
         for each in self.annotators:
             if getattr(each, "by", "file") == "sample_id":
@@ -156,6 +157,17 @@ class AnnotateImages(Stage):
     def _broken(self) -> dict[str, list[Broken]]:
         """Of the parts that have been looked at, by name."""
         return {}
+
+
+def _check_columns(columns: list[tuple[str, str, float]]) -> None:
+    """Raise UserError where two columns would be called alike, as those of `a.b` with `c` and of `a` with `b.c`."""
+    of: dict[str, str] = {}
+    for annotator, attribute, _ in columns:
+        other = of.setdefault(name := f"{annotator}.{attribute}", annotator)
+        if other != annotator:
+            raise UserError(
+                f"{other!r} and {annotator!r} would both have the column {name}. Give one of them another name, as +name=another."
+            )
 
 
 def _says(annotator: Annotator, batch: int) -> Says:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
@@ -18,7 +20,7 @@ from pipeline.formats.hashes import changed
 from pipeline.formats.parquet import write_table
 from pipeline.imagesets.encoded import Encoded
 from pipeline.imagesets.kinds import Kind
-from pipeline.imagesets.listing import Listing, Row, read
+from pipeline.imagesets.listing import Listing, Row, names, read
 from pipeline.imagesets.tree import LeftOut
 from schemas.image_index import INDEX
 from schemas.left_out_files import LEFT_OUT_FILES
@@ -53,6 +55,12 @@ class ListImages(Stage):
         for row, own in self._rows(images, store):
             yield from read(self.kind, Path(self.root), row, own)
 
+    def names(self) -> Iterator[str]:
+        """Yield the names of all images, in order, by the index where it was spooled; no image is read."""
+        for file in sorted(Path(self.spooled).glob("index-*.parquet")):
+            for found in pq.read_table(file, columns=[*Row._fields]).to_pylist():
+                yield from names(self.kind, Path(self.root), _row(found))
+
     def _rows(self, images: range, store: Store) -> Iterator[tuple[Row, range]]:
         """The rows that hold some images, and which of a row's own are meant."""
         firsts = json.loads(store.text(self, "chunks.json"))
@@ -64,7 +72,7 @@ class ListImages(Stage):
             first, last = starts.searchsorted(images.start, "right") - 1, starts.searchsorted(images.stop, "left")
             first = max(first, 0)
             for found in table.slice(first, last - first).to_pylist():
-                start, row = found.pop("first"), Row(**{**found, "file": os.fsdecode(found["file"])})
+                start, row = found.pop("first"), _row(found)
                 own = range(max(images.start, start) - start, min(images.stop, start + row.images) - start)
                 if own:
                     yield row, own
@@ -98,6 +106,10 @@ def write_listing(listing: Listing, out: Path) -> bool:
 
 def _file(chunk: int) -> str:
     return f"index-{chunk:05d}.parquet"
+
+
+def _row(found: dict[str, Any]) -> Row:
+    return Row(**{**found, "file": os.fsdecode(found["file"])})
 
 
 def _index(rows: list[Row], first: int) -> pa.Table:

@@ -106,6 +106,7 @@ def test_minus_one_beside_nought_stays_as_it_is(tmp_path):
 
 def test_names_are_those_of_a_folder_on_any_system(tmp_path):
     assert of(tmp_path, "path,x\n./a.png,1\nb\\c.png,0\n").keys == ("a.png", "b/c.png")
+    assert of(tmp_path, 'path,x\n" a//b.png",1\n').keys == ("a/b.png",)
 
 
 def test_numbers_may_be_names(tmp_path):

@@ -138,6 +138,12 @@ def test_what_could_mean_two_things_or_nothing_is_refused(said, tmp_path):
     assert "mask.tiff" in str(refused.value)
 
 
+@pytest.mark.parametrize("text", ["mask:", "mask:+label=1"])
+def test_a_mask_of_no_file_is_refused(text):
+    with pytest.raises(UserError, match="does not say what it is made of: expected mask:FILE"):
+        mask(text)
+
+
 def test_several_images_in_one_file_are_refused(tmp_path):
     first, second = (READ[what].copy() for what in ("0 and 255", "one bit"))
     first.save(tmp_path / "mask.gif", save_all=True, append_images=[Image.new("L", first.size), second])

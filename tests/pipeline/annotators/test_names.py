@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.annotators import region
 from pipeline.annotators.base import describes
-from pipeline.annotators.names import check_distinct, spec_of
+from pipeline.annotators.names import check_distinct, fit, fit_all, spec_of
 from pipeline.annotators.regions import Box
 from pipeline.errors import UserError
 
@@ -51,3 +51,10 @@ def test_what_an_annotator_says_of_itself_or_its_docstring_or_nothing():
         "How wide trees are.",
         "",
     ]
+
+
+def test_texts_are_made_fit_to_be_names_and_names_stay():
+    assert [fit(text) for text in ("my labels (1)", "_x", "a-", "a, b")] == ["my_labels_1", "_x", "a-", "a_b"]
+    assert fit("!?", "table") == "table" and fit_all(["a b", "a_b", "c"]) == ("a_b", "a_b_2", "c")
+    with pytest.raises(UserError, match="Nothing of '!\\?' can be in a name"):
+        fit("!?")

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from pipeline.annotators.mtcnn import Mtcnn
-from pipeline.annotators.registry import annotator, embedder
+from pipeline.annotators.registry import KINDS, annotator, embedder
 from pipeline.annotators.specs import called, parsed, placed
 from pipeline.errors import UserError
 
@@ -34,11 +34,15 @@ def test_a_setting_stands_once():
 def test_a_file_of_this_folder_is_placed_and_a_name_stays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("labels.csv").touch()
-    assert placed("table:labels.csv+name=hand") == f"table:{tmp_path}/labels.csv+name=hand"
-    assert placed("clip:owner/name+prompts=labels.csv+name=labels.v2") == (
+    assert placed("table:labels.csv+name=hand", KINDS) == f"table:{tmp_path}/labels.csv+name=hand"
+    assert placed("clip:owner/name+prompts=labels.csv+name=labels.v2", KINDS) == (
         f"clip:owner/name+prompts={tmp_path}/labels.csv+name=labels.v2"
     )
-    assert placed("my_plugs:mine") == "my_plugs:mine" and placed("mtcnn+size=8") == "mtcnn+size=8"
+    assert placed("my_plugs:mine", KINDS) == "my_plugs:mine" and placed("mtcnn+size=8", KINDS) == "mtcnn+size=8"
+    Path("mine").mkdir()
+    Path("middle").touch()
+    for text in ("my_plugs:mine", "my_plugs:middle", "box:middle"):
+        assert placed(text, KINDS) == text, "an object of a module, whatever lies in this folder"
 
 
 def make(
@@ -80,3 +84,9 @@ def test_what_is_of_one_s_own_has_its_settings_in_its_fields(outside_folder):
 def test_a_kind_that_only_compares_is_no_annotator(tmp_path):
     with pytest.raises(UserError, match="There are no FaceNet weights"):
         embedder(f"facenet:{tmp_path}/none.pt")
+
+
+@pytest.mark.parametrize("text", ["table:", "onnx:+name=sky"])
+def test_a_kind_is_of_something(text):
+    with pytest.raises(UserError, match="does not say what it is made of: expected (table|onnx):FILE"):
+        annotator(text)

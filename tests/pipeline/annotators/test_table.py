@@ -4,6 +4,8 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.annotators import registry
@@ -54,6 +56,29 @@ def test_the_longest_name_is_taken(tmp_path):
     table = labels(written(tmp_path, "file,x", "c.png,1", "b/c.png,2", "c,3"))
     found = lookup(table)(range(4), ["b/c.png", "a/b/c.png", "a/c.png", "a/c.jpg"])
     np.testing.assert_array_equal(found[:, 0], [2, 2, 1, 3])
+
+
+def test_of_names_with_as_many_folders_the_one_with_the_ending_is_taken(tmp_path):
+    table = labels(written(tmp_path, "file,x", "cat.jpg,1", "b/cat,2", "a/cat,3", "a/cat.jpg,4"))
+    found = lookup(table)(range(4), ["b/cat.jpg", "a/cat.jpg", "a/cat.PNG", "c/cat.jpg"])
+    np.testing.assert_array_equal(found[:, 0], [2, 4, 3, 1])
+
+
+def test_a_row_of_a_file_is_no_ending(tmp_path):
+    table = labels(written(tmp_path, "file,x", "train,1", "b/train.parquet:3,2", "0001,3"))
+    found = lookup(table)(range(4), ["train.parquet:12", "b/train.parquet:3", "b/train.parquet:4", "a.tar/0001.webp"])
+    np.testing.assert_array_equal(found[:, 0], [np.nan, 2, np.nan, 3])
+
+
+@pytest.mark.parametrize(
+    "name", ["caf\\xe9.png", "of caf\\xe9/b.png", " lead.png", "a/ lead.png", "trail .png", "a /b.png", "b\\c.png"]
+)
+def test_a_name_that_was_written_into_a_table_is_found_again(tmp_path, name):
+    pq.write_table(pa.table({"name": [name, "other.png"], "x": [7.0, 1.0]}), tmp_path / "images.parquet")
+    table = labels(tmp_path / "images.parquet")
+    np.testing.assert_array_equal(lookup(table)([0, 1], [name, f"below/{name}"]), [[7], [7]])
+    (tmp_path / "labels.csv").write_text(f"name,x\n{name.removesuffix('.png')},7\n")
+    np.testing.assert_array_equal(lookup(labels(tmp_path / "labels.csv"))([0], [name]), [[7]])
 
 
 def test_labels_are_those_of_the_number(tmp_path):

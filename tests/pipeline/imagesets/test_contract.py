@@ -22,7 +22,7 @@ from PIL import Image
 
 from pipeline.errors import UserError
 from pipeline.fingerprint import settings
-from pipeline.imagesets import image_set
+from pipeline.imagesets import image_set, listing
 from pipeline.imagesets.image_set import KINDS
 from tests.documented import added, listed
 
@@ -104,6 +104,12 @@ def test_some_rows_are_what_they_are_among_all(found, rows):
     names, images = opened.read(range(found.n), 16, 16)
     some, seen = opened.read(rows, 16, 16)
     assert some == names[rows.start : rows.stop] and (seen == images[rows.start : rows.stop]).all()
+
+
+def test_names_are_known_without_an_image_read(found):
+    opened = found.open()
+    names = [name for row in opened.rows for name in listing.names(found.kind, opened.root, row)]
+    assert names == opened.read(range(found.n), 16, 16)[0]
 
 
 def test_a_set_is_the_same_wherever_it_lies_and_another_with_another_image(found, write, tmp_path):

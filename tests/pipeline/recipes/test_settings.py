@@ -74,5 +74,9 @@ def test_what_lies_on_this_machine_is_named_by_its_whole_path(tmp_path, monkeypa
     assert (str(run.images), str(run.condition)) == (f"{here}/photographs", f"{here}/prompt.safetensors")
     assert run.region == (*regions[:-1], f"{here}/mask.png") and run.facenet_weights is None
     assert placed(run) == run
+    plugs = {"annotator": "my_plugs:mine", "judge": ("my_plugs:mine", "huggingface:mine"), "embedder": "my_plugs:eyes"}
+    assert (plugged := placed(Run(**plugs))).judge == ("my_plugs:mine", f"huggingface:{here}/mine")
+    assert (plugged.annotator, plugged.embedder) == ("my_plugs:mine", "my_plugs:eyes")
+    assert placed(Run(region=("my_plugs:eyes", "mask:mask.png"))).region == ("my_plugs:eyes", f"mask:{here}/mask.png")
     for name in ("portraits", "digits", "owner/name@main", None):
         assert placed(Run(model=name)) == Run(model=name)

@@ -1,11 +1,14 @@
 """Annotations of images by the thousand: what is planted comes back, broken ones are left out, and a kill changes nothing."""
 
+import tarfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -191,6 +194,53 @@ def test_who_knows_images_by_name_is_asked_by_name(folder, tmp_path):
     assert images["labels.number"].tolist() == list(range(N))
     with pytest.raises(UserError, match="knows images by sample_id"):
         replace(stage.annotate, annotators=(ByName("sample_id"),)).check()
+
+
+def test_what_is_damaged_is_named_before_work_as_it_is_when_it_is_read(folder, tmp_path):
+    root = tmp_path / "set"
+    root.mkdir()
+    (root / "damaged.parquet").write_bytes(b"PAR1")
+    pq.write_table(pa.table({"image": [(folder / f"{i:03d}.png").read_bytes() for i in range(5)]}), root / "p.parquet")
+    stage = wired(root, tmp_path / "a").annotate.images
+    names = list(stage.names())
+    assert names == ["damaged.parquet", *(f"p.parquet:{i}" for i in range(5))]
+    assert names == [each.name for each in stage.encoded(range(stage.n), made(tmp_path / "root", stage))]
+
+
+def test_names_of_a_tar_that_ends_too_early_are_those_that_it_is_read_by(folder, tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for i in range(3):
+            tar.add(folder / f"{i:03d}.png", f"{i}.png")
+    whole = (tmp_path / "a.tar").read_bytes()
+    (tmp_path / "a.tar").write_bytes(whole[: whole.index(b"2.png") + 540])
+    stage = wired(tmp_path / "a.tar", tmp_path / "a").annotate.images
+    names = list(stage.names())
+    assert names == ["a.tar/0.png", "a.tar/1.png", "a.tar:2"]
+    assert names == [each.name for each in stage.encoded(range(stage.n), made(tmp_path / "root", stage))]
+
+
+@dataclass(frozen=True)
+class Asked(ByName):
+    """Labels that say what they were asked before work."""
+
+    def check_known(self, ids, names):
+        raise UserError(f"{list(ids)[-1]} of {len(names)}: {names[0]} to {names[-1]}")
+
+
+def test_labels_are_asked_about_all_names_before_work(folder, tmp_path):
+    with pytest.raises(UserError, match="83 of 84: 000.png to "):
+        wired(folder, tmp_path / "a", annotators=(Planted(), Asked()))
+
+
+def test_columns_that_would_be_called_alike_are_refused(folder, tmp_path):
+    tables = []
+    for name, column in (("a.b", "c"), ("a", "b.c"), ("a", "b")):
+        path = tmp_path / f"{name} {column}.csv"
+        path.write_text(f"file,{column}\n000,1\n")
+        tables.append(annotator(f"table:{path}+name={name}"))
+    wired(folder, tmp_path / "one", annotators=(tables[0], tables[2])).annotate.check()
+    with pytest.raises(UserError, match="'a.b' and 'a' would both have the column a.b.c"):
+        wired(folder, tmp_path / "two", annotators=tuple(tables[:2])).annotate.check()
 
 
 def test_what_was_annotated_labels_the_same_images_by_their_names(published, folder, tmp_path):
