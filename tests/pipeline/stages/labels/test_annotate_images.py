@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -255,3 +256,39 @@ def test_parts_are_as_many_for_a_hundred_images_as_for_a_million(published):
 
     assert [sized(n).n_parts for n in (1, 100, 10_000, 100_000)] == [1, 4, 313, 261]
     assert sized(10**7).part_size == 4096
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Three hundred classes: the shade that an image was painted with, and the class."""
+
+    name: ClassVar[str] = "classes"
+    version: ClassVar[int] = 1
+    attributes: ClassVar[tuple[str, ...]] = tuple(f"class_{i}" for i in range(300))
+    thresholds: ClassVar[tuple[float, ...]] = (300.0,) * 300
+
+    def load(self) -> Scorer:
+        return lambda images: images[:, 4, 4, :1].astype(np.float32) * 10 + np.arange(300, dtype=np.float32)
+
+
+def test_hundreds_of_columns_are_written_a_bounded_number_of_rows_at_a_time(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.stages.labels.annotate_images.ROWS", 1000)
+    monkeypatch.setattr("pipeline.stages.publish_annotations.SCORES", 6000)
+    written: list[int] = []
+    real = pq.ParquetWriter.write_table
+
+    def write_table(self, table, *more, **options) -> None:
+        written.append(table.num_rows)
+        real(self, table, *more, **options)
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", write_table)
+    stage = wired(folder, tmp_path / "spool", (Classes(),))
+    store = made(tmp_path / "root", stage)
+    expected = 10 * np.arange(N)[:, None] + np.arange(300)
+    images, long = read(stage, store), read(stage, store, "annotations")
+    np.testing.assert_array_equal(images.filter(like="classes.").to_numpy(), expected)
+    np.testing.assert_array_equal(long["score"].to_numpy().reshape(N, 300), expected)
+    assert long["attribute"].tolist() == [*Classes.attributes] * N and long["sample_id"].is_monotonic_increasing
+    assert max(written) == 900, "three images' rows"
+    groups = pq.ParquetFile(store.folder(stage) / "images.parquet").metadata.num_row_groups
+    assert groups == -(-stage.annotate.n_parts // 2), "of two parts of eight images each"
