@@ -32,7 +32,10 @@ SIZE = 256  # pixels of a side
 ROWS = 2**20  # of annotations that are in memory at once, with their names
 
 Seen = tuple[int, str, Fitted | Broken]  # an image's number, its name, and what it is
-Says = Callable[[np.ndarray, Sequence[int], Sequence[str]], np.ndarray]  # of images, their numbers and names -> scores
+Who = Sequence[
+    tuple[int, str, float]
+]  # of images: the number, the name, and how many of its pixels one that is seen is
+Says = Callable[[np.ndarray, Who], np.ndarray]  # of images, and who they are -> scores
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class AnnotateImages(Stage):
     """
 
     unit: ClassVar[str] = "images"
+    version: ClassVar[int] = 2
 
     images: ListImages
     annotators: tuple[Annotator, ...]
@@ -108,10 +112,8 @@ class AnnotateImages(Stage):
             for seen, images in ahead(self._batches(self._seen(part, store)), 2):
                 rows.append(seen)
                 if len(images):
-                    numbers, names = zip(
-                        *((number, name) for number, name, found in seen if isinstance(found, Fitted)), strict=True
-                    )
-                    scores.append(np.concatenate([says(images, numbers, names) for says in annotators], axis=1))
+                    who = [(number, name, found.scale) for number, name, found in seen if isinstance(found, Fitted)]
+                    scores.append(np.concatenate([says(images, who) for says in annotators], axis=1))
         seen_all = [each for some in rows for each in some]
         good = np.array([number for number, _, found in seen_all if isinstance(found, Fitted)], np.int64)
         with table_writer(out / "annotations.parquet", ANNOTATIONS) as file:
@@ -163,9 +165,16 @@ def _says(annotator: Annotator, batch: int) -> Says:
     """What an annotator says of at most a batch of images: it looks at them, or looks them up by their names."""
     if isinstance(annotator, Labels):
         find = lookup(annotator)
-        return lambda images, numbers, names: find(numbers, names)
-    score = scorer(annotator)
-    return lambda images, numbers, names: score(full_batch(images, batch))[: len(images)]
+        return lambda images, who: find([number for number, _, _ in who], [name for _, name, _ in who])
+    score, missed = scorer(annotator), getattr(annotator, "missed", None)
+
+    def says(images: np.ndarray, who: Who) -> np.ndarray:
+        found = score(full_batch(images, batch))[: len(images)]
+        if missed is None:
+            return found
+        return np.where(missed(found, np.array([scale for _, _, scale in who])), np.float32(np.nan), found)
+
+    return says
 
 
 _NONE, _NO_SCORES = np.empty((0, 0, 0, 3), np.uint8), np.empty((0, 0), np.float32)
