@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -40,6 +40,8 @@ class AttributeHeads:
     features: Embedder
     weights: str  # sha256 of what the folder holds, but for where the embedder lies
     path: str = not_hashed()
+
+    version: ClassVar[int] = 1
 
     @property
     def describes(self) -> str:
