@@ -21,6 +21,8 @@ What an annotator may also say of itself:
     embedder()                           features, too
     lookup()                             that it knows images by who they are, and looks at none: see `Labels`
     embeds: bool = False                 that it has no features all the same, being made of something without
+    missed(scores, scales) -> bool       of scores (B, A) of images that were brought to another size, scales (B,) pixels of the
+                                         image as it is stored for one that was seen: which say nothing of it, and become NaN
 """
 
 from collections.abc import Callable, Sequence

@@ -118,7 +118,7 @@ def clip(folder: str, prompts: Path | None = None, name: str | None = None, labe
     return Clip(
         name=name or names.fit(Path(place.name).name),
         weights=sha256_of(transformers_files.decisive(place.folder, _READ)),
-        prompts=_only(read_prompts(prompts or PROMPTS), labels),
+        prompts=_only(read_prompts(prompts or PROMPTS), labels, prompts or PROMPTS),
         path=str(place.folder.absolute()),
         feeding=transformers_files.resizing(place.folder),
     )
@@ -148,13 +148,10 @@ def _is_pair(pair: Any) -> bool:
     return isinstance(pair, list) and len(pair) == 2 and all(isinstance(each, str) and each.strip() for each in pair)
 
 
-def _only(prompts: tuple[Prompt, ...], labels: str | None) -> tuple[Prompt, ...]:
+def _only(prompts: tuple[Prompt, ...], labels: str | None, where: Path) -> tuple[Prompt, ...]:
     if labels is None:
         return prompts
-    wanted = [name.strip() for name in labels.split(",")]
-    there = [name for name, _, _ in prompts]
-    if unknown := [name for name in wanted if name not in there]:
-        raise UserError(f"There are no prompts for {unknown[0]!r}; there are for {', '.join(there)}.")
+    wanted = names.chosen(labels, [name for name, _, _ in prompts], where)
     return tuple(each for each in prompts if each[0] in wanted)
 
 

@@ -14,7 +14,6 @@
 import json
 import math
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
@@ -22,6 +21,7 @@ import numpy as np
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from scipy.special import logsumexp
 
+from pipeline.annotators.names import chosen
 from pipeline.annotators.preprocessing import Numbers, Preprocessing
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
@@ -172,12 +172,7 @@ class Description:
         """The same with these of its attributes alone, listed by commas; None is all. Raises UserError for one that it has not."""
         if labels is None:
             return self
-        wanted = [name.strip() for name in labels.split(",")]
-        if unknown := [name for name in wanted if name not in self.attributes]:
-            alike = get_close_matches(unknown[0], self.attributes) or self.attributes[:5]
-            raise UserError(
-                f"{where} has no attribute {unknown[0]!r}; it has {len(self.attributes)}, {', '.join(alike)} among them."
-            )
+        wanted = chosen(labels, self.attributes, where)
         kept = (
             replace(each, attributes=tuple(name if name in wanted else None for name in each.attributes))
             for each in self.outputs

@@ -108,7 +108,7 @@ def read_reference(folder: Path) -> Reference | None:
 class Figures(NamedTuple):
     """What an annotator's scores of samples say of themselves."""
 
-    present: float | None  # share with what it scores at all
+    present: float | None  # share with what it scores at all; None where it says of no image whether it shows that
     alike: float | None  # the largest share with one score of an attribute, to three decimals
     alike_attribute: str | None
 
@@ -117,9 +117,11 @@ class Figures(NamedTuple):
         """scores (n, A), NaN where missing."""
         columns = dict(zip(names, scores.T, strict=True))
         border = dict(zip(names, thresholds, strict=True))
-        present = float((columns[presence] > border[presence]).mean()) if presence else None
-        told = {name: each[~np.isnan(each)] for name, each in columns.items() if name != presence}
-        shares = {name: _commonest(each) for name, each in told.items() if len(each) >= FEWEST}
+        present = None
+        if presence and not np.isnan(border[presence]):
+            present = float((columns[presence] > border[presence]).mean())
+        there = {name: each[~np.isnan(each)] for name, each in columns.items() if name != presence}
+        shares = {name: _commonest(each) for name, each in there.items() if len(each) >= FEWEST}
         most = max(shares, key=lambda name: shares[name], default=None)
         return cls(present, shares[most] if most else None, most)
 

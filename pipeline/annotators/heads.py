@@ -4,12 +4,13 @@ The folder holds heads.json (who embeds, what is scored, and how well on images 
 reference.safetensors (features of some images that it was trained on, to tell what it has seen).
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -23,7 +24,7 @@ from pipeline.annotators.registry import embedder as embedder_of
 from pipeline.errors import UserError
 from pipeline.estimators.heads import Heads
 from pipeline.fingerprint import fingerprint, not_hashed, settings
-from pipeline.formats.hashes import check_unchanged, sha256_of
+from pipeline.formats.hashes import changed, sha256_of
 
 TOLD = "heads.json"
 NUMBERS = "heads.safetensors"
@@ -37,8 +38,10 @@ class AttributeHeads:
     attributes: tuple[str, ...]
     thresholds: tuple[float, ...]
     features: Embedder
-    weights: str  # sha256 of the folder's files
+    weights: str  # sha256 of what the folder holds, but for where the embedder lies
     path: str = not_hashed()
+
+    version: ClassVar[int] = 1
 
     @property
     def describes(self) -> str:
@@ -53,7 +56,8 @@ class AttributeHeads:
         base.check_size(height, width, self.features)
 
     def load(self) -> Scorer:
-        check_unchanged(_files(Path(self.path)), self.weights)
+        if _missing(Path(self.path)) or _weights(Path(self.path)) != self.weights:
+            raise changed(self.path)
         read = Heads(**load_file(Path(self.path) / NUMBERS))
         embed = self.embedder()
 
@@ -78,7 +82,7 @@ def heads(folder: str, name: str | None = None, embedder: str | None = None) -> 
     Raises UserError for a folder that holds none, and for features by another embedder than they were trained on.
     """
     path = Path(folder).expanduser()
-    if missing := [each.name for each in _files(path) if not each.is_file()]:
+    if missing := _missing(path):
         raise UserError(f"{folder} holds no {missing[0]}; expected a folder that `python -m jobs.train_heads` wrote.")
     told = _told(path / TOLD)
     features = embedder_of(embedder or told["embedder"])
@@ -92,18 +96,26 @@ def heads(folder: str, name: str | None = None, embedder: str | None = None) -> 
         tuple(each["attribute"] for each in told["heads"]),
         tuple(0.0 if each["binary"] else math.nan for each in told["heads"]),
         features,
-        sha256_of(_files(path)),
+        _weights(path),
         str(path.absolute()),
     )
 
 
 def identity(embedder: Embedder) -> str:
-    """What recognises an embedder: its settings and weights, and not where they lie."""
-    return fingerprint(settings(embedder))
+    """What recognises an embedder: its settings and weights, and neither where they lie nor what it is called."""
+    if isinstance(embedder, AttributeHeads):
+        return identity(embedder.features)
+    return fingerprint({key: each for key, each in settings(embedder).items() if key != "name"})
 
 
-def _files(folder: Path) -> list[Path]:
-    return [folder / TOLD, folder / NUMBERS, folder / REFERENCE]
+def _missing(folder: Path) -> list[str]:
+    return [name for name in (TOLD, NUMBERS, REFERENCE) if not (folder / name).is_file()]
+
+
+def _weights(folder: Path) -> str:
+    """The SHA-256 of what decides the scores and what is said of them; where the embedder lies does not."""
+    said = json.dumps({key: each for key, each in _told(folder / TOLD).items() if key != "embedder"}, sort_keys=True)
+    return hashlib.sha256((said + sha256_of([folder / NUMBERS, folder / REFERENCE])).encode()).hexdigest()
 
 
 def _told(file: Path) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from pipeline.annotators.base import Scorer, resize, to_tensor
+from pipeline.annotators.names import check_name
 from pipeline.errors import UserError
-from pipeline.fingerprint import not_hashed
+from pipeline.fingerprint import hashed_where_set, not_hashed
 from pipeline.formats.hashes import check_unchanged, sha256_of
 
 WEIGHTS = [Path(facenet_pytorch.__file__).parent / "data" / f"{net}.pt" for net in ("pnet", "rnet", "onet")]
@@ -91,9 +92,11 @@ class Mtcnn:
     Where there is none, and where smaller ones count, it is looked at at its own size, for faces of `smallest_face` pixels.
     `face` is 0 where none was found in all of this. It is NaN, unknown, where the image is so large that it was shrunk to
     `longest` and the smallest faces were not looked for, or so small that no face of `smallest_face` pixels has room.
+    Where images of any size are brought to one to be looked at, as photographs are by the hundred thousand, pixels are those that
+    are seen, in box and landmarks, too. A face of 100 pixels in a photograph that is shrunk to a sixth has 16 of them, and is not
+    looked for: there, no face found is NaN, too, unless `smallest_stored` says that only larger ones are wanted anyway.
     """
 
-    name: ClassVar[str] = "mtcnn"
     presence: ClassVar[str] = "face"
     describes: ClassVar[str] = (
         "Whether there is a face, and its pose, by landmarks: of photographs, and of what looks like them."
@@ -108,6 +111,8 @@ class Mtcnn:
     large_face: int = 50  # pixels, after resizing: what is looked for at first
     smallest_face: int = 20  # pixels of the image: what is looked for in the end
     longest: int = 1024  # pixels: to this the longer side is shrunk at most
+    smallest_stored: int | None = hashed_where_set()  # pixels of the image as stored; else `smallest_face`
+    name: str = "mtcnn"  # another, for settings that are used beside these
     gpu: bool = not_hashed(False)  # whether it has a GPU, where there is one
     weights: str = field(init=False)  # sha256 of the three networks' files
 
@@ -115,6 +120,11 @@ class Mtcnn:
         for name in ("size", "large_face", "smallest_face", "longest"):
             if getattr(self, name) < 1:
                 raise UserError(f"A `{name}` of {getattr(self, name)}: expected a number of pixels, 1 or more.")
+        if self.smallest_stored is not None and self.smallest_stored < self.smallest_face:
+            raise UserError(
+                f"A `smallest_stored` of {self.smallest_stored}: expected no less than the `smallest_face`, {self.smallest_face}."
+            )
+        check_name(self.name, "annotator", "mtcnn")
         if self.border < 0:
             raise UserError(f"A `border` of {self.border}: expected a number of pixels, 0 or more.")
         object.__setattr__(self, "weights", sha256_of(WEIGHTS))
@@ -157,6 +167,15 @@ class Mtcnn:
             return np.array(rows, np.float32).reshape(-1, len(self.attributes))
 
         return score
+
+    def missed(self, scores: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        """Which scores (B, A) say that there is no face where faces that are wanted may have been too small to be seen.
+
+        scales: pixels of the image as it is stored for one that was seen, (B,).
+        """
+        small = self.smallest_face * scales > (self.smallest_stored or self.smallest_face)
+        tells = np.isin(self.attributes, ("face", "faces"))
+        return (scores == 0) & small[:, None] & tells
 
     def looks(self, height: int, width: int) -> tuple[Look, ...]:
         """How images of a size are looked at: the next where the one before finds no face; the last is for all faces."""

@@ -2,7 +2,8 @@
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from itertools import count
 from numbers import Real
 from typing import Any
@@ -37,7 +38,7 @@ def check_distinct(*plugs: Any) -> None:
         if other != plug:
             raise UserError(
                 f"{spec_of(other)} and {spec_of(plug)} are both called {plug.name!r}, and tables could not tell them apart.\n"
-                'Give one another name: in its class, or by its decorator, as in name="another".'
+                "Give one another name: by its setting, as in KIND:OF+name=another; one of your own in its class or decorator."
             )
 
 
@@ -66,6 +67,15 @@ def _check_thresholds(thresholds: Any, names: tuple[str, ...], who: str) -> None
             f"{who} has {len(thresholds)} thresholds of {len(names)} attributes ({', '.join(names)}).\n"
             "Expected one each; NaN where a score knows no border above which the attribute counts as present."
         )
+
+
+def chosen(labels: str, there: Sequence[str], where: object) -> list[str]:
+    """Return the attributes that are listed by commas. Raises UserError, which names `where`, for one that is not there."""
+    wanted = [name.strip() for name in labels.split(",")]
+    if unknown := [name for name in wanted if name not in there]:
+        alike = get_close_matches(unknown[0], there) or there[:5]
+        raise UserError(f"{where} has no attribute {unknown[0]!r}; it has {len(there)}, {', '.join(alike)} among them.")
+    return wanted
 
 
 def fit(text: str, otherwise: str = "") -> str:

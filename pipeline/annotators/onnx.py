@@ -1,5 +1,8 @@
 """ONNX networks, run by onnxruntime. A JSON beside the file describes them (see description.py): age.onnx has age.json."""
 
+import mmap
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,11 @@ from pipeline.formats.hashes import check_unchanged, sha256_of
 
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 _TYPES = {**_FLOATS, "tensor(uint8)": np.uint8}
+
+# A tensor's data in another file, as protobuf has it: field 13 of a TensorProto is an entry of key and value, where the key is
+# `location` and the value a path beside the network.
+_NUMBER = rb"([\x80-\xff]{0,4}[\x00-\x7f])"
+_LOCATION = re.compile(rb"\x6a" + _NUMBER + rb"\x0a\x08location\x12" + _NUMBER, re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,11 @@ def onnx(file: str, name: str | None = None, labels: str | None = None) -> Onnx:
     """
     path = beside.found(file, ".onnx", "an ONNX network")
     check_installed("onnxruntime", "onnx", f"The network {file}")
+    if gone := [each for each in _files(path) if not each.is_file()]:
+        raise UserError(
+            f"{path} has tensors in {gone[0]}, which is not there. A network that was exported into several files\n"
+            "needs them all, where they were beside one another: bring them along."
+        )
     session = _session(path)
     inputs, outputs = (
         [(each.name, each.type, each.shape) for each in of()] for of in (session.get_inputs, session.get_outputs)
@@ -52,9 +65,24 @@ def onnx(file: str, name: str | None = None, labels: str | None = None) -> Onnx:
 
 
 def _files(path: Path) -> list[Path]:
-    """The file, and that beside it which holds the tensors of a network larger than 2 GB."""
-    apart = [path.with_name(path.name + end) for end in (".data", "_data")]
-    return [path, *(each for each in apart if each.is_file())]
+    """The file, and those which hold tensors of it: a network larger than 2 GB is more than one file."""
+    return [path, *(path.parent / each for each in sorted(set(_locations(path))))]
+
+
+def _locations(path: Path) -> Iterator[str]:
+    """Where else tensors of the network are, relative to its folder."""
+    if not path.stat().st_size:
+        return
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
+        for found in _LOCATION.finditer(held):
+            entry, length = (_varint(each) for each in found.groups())
+            if entry == found.end() - found.start(2) + len("..location.") + length:
+                yield held[found.end() : found.end() + length].decode(errors="replace")
+
+
+def _varint(digits: bytes) -> int:
+    """A number as protobuf writes it: seven bits a byte, the lowest first."""
+    return sum((digit & 0x7F) << 7 * i for i, digit in enumerate(digits))
 
 
 def _session(path: Path) -> Any:

@@ -29,6 +29,7 @@ class Decoded(NamedTuple):
     image: Image.Image
     format: str  # PNG, JPEG ...
     remarks: tuple[str, ...]  # grey, CMYK, 16 bits, transparent, turned, first frame, metadata damaged
+    shrunk: float = 1.0  # pixels of the file for one of the image, where a JPEG was decoded smaller
 
 
 class Fault(Exception):
@@ -48,11 +49,12 @@ def decode(data: bytes, side: int | None = None) -> Decoded:
         image = _opened(data)
         remarks = _remarks(image)
         kind = str(image.format)
+        whole = max(image.size)
         if side:
             image.draft("RGB", (side, side))
         image.load()
         turned, more = _turned(image)
-        return Decoded(_rgb(turned), kind, (*remarks, *more))
+        return Decoded(_rgb(turned), kind, (*remarks, *more), whole / max(image.size))
     except Fault:
         raise
     except UnidentifiedImageError as error:

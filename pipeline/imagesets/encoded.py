@@ -20,6 +20,7 @@ class Fitted(NamedTuple):
     pixels: np.ndarray  # (height, width, 3) uint8 RGB
     format: str
     remarks: tuple[str, ...]
+    scale: float = 1.0  # pixels of the image as it is stored for one of these
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ class Encoded:
             found = self._decoded(_FINER * max(height, width))
         except Unreadable as error:
             return Broken(self.name, error.kind, error.reason)
-        return Fitted(_middle(found.image, height, width), found.format, found.remarks)
+        image = found.image
+        scale = found.shrunk * min(image.height / height, image.width / width)
+        return Fitted(_middle(image, height, width), found.format, found.remarks, scale)
 
     def _decoded(self, side: int | None = None) -> Decoded:
         try:

@@ -74,11 +74,11 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     write_arrays(out / NUMBERS, {name: array.astype(np.float32) for name, array in vars(heads).items()})
     write_reference(out, data.features[~held_out(data.rows)])
-    about = {"embedder": placed(spec), "embedder_identity": identity(embeds), "size": size, "left_out": left_out}
+    about = {"embedder": placed(spec), "embedder_identity": identity(embeds), "left_out": left_out}
     of_heads = [{**asdict(each), "prior": each.prior} for each in figures]
     finite = [{key: None if value != value else value for key, value in each.items()} for each in of_heads]
     (out / TOLD).write_text(json.dumps({**about, "heads": finite}, indent=2) + "\n", encoding="utf-8")
-    (out / "README.md").write_text(card(trained, spec, images, labels), encoding="utf-8")
+    (out / "README.md").write_text(card(trained, spec, images, labels, size), encoding="utf-8")
     return trained
 
 
@@ -98,7 +98,7 @@ def _labelled(
     return LabelledSet(rows, np.concatenate(features).astype(np.float64), labels[rows])
 
 
-def card(trained: Trained, spec: str, images: Path, labels: Path) -> str:
+def card(trained: Trained, spec: str, images: Path, labels: Path, size: int) -> str:
     """The README of the folder, in Markdown."""
     rows = [
         f"| {each.attribute} | {each.n:,} | {each.positives:,} | {each.held_out:,} | {_figure(each.auc)} | "
@@ -110,7 +110,7 @@ def card(trained: Trained, spec: str, images: Path, labels: Path) -> str:
         "# Attribute heads",
         "",
         f"Linear heads on the features of `{spec}`, trained on {trained.n:,} labelled images of `{images.name}` by "
-        f"`{labels.name}`. As an annotator they are `heads:FOLDER`, this folder.",
+        f"`{labels.name}`, brought to {size} x {size} pixels. As an annotator they are `heads:FOLDER`, this folder.",
         "",
         "A score is the log odds of the attribute as if as many images had it as not: above 0 it counts as present. A label "
         "that is a measure, and no 0 or 1, is predicted in its own unit.",

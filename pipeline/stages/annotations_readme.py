@@ -45,6 +45,8 @@ def readme(annotate: AnnotateImages, found: "Found", left_out: Sequence[Mapping[
         f"{annotate.height} x {annotate.width} pixels (height x width): the middle of it, as large as it goes, resized by "
         "Lanczos' filter; of an animation the first frame, of 16 bits the upper 8. A "
         "JPEG is decoded no finer than at twice that size.\n"
+        "What annotators say in pixels, such as where something is, is in pixels of these. "
+        "Where an annotator looks for what may have been too small in them, not to find it is missing, not 0.\n"
         f"{annotate.batch} images ran through the networks together.",
         _table(("format", "images"), _counts(found.formats)),
     ]

@@ -21,7 +21,7 @@ from pipeline.stages.publish_annotations import PublishAnnotations
 class PrevalenceReport(Stage):
     """`report.html`, of published annotations and the images that they are of."""
 
-    version: ClassVar[int] = 1  # raised with every change of the markup
+    version: ClassVar[int] = 2  # raised with every change of the markup
 
     published: PublishAnnotations
 

@@ -23,7 +23,7 @@ from schemas.annotated_images import annotated_images
 from schemas.annotations import ANNOTATIONS
 from schemas.broken_images import BROKEN_IMAGES
 
-TOGETHER = 65_536  # images whose rows are written at once
+TOGETHER, SCORES = 65_536, 2**22  # images, and scores of them, that are written at once
 
 
 @dataclass
@@ -76,19 +76,19 @@ class PublishAnnotations(Stage):
             writers = {
                 name: files.enter_context(table_writer(out / f"{name}.parquet", each)) for name, each in schemas.items()
             }
-            for tables in self._tables(store, found):
-                for name, table in tables.items():
-                    writers[name].write_table(table)
+            for name, table in self._tables(store, found):
+                writers[name].write_table(table)
         kinds = list(found.broken.elements())
         if kinds:
             check_share(kinds, self.annotate.images.n, self.fail_above, found.example)
         left_out = store.table(self.annotate.images, "left_out.parquet", 0).to_pylist()
         (out / "README.md").write_text(readme(self.annotate, found, left_out), encoding="utf-8")
 
-    def _tables(self, store: Store, found: Found) -> Iterator[dict[str, pa.Table]]:
-        """The three tables, some parts at a time."""
+    def _tables(self, store: Store, found: Found) -> Iterator[tuple[str, pa.Table]]:
+        """Pieces of the three tables, some parts at a time."""
         annotate = self.annotate
-        several = max(1, TOGETHER // annotate.part_size)
+        together = min(TOGETHER, SCORES // len(annotate.columns))
+        several = max(1, together // annotate.part_size)
         for start in range(0, annotate.n_parts, several):
             parts = range(start, min(annotate.n_parts, start + several))
             images = pa.concat_tables([store.table(annotate, "images.parquet", each) for each in parts])
@@ -100,14 +100,16 @@ class PublishAnnotations(Stage):
             broken = images.filter(images["kind"].is_valid()).select(["name", "kind", "reason"]).cast(BROKEN_IMAGES)
             good = images.filter(images["kind"].is_null())
             ids = np.arange(first, first + len(good))
-            yield {"broken": broken, **self._of_good(good["name"], ids, scores["score"], found)}
+            yield "broken", broken
+            yield from self._of_good(good["name"], ids, scores["score"], found)
 
     def _of_good(
         self, names: pa.ChunkedArray, ids: np.ndarray, scores: pa.ChunkedArray, found: Found
-    ) -> dict[str, pa.Table]:
-        """The tables of images that can be read."""
+    ) -> Iterator[tuple[str, pa.Table]]:
+        """Pieces of the tables of images that can be read."""
         columns = self.annotate.columns
         values = scores.to_numpy().reshape(len(ids), len(columns))
         found.scores += (~np.isnan(values)).sum(axis=0)
         wide: list[Any] = [names.combine_chunks(), ids, *(pa.array(column, from_pandas=True) for column in values.T)]
-        return {"images": pa.table(wide, schema=self.schema), "annotations": long_form(ids, columns, values)}
+        yield "images", pa.table(wide, schema=self.schema)
+        yield from (("annotations", table) for table in long_form(ids, columns, values))

@@ -1,6 +1,7 @@
 """The page: how often each attribute is there, what its scores look like, and how far those who score agree. It asks for nothing.
 
-`page` makes it of scored images. Same scores and images, same text.
+`page` makes it of scored images. Same scores and images, same text. Of a network with a thousand classes all are in the table, and
+of `DRAWN` columns there is more.
 """
 
 from collections import Counter
@@ -18,6 +19,7 @@ from pipeline.metrics.prevalence import Agreement, Reliability, Sides, agreement
 
 RATHER = 0.7  # correlation of two columns, from which they are listed among those that go together
 LISTED = 12  # of them, at most
+DRAWN = 60  # columns, at most, of which there is more than figures; and warnings
 
 NONE = "None of {n:,} images has {what}: at 95 %, fewer than 3 in {n:,} do, and {wanted} that do need more than {needed:,} images."
 SOME = "{found:,} of {n:,} images {have} {what}: {wanted} that do need about {needed:,} images."
@@ -60,7 +62,9 @@ class Calibrated(NamedTuple):
 def page(scored: ScoredImages, images: Images | None = None) -> str:
     """Return the whole report as HTML. images: of rows of the scores; None shows none."""
     rows = [_row(scored, each) for each in scored.columns]
-    shown = [each for row in rows if (each := _shown(scored, row)) is not None]
+    drawn = _drawn(rows)
+    rare = [sentence for row in rows if (sentence := _warning(row))]
+    shown = [each for row in drawn if (each := _shown(scored, row)) is not None]
     chosen = [some for each in shown for some in each.examples]
     return render(
         "prevalence/templates/page.html.j2",
@@ -70,12 +74,14 @@ def page(scored: ScoredImages, images: Images | None = None) -> str:
         several=len(scored.annotators) > 1,
         rows=rows,
         few=sum(row.sides is not None and row.sides.is_few for row in rows),
-        rare=[sentence for row in rows if (sentence := _warning(row))],
+        rare=rare[:DRAWN],
+        more_rare=max(0, len(rare) - DRAWN),
+        left_out=len(rows) - len(drawn),
         shown=shown,
         pictures=pictures(chosen, images) if images else {},
-        correlation=_correlation(scored),
+        correlation=_correlation(scored, [row.scored for row in drawn]),
         compared=_compared(scored),
-        calibrated=_calibrated(scored),
+        calibrated=_calibrated(scored, {row.scored.column for row in drawn}),
         broken=_broken(scored),
         n_broken=len(scored.broken),
     )
@@ -91,6 +97,19 @@ def _row(scored: ScoredImages, column: Scored) -> Prevalence:
         sides(values, column.threshold),
         (float(low), float(median), float(high)),
     )
+
+
+def _drawn(rows: list[Prevalence]) -> list[Prevalence]:
+    """At most `DRAWN` columns: those with the share above the threshold nearest to a half, then those without a threshold."""
+    first = sorted(range(len(rows)), key=lambda i: (_off_balance(rows[i]), i))
+    return [rows[i] for i in sorted(first[:DRAWN])]
+
+
+def _off_balance(row: Prevalence) -> float:
+    """How far the share above the threshold is from a half; more where there is no threshold, most where there are no scores."""
+    if np.isnan(row.quantiles[1]):
+        return 2.0
+    return abs(row.sides.above / row.sides.scored - 0.5) if row.sides else 1.0
 
 
 def _shown(scored: ScoredImages, row: Prevalence) -> Shown | None:
@@ -117,11 +136,11 @@ def _warning(row: Prevalence) -> str | None:
 # Several columns
 
 
-def _correlation(scored: ScoredImages) -> tuple[HeatMap, list[tuple[Scored, Scored, float]]] | None:
+def _correlation(
+    scored: ScoredImages, columns: list[Scored]
+) -> tuple[HeatMap, list[tuple[Scored, Scored, float]]] | None:
     """Pearson's r of every two columns that vary, and of which columns it is large."""
-    varying = [
-        each for each in scored.columns if len(np.unique(scored.values(each)[~np.isnan(scored.values(each))])) > 1
-    ]
+    varying = [each for each in columns if len(np.unique(scored.values(each)[~np.isnan(scored.values(each))])) > 1]
     if len(varying) < 2:
         return None
     r = scored.scores[[each.column for each in varying]].corr().to_numpy()
@@ -140,9 +159,13 @@ def _compared(scored: ScoredImages) -> list[Compared]:
     ]
 
 
-def _calibrated(scored: ScoredImages) -> list[Calibrated]:
-    """Scores beside labels, where there are labels."""
-    pairs = [pair for pair in scored.shared() if pair[0].labels != pair[1].labels]
+def _calibrated(scored: ScoredImages, drawn: set[str]) -> list[Calibrated]:
+    """Scores beside labels, where there are labels. drawn: the columns of which one is wanted in each pair."""
+    pairs = [
+        pair
+        for pair in scored.shared()
+        if pair[0].labels != pair[1].labels and drawn.intersection(each.column for each in pair)
+    ]
     found = []
     for one, other in pairs:
         labels, judged = (one, other) if one.labels else (other, one)

@@ -48,6 +48,8 @@ class ScoredImages:
 
     def shared(self) -> Iterator[tuple[Scored, Scored]]:
         """Pairs of columns of one attribute, by two annotators."""
-        attributes = dict.fromkeys(each.attribute for each in self.columns)
-        for name in attributes:
-            yield from combinations([each for each in self.columns if each.attribute == name], 2)
+        by_attribute: dict[str, list[Scored]] = {}
+        for each in self.columns:
+            by_attribute.setdefault(each.attribute, []).append(each)
+        for alike in by_attribute.values():
+            yield from combinations(alike, 2)

@@ -14,12 +14,12 @@ import pyarrow as pa
 from pipeline.annotators.base import Annotator, Labels, check_size, full_batch, gpus_of
 from pipeline.annotators.border import lookup, scorer
 from pipeline.annotators.names import check_distinct
-from pipeline.batches import ahead
+from pipeline.batches import ahead, batches
 from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
-from pipeline.formats.parquet import write_table
+from pipeline.formats.parquet import table_writer, write_table
 from pipeline.imagesets.broken import Broken, check_share
 from pipeline.imagesets.encoded import Encoded, Fitted
 from pipeline.imagesets.image_set import FAIL_ABOVE, in_threads
@@ -29,9 +29,13 @@ from schemas.read_images import READ_IMAGES
 
 PARTS, LARGEST = 256, 4096  # parts of a set, about, where none has more images than that
 SIZE = 256  # pixels of a side
+ROWS = 2**20  # of annotations that are in memory at once, with their names
 
 Seen = tuple[int, str, Fitted | Broken]  # an image's number, its name, and what it is
-Says = Callable[[np.ndarray, Sequence[int], Sequence[str]], np.ndarray]  # of images, their numbers and names -> scores
+Who = Sequence[
+    tuple[int, str, float]
+]  # of images: the number, the name, and how many of its pixels one that is seen is
+Says = Callable[[np.ndarray, Who], np.ndarray]  # of images, and who they are -> scores
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class AnnotateImages(Stage):
     """
 
     unit: ClassVar[str] = "images"
+    version: ClassVar[int] = 2
 
     images: ListImages
     annotators: tuple[Annotator, ...]
@@ -108,15 +113,13 @@ class AnnotateImages(Stage):
             for seen, images in ahead(self._batches(self._seen(part, store)), 2):
                 rows.append(seen)
                 if len(images):
-                    numbers, names = zip(
-                        *((number, name) for number, name, found in seen if isinstance(found, Fitted)), strict=True
-                    )
-                    scores.append(np.concatenate([says(images, numbers, names) for says in annotators], axis=1))
+                    who = [(number, name, found.scale) for number, name, found in seen if isinstance(found, Fitted)]
+                    scores.append(np.concatenate([says(images, who) for says in annotators], axis=1))
         seen_all = [each for some in rows for each in some]
         good = np.array([number for number, _, found in seen_all if isinstance(found, Fitted)], np.int64)
-        write_table(
-            out / "annotations.parquet", long_form(good, self.columns, np.concatenate(scores) if scores else _NO_SCORES)
-        )
+        with table_writer(out / "annotations.parquet", ANNOTATIONS) as file:
+            for table in long_form(good, self.columns, np.concatenate(scores) if scores else _NO_SCORES):
+                file.write_table(table)
         write_table(out / "images.parquet", _read_images(seen_all))
 
     def _seen(self, part: int, store: Store) -> Iterator[Seen]:
@@ -174,16 +177,31 @@ def _says(annotator: Annotator, batch: int) -> Says:
     """What an annotator says of at most a batch of images: it looks at them, or looks them up by their names."""
     if isinstance(annotator, Labels):
         find = lookup(annotator)
-        return lambda images, numbers, names: find(numbers, names)
-    score = scorer(annotator)
-    return lambda images, numbers, names: score(full_batch(images, batch))[: len(images)]
+        return lambda images, who: find([number for number, _, _ in who], [name for _, name, _ in who])
+    score, missed = scorer(annotator), getattr(annotator, "missed", None)
+
+    def says(images: np.ndarray, who: Who) -> np.ndarray:
+        found = score(full_batch(images, batch))[: len(images)]
+        if missed is None:
+            return found
+        return np.where(missed(found, np.array([scale for _, _, scale in who])), np.float32(np.nan), found)
+
+    return says
 
 
 _NONE, _NO_SCORES = np.empty((0, 0, 0, 3), np.uint8), np.empty((0, 0), np.float32)
 
 
-def long_form(ids: np.ndarray, columns: list[tuple[str, str, float]], scores: np.ndarray) -> pa.Table:
-    """Scores (n, columns) of images as schemas.annotations has them, image by image; NaN becomes null."""
+def long_form(ids: np.ndarray, columns: list[tuple[str, str, float]], scores: np.ndarray) -> Iterator[pa.Table]:
+    """Scores (n, columns) of images as schemas.annotations has them, image by image; NaN becomes null.
+
+    Some images at a time, however many columns there are: a table of strings ends at 2 GB.
+    """
+    for some in batches(len(ids), max(1, ROWS // len(columns))):
+        yield _long_form(ids[some], columns, scores[some])
+
+
+def _long_form(ids: np.ndarray, columns: list[tuple[str, str, float]], scores: np.ndarray) -> pa.Table:
     which = np.tile(np.arange(len(columns), dtype=np.int32), len(ids))
     annotators, attributes = (
         pa.DictionaryArray.from_arrays(which, [each[i] for each in columns]).cast(pa.string()) for i in (0, 1)

@@ -99,6 +99,6 @@ def test_a_prompt_that_is_too_long_and_one_that_is_not_there(folder, tmp_path):
     with pytest.raises(UserError, match="is longer than the 40 tokens"):
         clip(str(folder), prompts=tmp_path / "long.toml").load()
     with pytest.raises(
-        UserError, match="There are no prompts for 'tower'; there are for smile, glasses, age, gender, hat"
+        UserError, match="table_1.toml has no attribute 'tower'; it has 5, smile, glasses, age, gender, hat among"
     ):
         clip(str(folder), labels="tower")

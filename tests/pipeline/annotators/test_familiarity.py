@@ -49,6 +49,9 @@ def test_scores_that_are_the_same_and_things_that_are_not_there_are_figures():
     found = Figures.of(scores, ("spread", "full", "there"), "there", (0.5, 0.5, 0.5))
     assert (found.present, found.alike_attribute) == (pytest.approx(0.3), "full")
     assert found.alike == pytest.approx(97 / 99)
+    assert Figures.of(scores, ("spread", "full", "there"), "there", (0.5, 0.5, np.nan)).present is None, (
+        "no border is known"
+    )
 
 
 def test_each_figure_beyond_its_border_is_a_sentence_with_the_number():

@@ -3,6 +3,7 @@ import pytest
 
 from pipeline.annotators.base import gpus_of
 from pipeline.annotators.mtcnn import Mtcnn, pose
+from pipeline.annotators.names import check_distinct
 from pipeline.annotators.registry import annotator
 from pipeline.domains.portraits.data import draw
 from pipeline.domains.portraits.render import render, sample_factors
@@ -128,6 +129,27 @@ def test_no_face_is_0_where_all_were_looked_for_and_missing_otherwise(shape, fac
     found = scored_as(np.full((1, *shape, 3), 90, np.uint8), faces=True, box=True)
     assert [found["face"], found["faces"]] == pytest.approx([face] * 2, nan_ok=True)
     assert np.isnan([value for name, value in found.items() if name not in ("face", "faces")]).all()
+
+
+def test_no_face_is_missing_where_the_image_was_shrunk_and_faces_with_it():
+    none, some = [0.0, *[np.nan] * 4, 0.0], [0.9, 0.0, 0.5, 0.0, 1.0, 2.0]
+    scores, scales = np.array([none, none, none, some]), np.array([0.5, 1.0, 1.01, 6.25])
+    missed = Mtcnn(faces=True).missed(scores, scales)
+    assert missed[2].tolist() == [True, *[False] * 4, True] and missed.sum() == 2
+    assert Mtcnn(faces=True, smallest_stored=125).missed(scores[[0, 0]], np.array([6.25, 6.3])).sum() == 2
+    with pytest.raises(UserError, match="A `smallest_stored` of 10: expected no less than the `smallest_face`, 20"):
+        annotator("mtcnn+smallest_stored=10")
+
+
+def test_two_settings_of_it_have_names_of_their_own_and_the_first_is_what_it_was():
+    other = annotator("mtcnn+which=central+name=middle")
+    check_distinct(annotator("mtcnn"), other)
+    assert (other.name, annotator("mtcnn").name) == ("middle", "mtcnn")
+    assert settings(Mtcnn())["name"] == "mtcnn" and "smallest_stored" not in settings(Mtcnn())
+    with pytest.raises(UserError, match="'portraits', as another annotator is already"):
+        annotator("mtcnn+name=portraits")
+    with pytest.raises(UserError, match="'a,b' as the name of an annotator"):
+        annotator("mtcnn+name=a,b")
 
 
 def test_an_image_is_looked_at_again_only_where_that_adds_something():

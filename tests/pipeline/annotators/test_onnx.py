@@ -14,6 +14,7 @@ from pipeline.annotators.base import embeds
 from pipeline.annotators.description import log_odds
 from pipeline.annotators.onnx import onnx
 from pipeline.errors import UserError
+from pipeline.formats.hashes import sha256_of
 from tests.pipeline.annotators.tiny_networks import SIDE, TWO, onnx_file, pictures
 
 IMAGES = pictures(5)
@@ -132,6 +133,30 @@ def test_tensors_beside_a_large_network_are_part_of_its_identity(tmp_path):
     data.write_bytes(data.read_bytes()[::-1])
     with pytest.raises(UserError, match="has changed since it was first read"):
         apart.load()
+
+
+@pytest.mark.parametrize("location", ["weights.bin", "a" * 180 + ".bin"])
+def test_tensors_in_a_file_of_any_name_are_part_of_its_identity_and_must_be_there(location, tmp_path):
+    path = onnx_file(tmp_path / "net.onnx")
+    library.save(library.load(path), path, save_as_external_data=True, location=location, size_threshold=0)
+    told, data = onnx(str(path)), tmp_path / location
+    data.write_bytes(data.read_bytes()[::-1])
+    with pytest.raises(UserError, match="has changed since it was first read"):
+        told.load()
+    assert onnx(str(path)).weights != told.weights
+    data.rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=f"has tensors in .*{location}, which is not there"):
+        onnx(str(path))
+
+
+def test_each_tensor_may_have_a_file_of_its_own_and_a_location_that_is_none_is_left_alone(tmp_path):
+    path = onnx_file(tmp_path / "net.onnx")
+    model = library.load(path)
+    said = model.metadata_props.add()
+    said.key, said.value = "location", "Kassel"
+    library.save(model, path, save_as_external_data=True, all_tensors_to_one_file=False, size_threshold=0)
+    apart = [path.parent / each for each in ("bright_w", "kernel", "scene_w")]
+    assert onnx(str(path)).weights == sha256_of([path, *apart])
 
 
 def test_a_place_without_onnxruntime_is_told_what_to_install(tmp_path, monkeypatch):

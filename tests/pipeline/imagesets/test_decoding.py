@@ -1,10 +1,13 @@
 """From bytes to RGB: what is told of an image, what cannot be read, and pixels that damaged metadata costs nothing."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.imagesets.decoding import Fault, decode
+from pipeline.imagesets.encoded import Encoded
 from tests.pipeline.imagesets.broken_files import BROKEN, encoded, noise
 
 
@@ -87,3 +90,17 @@ def test_more_than_sixteen_bits_are_refused_and_not_clipped():
     content = encoded(Image.fromarray(np.full((16, 16), 70_000, np.int32)), "tiff")
     with pytest.raises(Fault, match="more than 16 bits a pixel"):
         decode(content)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "scale"),
+    [("JPEG", (2000, 1500), 1500 / 64), ("PNG", (300, 600), 300 / 128), ("PNG", (32, 64), 0.25)],
+)
+def test_how_many_pixels_of_the_file_one_that_is_seen_is(kind, size, scale):
+    """Also where a JPEG is decoded several times smaller than it is stored, or is turned."""
+    for turned in (1, 6) if kind == "JPEG" else (1,):
+        exif, held = Image.Exif(), io.BytesIO()
+        exif[0x0112] = turned
+        Image.new("RGB", size).save(held, kind, exif=exif)
+        seen = Encoded("a", "a", held.getvalue()).seen(64, 128 if kind == "PNG" else 64)
+        assert seen.scale == pytest.approx(scale, rel=0.01)

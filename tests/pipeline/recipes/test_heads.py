@@ -14,6 +14,7 @@ from pipeline.annotators.names import check_annotator
 from pipeline.annotators.registry import annotator
 from pipeline.errors import UserError
 from tests.pipeline.annotators.conftest import stand_in
+from tests.pipeline.annotators.tiny_networks import onnx_file
 
 __all__ = ["stand_in"]
 
@@ -104,3 +105,35 @@ def test_what_cannot_be_trained_is_told(folder):
     assert not (folder / "none").exists()
     result = train("--out", "set")
     assert result.exit_code == 2 and "not empty" in result.output
+
+
+def test_an_embedder_that_was_renamed_and_moved_is_the_same_and_so_are_the_heads(folder):
+    onnx_file(folder / "net.onnx")
+    given = [
+        "--images",
+        "set",
+        "--labels",
+        "labels.csv",
+        "--embedder",
+        "onnx:net.onnx",
+        "--size",
+        "16",
+        "--out",
+        "mine",
+    ]
+    done = CliRunner().invoke(app(train_heads), given)
+    assert done.exit_code == 0, done.output
+    before = annotator("heads:mine")
+    (folder / "moved").mkdir()
+    for end in ("onnx", "json"):
+        (folder / f"net.{end}").rename(folder / "moved" / f"renamed.{end}")
+    after = annotator("heads:mine+embedder=onnx:moved/renamed.onnx")
+    assert after.weights == before.weights and after.features.name == "renamed"
+    told = json.loads((folder / "mine" / "heads.json").read_text())
+    (folder / "mine" / "heads.json").write_text(json.dumps({**told, "embedder": "onnx:moved/renamed.onnx"}))
+    assert annotator("heads:mine").weights == before.weights
+    assert scorer(after)(np.zeros((1, 16, 16, 3), np.uint8)).shape == (1, len(after.attributes))
+    (folder / "mine" / "heads.json").write_text(json.dumps({**told, "heads": told["heads"][::-1]}))
+    with pytest.raises(UserError, match="mine has changed since it was first read"):
+        scorer(after)
+    assert "brought to 16 x 16 pixels" in (folder / "mine" / "README.md").read_text() and "size" not in told

@@ -130,3 +130,33 @@ def test_one_annotator_and_no_image_leaves_out_what_there_is_nothing_to_say_of(t
 def test_without_images_there_are_figures_alone(scored):
     document = parse(page(scored))
     assert not document.all("img") and len(document.one("section", id="scores").all("svg")) == 5
+
+
+def test_of_very_many_columns_all_are_in_the_table_and_those_nearest_to_a_half_are_drawn():
+    """300 classes, of which class i has i in 300 images above its threshold, but for five without a threshold."""
+    rng = np.random.default_rng(1)
+    columns = {
+        Scored("net", f"class_{i}", NAN if i >= 295 else 0.0): rng.permutation(np.where(np.arange(300) < i, 1.0, -1.0))
+        for i in range(300)
+    }
+    scores = pd.DataFrame({each.column: of for each, of in columns.items()})
+    document = parse(page(ScoredImages("many", tuple(columns), scores, NO_FAULTS), images))
+    assert len(document.one("section", id="prevalence").one("table").all("tr")) == 301
+    scored = document.one("section", id="scores")
+    assert [each.one("h3").text for each in scored.all("article")] == [f"class {i}net" for i in range(120, 180)]
+    assert "240 are in the table alone" in scored.one("p", "note").text.replace("\n", " ")
+    assert len(document.one("section", id="correlation").one("table").all("tr")) == 61
+    said = [item.text for item in document.one("ul", "warnings").all("li")]
+    rare = sum(min(i, 300 - i) < 60 for i in range(295))
+    assert len(said) == 61 and said[-1] == f"{rare - 60} more are rare; the table marks all."
+
+
+def test_of_columns_without_thresholds_the_first_with_scores_are_drawn():
+    columns = [Scored("net", f"value_{i}", NAN) for i in range(70)]
+    rng = np.random.default_rng(2)
+    scores = pd.DataFrame(
+        {each.column: np.full(9, NAN) if i < 4 else rng.normal(size=9) for i, each in enumerate(columns)}
+    )
+    document = parse(page(ScoredImages("many", tuple(columns), scores, NO_FAULTS)))
+    drawn = [each.one("h3").text for each in document.one("section", id="scores").all("article")]
+    assert drawn == [f"value {i}net" for i in range(4, 64)]

@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline.annotators.base import Scorer
 from pipeline.annotators.pixels import Pixels
 from pipeline.annotators.registry import annotator
+from pipeline.domains.portraits.render import render, sample_factors
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
 from pipeline.engine.runner import run
@@ -129,6 +130,7 @@ def test_the_page_says_what_each_column_is_and_what_was_left_out(published):
         "14 are broken",
         "| truncated | 5 |",
         "8 x 8 pixels",
+        "What annotators say in pixels, such as where something is, is in pixels of these.",
     ):
         assert said in page, said
     assert '"version": 1' in page and "| PNG | 70 |" in page
@@ -305,3 +307,77 @@ def test_parts_are_as_many_for_a_hundred_images_as_for_a_million(published):
 
     assert [sized(n).n_parts for n in (1, 100, 10_000, 100_000)] == [1, 4, 313, 261]
     assert sized(10**7).part_size == 4096
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Three hundred classes: the shade that an image was painted with, and the class."""
+
+    name: ClassVar[str] = "classes"
+    version: ClassVar[int] = 1
+    attributes: ClassVar[tuple[str, ...]] = tuple(f"class_{i}" for i in range(300))
+    thresholds: ClassVar[tuple[float, ...]] = (300.0,) * 300
+
+    def load(self) -> Scorer:
+        return lambda images: images[:, 4, 4, :1].astype(np.float32) * 10 + np.arange(300, dtype=np.float32)
+
+
+def test_hundreds_of_columns_are_written_a_bounded_number_of_rows_at_a_time(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.stages.labels.annotate_images.ROWS", 1000)
+    monkeypatch.setattr("pipeline.stages.publish_annotations.SCORES", 6000)
+    written: list[int] = []
+    real = pq.ParquetWriter.write_table
+
+    def write_table(self, table, *more, **options) -> None:
+        written.append(table.num_rows)
+        real(self, table, *more, **options)
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", write_table)
+    stage = wired(folder, tmp_path / "spool", (Classes(),))
+    store = made(tmp_path / "root", stage)
+    expected = 10 * np.arange(N)[:, None] + np.arange(300)
+    images, long = read(stage, store), read(stage, store, "annotations")
+    np.testing.assert_array_equal(images.filter(like="classes.").to_numpy(), expected)
+    np.testing.assert_array_equal(long["score"].to_numpy().reshape(N, 300), expected)
+    assert long["attribute"].tolist() == [*Classes.attributes] * N and long["sample_id"].is_monotonic_increasing
+    assert max(written) == 900, "three images' rows"
+    groups = pq.ParquetFile(store.folder(stage) / "images.parquet").metadata.num_row_groups
+    assert groups == -(-stage.annotate.n_parts // 2), "of two parts of eight images each"
+
+
+@dataclass(frozen=True)
+class Shrunk(Planted):
+    """The same, which says nothing of blue where an image was shrunk to less than half."""
+
+    name: ClassVar[str] = "shrunk"
+
+    def missed(self, scores: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        return (scales > 2)[:, None] & np.array([False, True])
+
+
+def test_what_an_annotator_misses_in_shrunk_images_is_missing(tmp_path):
+    (tmp_path / "set").mkdir()
+    sizes = {"a.png": (8, 8), "b.png": (16, 40), "c.png": (17, 40), "d.jpg": (2000, 1500), "e.png": (8, 400)}
+    for name, size in sizes.items():
+        Image.new("RGB", size, (90, 0, 200)).save(tmp_path / "set" / name)
+    stage = wired(tmp_path / "set", tmp_path / "spool", (Planted(), Shrunk()))
+    images = read(stage, made(tmp_path / "root", stage))
+    assert images["planted.blue"].notna().all() and images["shrunk.shade"].notna().all()
+    assert images["shrunk.blue"].isna().tolist() == [False, False, True, True, False]
+
+
+def test_a_face_that_was_shrunk_away_is_missing_unless_only_larger_ones_are_wanted(tmp_path):
+    """A face of 100 pixels in a photograph of 1600, of which 256 are seen: 16 pixels are left of it."""
+    (tmp_path / "set").mkdir()
+    photograph = np.full((1600, 1600, 3), 128, np.uint8)
+    drawn = (render(sample_factors(1, seed=23), 100)[0].permute(1, 2, 0).numpy() + 1) * 127.5
+    photograph[700:800, 700:800] = drawn.round()
+    Image.fromarray(photograph).save(tmp_path / "set" / "far.jpg", quality=95)
+    Image.fromarray(photograph[:256, :256]).save(tmp_path / "set" / "none.png")
+    Image.fromarray(photograph[640:896, 640:896]).save(tmp_path / "set" / "there.png")
+    (tmp_path / "spool").mkdir()
+    scored = (annotator("mtcnn"), annotator("mtcnn+name=large+smallest_stored=130"))
+    stage, _ = annotations(tmp_path / "set", scored, tmp_path / "spool", (256, 256), 8, 0.5).goals
+    images = read(stage, made(tmp_path / "root", stage)).set_index("name")
+    assert np.isnan(images["mtcnn.face"]["far.jpg"]) and images["large.face"]["far.jpg"] == 0
+    assert images["mtcnn.face"]["none.png"] == 0 and images["mtcnn.face"]["there.png"] > 0.7
