@@ -1,5 +1,8 @@
 """From bytes to RGB: what is told of an image, what cannot be read, and pixels that damaged metadata costs nothing."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -87,3 +90,42 @@ def test_more_than_sixteen_bits_are_refused_and_not_clipped():
     content = encoded(Image.fromarray(np.full((16, 16), 70_000, np.int32)), "tiff")
     with pytest.raises(Fault, match="more than 16 bits a pixel"):
         decode(content)
+
+
+def chunk(name: bytes, data: bytes, damage: int = 0) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data) ^ damage)
+
+
+PLAIN_PNG = encoded(noise(), "png")
+BEFORE, AFTER = PLAIN_PNG.index(b"IDAT") - 4, PLAIN_PNG.index(b"IEND") - 4  # where a chunk may stand
+
+
+@pytest.mark.parametrize("name", [b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"iCCP", b"pHYs", b"prVt"])
+@pytest.mark.parametrize("at", [BEFORE, AFTER], ids=["before", "after"])
+def test_a_damaged_chunk_of_metadata_costs_a_png_no_pixels(name, at):
+    damaged = PLAIN_PNG[:at] + chunk(name, b"Comment\0taken at home", damage=1) + PLAIN_PNG[at:]
+    found = decode(damaged)
+    assert found.remarks == ("metadata damaged",)
+    assert (np.asarray(found.image) == np.asarray(noise())).all()
+
+
+def test_metadata_that_is_whole_stays():
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    turned = encoded(noise(), "png", exif=exif)
+    at = turned.index(b"IDAT") - 4
+    found = decode(turned[:at] + chunk(b"tEXt", b"a\0b", damage=1) + turned[at:])
+    assert found.remarks == ("metadata damaged", "turned upright")
+    assert (np.asarray(found.image) == np.asarray(noise())[::-1, ::-1]).all()
+
+
+@pytest.mark.parametrize("name", [b"IDAT", b"tRNS"])
+def test_a_png_whose_pixels_or_transparency_are_damaged_is_broken_whatever_its_metadata(name):
+    image = noise().quantize(16) if name == b"tRNS" else noise()
+    content = bytearray(encoded(image, "png", **({"transparency": bytes(range(16))} if name == b"tRNS" else {})))
+    content[content.index(name) + 6] ^= 8
+    at = content.index(b"IDAT") - 4
+    with pytest.raises(Fault):
+        decode(bytes(content))
+    with pytest.raises(Fault):
+        decode(bytes(content[:at]) + chunk(b"tEXt", b"a\0b", damage=1) + bytes(content[at:]))
