@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.imagesets.encoded import Encoded
+from pipeline.imagesets.storage import stop_if_passing
 from pipeline.imagesets.tree import readable
 
 
@@ -41,6 +42,7 @@ class ImageFile:
         try:
             yield Encoded(self.name, where, contents(self.path))
         except OSError as error:
+            stop_if_passing(error, where)
             yield Encoded(self.name, where, b"", ("unreadable", error.strerror or str(error)))
 
 

@@ -131,12 +131,14 @@ def find(path: str | Path, fail_above: float = FAIL_ABOVE) -> ImageSet:
     """Find the images of a folder, of a file that holds many, or of a store's samples, and read what identifies them.
 
     A folder is searched with all that is below it; its files are in the order of their paths. Images that cannot be read are left
-    out. Raises UserError for a path that is missing or holds no images, and where more than this share of them cannot be read.
+    out. Raises UserError for a path that is missing or holds no images, and where more than this share of them cannot be read,
+    or of the bytes of files that hold many each.
 
     The set that was found last is not read again while no file of it has another size or time.
     """
     listing = Listing(Path(path).absolute())
     rows = list(listing.rows())
+    listing.check_read(fail_above)
     key = (listing.path, listing.sha256, fail_above)
     if key not in _FOUND_LAST:
         found = _found(listing, rows, fail_above)

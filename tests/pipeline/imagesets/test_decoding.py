@@ -129,3 +129,9 @@ def test_a_png_whose_pixels_or_transparency_are_damaged_is_broken_whatever_its_m
         decode(bytes(content))
     with pytest.raises(Fault):
         decode(bytes(content[:at]) + chunk(b"tEXt", b"a\0b", damage=1) + bytes(content[at:]))
+
+
+@pytest.mark.parametrize(("long", "short", "seen"), [(1300, 1000, 1000), (1400, 1024, 512), (5000, 2048, 512)])
+def test_a_jpeg_is_decoded_at_the_smallest_fraction_whose_sides_are_enough(long, short, seen):
+    content = encoded(Image.new("RGB", (long, short)), "jpeg")
+    assert min(decode(content, 512).image.size) == seen

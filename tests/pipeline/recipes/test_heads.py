@@ -104,3 +104,12 @@ def test_what_cannot_be_trained_is_told(folder):
     assert not (folder / "none").exists()
     result = train("--out", "set")
     assert result.exit_code == 2 and "not empty" in result.output
+
+
+@pytest.mark.parametrize("out", ["labels.csv", "labels.csv/heads/of"])
+def test_a_file_is_no_folder_to_write(folder, out):
+    before = (folder / "labels.csv").read_text()
+    refused = train("--out", out)
+    said = " ".join(refused.output.split())
+    assert refused.exit_code == 2 and f"labels.csv is a file, and {out} is to be a folder. Name another" in said
+    assert (folder / "labels.csv").read_text() == before
