@@ -4,6 +4,9 @@ What cannot be read is told by kind. Metadata that cannot be read is no fault: t
 """
 
 import io
+import struct
+import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +14,8 @@ from PIL import Image, UnidentifiedImageError
 
 SMALLEST = 8  # pixels of a side
 MOST_PIXELS = 2**27  # of an image: 400 MB in RGB
+_PNG = b"\x89PNG\r\n\x1a\n"
+_FRAME = 12  # bytes of a chunk of PNG beside its data: length, name, checksum
 _ORIENTATION = 0x0112  # a tag of EXIF
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -46,15 +51,16 @@ def decode(data: bytes, side: int | None = None) -> Decoded:
     Raises Fault for what cannot be read.
     """
     try:
-        image = _opened(data)
-        remarks = _remarks(image)
+        mended = _without_damaged_metadata(data)
+        image = _opened(mended)
+        remarks = (*_remarks(image), *(("metadata damaged",) if mended is not data else ()))
         kind = str(image.format)
-        whole = max(image.size)
+        longest = max(image.size)
         if side:
             image.draft("RGB", (side, side))
         image.load()
         turned, more = _turned(image)
-        return Decoded(_rgb(turned), kind, (*remarks, *more), whole / max(image.size))
+        return Decoded(_rgb(turned), kind, tuple(dict.fromkeys((*remarks, *more))), longest / max(image.size))
     except Fault:
         raise
     except UnidentifiedImageError as error:
@@ -78,6 +84,39 @@ def _opened(data: bytes) -> Image.Image:
     if image.width * image.height > MOST_PIXELS:
         raise Fault("huge", f"{image.width} x {image.height} pixels; expected at most {MOST_PIXELS:,}")
     return image
+
+
+def _without_damaged_metadata(data: bytes) -> bytes:
+    """A PNG without the chunks that no pixel depends on and whose checksums are wrong; anything else as it is."""
+    if not data.startswith(_PNG):
+        return data
+    damaged = [place for place in _chunks(data) if _is_metadata(data, place) and not _intact(data, place)]
+    if not damaged:
+        return data
+    borders = [0, *(border for place in damaged for border in (place.start, place.stop)), len(data)]
+    return b"".join(data[start:stop] for start, stop in zip(borders[::2], borders[1::2], strict=True))
+
+
+def _chunks(data: bytes) -> Iterator[range]:
+    """Where the chunks of a PNG lie, as far as they are whole."""
+    at = len(_PNG)
+    while at + _FRAME <= len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        if (end := at + _FRAME + length) > len(data):
+            return
+        yield range(at, end)
+        at = end
+
+
+def _is_metadata(data: bytes, place: range) -> bool:
+    """Whether a chunk may be left out, as the lower case of its name's first letter says; transparency is of the pixels."""
+    name = data[place.start + 4 : place.start + 8]
+    return name.isalpha() and name[:1].islower() and name != b"tRNS"
+
+
+def _intact(data: bytes, place: range) -> bool:
+    (checksum,) = struct.unpack_from(">I", data, place.stop - 4)
+    return zlib.crc32(data[place.start + 4 : place.stop - 4]) == checksum
 
 
 def _fault(error: Exception) -> Fault:

@@ -11,7 +11,7 @@ from pipeline.imagesets.broken import Broken, Unreadable
 from pipeline.imagesets.decoding import Decoded, Fault, decode
 
 _ENOUGH = 64  # pixels of a side, to see whether an image can be decoded
-_FINER = 2  # times the wanted size, at least, that a JPEG is decoded at: what remains is resampled as ever
+FINER = 2  # times the wanted size, at least, that a JPEG is decoded at: what remains is resampled as ever
 
 
 class Fitted(NamedTuple):
@@ -54,9 +54,9 @@ class Encoded:
         return _middle(self._decoded().image, height, width)
 
     def seen(self, height: int, width: int) -> Fitted | Broken:
-        """The same for large numbers of images: JPEGs are decoded no finer than it takes, and what is broken is told."""
+        """The same for large numbers of images: large JPEGs are decoded at a fraction of their size, and what is broken is told."""
         try:
-            found = self._decoded(_FINER * max(height, width))
+            found = self._decoded(FINER * max(height, width))
         except Unreadable as error:
             return Broken(self.name, error.kind, error.reason)
         image = found.image

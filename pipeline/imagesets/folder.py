@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from pipeline.formats.images import SUFFIXES
 from pipeline.imagesets.encoded import Encoded
+from pipeline.imagesets.storage import stop_if_passing
 from pipeline.imagesets.tree import readable
 
 
@@ -43,6 +44,7 @@ class ImageFile:
         try:
             yield Encoded(self.name, where, contents(self.path))
         except OSError as error:
+            stop_if_passing(error, where)
             yield Encoded(self.name, where, b"", ("unreadable", error.strerror or str(error)))
 
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -86,27 +87,40 @@ class OpenSet:
         Images that lie together are read together. Raises UserError for an image that cannot be decoded, or has changed since the
         set was found.
         """
-        places = self._places(wanted)
-        found: dict[int, Encoded] = {}
-        start = 0
-        for row in self.rows:
-            own = places[(places >= start) & (places < start + row.images)] - start
-            if len(own):
-                several = range(own.min(), own.max() + 1)
-                for i, each in zip(several, read(self.images.kind, self.root, row, several), strict=True):
-                    if i in own:
-                        found[start + i] = each
-            start += row.images
+        places = self._places[np.array(wanted)]
+        found = {start + i: each for start, row, own in self._rows(places) for i, each in self._some(row, own)}
         encoded = [found[place] for place in places.tolist()]
         for i, each in zip(wanted, encoded, strict=True):
             self._check_unchanged(i, each)
         return [each.name for each in encoded], np.stack([each.fitted(height, width) for each in encoded])
 
-    def _places(self, wanted: Sequence[int]) -> np.ndarray:
-        """Which of all images that are listed some of those are that can be read."""
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """Which of all images that are listed the ones are that can be read, in order."""
         there = np.ones(self.images.n + len(self.images.gaps), bool)
         there[list(self.images.gaps)] = False
-        return np.flatnonzero(there)[np.array(wanted)]
+        return np.flatnonzero(there)
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """The place of each row's first image."""
+        return np.cumsum([0, *(row.images for row in self.rows[:-1])])
+
+    def _rows(self, places: np.ndarray) -> Iterator[tuple[int, Row, np.ndarray]]:
+        """The rows that hold some images: each one's start, the row, and which of its own are meant, in order."""
+        places = np.unique(places)
+        rows = self._starts.searchsorted(places, "right") - 1
+        which, firsts = np.unique(rows, return_index=True)
+        for row, own in zip(which.tolist(), np.split(places, firsts[1:]), strict=True):
+            start = int(self._starts[row])
+            yield start, self.rows[row], own - start
+
+    def _some(self, row: Row, own: np.ndarray) -> Iterator[tuple[int, Encoded]]:
+        """Read some images of a row, from the first to the last of them, and keep those that are meant."""
+        several, meant = range(own[0], own[-1] + 1), set(own.tolist())
+        for i, each in zip(several, read(self.images.kind, self.root, row, several), strict=True):
+            if i in meant:
+                yield i, each
 
     def _check_unchanged(self, i: int, image: Encoded) -> None:
         if image.digest[:_DIGITS] != self.images.digests[i * _DIGITS : (i + 1) * _DIGITS]:
@@ -117,12 +131,14 @@ def find(path: str | Path, fail_above: float = FAIL_ABOVE) -> ImageSet:
     """Find the images of a folder, of a file that holds many, or of a store's samples, and read what identifies them.
 
     A folder is searched with all that is below it; its files are in the order of their paths. Images that cannot be read are left
-    out. Raises UserError for a path that is missing or holds no images, and where more than this share of them cannot be read.
+    out. Raises UserError for a path that is missing or holds no images, and where more than this share of them cannot be read,
+    or of the bytes of files that hold many each.
 
     The set that was found last is not read again while no file of it has another size or time.
     """
     listing = Listing(Path(path).absolute())
     rows = list(listing.rows())
+    listing.check_read(fail_above)
     key = (listing.path, listing.sha256, fail_above)
     if key not in _FOUND_LAST:
         found = _found(listing, rows, fail_above)

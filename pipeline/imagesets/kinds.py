@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pipeline.errors import UserError
 from pipeline.imagesets.encoded import Encoded
+from pipeline.imagesets.storage import StorageFails
 from pipeline.imagesets.tree import readable
 
 KINDS = {
@@ -25,7 +26,10 @@ class NoImages(UserError):
 
 
 class Piece(Protocol):
-    """Some images of a set that are read together. What is in it and left out, it may count by kind, as `left_out`."""
+    """Some images of a set that are read together.
+
+    What is in it and left out, it may count by kind, as `left_out`; of how many bytes at its end nothing can be read, as `lost`.
+    """
 
     @property
     def name(self) -> str:
@@ -76,13 +80,18 @@ def kinds() -> list[Kind]:
 
 
 def rows_of(piece: Piece, rows: range) -> Iterator[Encoded]:
-    """Read some images of a piece; those that a damaged file keeps from being read come with that as their fault."""
+    """Read some images of a piece; those that a damaged file keeps from being read come with that as their fault.
+
+    Raises StorageFails where it is not the file's fault.
+    """
     done = rows.start
     try:
         for each in piece.read(rows):
             yield each
             done += 1
         why = f"{piece.name} ends too early"
+    except StorageFails:
+        raise
     except UserError as error:
         why = str(error)
     for row in range(done, rows.stop):

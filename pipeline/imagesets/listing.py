@@ -2,6 +2,7 @@
 
 A set is a folder with all below it, a file that holds many images, or the root of a store, of which the samples are meant. What a
 listing says of each file, its name, size and time of change, is hashed: that recognises the set without a byte of it being read.
+A file that may not be read is hashed as such, so that it is looked at anew once it may.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from pipeline.imagesets.encoded import Encoded
 from pipeline.imagesets.kinds import Kind, NoImages, Piece, kinds, rows_of
+from pipeline.imagesets.storage import StorageFails, stop_if_passing
 from pipeline.imagesets.tree import File, LeftOut, Tally, files_below, readable, suffix
 
 _SAMPLES = ("sample", "invert", "sketched-sample")  # stages of a store whose parts hold a run's images
@@ -42,6 +44,7 @@ class Listing:
     root: Path = Path()
     n: int = 0  # images
     bytes: int = 0
+    fault: str = ""  # of the first file of many images that cannot be read
     _sum: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     @property
@@ -60,6 +63,22 @@ class Listing:
         files = ", ".join(f"{n:,} {ending}" for ending, n in sorted(self.taken.items()))
         first = f"{readable(str(self.path))}: {self.n:,} images, {self.bytes / 1e9:.3g} GB ({files})."
         return [first, *(f"Left out: {each.n:,} {each.what}, such as {each.example}." for each in self.left_out)]
+
+    def check_read(self, most: float) -> None:
+        """Raise UserError where more than this share of the files' bytes is lost in files that hold many images each.
+
+        A file that cannot be read as what it is counts with all its bytes, and a damaged tar with those after its last image
+        that can be read. How many images that costs is known of neither, and what a file that was cut off has lost beyond its end
+        is not counted.
+        """
+        lost = sum(self.tally.lost.values())
+        if lost > most * self.bytes:
+            told = "; ".join(f"{each.n:,} {each.what}" for each in self.left_out if each.what in self.tally.lost)
+            raise UserError(
+                f"{self.fault}\n{readable(str(self.path))} has {told}: {lost / self.bytes:.1%} of its bytes, and at most "
+                f"{most:.3g} of them may be so (`fail_above`).\nCopy these files again, or raise that share: then their images "
+                "are left out."
+            )
 
     def rows(self) -> Iterator[Row]:
         """Yield the pieces in order. Raises UserError for a path that is missing or no set, and where there are no images."""
@@ -118,7 +137,7 @@ class Listing:
 
     def _of(self, kind: Kind, file: File) -> Iterator[Row]:
         """The rows of a file, counted and hashed."""
-        for row in [*_rows(kind, self.root, file, self.tally)]:
+        for row in self._pieces(kind, file):
             self.kind = kind
             self.n += row.images
             self._sum.update("\0".join(map(str, (kind.what, *row))).encode(errors="surrogateescape") + b"\n")
@@ -126,23 +145,34 @@ class Listing:
         self.bytes += file.bytes
         self.taken[suffix(file.name)] = self.taken.get(suffix(file.name), 0) + 1
 
+    def _pieces(self, kind: Kind, file: File) -> list[Row]:
+        of_file = (file.bytes, file.modified)
+        if not kind.file_is_set:
+            return [Row(file.name, 0, 1, *of_file, file.fault)]
+        try:
+            if file.fault:
+                raise UserError(f"{readable(str(self.root / file.name))} cannot be read ({file.fault}).")
+            pieces = _pieces(kind, self.root, file.name, *of_file)
+        except (NoImages, StorageFails):
+            raise
+        except UserError as error:
+            self._lose(f"{kind.what} files that cannot be read, with all their images", file, file.bytes, str(error))
+            return [Row(file.name, 0, 1, *of_file, str(error))]
+        for piece in pieces:
+            self._count(kind, file, piece)
+        return [Row(file.name, i, len(piece), *of_file) for i, piece in enumerate(pieces)]
 
-def _rows(kind: Kind, root: Path, file: File, tally: Tally) -> list[Row]:
-    of_file = (file.bytes, file.modified)
-    if file.dangling:
-        return [Row(file.name, 0, 1, *of_file, "a link to a file that is not there")]
-    if not kind.file_is_set:
-        return [Row(file.name, 0, 1, *of_file)]
-    try:
-        pieces = _pieces(kind, root, file.name, *of_file)
-    except NoImages:
-        raise
-    except UserError as error:
-        return [Row(file.name, 0, 1, *of_file, str(error))]
-    for piece in pieces:
+    def _count(self, kind: Kind, file: File, piece: Piece) -> None:
+        """Count what is in a piece and no image that can be read."""
         for what, n in getattr(piece, "left_out", {}).items():
-            tally.add(f"members of {kind.what} files: {what}", file.name, n)
-    return [Row(file.name, i, len(piece), *of_file) for i, piece in enumerate(pieces)]
+            self.tally.add(f"members of {kind.what} files: {what}", file.name, n)
+        if lost := getattr(piece, "lost", 0):
+            why = f"{readable(str(self.root / file.name))} cannot be read to its end."
+            self._lose(f"{kind.what} files that cannot be read to their end, with all images there", file, lost, why)
+
+    def _lose(self, what: str, file: File, size: int, why: str) -> None:
+        self.tally.lose(what, file.name, size)
+        self.fault = self.fault or why
 
 
 @lru_cache(maxsize=8)
@@ -177,6 +207,7 @@ def _changed(path: Path, row: Row) -> str:
     try:
         found = path.stat()
     except OSError as error:
+        stop_if_passing(error, readable(str(path)))
         return f"it is gone since the images were listed ({error.strerror})"
     same = (found.st_size, found.st_mtime_ns) == (row.bytes, row.modified)
     return "" if same else "it has changed since the images were listed; start the job again"

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import UserError
 from pipeline.imagesets.encoded import Encoded
 from pipeline.imagesets.kinds import NoImages
+from pipeline.imagesets.storage import stop_if_passing
 from pipeline.imagesets.tree import readable
 
 _TOGETHER = 64  # rows that are in memory at once, however large their group
@@ -113,6 +114,7 @@ def _schema(path: Path) -> pa.Schema:
 
 
 def _no_parquet(path: Path, error: Exception) -> UserError:
+    stop_if_passing(error, readable(str(path)))
     return UserError(f"{readable(str(path))} cannot be read as Parquet ({error}). Copy it again.")
 
 

@@ -18,7 +18,8 @@ from pipeline.errors import UserError
 from pipeline.imagesets.encoded import Encoded
 from pipeline.imagesets.folder import Folder
 from pipeline.imagesets.kinds import NoImages
-from pipeline.imagesets.tree import readable
+from pipeline.imagesets.storage import stop_if_passing
+from pipeline.imagesets.tree import ending_kind, readable
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,13 @@ class Shard:
         """Members that are no images, by kind."""
         return self.members.left_out
 
+    @property
+    def lost(self) -> int:
+        """Bytes of a damaged tar after the last image that can be read."""
+        members = self.members
+        end = int((members.starts + members.sizes).max(initial=0))
+        return self.path.stat().st_size - end if members.fault else 0
+
     def __len__(self) -> int:
         """Its images; what cannot be read of a damaged tar counts as one."""
         return len(self.members.names) + bool(self.members.fault)
@@ -89,6 +97,7 @@ class Shard:
                         f"{self.name}/{name}", f"{readable(str(self.path))} ({name})", file.read(members.sizes[row])
                     )
         except OSError as error:
+            stop_if_passing(error, readable(str(self.path)))
             raise UserError(f"{readable(str(self.path))} cannot be read as a tar ({error}).") from error
 
 
@@ -110,16 +119,24 @@ def _members(path: Path, size: int, modified: int) -> Members:
                 if what is None or name in found:
                     found[name] = (member.offset_data, member.size)
     except (OSError, tarfile.TarError, ValueError) as error:
+        stop_if_passing(error, readable(str(path)))
         fault = f"{readable(str(path))} cannot be read on as a tar after {len(found)} images ({error}). Copy it again."
     places = np.array(list(found.values()), np.int64).reshape(-1, 2)
     return Members(list(found), places[:, 0], places[:, 1], left_out, fault)
 
 
 def _each(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members of a tar, none of which is kept."""
+    """The members of a tar, none of which is kept.
+
+    Raises ReadError where they end at what is no end of a tar, which tarfile passes over.
+    """
     while member := tar.next():
         tar.members = []  # type: ignore[attr-defined]
         yield member
+    assert tar.fileobj, "it is open"
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.ReadError(f"no header at byte {tar.offset:,}")
 
 
 def _other(member: tarfile.TarInfo, size: int) -> str | None:
@@ -133,7 +150,7 @@ def _other(member: tarfile.TarInfo, size: int) -> str | None:
     if not key:
         return "hidden files"
     if f".{extension.lower()}" not in Folder.suffixes:
-        return f".{extension.lower()} files" if extension else "files without a suffix"
+        return ending_kind(f".{extension.lower()}" if extension else "")
     if member.offset_data + member.size > size:
         raise tarfile.ReadError(f"it ends within {member.name}")
     return None

@@ -4,11 +4,15 @@ Hidden files and folders are left out, those that systems keep beside photograph
 looked up; nothing is opened.
 """
 
+import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from pipeline.imagesets.storage import stop_if_passing
 
 # Folders of thumbnails, recycle bins and the like, which hold images that nobody means.
 BESIDE = ("__MACOSX", "@eaDir", "@Recycle", "#recycle", "$RECYCLE.BIN", "#snapshot", "lost+found")
@@ -17,6 +21,8 @@ NOT_READ = {
     ".heic": "HEIC", ".heif": "HEIC", ".jxl": "JPEG XL", ".svg": "SVG", ".psd": "PSD", ".raw": "raw", ".dng": "raw", ".cr2": "raw",
     ".cr3": "raw", ".nef": "raw", ".arw": "raw", ".orf": "raw", ".rw2": "raw", ".raf": "raw",
 }  # fmt: skip
+SHOWN = 20  # kinds of what is left out that are told one by one
+_SUFFIX = re.compile(r"(\.[a-z][a-z0-9]{0,7}){1,3}")  # one that says of which kind a file is, and not its number
 
 
 class File(NamedTuple):
@@ -25,7 +31,7 @@ class File(NamedTuple):
     name: str  # its path below the folder; bytes that are no UTF-8 are surrogates
     bytes: int
     modified: int  # nanoseconds since 1970
-    dangling: bool = False  # a link to nothing
+    fault: str = ""  # why it cannot be read, as is seen without opening it
 
 
 class LeftOut(NamedTuple):
@@ -38,18 +44,30 @@ class LeftOut(NamedTuple):
 
 @dataclass
 class Tally:
-    """What was left out so far, by kind."""
+    """What was left out so far, by kind, and what is lost of files that hold many images."""
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)  # bytes that cannot be read, by kind
 
     def add(self, what: str, example: str, n: int = 1) -> None:
         self.counts[what] = self.counts.get(what, 0) + n
         self.examples.setdefault(what, readable(example))
 
+    def lose(self, what: str, example: str, size: int) -> None:
+        """Count a file of which that many bytes cannot be read, with the images in them."""
+        self.add(what, example)
+        self.lost[what] = self.lost.get(what, 0) + size
+
     def left_out(self) -> tuple[LeftOut, ...]:
-        """The kinds, in the order of the alphabet."""
-        return tuple(LeftOut(what, self.counts[what], self.examples[what]) for what in sorted(self.counts))
+        """What is lost, and the most frequent of the other kinds, in the order of the alphabet; then the rest as one."""
+        by_count = sorted(self.counts.keys() - self.lost.keys(), key=lambda what: (-self.counts[what], what))
+        told, rest = sorted([*self.lost, *by_count[:SHOWN]]), by_count[SHOWN:]
+        found = [LeftOut(what, self.counts[what], self.examples[what]) for what in told]
+        if rest:
+            n = sum(self.counts[what] for what in rest)
+            found.append(LeftOut(f"files or folders of {len(rest):,} more kinds", n, self.examples[rest[0]]))
+        return tuple(found)
 
 
 def readable(name: str) -> str:
@@ -85,6 +103,7 @@ def _names(root: str, folder: str, tally: Tally) -> list[str]:
         with os.scandir(os.path.join(root, folder)) as entries:
             found = [folder + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "") for entry in entries]
     except OSError as error:
+        stop_if_passing(error, readable(os.path.join(root, folder)))
         tally.add(f"folders that cannot be read ({error.strerror})", folder or root)
         return []
     found.sort()
@@ -109,17 +128,25 @@ def _file(root: str, name: str, suffixes: set[str]) -> File | str:
     path = os.path.join(root, name)
     try:
         found = os.stat(path)
-    except OSError:
-        return File(name, 0, 0, dangling=True) if suffix(name) in suffixes else "links to nothing"
+    except OSError as error:
+        stop_if_passing(error, readable(path))
+        gone = isinstance(error, FileNotFoundError)
+        fault = "a link to a file that is not there" if gone else error.strerror or str(error)
+        return File(name, 0, 0, fault) if suffix(name) in suffixes else "links to nothing"
     if stat.S_ISDIR(found.st_mode):
         return "linked folders"
     if not stat.S_ISREG(found.st_mode):
         return "pipes, sockets and devices"
-    return File(name, found.st_size, found.st_mtime_ns) if suffix(name) in suffixes else _other(name)
+    if suffix(name) not in suffixes:
+        return ending_kind(suffix(name))
+    fault = "" if os.access(path, os.R_OK) else os.strerror(errno.EACCES)
+    return File(name, found.st_size, found.st_mtime_ns, fault)
 
 
-def _other(name: str) -> str:
-    ending = suffix(name)
+def ending_kind(ending: str) -> str:
+    """What files with a suffix are, for people, where it is none of an image that is read."""
     if ending in NOT_READ:
         return f"{NOT_READ[ending]} images, which are not read here"
-    return f"{ending} files" if ending else "files without a suffix"
+    if not ending:
+        return "files without a suffix"
+    return f"{ending} files" if _SUFFIX.fullmatch(ending) else "files of other kinds"

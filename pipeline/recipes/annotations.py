@@ -38,7 +38,7 @@ def annotations(
     width in pixels that images are brought to, and batch: how many run through the networks together, where others are wanted than
     usual. Raises UserError for what is no set of images, and for labels by name that are of none of them, or of several alike.
     """
-    images, told = listed(path, spool)
+    images, told = listed(path, spool, fail_above)
     _check_known(annotators, images)
     annotate = AnnotateImages(images, tuple(annotators), *(size or (SIZE, SIZE)), batch, fail_above)
     published = PublishAnnotations(annotate, fail_above)

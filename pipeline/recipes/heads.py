@@ -53,6 +53,8 @@ def train(
     size: in pixels, of the square that the middle of each image is brought to before it is embedded. Raises UserError for labels
     that are of no image, and where no attribute has enough images on both sides.
     """
+    if file := next((each for each in (out, *out.parents) if each.exists() and not each.is_dir()), None):
+        raise UserError(f"{file} is a file, and {out} is to be a folder. Name another, or remove the file.")
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is there already, and not empty. Name another folder, or remove it.")
     embeds = embedder(spec)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.annotators.base import Annotator, describes
 from pipeline.annotators.names import spec_of
 from pipeline.fingerprint import settings
+from pipeline.imagesets.encoded import FINER
 from pipeline.stages.labels.annotate_images import AnnotateImages
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def readme(annotate: AnnotateImages, found: "Found", left_out: Sequence[Mapping[
         "## Images",
         "Each image was turned upright as its metadata says, laid on white where it is transparent, and brought to "
         f"{annotate.height} x {annotate.width} pixels (height x width): the middle of it, as large as it goes, resized by "
-        "Lanczos' filter; of an animation the first frame, of 16 bits the upper 8. A "
-        "JPEG is decoded no finer than at twice that size.\n"
+        "Lanczos' filter; of an animation the first frame, of 16 bits the value divided by 257 and rounded. A JPEG was decoded at "
+        "an eighth, a quarter or half of its size, the smallest at which both sides still have "
+        f"{FINER * max(annotate.height, annotate.width):,} pixels or more, and whole where none is.\n"
         "What annotators say in pixels, such as where something is, is in pixels of these. "
         "Where an annotator looks for what may have been too small in them, not to find it is missing, not 0.\n"
         f"{annotate.batch} images ran through the networks together.",

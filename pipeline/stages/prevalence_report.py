@@ -12,7 +12,7 @@ from pipeline.catalog.prevalence.page import page
 from pipeline.catalog.prevalence.scored_images import Scored, ScoredImages
 from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Store
-from pipeline.imagesets.encoded import Fitted
+from pipeline.imagesets.encoded import Encoded, Fitted
 from pipeline.stages.labels.annotate_images import AnnotateImages
 from pipeline.stages.publish_annotations import PublishAnnotations
 
@@ -46,7 +46,9 @@ class PrevalenceReport(Stage):
         numbers = self._numbers(store)
 
         def images(rows: Sequence[int]) -> np.ndarray:
-            return np.stack([self._seen(int(numbers[row]), store) for row in rows])
+            wanted = numbers[rows].tolist()
+            found = {number: self._seen(image) for number, image in self.annotate.images.picked(wanted, store)}
+            return np.stack([found[number] for number in wanted])
 
         (out / "report.html").write_text(page(scored, images), encoding="utf-8")
 
@@ -55,9 +57,8 @@ class PrevalenceReport(Stage):
         parts = (store.table(self.annotate, "images.parquet", part) for part in range(self.annotate.n_parts))
         return np.concatenate([table["number"].filter(table["kind"].is_null()).to_numpy() for table in parts])
 
-    def _seen(self, number: int, store: Store) -> np.ndarray:
+    def _seen(self, image: Encoded) -> np.ndarray:
         """An image (height, width, 3) as annotators see it; black where it cannot be read any more."""
-        [image] = self.annotate.images.encoded(range(number, number + 1), store)
         found = image.seen(self.annotate.height, self.annotate.width)
         if isinstance(found, Fitted):
             return found.pixels

@@ -45,8 +45,8 @@ class AnnotateImages(Stage):
     All images are brought to one size: the middle of each, as large as it goes, resized. A part is a range of images.
     """
 
-    unit: ClassVar[str] = "images"
     version: ClassVar[int] = 2
+    unit: ClassVar[str] = "images"
 
     images: ListImages
     annotators: tuple[Annotator, ...]

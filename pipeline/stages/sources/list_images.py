@@ -3,12 +3,12 @@
 import json
 import os
 import shutil
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +19,7 @@ from pipeline.fingerprint import not_hashed
 from pipeline.formats.hashes import changed
 from pipeline.formats.parquet import write_table
 from pipeline.imagesets.encoded import Encoded
+from pipeline.imagesets.image_set import FAIL_ABOVE
 from pipeline.imagesets.kinds import Kind
 from pipeline.imagesets.listing import Listing, Row, names, read
 from pipeline.imagesets.tree import LeftOut
@@ -31,6 +32,8 @@ CHUNK = 2**16  # rows of the index in a file
 @dataclass(frozen=True)
 class ListImages(Stage):
     """`index-*.parquet`, `left_out.parquet`, and `chunks.json` with the number of the first image of each file of the index."""
+
+    version: ClassVar[int] = 2
 
     sha256: str  # of the listing: names, sizes and times of change
     n: int  # images, whether they can be read or not; they are numbered from 0
@@ -47,7 +50,10 @@ class ListImages(Stage):
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         if self.spooled and os.path.isdir(self.spooled):
             shutil.copytree(self.spooled, out, dirs_exist_ok=True)
-        elif write_listing(listing := Listing(Path(self.path)), out) and listing.sha256 != self.sha256:
+            return
+        listing = Listing(Path(self.path))
+        write_listing(listing, out)
+        if listing.sha256 != self.sha256:
             raise changed(self.path)
 
     def encoded(self, images: range, store: Store) -> Iterator[Encoded]:
@@ -60,6 +66,23 @@ class ListImages(Stage):
         for file in sorted(Path(self.spooled).glob("index-*.parquet")):
             for found in pq.read_table(file, columns=[*Row._fields]).to_pylist():
                 yield from names(self.kind, Path(self.root), _row(found))
+
+    def picked(self, numbers: Iterable[int], store: Store) -> Iterator[tuple[int, Encoded]]:
+        """Read single images, and yield each with its number, in order.
+
+        What lies together is read once, from the first of them to the last: an image in a group of rows is only reached past those
+        before it.
+        """
+        wanted = sorted(set(numbers))
+        while wanted:
+            [(row, own)] = self._rows(range(wanted[0], wanted[0] + 1), store)
+            start = wanted[0] - own.start
+            here = bisect_left(wanted, start + row.images)
+            together, meant = range(wanted[0], wanted[here - 1] + 1), set(wanted[:here])
+            within = range(together.start - start, together.stop - start)
+            read_now = zip(together, read(self.kind, Path(self.root), row, within), strict=True)
+            yield from ((number, each) for number, each in read_now if number in meant)
+            wanted = wanted[here:]
 
     def _rows(self, images: range, store: Store) -> Iterator[tuple[Row, range]]:
         """The rows that hold some images, and which of a row's own are meant."""
@@ -78,19 +101,21 @@ class ListImages(Stage):
                     yield row, own
 
 
-def listed(path: Path, spool: Path) -> tuple[ListImages, list[str]]:
+def listed(path: Path, spool: Path, fail_above: float = FAIL_ABOVE) -> tuple[ListImages, list[str]]:
     """List a set of images once, into an empty folder, and return the stage that has it, and what was found in sentences.
 
-    Raises UserError for a path that is missing or no set, and where there are no images.
+    Raises UserError for a path that is missing or no set, where there are no images, and where files that hold many images each and
+    cannot be read have more than this share of all bytes.
     """
     listing = Listing(path.absolute())
     write_listing(listing, spool)
+    listing.check_read(fail_above)
     assert listing.kind, "there are images"
     found = ListImages(listing.sha256, listing.n, str(listing.path), str(listing.root), listing.kind, str(spool))
     return found, listing.told
 
 
-def write_listing(listing: Listing, out: Path) -> bool:
+def write_listing(listing: Listing, out: Path) -> None:
     """List a set and write its index as it comes."""
     rows = listing.rows()
     firsts: list[int] = []
@@ -101,7 +126,6 @@ def write_listing(listing: Listing, out: Path) -> bool:
         at += sum(row.images for row in some)
     (out / "chunks.json").write_text(json.dumps(firsts))
     write_table(out / "left_out.parquet", _left_out(listing.left_out))
-    return True
 
 
 def _file(chunk: int) -> str:

@@ -1,6 +1,8 @@
 """From bytes to RGB: what is told of an image, what cannot be read, and pixels that damaged metadata costs nothing."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -104,3 +106,48 @@ def test_how_many_pixels_of_the_file_one_that_is_seen_is(kind, size, scale):
         Image.new("RGB", size).save(held, kind, exif=exif)
         seen = Encoded("a", "a", held.getvalue()).seen(64, 128 if kind == "PNG" else 64)
         assert seen.scale == pytest.approx(scale, rel=0.01)
+
+
+def chunk(name: bytes, data: bytes, damage: int = 0) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data) ^ damage)
+
+
+PLAIN_PNG = encoded(noise(), "png")
+BEFORE, AFTER = PLAIN_PNG.index(b"IDAT") - 4, PLAIN_PNG.index(b"IEND") - 4  # where a chunk may stand
+
+
+@pytest.mark.parametrize("name", [b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"iCCP", b"pHYs", b"prVt"])
+@pytest.mark.parametrize("at", [BEFORE, AFTER], ids=["before", "after"])
+def test_a_damaged_chunk_of_metadata_costs_a_png_no_pixels(name, at):
+    damaged = PLAIN_PNG[:at] + chunk(name, b"Comment\0taken at home", damage=1) + PLAIN_PNG[at:]
+    found = decode(damaged)
+    assert found.remarks == ("metadata damaged",)
+    assert (np.asarray(found.image) == np.asarray(noise())).all()
+
+
+def test_metadata_that_is_whole_stays():
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    turned = encoded(noise(), "png", exif=exif)
+    at = turned.index(b"IDAT") - 4
+    found = decode(turned[:at] + chunk(b"tEXt", b"a\0b", damage=1) + turned[at:])
+    assert found.remarks == ("metadata damaged", "turned upright")
+    assert (np.asarray(found.image) == np.asarray(noise())[::-1, ::-1]).all()
+
+
+@pytest.mark.parametrize("name", [b"IDAT", b"tRNS"])
+def test_a_png_whose_pixels_or_transparency_are_damaged_is_broken_whatever_its_metadata(name):
+    image = noise().quantize(16) if name == b"tRNS" else noise()
+    content = bytearray(encoded(image, "png", **({"transparency": bytes(range(16))} if name == b"tRNS" else {})))
+    content[content.index(name) + 6] ^= 8
+    at = content.index(b"IDAT") - 4
+    with pytest.raises(Fault):
+        decode(bytes(content))
+    with pytest.raises(Fault):
+        decode(bytes(content[:at]) + chunk(b"tEXt", b"a\0b", damage=1) + bytes(content[at:]))
+
+
+@pytest.mark.parametrize(("long", "short", "seen"), [(1300, 1000, 1000), (1400, 1024, 512), (5000, 2048, 512)])
+def test_a_jpeg_is_decoded_at_the_smallest_fraction_whose_sides_are_enough(long, short, seen):
+    content = encoded(Image.new("RGB", (long, short)), "jpeg")
+    assert min(decode(content, 512).image.size) == seen

@@ -308,3 +308,25 @@ def test_a_name_that_is_no_utf8_and_a_pipe(folder):
     found = image_set.find(folder)
     assert found.names[2:] == ("b.png", "caf\\xe9.png")
     assert "Left out: 1 pipes, sockets and devices, such as waits.png." in found.told
+
+
+def test_a_read_looks_at_the_rows_that_it_needs_and_at_no_others(tmp_path):
+    looked = []
+
+    class Watched(tuple):
+        def __getitem__(self, i):
+            looked.append(i)
+            return tuple.__getitem__(self, i)
+
+        def __iter__(self):
+            raise AssertionError("all rows are looked at")
+
+    for i in range(4):
+        parquet(tmp_path / f"{i}.parquet", [40 * i + j for j in range(5)])  # groups of 2, 2 and 1
+    opened = image_set.find(tmp_path).open()
+    opened = replace(opened, rows=Watched(opened.rows))
+    names, seen = opened.read([19, 6, 5, 7], 16, 16)
+    assert names == ["3.parquet:4", "1.parquet:1", "1.parquet:0", "1.parquet:2"]
+    assert seen[:, 8, 8, 0].tolist() == [124, 41, 40, 42]
+    opened.read([0], 16, 16)
+    assert [i for i in looked if isinstance(i, int)] == [3, 4, 11, 0] and len(looked) == 5

@@ -1,7 +1,9 @@
 """A listing: what recognises a set, what is found of several kinds, a store's samples by its root, and what changes meanwhile."""
 
+import errno
 import json
 import os
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,8 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.imagesets import image_set
 from pipeline.imagesets.encoded import Encoded
 from pipeline.imagesets.listing import Listing, read
+from pipeline.imagesets.storage import StorageFails
 from schemas.samples import IMAGE
 from tests.pipeline.imagesets.broken_files import encoded, noise
 
@@ -91,3 +95,77 @@ def test_a_file_of_parquet_that_cannot_be_read_is_one_broken_image_among_others(
     listing, found = listed(tmp_path / "set")
     assert listing.n == 4 and [bool(each.fault) for each in found] == [False, False, False, True]
     assert "cannot be read as Parquet" in found[-1].fault[1]
+
+
+def test_a_damaged_shard_is_told_at_the_start_and_weighs_by_its_bytes(tmp_path):
+    for name in "abc":
+        path = parquet(tmp_path / "set" / f"{name}.parquet", 30, 10)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    listing, found = listed(tmp_path / "set")
+    assert listing.n == len(found) == 61
+    assert listing.told[1:] == [
+        "Left out: 1 Parquet files that cannot be read, with all their images, such as c.parquet."
+    ]
+    share = (len(whole) // 2) / (2 * len(whole) + len(whole) // 2)
+    listing.check_read(share + 1e-6)
+    with pytest.raises(UserError, match=r"c.parquet cannot be read as Parquet(.|\n)*20.0% of its bytes.*`fail_above`"):
+        listing.check_read(share - 1e-6)
+    with pytest.raises(UserError, match="1 Parquet files that cannot be read, with all their images"):
+        image_set.find(tmp_path / "set")
+    assert image_set.find(tmp_path / "set", 0.5).n == 60
+
+
+def test_a_file_that_may_not_be_read_makes_another_listing_once_it_may(tmp_path, monkeypatch):
+    root = folder(tmp_path / "set")
+    allowed, _ = listed(root)
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("1.png") and may(path, mode))
+    refused, found = listed(root)
+    assert [each.fault for each in found] == [None, ("unreadable", "Permission denied"), None]
+    monkeypatch.setattr(os, "access", may)
+    again, found = listed(root)
+    assert again.sha256 == allowed.sha256 != refused.sha256 and not any(each.fault for each in found)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT])
+def test_storage_that_fails_for_a_while_is_no_fault_of_an_image(tmp_path, monkeypatch, code):
+    root = folder(tmp_path / "set")
+
+    def fail(path):
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.imagesets.folder.contents", fail)
+        with pytest.raises(StorageFails, match="0.png cannot be read at the moment.*\n.*Start the job again"):
+            listed(root)
+    assert not any(each.fault for each in listed(root)[1])
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tar"])
+def test_storage_that_fails_within_a_file_of_many_images_is_no_fault_of_theirs(tmp_path, monkeypatch, kind):
+    from pipeline.imagesets import parquet as of_parquet
+    from pipeline.imagesets import tars
+
+    path = parquet(tmp_path / "a.parquet", 3, 3)
+    if kind == "tar":
+        path = tmp_path / "a.tar"
+        with tarfile.open(path, "w") as archive:
+            archive.add(folder(tmp_path / "set") / "0.png", "0.png")
+    listing = Listing(path)
+    rows = list(listing.rows())
+
+    def fail(*args, **options):
+        raise OSError(errno.EIO, "Input/output error")
+
+    if kind == "parquet":
+        monkeypatch.setattr(of_parquet.pq, "ParquetFile", fail)
+    else:
+        monkeypatch.setattr(tars, "open", fail, raising=False)
+    with pytest.raises(StorageFails):
+        list(read(listing.kind, listing.root, rows[0], range(1)))
+    os.utime(path, ns=(0, 7))  # so that nothing is kept of it
+    monkeypatch.setattr(of_parquet.pq, "read_schema", fail)
+    monkeypatch.setattr(tars.tarfile, "open", fail)
+    with pytest.raises(StorageFails):
+        listed(path)

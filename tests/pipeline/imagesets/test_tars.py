@@ -85,6 +85,28 @@ def test_a_shard_that_is_cut_off_keeps_what_comes_before_and_one_without_images_
     good, [bad] = [each for each in encoded_images if not each.fault], [each for each in encoded_images if each.fault]
     assert len(good) >= 1 and "cannot be read on as a tar" in bad.fault[1]
     assert ("tar files without images", 1) in [(each.what, each.n) for each in listing.left_out]
+    [lost] = [each for each in listing.left_out if each.what.startswith("tar files that cannot")]
+    assert (lost.what, lost.n, lost.example) == (
+        "tar files that cannot be read to their end, with all images there",
+        1,
+        "train-000.tar",
+    )
     shard.unlink()
     with pytest.raises(UserError, match="labels.tar has no images among its members: 1 .cls files"):
         list(Listing(tmp_path).rows())
+
+
+def test_the_tail_of_a_damaged_shard_weighs_by_its_bytes(tmp_path):
+    path = tar(tmp_path / "a.tar", {f"{i}.png": encoded(noise(seed=i), "png") for i in range(4)})
+    with tarfile.open(path) as archive:
+        headers = [each.offset for each in archive]
+    content = bytearray(path.read_bytes())
+    content[headers[1] : headers[1] + 512] = b"x" * 512
+    path.write_bytes(content)
+    listing = Listing(path)
+    list(listing.rows())
+    end = 512 + len(encoded(noise(seed=0), "png"))
+    [lost] = listing.tally.lost.values()
+    assert lost == len(content) - end and listing.n == 2
+    with pytest.raises(UserError, match="a.tar cannot be read to its end(.|\n)*`fail_above`"):
+        listing.check_read(0.5)

@@ -51,10 +51,27 @@ def test_whatever_is_left_out_is_counted_by_kind(tmp_path):
 def test_a_link_to_nothing_that_is_called_an_image_is_one_that_is_broken(tmp_path):
     (tmp_path / "a.jpg").symlink_to(tmp_path / "gone.jpg")
     [file] = files_below(str(tmp_path), {".jpg"}, Tally())
-    assert file.dangling
+    assert file.fault == "a link to a file that is not there"
 
 
 def test_a_name_that_is_no_utf8_is_written_out(tmp_path):
     (tmp_path / os.fsdecode(b"caf\xe9.jpg")).touch()
     [file] = files_below(str(tmp_path), {".jpg"}, Tally())
     assert readable(file.name) == "caf\\xe9.jpg" and os.fsencode(file.name) == b"caf\xe9.jpg"
+
+
+def test_numbers_behind_a_dot_are_no_kinds_and_many_kinds_are_summed_up(tmp_path):
+    for i in range(30):
+        (tmp_path / f"IMG.{i:06d}").touch()
+    assert walked(tmp_path) == ([], {"files of other kinds": 30})
+    for i in range(25):
+        for name in range(1 if i < 24 else 3):
+            (tmp_path / f"{name}.a{i:02d}").touch()
+    tally = Tally()
+    tally.lose("Parquet files that cannot be read", "z.parquet", 7)
+    assert list(files_below(str(tmp_path), {".jpg"}, tally)) == []
+    found = tally.left_out()
+    assert [each.what for each in found[:-1]] == sorted(
+        ["Parquet files that cannot be read", *(f".a{i:02d} files" for i in [*range(18), 24]), "files of other kinds"]
+    )
+    assert found[-1] == ("files or folders of 6 more kinds", 6, "0.a18")

@@ -137,3 +137,12 @@ def test_an_embedder_that_was_renamed_and_moved_is_the_same_and_so_are_the_heads
     with pytest.raises(UserError, match="mine has changed since it was first read"):
         scorer(after)
     assert "brought to 16 x 16 pixels" in (folder / "mine" / "README.md").read_text() and "size" not in told
+
+
+@pytest.mark.parametrize("out", ["labels.csv", "labels.csv/heads/of"])
+def test_a_file_is_no_folder_to_write(folder, out):
+    before = (folder / "labels.csv").read_text()
+    refused = train("--out", out)
+    said = " ".join(refused.output.split())
+    assert refused.exit_code == 2 and f"labels.csv is a file, and {out} is to be a folder. Name another" in said
+    assert (folder / "labels.csv").read_text() == before

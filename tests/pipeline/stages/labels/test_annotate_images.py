@@ -1,5 +1,7 @@
 """Annotations of images by the thousand: what is planted comes back, broken ones are left out, and a kill changes nothing."""
 
+import errno
+import os
 import tarfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +20,14 @@ from pipeline.annotators.registry import annotator
 from pipeline.domains.portraits.render import render, sample_factors
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
-from pipeline.engine.runner import run
+from pipeline.engine.runner import RunFailed, run
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.imagesets import image_set
 from pipeline.recipes.annotations import annotations
 from pipeline.stages.publish_annotations import PublishAnnotations
+from pipeline.stages.sources import list_images
+from schemas.samples import IMAGE
 from tests.pipeline.imagesets.broken_files import KINDS_OF, encoded, noise, write_broken
 from tests.pipeline.making import Silent, made
 
@@ -275,8 +279,6 @@ def test_a_listing_that_lies_elsewhere_is_made_again_by_the_worker(folder, tmp_p
 
 
 def test_an_index_of_several_files_is_read_where_the_images_are(folder, tmp_path, monkeypatch):
-    from pipeline.stages.sources import list_images
-
     monkeypatch.setattr(list_images, "CHUNK", 10)
     stage = wired(folder, tmp_path / "a").annotate.images
     store = made(tmp_path / "root", stage)
@@ -291,6 +293,62 @@ def test_an_index_of_several_files_is_read_where_the_images_are(folder, tmp_path
     )
     assert [each.name for each in stage.encoded(range(38, 52), store)] == everything[38:52]
     assert read_files == [f"index-{i:05d}.parquet" for i in (3, 4, 5)]
+
+
+def test_single_images_of_one_group_of_rows_are_read_in_one_go(tmp_path, monkeypatch):
+    from pipeline.imagesets.parquet import RowGroup
+
+    cells = [{"bytes": encoded(noise(16, 16, seed=i), "png"), "path": None} for i in range(40)]
+    for name, some in (("a", cells[:30]), ("b", cells[30:])):
+        pq.write_table(pa.table({"image": pa.array(some, IMAGE)}), tmp_path / f"{name}.parquet", row_group_size=30)
+    (tmp_path / "spool").mkdir()
+    stage, _ = list_images.listed(tmp_path, tmp_path / "spool")
+    store = made(tmp_path / "root", stage)
+    asked = []
+    whole = RowGroup.read
+    monkeypatch.setattr(RowGroup, "read", lambda self, rows: asked.append((self.name, rows)) or whole(self, rows))
+    found = list(stage.picked([31, 4, 28, 9, 4, 33], store))
+    assert [number for number, _ in found] == [4, 9, 28, 31, 33]
+    assert all(each.data == cells[number]["bytes"] for number, each in found)
+    assert asked == [("a.parquet, row group 0", range(4, 29)), ("b.parquet, row group 0", range(1, 4))]
+
+
+def test_a_part_that_storage_failed_is_made_again_and_a_file_that_was_closed_is_read_once_it_is_open(
+    tmp_path, monkeypatch
+):
+    root = tmp_path / "set"
+    root.mkdir()
+    for i in range(4):
+        Image.new("RGB", (16, 16), (50 + i, 0, 200)).save(root / f"{i}.png")
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.imagesets.folder.contents", _fails)
+        with pytest.raises(RunFailed, match="cannot be read at the moment"):
+            made(tmp_path / "root", wired(root, tmp_path / "a"))
+    stage = wired(root, tmp_path / "b")
+    assert len(read(stage, made(tmp_path / "root", stage))) == 4
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda path, mode: not str(path).endswith("2.png"))
+        closed = wired(root, tmp_path / "c")
+        assert read(closed, made(tmp_path / "root", closed), "broken")["name"].tolist() == ["2.png"]
+    opened = wired(root, tmp_path / "d")
+    assert opened.annotate.images.sha256 != closed.annotate.images.sha256
+    assert len(read(opened, made(tmp_path / "root", opened))) == 4
+
+
+def _fails(path):
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_damaged_file_of_many_images_is_refused_before_work(tmp_path):
+    root = tmp_path / "set"
+    root.mkdir()
+    cells = [{"bytes": encoded(noise(16, 16, seed=i), "png"), "path": None} for i in range(9)]
+    for name in "ab":
+        pq.write_table(pa.table({"image": pa.array(cells, IMAGE)}), root / f"{name}.parquet")
+    (root / "b.parquet").write_bytes((root / "a.parquet").read_bytes()[:-9])
+    with pytest.raises(UserError, match="b.parquet cannot be read as Parquet(.|\n)*50.0% of its bytes"):
+        wired(root, tmp_path / "a", fail_above=0.05)
+    assert wired(root, tmp_path / "b", fail_above=0.5).annotate.images.n == 10
 
 
 def test_images_cannot_be_brought_to_no_size(folder, tmp_path):
