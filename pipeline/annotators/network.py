@@ -92,7 +92,7 @@ class Network:
 
     def running(self, features: bool) -> Run:
         """Load the network. features: its outputs have, under the name that the description gives, what images are compared by."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say how its network runs")
 
     def load(self) -> Scorer:
         run, said = self.running(features=False), self.description
