@@ -68,7 +68,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hspace-") as folder:
         seconds = run(Path(folder), quick)
         seconds_again = run(Path(folder), quick)
-        [catalog] = Path(folder).glob("catalog-*/00000")
+        [catalog] = Path(folder).glob("catalog-*/00000-*")
         effects = pd.read_parquet(catalog / "effects.parquet")
         effects = effects[effects["judge"] == JUDGE]
         directions = pd.read_parquet(catalog / "directions.parquet")
@@ -158,7 +158,8 @@ def measure_controls(
 def random_norms(stages: list[dict], kind: str, root: Path) -> dict[str, float]:
     """The norms of the random directions of this kind."""
     [made] = [each for each in stages if each["stage"] == "random-directions" and each["settings"]["norms"] == kind]
-    table = pd.read_parquet(root / f"random-directions-{made['fingerprint']}" / "00000" / "directions.parquet")
+    [path] = root.glob(f"random-directions-{made['fingerprint']}/00000-*/directions.parquet")
+    table = pd.read_parquet(path)
     return dict(table[["name", "norm"]].to_numpy())
 
 

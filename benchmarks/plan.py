@@ -105,13 +105,13 @@ def goals(run: Run) -> tuple[Stage, ...]:
 
 def looked_up(wanted: tuple[Stage, ...], store: Store) -> int:
     """How many parts are missing, by a look-up for each part and each part that it reads."""
-    missing = 0
+    missing, root = 0, Path(store.root)
     for stage in in_order(wanted):
         for part in range(stage.n_parts):
-            missing += not os.path.exists(store.folder(stage, part))
+            missing += not os.path.exists(root / stage.folder / f"{stage.part_name(part)}.json")
             for needed, parts in stage.needs(part):
                 for i in parts:
-                    os.path.exists(store.folder(needed, i))
+                    os.path.exists(root / needed.folder / f"{needed.part_name(i)}.json")
     return missing
 
 

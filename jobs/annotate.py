@@ -9,13 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-import pyarrow.parquet as pq
 from typer import Argument, Option
 
 from jobs.command_line import main, run_job
 from jobs.options import options
 from jobs.printing import console, print_json
-from jobs.results import linked
+from jobs.results import file_at_hand, folder_at_hand
 from jobs.where import Where
 from pipeline.annotators.registry import annotator
 from pipeline.engine.store import Store
@@ -73,19 +72,18 @@ def wired(images: Path, given: dict[str, Any], spool: Path) -> Annotations:
 
 def hand_over(store: Store, published: PublishAnnotations, report: PrevalenceReport, where: Where) -> None:
     """Print where the annotations and the report are: ROOT/annotations and ROOT/report.html, links to the latest."""
-    folder = linked(store.folder(published), store.root / "annotations")
-    page = linked(store.folder(report) / "report.html", store.root / "report.html")
-    kinds = pq.read_table(folder / "broken.parquet", columns=["kind"])["kind"].to_pylist()
+    folder, page = folder_at_hand(store, published, "annotations"), file_at_hand(store, report, "report.html")
+    kinds = store.table(published, "broken.parquet", columns=["kind"])["kind"].to_pylist()
     n = published.annotate.images.n
     if where.json:
         columns = published.schema.names[2:]
         counts = {"images": n - len(kinds), "broken": len(kinds)}
-        print_json({"annotations": str(folder), "report": str(page), **counts, "columns": columns})
+        print_json({"annotations": folder, "report": page, **counts, "columns": columns})
     if kinds:
         console.print(
             f"Broken: {len(kinds):,} of {n:,} images ({by_kind(kinds)}), each with its reason in broken.parquet."
         )
-    console.print(f"Annotations of {n - len(kinds):,} images: {folder / 'images.parquet'}")
+    console.print(f"Annotations of {n - len(kinds):,} images: {folder}/images.parquet")
     console.print(f"Report: {page}")
 
 

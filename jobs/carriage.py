@@ -65,7 +65,7 @@ def carriage(model: str, given: dict[str, Any], where: Where) -> None:
     else:
         show_points(offered)
         show(table.to_pandas(), found.points)
-    console.print(f"Tables: {store.root / found.folder}")
+    console.print(f"Tables: {store.location(found)}")
 
 
 def wired(model: str, given: dict[str, Any]) -> Carriage:

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from jobs.making import make, open_pool
-from jobs.printing import explain, for_people, refuse, show_plan
+from jobs.printing import explain, for_people, refuse, show_plan, tell_unsound
 from jobs.progress import Job
 from jobs.timing import hours
 from jobs.where import Where, check_where
@@ -31,12 +31,13 @@ def run_job(describe: Callable[[], Recipe[Goals]], where: Where) -> tuple[Store,
 
     Prints everything a person should see. Ends the process with an exit code where the goals were not made.
     """
-    store = Store(where.root)
     for_people(where.json)
     try:
         check_where(where)
+        store = Store(where.root, repairing=where.repair)
         recipe, plans = planned(describe(), store)
         if where.plan:
+            tell_unsound(plans, store)
             show_plan(plans, store, where, hours(plans, where) if where.time else None)
         check_space(plans, store)
         if where.plan:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from jobs.printing import console, errors
+from jobs.printing import console, errors, tell_unsound
 from jobs.progress import Job, Lines
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.pool import InProcess, Pool
@@ -15,6 +15,7 @@ from pipeline.engine.store import Store
 
 def make(plans: Sequence[StagePlan], store: Store, pool: Callable[[], Pool], job: Job) -> None:
     """Carry the plans out, with the progress of the job that they are of; Ctrl-C ends it cleanly."""
+    tell_unsound(plans, store)
     store.prepare()
     try:
         with Lines(plans, job) as progress:

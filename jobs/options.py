@@ -37,9 +37,7 @@ def options(
     the place of a file.
     """
     hints = inspect.get_annotations(Where)
-    of_where = {
-        name: _parameter(name, {"root": Path(root), **Where._field_defaults}[name], hints[name]) for name in hints
-    }
+    of_where = {name: _parameter(name, {"root": root, **Where._field_defaults}[name], hints[name]) for name in hints}
     of_run = {name: _of_setting(name, Run.model_fields[name], defaults or Run()) for name in settings}
     of_job = {name: _parameter(name, None, hint) for name, hint in also.items()}
     first = {}

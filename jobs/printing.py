@@ -17,6 +17,8 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from schemas.run import Run
 
+SHOWN = 8  # of what is damaged
+
 console = Console(highlight=False, markup=False, soft_wrap=True)  # paths appear whole, to be copied
 errors = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
@@ -64,7 +66,8 @@ def show_plan(plans: Sequence[StagePlan], store: Store, where: Where, hours: flo
         table.add_row(each.stage.folder, *map(str, counts), f"{each.bytes / GIGABYTE:.3f}")
     table.add_row("total", "", "", str(todo), f"{total:.3f}", style="bold")
     console.print(table)
-    console.print(f"{store.root}: {store.free_bytes() / GIGABYTE:.1f} GB free")
+    free = store.free_bytes()
+    console.print(f"{store.root}: {'as much as is wanted' if free is None else f'{free / GIGABYTE:.1f} GB free'}")
     most = largest(plans)
     if most:
         console.print(
@@ -82,10 +85,19 @@ def show_plan(plans: Sequence[StagePlan], store: Store, where: Where, hours: flo
             ],
             "to_make": todo,
             "gigabytes": total,
-            "gigabytes_free": store.free_bytes() / GIGABYTE,
+            "gigabytes_free": None if free is None else free / GIGABYTE,
             "gigabytes_of_memory": _memory(most) if most else 0.0,
             "hours": hours,
         })  # fmt: skip
+
+
+def tell_unsound(plans: Sequence[StagePlan], store: Store) -> None:
+    """Say what lies among the parts and counts as none, and what was damaged: it is made again."""
+    found = [why for each in plans for why in store.unsound(each.stage)]
+    for why in found[:SHOWN]:
+        console.print(f"Note: {why}: made again.")
+    if len(found) > SHOWN:
+        console.print(f"Note: {len(found) - SHOWN} more are made again.")
 
 
 def _memory(stage: Stage) -> float:

@@ -6,27 +6,46 @@ from pathlib import Path
 
 from jobs.printing import console, print_json
 from jobs.where import Where
-from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.summary import Summary
+from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
+from pipeline.recipes.make import catalog_in
 from pipeline.stages.publish import Catalog
 from pipeline.stages.report import Report
 
 
 def hand_over(store: Store, catalog: Catalog, report: Report, where: Where) -> None:
-    """Print what was found and where it is: ROOT/catalog and ROOT/report.html, links to the latest."""
-    folder = linked(store.folder(catalog), store.root / "catalog")
-    page = linked(store.folder(report) / "report.html", store.root / "report.html")
-    found = Summary.of(DirectionCatalog.open(folder))
+    """Print what was found and where it is: ROOT/catalog and ROOT/report.html, which are always of the latest."""
+    folder, page = folder_at_hand(store, catalog, "catalog"), file_at_hand(store, report, "report.html")
+    found = Summary.of(catalog_in(store, catalog))
     if where.json:
-        print_json({"catalog": str(folder), "report": str(page), **asdict(found)})
+        print_json({"catalog": folder, "report": page, **asdict(found)})
     else:
         show(found)
     console.print(f"Catalog: {folder}")
     console.print(f"Report:  {page}")
 
 
-def linked(target: Path, link: Path) -> Path:
+def folder_at_hand(store: Store, stage: Stage, name: str) -> str:
+    """Have what a stage made lie under a name in the root, whatever lay there before: a link, or copies in an object store."""
+    if isinstance(store.root, Path):
+        return str(_linked(store.folder(stage), store.root / name))
+    for file in sorted(
+        store.record(stage, 0)["files"], key=lambda each: each.endswith("SUMS")
+    ):  # the sums of the others last
+        store.leave(f"{name}/{file}", store.read(stage, file))
+    return f"{store.root}/{name}"
+
+
+def file_at_hand(store: Store, stage: Stage, name: str) -> str:
+    """Have a file that a stage made lie under its name in the root: see `folder_at_hand`."""
+    if isinstance(store.root, Path):
+        return str(_linked(store.folder(stage) / name, store.root / name))
+    store.leave(name, store.read(stage, name))
+    return f"{store.root}/{name}"
+
+
+def _linked(target: Path, link: Path) -> Path:
     """Make `link` lead to a target below the same folder, at once, whatever it led to before; the target itself where it cannot."""
     new = link.with_name(f".{link.name}-{os.getpid()}")
     try:

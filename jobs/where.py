@@ -5,22 +5,26 @@ from typing import Annotated, NamedTuple
 
 from typer import Option
 
+from pipeline.engine.roots import is_local, normal
 from pipeline.errors import UserError
 
 GROUP = "Where to work, and what to print"
+REPAIR = "First check every byte of what is there, and make again what is damaged."
 WORKERS = (
     "Worker processes; 0 works in this process, without Ray. "
     "Where there are GPUs, at most so many with a GPU each, and as many without."
 )
+ROOT = "Folder for everything that is made, or one in a bucket: s3://BUCKET/FOLDER, gs://, az://."
 ADDRESS = "Ray cluster; without it, Ray starts on this machine."
 
 
 class Where(NamedTuple):
     """The options that every job has beside the settings of its run."""
 
-    root: Annotated[Path, Option(metavar="FOLDER", rich_help_panel=GROUP, help="Folder for everything that is made.")]
+    root: Annotated[str, Option(metavar="FOLDER", rich_help_panel=GROUP, help=ROOT)]
     workers: Annotated[int | None, Option(metavar="INTEGER", rich_help_panel=GROUP, help=WORKERS)] = None
     address: Annotated[str | None, Option(metavar="HOST:PORT", rich_help_panel=GROUP, help=ADDRESS)] = None
+    repair: Annotated[bool, Option("--repair", rich_help_panel=GROUP, help=REPAIR)] = False
     plan: Annotated[bool, Option("--plan", rich_help_panel=GROUP, help="Print what would be made, and stop.")] = False
     time: Annotated[
         bool, Option("--time", rich_help_panel=GROUP, help="With --plan: also how long it takes, from a timed batch.")
@@ -34,7 +38,8 @@ class Where(NamedTuple):
 def check_where(where: Where) -> None:
     """Raise UserError where the work cannot be done as asked."""
     root, workers, address = where.root, where.workers, where.address
-    if Path.cwd().is_relative_to(root.resolve()):
+    local = Path(normal(root)) if is_local(root) else None
+    if local and Path.cwd().is_relative_to(local.resolve()):
         raise UserError(
             f"--root {root} is the folder that you stand in, or holds it. Name one of its own for what is made, such as runs/mine."
         )
@@ -44,10 +49,15 @@ def check_where(where: Where) -> None:
         raise UserError(
             f"--workers 0 works in this process, and --address {address} on a cluster.\nLeave one of them out."
         )
-    if address is not None and not root.is_absolute():
+    if root.startswith("memory:") and workers != 0:
+        raise UserError(f"--root {root} is memory of this process, which workers do not share: give --workers 0, too.")
+    if address is not None and local and not local.is_absolute():
         raise UserError(
             f"--root {root} is relative, and workers of the cluster at {address} would each find it in a folder of their own.\n"
-            "Give --root as the absolute path of a folder that this machine and all workers share, such as a network disk."
+            "Give --root as the absolute path of a folder that this machine and all workers share, such as a network disk,\n"
+            "or as a bucket: s3://BUCKET/FOLDER."
         )
+    if where.plan and where.repair:
+        raise UserError("--plan changes nothing, and --repair takes out what is damaged: give one of them.")
     if where.time and not where.plan:
         raise UserError("--time says how long a plan would take: give --plan, too.")

@@ -11,7 +11,7 @@ PLUGS += tuple(f"pipeline/{layer}/heads.py" for layer in ("annotators", "estimat
 OF_A_DOMAIN = (
     r"faces?|heads?|eyes?|eyes_open|mouths?|noses?|portraits?|smil(e|es|ing)|glasses|beards?|mtcnn|hair|gender|yaw"
 )
-MEANT_OTHERWISE = r"Hugging Face|rev-parse\W+HEAD|</?t?head|head node|torch\.eye|np\.eye"
+MEANT_OTHERWISE = r"Hugging Face|rev-parse\W+HEAD|</?t?head|head node|obstore\.head|torch\.eye|np\.eye"
 
 
 def test_no_sentence_of_the_pipeline_names_a_command_line_option():

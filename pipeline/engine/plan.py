@@ -83,7 +83,7 @@ def check_size(stage: Stage) -> None:
 def check_space(plans: Sequence[StagePlan], store: Store) -> None:
     """Refuse a plan that the disk cannot hold."""
     needed, free = sum(each.bytes for each in plans) * HEADROOM, store.free_bytes()
-    if needed > free:
+    if free is not None and needed > free:
         raise UserError(
             f"This run writes about {needed / GIGABYTE:.2f} GB, and {store.root} has {free / GIGABYTE:.2f} GB left.\n"
             "Give a `root` on a larger disk, or lower `samples` or `steps`; a `plan` shows where the bytes go."

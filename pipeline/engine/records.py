@@ -5,16 +5,23 @@ Of activations the SHA-256 is that of the footer, which has the checksums of all
 
 import hashlib
 import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline.formats.hashes import sha256
-from pipeline.formats.pages import footer_of, is_paged, verify_pages
+from pipeline.errors import UserError
+from pipeline.formats.pages import Footer, footer_of, is_paged, verify_pages
+from pipeline.formats.reading import Readable, hash_of, local_file
 
-_FOOTER = "footer"  # what the SHA-256 of activations is of
+FOOTER = "footer"  # what the SHA-256 of activations is of
 _SEAL = "sha256_of_this"
+_LARGEST = 64 * 2**20  # bytes that a record may have
+
+Files = dict[str, Any]  # by the name of a file: its bytes and SHA-256
 
 
 class Damaged(Exception):
@@ -25,18 +32,20 @@ class Unsealed(Damaged):
     """A record has no SHA-256 of its own."""
 
 
-def sealed(record: dict[str, Any]) -> dict[str, Any]:
-    """A record with its own SHA-256."""
-    return {**record, _SEAL: _sha256_of(record)}
+def sealed(record: dict[str, Any]) -> bytes:
+    """A record with its own SHA-256, as JSON."""
+    return (json.dumps({**record, _SEAL: _sha256_of(record)}, indent=2) + "\n").encode()
 
 
-def read_sealed(path: Path) -> dict[str, Any]:
-    """The record that was sealed and written. Raises Damaged where it is none, or not as it was."""
+def unsealed(content: bytes) -> dict[str, Any]:
+    """The record that was sealed. Raises Damaged where it is none, or not as it was."""
     try:
-        record = json.loads(path.read_bytes())
+        if len(content) > _LARGEST:
+            raise ValueError(f"{len(content)} bytes")
+        record = json.loads(content)
         seal = record.pop(_SEAL, None)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise Damaged(f"{type(error).__name__}: {error}") from error
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise Damaged(f"{type(error).__name__}: {error}" if content else "it is empty") from error
     if seal is None:
         raise Unsealed("it has no SHA-256 of its own")
     if seal != _sha256_of(record):
@@ -49,44 +58,89 @@ def _sha256_of(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
+def content_name(files: Files) -> str:
+    """A short name of what a part holds: parts of other bytes have others."""
+    said = sorted((name, each["bytes"], each["sha256"]) for name, each in files.items())
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
+
+
 def files_of(folder: Path) -> dict[str, Path]:
     """The files below a folder, by their paths within it."""
-    return {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def sums(folder: Path) -> dict[str, Any]:
-    """What a record says of every file of a part."""
-    return {name: _sum(path) for name, path in files_of(folder).items()}
+def written(folder: Path) -> Files:
+    """Flush every file of a part to the disk, and return what its record says of them. A Parquet file must have its footer."""
+    return {name: _written(path) for name, path in files_of(folder).items()}
 
 
-def _sum(path: Path) -> dict[str, Any]:
-    size = path.stat().st_size
-    if path.suffix == ".parquet" and is_paged(path):
-        return {"bytes": size, "sha256": hashlib.sha256(footer_of(path)).hexdigest(), "of": _FOOTER}
-    return {"bytes": size, "sha256": sha256(path)}
-
-
-def all_as_recorded(folder: Path, files: dict[str, Any]) -> bool:
-    """Whether a folder holds these files and no others, as they were."""
-    found = files_of(folder)
-    return found.keys() == files.keys() and all(as_recorded(path, files[name]) for name, path in found.items())
-
-
-def as_recorded(path: Path, expected: dict[str, Any]) -> bool:
-    """Whether a file is as it was when its part was committed."""
-    if path.stat().st_size != expected["bytes"]:
-        return False
-    if expected.get("of") != _FOOTER:
-        return sha256(path) == expected["sha256"]
+def _written(path: Path) -> dict[str, Any]:
+    paged = False
+    if path.suffix == ".parquet":
+        paged = is_paged(path)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        verify_pages(path, expected["sha256"])
-    except (OSError, ValueError, pa.ArrowException):
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    with local_file(path) as file:
+        if paged:
+            return {"bytes": file.size, "sha256": hashlib.sha256(footer_of(file)).hexdigest(), "of": FOOTER}
+        return {"bytes": file.size, "sha256": hash_of(file)}
+
+
+def all_as_recorded(folder: Path, files: Files) -> bool:
+    """Whether a local folder holds these files and no others, as they were."""
+    found = files_of(folder)
+    if found.keys() != files.keys():
+        return False
+    return not any(fault(lambda path=path: local_file(path), files[name]) for name, path in found.items())  # type: ignore[misc]
+
+
+def fault(opened: Callable[[], AbstractContextManager[Readable]], expected: dict[str, Any]) -> str | None:
+    """What is wrong with a file, by what its record says of it; None where every byte is as it was."""
+    try:
+        with opened() as file:
+            if file.size != expected["bytes"]:
+                return "has changed since it was written"
+            if expected.get("of") == FOOTER:
+                verify_pages(file, Footer(footer_of(file), expected["sha256"]))
+            elif hash_of(file) != expected["sha256"]:
+                return "has changed since it was written"
+    except FileNotFoundError:
+        return "is missing"
+    except UserError:  # it cannot be known
+        raise
+    except (OSError, ValueError, KeyError, IndexError, pa.ArrowException):
+        return "has changed since it was written"
+    return None
+
+
+def content_as_recorded(content: bytes, expected: dict[str, Any]) -> bool:
+    """Whether a file whose content has been read is as it was."""
+    if len(content) != expected["bytes"]:
+        return False
+    if expected.get("of") != FOOTER:
+        return hashlib.sha256(content).hexdigest() == expected["sha256"]
+    try:
+        held = _Held(content)
+        verify_pages(held, Footer(footer_of(held), expected["sha256"]))
+    except (OSError, ValueError, KeyError, IndexError, pa.ArrowException):
         return False
     return True
 
 
-def content_as_recorded(path: Path, content: bytes, expected: dict[str, Any]) -> bool:
-    """`as_recorded` of a file whose content has been read: it is not read again."""
-    if expected.get("of") == _FOOTER:
-        return as_recorded(path, expected)
-    return hashlib.sha256(content).hexdigest() == expected["sha256"]
+class _Held:
+    """Bytes in memory, read as a file."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content, self.size = memoryview(content), len(content)
+
+    def read(self, start: int, stop: int) -> bytes:
+        if stop > self.size:
+            raise OSError("it ends too early")
+        return bytes(self._content[start:stop])
+
+    def fill(self, start: int, into: memoryview) -> Any:
+        into[:] = self.read(start, start + len(into))
+        yield into

@@ -1,128 +1,107 @@
-"""The scratch of a store, `.scratch` in its root: folders of parts in the making, and how what is made comes into its place.
+"""Scratch: local folders of what is in the making, each held by the process that made it.
 
-Each folder is named by host and process. One that a run keeps while it goes is its mark: a machine that does not see it has
-another folder of the root's name.
+    TOKEN.lock    a file that its process holds locked as long as it lives, wherever it runs
+    TOKEN/        what it has in the making
+
+A lock ends with its process, however that ends, and is seen from every machine and container that shares the disk: names of hosts
+and numbers of processes are not, and come again.
 """
 
-import errno
-import json
+import fcntl
 import os
+import secrets
 import shutil
-import socket
-import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pyarrow.parquet as pq
-
-from pipeline.engine.records import all_as_recorded
-from pipeline.errors import UserError
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LOCK = ".lock"
+_WITHOUT_LOCKS = 7 * 24 * 3600  # seconds after which a folder is given up, on a disk that has no locks
 
 
-class NotShared(UserError):
-    """This machine has not the root that the run has."""
+@dataclass(frozen=True)
+class Scratch:
+    """Folders in a folder, which is created when it is first needed."""
 
+    home: Path
 
-def prepare(root: Path) -> None:
-    """Create the root, see that it can be written, and clear what processes of this machine left when they were killed."""
-    try:
-        _scratch(root).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=root):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"Cannot write to {root} ({error.strerror}).\nGive another folder with `root`, or make this one writable."
-        ) from error
-    for staging in _scratch(root).iterdir():
-        host, _, pid = staging.name.rpartition(".")[0].rpartition(".")
-        if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
-            shutil.rmtree(staging, ignore_errors=True)
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """An empty folder of this process, removed at the end."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        token = secrets.token_hex(8)
+        with self._held(token):
+            folder = self.home / token
+            folder.mkdir()
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
+    def clear(self) -> None:
+        """Remove what processes that are gone have left."""
+        with suppress(FileNotFoundError):
+            for token in {path.name.removesuffix(_LOCK) for path in self.home.iterdir()}:
+                self._clear(token)
 
-@contextmanager
-def staging(root: Path) -> Iterator[Path]:
-    """An empty folder of this process in the scratch, removed at the end. A disk that is full meanwhile is explained."""
-    with _full_disk_explained(root):
-        _scratch(root).mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}.{os.getpid()}.", dir=_scratch(root)))
+    @contextmanager
+    def _held(self, token: str) -> Iterator[None]:
+        """Hold a lock. Who clears may have removed its file before it was locked: then it is made again."""
+        path = self.home / f"{token}{_LOCK}"
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            with suppress(OSError):  # a disk without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(descriptor, path):
+                break
+            os.close(descriptor)
         try:
-            yield folder
+            yield
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+
+    def _clear(self, token: str) -> None:
+        """Remove a folder whose lock nobody holds; one that lost its lock's file is nobody's."""
+        path = self.home / f"{token}{_LOCK}"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            _remove(self.home / token)
+            return
+        except OSError:  # another user's
+            return
+        try:
+            if _nobody_holds(descriptor):
+                _remove(self.home / token)
+                path.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
 
 
-def write_by_rename(path: Path, content: dict[str, Any], staging: Path) -> None:
-    """Write JSON in the staging folder, flush it to the disk, and rename it into place."""
-    with open(staging / path.name, "w") as file:
-        file.write(json.dumps(content, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(staging / path.name, path)
-
-
-def rename_unless_there(out: Path, folder: Path, files: dict[str, Any]) -> None:
-    """Put a part into place. A worker killed before the record, or a rival about to write it, may have left its equal there."""
-    if folder.exists() and not all_as_recorded(folder, files):
-        shutil.rmtree(folder)
+def _nobody_holds(descriptor: int) -> bool:
+    """Whether a lock's process is gone; without locks, whether it is old."""
     try:
-        os.rename(out, folder)
-    except OSError as error:
-        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-            raise
-
-
-def check_written(path: Path) -> None:
-    """Flush a file to the disk; a Parquet file must have its footer."""
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
-    if path.suffix == ".parquet":
-        pq.read_metadata(path)
-
-
-def check_shared(root: Path, mark: str) -> None:
-    """Raise NotShared where this process does not see the mark, the name of a folder in the scratch."""
-    if not os.path.exists(_scratch(root) / mark):
-        found = "another folder of that name" if os.path.exists(root) else "no such folder"
-        raise NotShared(
-            f"A worker on {socket.gethostname()} does not share the folder {root}: it finds {found}.\n"
-            "Give `root` as the absolute path of a folder that this machine and all workers share, such as a network disk."
-        )
-
-
-def free_bytes(root: Path) -> int:
-    """Space left on the disk that holds the root, which need not exist yet."""
-    folder = root.absolute()
-    while not os.path.exists(folder):
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
-
-
-def _scratch(root: Path) -> Path:
-    return root / ".scratch"
-
-
-@contextmanager
-def _full_disk_explained(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise UserError(
-            f"Could not write on in {root}: {os.strerror(error.errno)}.\n"
-            "Make room, then run the same command again; what was finished is kept."
-        ) from error
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    except PermissionError:
-        return True
+    except OSError:
+        return time.time() - os.fstat(descriptor).st_mtime > _WITHOUT_LOCKS
     return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, or a file."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,20 +1,24 @@
 """The store: the only code that touches storage.
 
-    root/
-      sample-3f2a.../            a stage's folder
-        stage.json                 its settings, for people
-        00000/                     a part: files that appeared together, by one rename
-        00000.json                 its commit record, written last: sizes, SHA-256 (its own too), where and how it was made
-      .scratch/                  parts in the making, and their records; one folder each, named by host and process
+    root/                        a folder of a disk or of a bucket: see roots.py
+      sample-3f2a.../              a stage's folder
+        stage.json                   its settings and what it reads, for people
+        00000.json                   a part's commit record, written last: its folder, sizes, SHA-256 (its own too), how it was made
+        00000-5c1e.../               the part's files, in a folder named by what they hold: two of one part never mix
+      .scratch/                    parts in the making (of a bucket: on this machine's temporary disk)
 
-A part exists exactly when its commit record does, and whatever is read is first checked against that record: a whole file by its
-SHA-256, a row group of activations by the checksums of its pages, which stand in a footer that is checked by its SHA-256.
+A part exists exactly when its commit record is whole and is its own, and the files that it names are there. Whatever is read is
+first checked against that record: a whole file by its SHA-256, a row group of activations by the checksums of its pages, which
+stand in a footer that is checked by its SHA-256.
 """
 
-import os
-from collections.abc import Iterable, Iterator
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,99 +27,173 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load
 
-from pipeline.engine import scratch
-from pipeline.engine.records import (
-    Damaged,
-    Unsealed,
-    all_as_recorded,
-    as_recorded,
-    content_as_recorded,
-    files_of,
-    read_sealed,
-    sealed,
-    sums,
-)
+from pipeline.engine.filesystem import FULL, PASSING, Entry, Failing, Filesystem, Unusable, explained
+from pipeline.engine.records import Damaged, Files, content_as_recorded, content_name, fault, sealed, unsealed, written
+from pipeline.engine.roots import is_local, normal, opened
 from pipeline.engine.stage import Stage
 from pipeline.errors import UserError
 from pipeline.fingerprint import settings
-from pipeline.formats.pages import read_group
+from pipeline.formats.pages import Footer, footer_of, read_group
 
 Part = int | str  # its number; its name, where it may be none of the parts at the stage's extent
 
-_DESCRIPTION = "stage.json"
+DESCRIPTION = "stage.json"
+_TRIES, _PAUSE = 3, 0.5  # of a commit that fails in passing; seconds before the second one, which grow
+_AT_ONCE = 32  # records that are asked for side by side, where each takes its time
 
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of parts. Nothing is opened or created before it is needed."""
+    """A root of parts. Nothing is opened or created before it is needed."""
 
-    root: Path
-    mark: str | None = None  # a file that must be there before anything is written: see `marked`
+    root: Path | str
+    mark: str | None = None  # what must be seen in the root before anything is written: see `marked`
+    repairing: bool = False  # whether every byte of what is there is checked first, and what is damaged taken out
+    _repaired: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        address = normal(self.root)
+        object.__setattr__(self, "root", Path(address) if is_local(address) else address)
+
+    @property
+    def _files(self) -> Filesystem:
+        return opened(self.root)
 
     # What exists
 
     def missing(self, stage: Stage) -> list[int]:
         """The parts of a stage that are not there yet, in order. The folder is listed once, however many parts there are."""
-        there = set(self.finished(stage))
+        if self.repairing and stage.folder not in self._repaired:
+            self._repaired[stage.folder] = self._take_out_damaged(stage)
+        there = self._found(stage)[0]
         parts = range(stage.n_parts)
         return [part for part in parts if stage.part_name(part) not in there] if there else list(parts)
 
-    def exists(self, stage: Stage, part: int) -> bool:
-        return os.path.exists(self._record_path(stage, part))  # False also where the root may not be read
+    def unsound(self, stage: Stage) -> list[str]:
+        """What lies among the parts of a stage and is none, with the reason, and what was damaged and has been taken out."""
+        named = set(map(stage.part_name, range(stage.n_parts)))
+        found = [
+            f"{self._at(stage, name)}.json: {why}"
+            for name, why in sorted(self._found(stage)[1].items())
+            if name in named
+        ]
+        return self._repaired.get(stage.folder, []) + found
 
-    def folder(self, stage: Stage, part: Part = 0) -> Path:
-        """Where the files of a part lie."""
-        return self.root / stage.folder / _name(stage, part)
+    def finished(self, stage: Stage, beginning: str = "") -> list[str]:
+        """The names of the finished parts, or of those that begin so; also of those that are none at the stage's extent."""
+        return sorted(self._found(stage, beginning)[0])
+
+    def exists(self, stage: Stage, part: Part) -> bool:
+        """Whether a part is there whole. Raises Unusable where that cannot be known."""
+        try:
+            record = self._record(stage, _name(stage, part))
+        except (FileNotFoundError, Damaged):
+            return False
+        there = self._files.listing(f"{stage.folder}/{record['folder']}")
+        return all(name in there for name in record["files"])
 
     def record(self, stage: Stage, part: Part) -> dict[str, Any]:
-        """The commit record of a part. Raises UserError where it is damaged, or another part's."""
-        path = self._record_path(stage, part)
+        """The commit record of a part. Raises UserError where there is none, or it is damaged, or another part's."""
+        name = _name(stage, part)
         try:
-            record = read_sealed(path)
-        except Unsealed as error:
-            raise UserError(
-                f"{path} has no SHA-256 of its own: it is damaged, or of an older release.\n"
-                f"Delete the folder {path.parent}, or give a new root, and run the same command: its parts are made again."
-            ) from error
+            content = _held(self._files, f"{stage.folder}/{name}.json")
+            return _own(content, stage, name)
+        except FileNotFoundError as error:
+            raise self._damaged(stage, part, f"{self._at(stage, name)}.json", "there is no such file") from error
         except Damaged as error:
-            raise self._damaged(stage, part, path, str(error)) from error
-        if (record["stage"], record["fingerprint"], record["name"]) != (stage.name, stage.fingerprint, path.stem):
-            raise self._damaged(stage, part, path, "it is the record of another part")
-        return record
+            raise self._damaged(stage, part, f"{self._at(stage, name)}.json", str(error)) from error
 
-    def verify(self, stage: Stage, part: int) -> list[str]:
-        """What is wrong with a finished part, by its recorded SHA-256 sums; empty when nothing is."""
-        folder, recorded = self.folder(stage, part), self.record(stage, part)["files"]
-        faults = []
-        for name, expected in recorded.items():
-            path = folder / name
+    def _record(self, stage: Stage, name: str) -> dict[str, Any]:
+        return _own(self._files.read(f"{stage.folder}/{name}.json"), stage, name)
+
+    def _found(self, stage: Stage, beginning: str = "") -> tuple[set[str], dict[str, str]]:
+        """The names of the parts that exist; and why others do not, though something of them is there."""
+        files, folder = self._files, stage.folder
+        listed = files.listing(folder)
+        records = {name.removesuffix(".json"): entry for name, entry in listed.items() if _is_record(name)}
+        known = _RECORDS.setdefault((files.address, folder), {})
+        wanted = [name for name in records if name.startswith(beginning)]
+        unread = [name for name in wanted if name not in known or known[name][0] != records[name]]
+        for name, held in zip(unread, self._held_by(stage, unread), strict=True):
+            known[name] = (records[name], held)
+        found, unsound = set(), {}
+        for name in wanted:
+            held = known[name][1]
+            if isinstance(held, str):
+                unsound[name] = held
+            elif absent := [each for each in held if each not in listed]:
+                unsound[name] = f"its file {absent[0]} is gone"
+            else:
+                found.add(name)
+        return found, unsound
+
+    def _held_by(self, stage: Stage, names: list[str]) -> Iterator[tuple[str, ...] | str]:
+        """The files that records name, or why a record cannot be believed."""
+
+        def read(name: str) -> tuple[str, ...] | str:
             try:
-                if not path.exists():
-                    faults.append(f"{path} is missing")
-                elif not as_recorded(path, expected):
-                    faults.append(f"{path} has changed since it was written")
-            except OSError as error:
-                faults.append(f"{path} cannot be read ({error.strerror})")
+                record = self._record(stage, name)
+                return tuple(f"{record['folder']}/{each}" for each in record["files"])
+            except FileNotFoundError:
+                return "it is gone"
+            except Damaged as error:
+                return str(error)
+
+        if is_local(self.root) or len(names) < 2:
+            yield from map(read, names)
+            return
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            yield from threads.map(read, names)
+
+    # What is damaged
+
+    def verify(self, stage: Stage, part: Part) -> list[str]:
+        """What is wrong with a finished part, every byte of it looked at; empty when nothing is."""
+        record = self.record(stage, part)
+        at, faults = f"{stage.folder}/{record['folder']}", []
+        for name, expected in record["files"].items():
+            if why := fault(partial(self._files.open, f"{at}/{name}"), expected):
+                faults.append(f"{self._files.address}/{at}/{name} {why}")
         return faults
 
     def check(self, stage: Stage) -> None:
         """Raise UserError unless every part of a finished stage is as it was written."""
         for part in range(stage.n_parts):
-            for fault in self.verify(stage, part):
-                raise UserError(f"{fault}.\n{self._how_to_mend(stage, part)}")
+            for found in self.verify(stage, part):
+                raise UserError(f"{found}.\n{self._how_to_mend(stage, part)}")
+
+    def unchanged(self, stage: Stage, part: Part) -> bool:
+        """Whether a finished part is as its record says."""
+        try:
+            return not self.verify(stage, part)
+        except Unusable:
+            raise
+        except UserError:
+            return False
+
+    def _take_out_damaged(self, stage: Stage) -> list[str]:
+        """Take the damaged parts of a stage out, so that they are made again; return what was wrong with them."""
+        faults = []
+        for name in self.finished(stage):
+            if found := self.verify(stage, name):
+                self._files.remove(f"{stage.folder}/{name}.json")
+                faults += found
+        _asked_once.cache_clear()
+        return faults
 
     # Reading
 
     def read(self, stage: Stage, name: str, part: Part = 0) -> bytes:
         """A file of a finished part, once its bytes are known to be those that were written."""
-        path = self.folder(stage, part) / name
-        expected = self._expected(stage, part, name)
+        at, expected = self._expected(stage, part, name)
+        whole = partial(self._files.read, at)
         try:
-            content = path.read_bytes()
+            content = whole() if "of" in expected else self._files.cached(expected["sha256"], whole)
         except OSError as error:
-            raise self._damaged(stage, part, path, str(error)) from error
-        if not content_as_recorded(path, content, expected):
-            raise self._damaged(stage, part, path, "it does not have the checksum that it was written with")
+            raise self._damaged(stage, part, f"{self._files.address}/{at}", error.strerror or str(error)) from error
+        if not content_as_recorded(content, expected):
+            why = "it does not have the checksum that it was written with"
+            raise self._damaged(stage, part, f"{self._files.address}/{at}", why)
         return content
 
     def holds(self, stage: Stage, name: str, part: Part = 0) -> bool:
@@ -151,43 +229,48 @@ class Store:
 
         The bytes of other row groups are not touched. What the block raises of OSError counts as damage, too.
         """
-        path = self.folder(stage, part) / name
-        expected = self._expected(stage, part, name)
+        at, expected = self._expected(stage, part, name)
+        sha256 = expected["sha256"]
         try:
-            yield read_group(path, expected["sha256"], schema, group, into, column)
-        except (OSError, KeyError, IndexError, pa.ArrowException) as error:
-            raise self._damaged(stage, part, path, str(error)) from error
+            with self._files.open(at, expected["bytes"]) as file:
+                footer = Footer(self._files.cached(sha256, lambda: footer_of(file)), sha256)
+                rows = read_group(file, footer, schema, group, into, column)
+            yield rows
+        except (OSError, KeyError, IndexError, ValueError, pa.ArrowException) as error:
+            raise self._damaged(stage, part, f"{self._files.address}/{at}", str(error)) from error
 
-    def finished(self, stage: Stage, beginning: str = "") -> list[str]:
-        """The names of the finished parts, or of those that begin so; also of those that are none at the stage's extent."""
-        try:
-            listed = os.listdir(self.root / stage.folder)
-        except OSError:  # not there yet, or not to be read
-            return []
-        names = (name.removesuffix(".json") for name in listed if name.endswith(".json") and name != _DESCRIPTION)
-        return sorted(name for name in names if name.startswith(beginning))
+    def location(self, stage: Stage, part: Part = 0) -> str:
+        """Where the files of a part lie, for people: a path, or a URL."""
+        return f"{self._files.address}/{stage.folder}/{self.record(stage, part)['folder']}"
 
-    def unchanged(self, stage: Stage, part: Part) -> bool:
-        """Whether a finished part is as its record says, and that can be read."""
-        try:
-            return all_as_recorded(self.folder(stage, part), self.record(stage, part)["files"])
-        except (UserError, OSError):
-            return False
+    def folder(self, stage: Stage, part: Part = 0) -> Path:
+        """Where the files of a part lie on this machine's disk. Raises UserError for a root in an object store."""
+        if not isinstance(self.root, Path):
+            raise UserError(f"{self.root} is no folder of this machine.")
+        return Path(self.location(stage, part))
 
-    def _expected(self, stage: Stage, part: Part, name: str) -> dict[str, Any]:
-        """What the record says of a file."""
+    def _expected(self, stage: Stage, part: Part, name: str) -> tuple[str, dict[str, Any]]:
+        """Where a file of a part lies below the root, and what the record says of it."""
+        record = self.record(stage, part)
+        at = f"{stage.folder}/{record['folder']}/{name}"
         try:
-            return self.record(stage, part)["files"][name]
+            return at, record["files"][name]
         except KeyError as error:
-            where = self.folder(stage, part) / name
-            raise self._damaged(stage, part, where, "its part's record does not list it") from error
+            why = "its part's record does not list it"
+            raise self._damaged(stage, part, f"{self._files.address}/{at}", why) from error
 
-    def _damaged(self, stage: Stage, part: Part, path: Path, what: str) -> UserError:
+    def _damaged(self, stage: Stage, part: Part, path: str, what: str) -> UserError:
         """What is wrong with a file, and how to have its part made again."""
         return UserError(f"{path} is missing or damaged ({what}).\n{self._how_to_mend(stage, part)}")
 
     def _how_to_mend(self, stage: Stage, part: Part) -> str:
-        return f"Delete {self._record_path(stage, part)} and run the same command: the part is made again."
+        return (
+            f"Delete {self._at(stage, _name(stage, part))}.json and run the same command: the part is made again. "
+            "With `repair`, all that is damaged is found and made again."
+        )
+
+    def _at(self, stage: Stage, name: str) -> str:
+        return f"{self._files.address}/{stage.folder}/{name}"
 
     # Writing
 
@@ -195,52 +278,82 @@ class Store:
     def part(self, stage: Stage, part: int, made: dict[str, Any] | None = None) -> Iterator[Path]:
         """An empty folder to write a part into. It becomes the part when the block ends well, and vanishes otherwise."""
         self.check_shared()
-        with scratch.staging(self.root) as staging:
+        with self._files.staging() as staging, _full_explained(self.root if is_local(self.root) else staging.parent):
             out = staging / "part"
             out.mkdir()
             yield out
             self._commit(stage, part, out, made if made is not None else {})
 
     def _commit(self, stage: Stage, part: int, out: Path, made: dict[str, Any]) -> None:
-        """Make `out` the part: check what was written, rename it into place, then write the record."""
-        for path in files_of(out).values():
-            scratch.check_written(path)
-        files = sums(out)
+        """Make `out` the part: check what was written, put it into place, then write the record."""
+        files, name = written(out), stage.part_name(part)
+        folder = f"{name}-{content_name(files)}"
+        whose = {"stage": stage.name, "fingerprint": stage.fingerprint, "part": part, "name": name}
+        record = sealed({**whose, "folder": folder, "files": files, "made": made})
+        _patiently(partial(self._put_in_place, stage, name, out, folder, files, record))
 
-        home = self.root / stage.folder
-        if not (home / _DESCRIPTION).exists():
-            home.mkdir(parents=True, exist_ok=True)
-            scratch.write_by_rename(home / _DESCRIPTION, describe(stage), staging=out.parent)
-        if self.exists(stage, part):
-            return  # another worker was faster; the bytes are the same
-        scratch.rename_unless_there(out, self.folder(stage, part), files)
-        whose = {"stage": stage.name, "fingerprint": stage.fingerprint, "part": part, "name": stage.part_name(part)}
-        record = sealed({**whose, "files": files, "made": made})
-        scratch.write_by_rename(self._record_path(stage, part), record, staging=out.parent)
+    def _put_in_place(self, stage: Stage, name: str, out: Path, folder: str, files: Files, record: bytes) -> None:
+        here, staging = self._files, out.parent
+        described = (here.address, stage.folder)
+        if described not in _DESCRIBED:
+            here.write(f"{stage.folder}/{DESCRIPTION}", _json({**describe(stage), "reads": _reads(stage)}), staging)
+            _DESCRIBED.add(described)
+        if out.exists():  # the try before this one may have come so far
+            here.publish(out, f"{stage.folder}/{folder}", files)
+        if not here.write_new(f"{stage.folder}/{name}.json", record, staging) and not self.exists(stage, name):
+            here.write(f"{stage.folder}/{name}.json", record, staging)  # what is there is no record of a part
 
-    def _record_path(self, stage: Stage, part: Part) -> Path:
-        return self.root / stage.folder / f"{_name(stage, part)}.json"
+    def leave(self, name: str, content: bytes) -> None:
+        """Leave a small file by name in the root, whole or not at all, in the place of what was there."""
+        with self._files.staging() as staging:
+            _patiently(partial(self._files.write, name, content, staging))
+
+    def left(self, name: str) -> bytes | None:
+        """A file that was left in the root; None where there is none."""
+        try:
+            return self._files.read(name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     # Housekeeping
 
     def prepare(self) -> None:
-        """Create the root, see that it can be written, and clear what processes of this machine left when they were killed."""
-        scratch.prepare(self.root)
+        """Create the root, see that it can be written, and clear what killed processes have left in the making."""
+        self._files.prepare()
+
+    def clear_scratch(self) -> None:
+        """Clear what killed processes have left in the making."""
+        self._files.clear_scratch()
 
     @contextmanager
     def marked(self) -> Iterator["Store"]:
         """This store with a mark in its root, by which workers know it: another machine may have a folder of the same name."""
-        with scratch.staging(self.root) as staging:
-            yield replace(self, mark=staging.name)
+        with self._files.marked() as mark:
+            yield replace(self, mark=mark)
 
     def check_shared(self) -> None:
         """Raise NotShared where this process does not see the mark that was left in the root."""
         if self.mark:
-            scratch.check_shared(self.root, self.mark)
+            self._files.check_shared(self.mark)
 
-    def free_bytes(self) -> int:
-        """Space left on the disk that holds the root, which need not exist yet."""
-        return scratch.free_bytes(self.root)
+    def free_bytes(self) -> int | None:
+        """Space left for the root, which need not exist yet; None where there is no end to be seen."""
+        return self._files.free_bytes()
+
+
+# What this process has read and written already: records never change, and settings are the same in every part.
+_RECORDS: dict[tuple[str, str], dict[str, tuple[Entry, tuple[str, ...] | str]]] = {}
+_DESCRIBED: set[tuple[str, str]] = set()
+
+
+def _held(files: Filesystem, name: str) -> bytes:
+    """The content of a record: of one in an object store as this process has read it before."""
+    return files.read(name) if is_local(files.address) else _asked_once(files.address, name)
+
+
+@lru_cache(maxsize=20_000)
+def _asked_once(address: str, name: str) -> bytes:
+    return opened(address).read(name)
 
 
 def describe(stage: Stage, extents: bool = False) -> dict[str, Any]:
@@ -251,6 +364,55 @@ def describe(stage: Stage, extents: bool = False) -> dict[str, Any]:
         "fingerprint": stage.fingerprint,
         "settings": settings(stage, extents),
     }
+
+
+def _reads(stage: Stage) -> list[str]:
+    """The folders of the stages that a stage reads."""
+    return list(dict.fromkeys(each.folder for each in stage.inputs))
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def _is_record(name: str) -> bool:
+    return name.endswith(".json") and "/" not in name and name != DESCRIPTION
+
+
+def _own(content: bytes, stage: Stage, name: str) -> dict[str, Any]:
+    """The record of a part. Raises Damaged where it is none, or another part's."""
+    record = unsealed(content)
+    if (record.get("stage"), record.get("fingerprint"), record.get("name")) != (stage.name, stage.fingerprint, name):
+        raise Damaged("it is the record of another part")
+    folder, files = record.setdefault("folder", name), record.get("files")
+    if not (isinstance(folder, str) and folder.startswith(name) and isinstance(files, dict)):
+        raise Damaged("it names no files")
+    if any(".." in each.split("/") or each.startswith("/") for each in (folder, *files)):
+        raise Damaged("it names files of other folders")
+    return record
+
+
+def _patiently(do: Callable[[], None]) -> None:
+    """Do something, again where it fails in a way that may pass: what was computed is worth more than a moment."""
+    for tried in range(1, _TRIES + 1):
+        try:
+            return do()
+        except (OSError, Failing) as error:
+            if tried == _TRIES or (isinstance(error, OSError) and error.errno not in (*PASSING, None)):
+                raise
+            time.sleep(_PAUSE * 4 ** (tried - 1))
+
+
+@contextmanager
+def _full_explained(where: Path | str) -> Iterator[None]:
+    """Raise Unusable for a disk that is full, whoever met it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        with explained(str(where)):
+            raise
 
 
 def _name(stage: Stage, part: Part) -> str:

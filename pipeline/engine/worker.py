@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.engine.scratch import NotShared
+from pipeline.engine.filesystem import NotShared
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.engine.threads import THREADS, fixed_threads

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from isal.isal_zlib import crc32  # zlib's, at the speed of memory
 
-from pipeline.batches import batches
+from pipeline.formats.reading import PIECE, Readable
 
 _MAGIC = b"PAR1"
 _CREATED_BY = b"hspace-directions"
@@ -27,7 +27,6 @@ _CHECKSUMS = b"page_checksums"  # in the footer: of each row group, zlib's CRC-3
 _TAIL = 4 + len(_MAGIC)  # bytes: the length of the footer, and the mark
 _INT32, _INT64, _FIXED_LEN_BYTE_ARRAY = 1, 2, 7  # Type
 _REQUIRED, _UNCOMPRESSED, _DATA_PAGE, _PLAIN, _RLE = 0, 0, 0, 0, 3  # of other enumerations
-_PIECE = 2**20  # bytes that are read, and then verified while they are in the processor's cache
 
 Struct = dict[int, Any]
 
@@ -88,7 +87,7 @@ class PageWriter:
 
     def _reserve(self, size: int) -> None:
         """Have room made on the disk at once, where the system can: it is then written a third faster."""
-        if size > _PIECE and hasattr(os, "posix_fallocate"):
+        if size > PIECE and hasattr(os, "posix_fallocate"):
             os.posix_fallocate(self._file.fileno(), self._at, size)
 
     def _write(self, data: bytes | memoryview) -> None:
@@ -96,29 +95,25 @@ class PageWriter:
         self._at += len(data)
 
 
-def footer_of(path: Path) -> bytes:
+def footer_of(file: Readable) -> bytes:
     """The end of a Parquet file, from its footer on: what says where everything lies. Raises OSError where there is none."""
-    with open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _TAIL))
-        tail = file.read(_TAIL)
-        length = int.from_bytes(tail[:4], "little") + _TAIL
-        if tail[4:] != _MAGIC or length > size:
-            raise OSError("it has no footer")
-        file.seek(size - length)
-        return file.read(length)
+    tail = file.read(max(0, file.size - _TAIL), file.size)
+    length = int.from_bytes(tail[:4], "little") + _TAIL
+    if tail[4:] != _MAGIC or length > file.size:
+        raise OSError("it has no footer")
+    return file.read(file.size - length, file.size)
 
 
 def read_group(
-    path: Path, footer_sha256: str, schema: pa.Schema, group: int, into: np.ndarray, column: str | None = None
+    file: Readable, footer: "Footer", schema: pa.Schema, group: int, into: np.ndarray, column: str | None = None
 ) -> pa.Table:
     """One row group of what a `PageWriter` wrote: a column, the last unless it is named, into an array (rows, ...).
 
-    The plain columns come as a table; other columns of fixed-size binary are not read. The footer must be the one that was written,
-    by its SHA-256; every page must have the checksum that stands there, and the header of a page of its bytes. Raises OSError,
-    or one of Arrow's errors, unless all of it is so. No other row group is read.
+    The plain columns come as a table; other columns of fixed-size binary are not read. Every page must have the checksum that
+    stands in the footer, and the header of a page of its bytes. No other row group is read. Raises OSError, or one of Arrow's
+    errors, unless all of it is so.
     """
-    metadata = _metadata(path, footer_sha256)
+    metadata = footer.metadata
     if not metadata.schema.to_arrow_schema().equals(schema):
         raise OSError(f"its columns are {metadata.schema.to_arrow_schema()}; expected {schema}")
     rows = metadata.row_group(group).num_rows
@@ -127,21 +122,19 @@ def read_group(
     wanted = schema.names.index(column) if column else len(schema) - 1
     plain = [i for i, field in enumerate(schema) if i != wanted and not pa.types.is_fixed_size_binary(field.type)]
     others = {i: np.empty(rows, schema.field(i).type.to_pandas_dtype()) for i in plain}
-    _read_pages(path, metadata, group, {**others, wanted: into})
+    _read_pages(file, footer, group, {**others, wanted: into})
     return pa.table(list(others.values()), names=[schema.names[i] for i in plain])
 
 
-def verify_pages(path: Path, footer_sha256: str) -> None:
+def verify_pages(file: Readable, footer: "Footer") -> None:
     """Raise OSError unless every byte of what a `PageWriter` wrote is as it was."""
-    metadata = _metadata(path, footer_sha256)
-    with open(path, "rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            raise OSError("it does not begin as Parquet does")
-    for group in range(metadata.num_row_groups):
-        rows = metadata.row_group(group).num_rows
-        kinds = [field.type for field in metadata.schema.to_arrow_schema()]
+    if file.read(0, len(_MAGIC)) != _MAGIC:
+        raise OSError("it does not begin as Parquet does")
+    for group in range(footer.metadata.num_row_groups):
+        rows = footer.metadata.row_group(group).num_rows
+        kinds = [field.type for field in footer.metadata.schema.to_arrow_schema()]
         columns = {i: np.empty(rows * kind.bit_width // 8, np.uint8) for i, kind in enumerate(kinds)}
-        _read_pages(path, metadata, group, columns, rows)
+        _read_pages(file, footer, group, columns, rows)
 
 
 def is_paged(path: Path) -> bool:
@@ -149,35 +142,36 @@ def is_paged(path: Path) -> bool:
     return pq.read_metadata(path).created_by == _CREATED_BY.decode()
 
 
-def _metadata(path: Path, footer_sha256: str) -> pq.FileMetaData:
-    footer = footer_of(path)
-    if hashlib.sha256(footer).hexdigest() != footer_sha256:
-        raise OSError("its footer does not have the SHA-256 that it was written with")
-    return pq.read_metadata(pa.BufferReader(_MAGIC + footer))
+class Footer:
+    """The footer of what a `PageWriter` wrote, believed once it has the SHA-256 that it was written with.
+
+    Raises OSError, or one of Arrow's errors, where it has not.
+    """
+
+    def __init__(self, content: bytes, sha256: str) -> None:
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise OSError("its footer does not have the SHA-256 that it was written with")
+        self.metadata: pq.FileMetaData = pq.read_metadata(pa.BufferReader(_MAGIC + content))
+        self.checksums: list[list[int]] = json.loads(self.metadata.metadata[_CHECKSUMS])
 
 
 def _read_pages(
-    path: Path, metadata: pq.FileMetaData, group: int, columns: dict[int, np.ndarray], rows: int | None = None
+    file: Readable, footer: Footer, group: int, columns: dict[int, np.ndarray], rows: int | None = None
 ) -> None:
     """Columns of a row group, by their place, into arrays (rows, ...)."""
-    checksums = json.loads(metadata.metadata[_CHECKSUMS])[group]
     for i, column in columns.items():
-        page = metadata.row_group(group).column(i)
-        _read_page(path, page.data_page_offset, page.total_compressed_size, column, rows or len(column), checksums[i])
+        page = footer.metadata.row_group(group).column(i)
+        span = range(page.data_page_offset, page.data_page_offset + page.total_compressed_size)
+        _read_page(file, span, column, rows or len(column), footer.checksums[group][i])
 
 
-def _read_page(path: Path, start: int, size: int, column: np.ndarray, rows: int, expected: int) -> None:
+def _read_page(file: Readable, span: range, column: np.ndarray, rows: int, expected: int) -> None:
     """A page into an array. It must have this checksum, and the header that a page of these bytes has."""
     data = memoryview(column.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    header = file.read(span.start, span.start + max(0, len(span) - len(data)))
     checksum = 0
-    with open(path, "rb", buffering=0) as file:
-        file.seek(start)
-        header = file.read(max(0, size - len(data)))
-        for at in batches(len(data), _PIECE):
-            piece = data[at]
-            if file.readinto(piece) != len(piece):
-                raise OSError("it ends too early")
-            checksum = crc32(piece, checksum)
+    for piece in file.fill(span.start + len(header), data):
+        checksum = crc32(piece, checksum)
     if checksum != expected or header != _header(rows, len(data), checksum):
         raise OSError("a page does not have the checksum that it was written with")
 

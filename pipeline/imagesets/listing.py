@@ -6,6 +6,7 @@ A file that may not be read is hashed as such, so that it is looked at anew once
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -111,7 +112,11 @@ class Listing:
         counts: dict[str, int] = {}
         examples: dict[str, str] = {}
         empty: list[NoImages] = []
+        recorded = parts_of(root)
         for file in files_below(str(root), set(by_suffix), self.tally):
+            if recorded is not None and file.name.partition("/")[0] not in recorded:
+                self.tally.add("files of parts that are not finished", file.name)
+                continue
             kind = by_suffix[suffix(file.name)]
             try:
                 for row in self._of(kind, file):
@@ -223,6 +228,22 @@ def samples_of(folder: Path) -> Path:
         names = ", ".join(each.name for each in found)
         raise UserError(f"{folder} has images of {len(found)} stages: {names}.\nName the folder of one, as {found[0]}.")
     return found[0] if found else folder
+
+
+def parts_of(folder: Path) -> set[str] | None:
+    """The folders of the finished parts, by their records, where this is the folder of a store's stage; None for any other."""
+    if not (folder / "stage.json").is_file():
+        return None
+    records = (path for path in folder.glob("*.json") if path.name != "stage.json")
+    return {_folder_of(path) for path in records}
+
+
+def _folder_of(record: Path) -> str:
+    """The folder that a part's record names; nothing where it is none."""
+    try:
+        return str(json.loads(record.read_bytes()).get("folder", record.stem))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _several(root: Path, counts: dict[str, int], examples: dict[str, str]) -> str:

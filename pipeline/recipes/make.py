@@ -1,6 +1,7 @@
 """From a run to its catalog, in Python: `make(Run(...), root)`."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from pipeline.recipes.applicable import applicable
 from pipeline.recipes.directions import Directions
 from pipeline.recipes.domain import Domain
 from pipeline.recipes.settings import placed
+from pipeline.stages.publish import Catalog
 from schemas.run import Run
 
 Goals = TypeVar("Goals", bound=Sequence[Stage], covariant=True)
@@ -72,13 +74,18 @@ def make(run: Run, root: str | Path, workers: int = 0) -> DirectionCatalog:
     some of the work failed.
     """
     chosen = placed(applicable(run))
-    store = Store(Path(root))
+    store = Store(root)
     recipe, plans = planned(Directions(chosen, Domain.of(chosen)), store)
     check_space(plans, store)
     store.prepare()
     with kept_open(lambda: InProcess() if workers == 0 else RayPool(workers)) as pool:
         catalog, _ = carry_out(recipe, store, lambda plans: run_plans(plans, store, pool, Silent()))
-    return DirectionCatalog.open(store.folder(catalog))
+    return catalog_in(store, catalog)
+
+
+def catalog_in(store: Store, stage: Catalog) -> DirectionCatalog:
+    """The catalog that a stage made, read from where it lies."""
+    return DirectionCatalog(partial(store.read, stage), frozenset(store.record(stage, 0)["files"]))
 
 
 class Silent:

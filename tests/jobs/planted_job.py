@@ -1,7 +1,6 @@
 """A job of planted stages, through the real command line: `python -m tests.jobs.planted_job ROOT GATE`."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import typer
 
@@ -24,12 +23,12 @@ class Fixed:
 
 
 def planted(
-    root: Path, gate: str, held: int = 0, workers: int = typer.Option(0), address: str | None = typer.Option(None)
+    root: str, gate: str, held: int = 0, workers: int = typer.Option(0), address: str | None = typer.Option(None)
 ) -> None:
     """Numbers, of which those from `held` on wait for the gate; their squares; the total."""
     goals = (Total(Squares(Gated(parts=12, held=held, gate=gate))),)
     store, [total] = run_job(lambda: Fixed(goals), Where(root, workers, address))
-    console.print(f"Total: {store.folder(total)}")
+    console.print(f"Total: {store.location(total)}")
 
 
 if __name__ == "__main__":

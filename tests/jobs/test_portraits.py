@@ -203,7 +203,7 @@ def made(tiny_model, tmp_path_factory) -> tuple[Path, Result]:
 
 def test_a_run_ends_with_a_catalog_whose_sums_hold_and_says_where_it_is(made):
     root, result = made
-    [folder] = root.glob("catalog-*/00000")
+    [folder] = root.glob("catalog-*/00000-*")
     assert f"Catalog: {root / 'catalog'}\n" in result.stdout
     assert (root / "catalog").resolve() == folder.resolve()
     listed = dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
@@ -237,7 +237,7 @@ def test_a_second_run_makes_nothing_and_changes_nothing(made, tiny_model, monkey
 
 def test_a_catalog_that_was_damaged_is_not_handed_over(made, tiny_model, tmp_path):
     root = shutil.copytree(made[0], tmp_path / "root")
-    [vectors] = root.glob("catalog-*/00000/directions.safetensors")
+    [vectors] = root.glob("catalog-*/00000-*/directions.safetensors")
     whole = vectors.read_bytes()
     vectors.write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
     result = job("--model", tiny_model, "--root", root)
@@ -260,7 +260,7 @@ def test_a_moved_model_and_a_moved_root_are_recognised(made, model, tmp_path):
 
 def test_effects_are_by_every_judge_beside_a_control_and_calibrated(made):
     root, _ = made
-    [folder] = root.glob("catalog-*/00000")
+    [folder] = root.glob("catalog-*/00000-*")
     effects, profiles = (pq.read_table(folder / f"{name}.parquet").to_pandas() for name in ("effects", "profiles"))
     assert set(effects["judge"]) == {"portraits-judge", "mtcnn"}
     compared = effects[~effects["control"] & (effects["judge"] == "portraits-judge")]
@@ -295,7 +295,7 @@ def test_one_setting_measures_as_the_paper_does(tiny_model, root):
 
 def test_directions_of_single_images_are_in_the_catalog_with_what_they_do(made):
     root, _ = made
-    [folder] = root.glob("catalog-*/00000")
+    [folder] = root.glob("catalog-*/00000-*")
     directions = pq.read_table(folder / "directions.parquet").to_pandas().dropna(subset="mask")
     assert directions["mask"].value_counts().to_dict() == {"image": 5, "box-4-4-12-12": 5}
     transfer, locality = (pq.read_table(folder / f"{name}.parquet").to_pandas() for name in ("transfer", "locality"))
@@ -303,7 +303,7 @@ def test_directions_of_single_images_are_in_the_catalog_with_what_they_do(made):
     assert set(locality["direction"]) == set(directions["name"]) and set(locality["region"]) == {"box-4-4-12-12"}
     card = (folder / "README.md").read_text()
     assert "`transfer.parquet`" in card and "`locality.parquet`" in card
-    [report] = root.glob("report-*/00000/report.html")
+    [report] = root.glob("report-*/00000-*/report.html")
     assert "Directions of single images" in report.read_text()
 
 
@@ -341,7 +341,7 @@ def test_too_few_real_images(tiny_model, root, photographs):
 def test_directions_are_found_in_real_images_and_measured_on_samples(tiny_model, root, photographs):
     result = job("--model", tiny_model, "--root", root, "--images", photographs)
     assert result.exit_code == 0, result.output
-    catalog = Catalog.model_validate_json(next(root.glob("catalog-*/00000/catalog.json")).read_text())
+    catalog = Catalog.model_validate_json(next(root.glob("catalog-*/00000-*/catalog.json")).read_text())
     assert (catalog.sampling.found_in, catalog.sampling.n, catalog.sampling.eta) == ("real images", 24, 1.0)
     made = {stage["stage"]: stage for stage in catalog.stages}
     annotated = [stage["settings"]["sample"] for stage in catalog.stages if stage["stage"] == "annotate"]
@@ -350,7 +350,7 @@ def test_directions_are_found_in_real_images_and_measured_on_samples(tiny_model,
     assert made["edit"]["settings"]["sample"] == yardstick
     assert str(photographs) not in json.dumps(catalog.stages)
 
-    [folder] = root.glob("catalog-*/00000")
+    [folder] = root.glob("catalog-*/00000-*")
     assert "found on 24 real images, inverted, and measured on samples" in (folder / "README.md").read_text()
-    [report] = root.glob("report-*/00000/report.html")
+    [report] = root.glob("report-*/00000-*/report.html")
     assert "24 real images, as the model sees them" in report.read_text()

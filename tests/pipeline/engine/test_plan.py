@@ -57,19 +57,19 @@ def store(tmp_path) -> Store:
 
 def test_a_stage_is_described_once_and_its_folder_listed_once(store, monkeypatch):
     described, listed = Counter(), Counter()
-    settings, listdir = fingerprint.settings, os.listdir
+    settings, scandir = fingerprint.settings, os.scandir
 
     def describe(value: object, extents: bool = False) -> object:
         if isinstance(value, Stage):
             described[value.name] += 1
         return settings(value, extents)
 
-    def list_folder(folder: Path) -> list[str]:
+    def list_folder(folder: str) -> Iterator[os.DirEntry]:
         listed[Path(folder).name.rpartition("-")[0]] += 1
-        return listdir(folder)
+        return scandir(folder)
 
     monkeypatch.setattr(stages, "settings", describe)
-    monkeypatch.setattr(os, "listdir", list_folder)
+    monkeypatch.setattr(os, "scandir", list_folder)
     numbers = Numbers(parts=2_000)
     plan((Total(Steps(Squares(numbers), 50)), Total(numbers)), store)
     assert described == {"numbers": 1, "squares": 1, "steps": 1, "total": 2}

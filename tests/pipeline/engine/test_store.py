@@ -1,5 +1,6 @@
 """A part appears whole or not at all, whatever happens to the process that writes it, and is read as it was written or not."""
 
+import errno
 import hashlib
 import importlib.metadata
 import json
@@ -17,6 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.engine.filesystem import Unusable
+from pipeline.engine.records import sealed
 from pipeline.engine.store import Store
 from pipeline.engine.worker import Worker
 from pipeline.errors import UserError
@@ -24,6 +27,7 @@ from pipeline.formats.arrays import write_vectors
 from pipeline.formats.hashes import sha256
 from pipeline.formats.pages import footer_of
 from pipeline.formats.parquet import h_writer, write_table
+from pipeline.formats.reading import local_file
 from schemas.activations import activations_schema, step_table
 from tests.pipeline.planted import Numbers
 
@@ -71,7 +75,7 @@ def flip_a_bit(path: Path, at: int) -> None:
 def test_a_part_is_there_when_its_block_has_ended_and_not_before(store):
     with store.part(STAGE, 0) as out:
         STAGE.process(0, store, None, out)
-        assert not store.exists(STAGE, 0) and not store.folder(STAGE, 0).exists()
+        assert not store.exists(STAGE, 0) and not (store.root / STAGE.folder).exists()
     assert store.missing(STAGE) == [1, 2]
     assert store.table(STAGE, "numbers.parquet", 0)["number"].to_pylist() == [0]
     assert scratch(store) == []
@@ -105,7 +109,7 @@ def test_a_writer_killed_in_the_middle_leaves_no_part_and_its_scratch_is_cleared
     assert writer.stdout.readline() == "writing\n"
 
     store.prepare()
-    assert len(scratch(store)) == 1, "a living process keeps its scratch"
+    assert len(scratch(store)) == 2, "a living process keeps its scratch, and the lock that says so"
 
     writer.send_signal(signal.SIGKILL)
     writer.communicate()
@@ -114,20 +118,14 @@ def test_a_writer_killed_in_the_middle_leaves_no_part_and_its_scratch_is_cleared
     assert scratch(store) == []
 
 
-def test_what_other_machines_have_in_the_making_is_left_alone(store):
-    store.prepare()
-    (store.root / ".scratch" / "another-machine.1.abc").mkdir()
-    store.prepare()
-    assert len(scratch(store)) == 1
-
-
 def test_a_folder_that_was_renamed_but_never_recorded_is_made_again(store):
     make(store)
     expected = store.record(STAGE, 0)["files"]
     record = store.root / STAGE.folder / "00000.json"
+    folder = store.folder(STAGE, 0)
     for damage in (lambda folder: None, lambda folder: (folder / "numbers.parquet").write_bytes(b"half")):
         record.unlink()
-        damage(store.folder(STAGE, 0))
+        damage(folder)
         assert not store.exists(STAGE, 0)
         make(store)
         assert store.record(STAGE, 0)["files"] == expected
@@ -141,6 +139,16 @@ def test_two_workers_may_make_the_same_part(store):
     assert store.verify(STAGE, 0) == []
     assert [path.name for path in (store.root / STAGE.folder).iterdir()].count("00000.json") == 1
     assert scratch(store) == []
+
+
+def test_a_finished_part_is_never_removed_by_a_rival_whose_bytes_differ(store):
+    with store.part(STAGE, 0) as late:
+        write_table(late / "numbers.parquet", pa.table({"number": [77]}))
+        make(store)
+        first = store.folder(STAGE, 0)
+        before = (first / "numbers.parquet").read_bytes()
+    assert store.folder(STAGE, 0) == first and (first / "numbers.parquet").read_bytes() == before
+    assert store.verify(STAGE, 0) == []
 
 
 def test_many_processes_that_commit_the_same_part_at_once_all_succeed(store):
@@ -254,7 +262,8 @@ def test_activations_are_recorded_by_their_footer_and_verified_page_by_page(stor
     with store.part(STAGE, 0) as out:
         write_every_kind(out)
     path = store.folder(STAGE, 0) / "activations.parquet"
-    footer = hashlib.sha256(footer_of(path)).hexdigest()
+    with local_file(path) as file:
+        footer = hashlib.sha256(footer_of(file)).hexdigest()
     assert store.record(STAGE, 0)["files"][path.name] == {
         "bytes": path.stat().st_size,
         "sha256": footer,
@@ -288,7 +297,51 @@ def test_what_is_no_record_is_refused(store, text):
     (store.root / STAGE.folder / "00000.json").write_text(text)
     with pytest.raises(UserError, match="00000.json "):
         store.record(STAGE, 0)
-    assert not store.unchanged(STAGE, 0)
+    assert not store.unchanged(STAGE, 0) and not store.exists(STAGE, 0)
+    assert store.missing(STAGE) == [0, 1, 2] and "00000.json: " in store.unsound(STAGE)[0]
+    make(store)
+    assert store.verify(STAGE, 0) == [] and store.missing(STAGE) == [1, 2] and store.unsound(STAGE) == []
+
+
+def test_what_does_not_count_as_a_part_is_made_again_and_said(store):
+    for part in range(3):
+        make(store, part)
+    home = store.root / STAGE.folder
+    shutil.copy(home / "00001.json", home / "00000.json")
+    shutil.rmtree(store.folder(STAGE, 1))
+    (store.folder(STAGE, 2) / "numbers.parquet").unlink()
+    assert store.missing(STAGE) == [0, 1, 2] and not any(store.exists(STAGE, part) for part in range(3))
+    [of_another, gone, empty] = store.unsound(STAGE)
+    assert of_another == f"{home}/00000.json: it is the record of another part"
+    assert gone.startswith(f"{home}/00001.json: its file 00001-") and gone.endswith("/numbers.parquet is gone")
+    assert empty.startswith(f"{home}/00002.json: its file 00002-")
+    for part in range(3):
+        make(store, part)
+    assert store.missing(STAGE) == [] == store.unsound(STAGE)
+    assert store.table(STAGE, "numbers.parquet")["number"].to_pylist() == [0, 1, 2]
+
+
+def test_repairing_finds_what_is_damaged_and_takes_it_out(store):
+    for part in range(3):
+        make(store, part)
+    flip_a_bit(store.folder(STAGE, 1) / "numbers.parquet", at=30)
+    assert store.missing(STAGE) == [], "what is damaged is not missing"
+    repairing = Store(store.root, repairing=True)
+    assert repairing.missing(STAGE) == [1] == store.missing(STAGE)
+    assert [each.endswith("has changed since it was written") for each in repairing.unsound(STAGE)] == [True]
+    make(store, 1)
+    assert repairing.missing(STAGE) == [] and store.verify(STAGE, 1) == []
+
+
+@pytest.mark.parametrize("where", ["../elsewhere", "00000/../../other", ""])
+def test_a_record_that_names_a_folder_elsewhere_is_no_record(store, where):
+    make(store)
+    path = store.root / STAGE.folder / "00000.json"
+    record = {**store.record(STAGE, 0), "folder": where}
+    path.write_bytes(sealed(record))
+    with pytest.raises(UserError, match="it names"):
+        store.record(STAGE, 0)
+    assert not store.exists(STAGE, 0)
 
 
 def test_a_record_without_a_seal_is_refused(store):
@@ -297,7 +350,7 @@ def test_a_record_without_a_seal_is_refused(store):
     record = json.loads(path.read_text())
     del record["sha256_of_this"]
     path.write_text(json.dumps(record))
-    with pytest.raises(UserError, match="no SHA-256 of its own: .* older release.\nDelete the folder .*numbers-"):
+    with pytest.raises(UserError, match="no SHA-256 of its own.*\nDelete .*00000.json"):
         store.table(STAGE, "numbers.parquet", 0)
 
 
@@ -313,9 +366,9 @@ def test_the_record_of_another_stage_is_no_record(store):
 def test_another_part_in_a_parts_place_is_not_read(store):
     make(store, 0)
     make(store, 1)
-    home = store.root / STAGE.folder
+    home, was = store.root / STAGE.folder, store.folder(STAGE, 0)
     shutil.copy(home / "00001.json", home / "00000.json")
-    shutil.copy(home / "00001" / "numbers.parquet", home / "00000" / "numbers.parquet")
+    shutil.copy(store.folder(STAGE, 1) / "numbers.parquet", was / "numbers.parquet")
     with pytest.raises(UserError, match="the record of another part"):
         store.table(STAGE, "numbers.parquet", 0)
 
@@ -324,6 +377,46 @@ def test_a_damaged_record_is_no_reason_to_fail_where_its_part_is_not_needed(stor
     make(store)
     flip_a_bit(store.root / STAGE.folder / "00000.json", at=40)
     assert not store.unchanged(STAGE, 0)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_what_cannot_be_read_is_not_missing(store, monkeypatch, code):
+    make(store)
+
+    def failing(path: object) -> None:
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(os, "scandir", failing)
+    with pytest.raises(Unusable, match=f"cannot be read or written .{os.strerror(code)}"):
+        store.missing(STAGE)
+
+
+@pytest.mark.parametrize(("code", "times"), [(errno.EIO, 2), (errno.ESTALE, 1), (errno.EIO, 3), (errno.ENOSPC, 1)])
+def test_a_commit_that_fails_in_passing_is_tried_again_and_a_full_disk_is_not(store, monkeypatch, code, times):
+    monkeypatch.setattr("pipeline.engine.store._PAUSE", 0.001)
+    failures, rename = iter([code] * times), os.rename
+
+    def rename_or_fail(*paths: object) -> None:
+        if found := next(failures, None):
+            raise OSError(found, os.strerror(found), str(paths[0]))
+        rename(*paths)
+
+    monkeypatch.setattr(os, "rename", rename_or_fail)
+    if code == errno.ENOSPC or times == 3:
+        with pytest.raises(Unusable, match=os.strerror(code)):
+            make(store)
+        assert store.missing(STAGE) == [0, 1, 2]
+    else:
+        make(store)
+        assert store.verify(STAGE, 0) == []
+    assert scratch(store) == []
+
+
+def test_files_are_left_in_the_root_by_name(store):
+    assert store.left("run_summary.json") is None
+    store.leave("run_summary.json", b"one")
+    store.leave("run_summary.json", b"two")
+    assert store.left("run_summary.json") == b"two" and scratch(store) == []
 
 
 def test_a_root_that_is_not_this_ones_is_told_by_its_mark(store, monkeypatch):
@@ -417,9 +510,11 @@ def test_a_root_that_may_not_be_written_or_not_even_read_is_refused():
         for mode in (0o555, 0o000):
             locked.chmod(mode)
             output, complaints = in_subprocess(code, Store(locked / "root")).communicate(timeout=60)
-            assert output.startswith(f"[0, 1, 2] True\nCannot write to {locked / 'root'} (Permission denied)"), (
-                complaints
-            )
+            said = "[0, 1, 2] True\nCannot write to ROOT (Permission denied)"
+            if mode == 0o000:  # what may not be read is not missing
+                said = "ROOT/numbers-"
+            assert output.startswith(said.replace("ROOT", str(locked / "root"))), complaints
+            assert "(Permission denied)" in output
         locked.chmod(0o755)
         assert [*locked.iterdir()] == []
 

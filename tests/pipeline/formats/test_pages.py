@@ -9,7 +9,8 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.formats.pages import PageWriter, footer_of, is_paged, read_group, verify_pages
+from pipeline.formats.pages import Footer, PageWriter, footer_of, is_paged, read_group, verify_pages
+from pipeline.formats.reading import local_file
 from schemas.activations import activations_schema, step_table
 
 SHAPE, ROWS, STEPS = (3, 4, 5), 7, 20  # more than 15 row groups: lists of another form
@@ -32,12 +33,24 @@ def path(tmp_path):
 
 def written(path) -> str:
     """The SHA-256 of the footer, as the store records it."""
-    return hashlib.sha256(footer_of(path)).hexdigest()
+    with local_file(path) as file:
+        return hashlib.sha256(footer_of(file)).hexdigest()
+
+
+def read_at(path, schema, group: int, into: np.ndarray, footer: str | None = None) -> pa.Table:
+    sha256 = footer or written(path)
+    with local_file(path) as file:
+        return read_group(file, Footer(footer_of(file), sha256), schema, group, into)
+
+
+def verify(path, sha256: str) -> None:
+    with local_file(path) as file:
+        verify_pages(file, Footer(footer_of(file), sha256))
 
 
 def read(path, step: int, footer: str | None = None) -> tuple[pa.Table, np.ndarray]:
     h = np.empty((ROWS, int(np.prod(SHAPE))), np.float16)
-    return read_group(path, footer or written(path), SCHEMA, step, h), h
+    return read_at(path, SCHEMA, step, h, footer), h
 
 
 def test_what_is_read_is_what_was_written(path):
@@ -101,12 +114,12 @@ def test_a_page_with_the_right_header_in_the_wrong_place_is_seen(path):
 
 def test_all_of_a_file_is_verified_by_its_footer(path):
     whole, recorded = path.read_bytes(), written(path)
-    verify_pages(path, recorded)
+    verify(path, recorded)
     assert is_paged(path)
     for at in [0, 1, 2, 3, *range(4, len(whole), 97)]:
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(OSError):
-            verify_pages(path, recorded)
+            verify(path, recorded)
 
 
 def test_other_numbers_have_another_footer(path, tmp_path):
@@ -147,6 +160,6 @@ def test_what_does_not_fit_is_refused(path, tmp_path):
     with open(tmp_path / "other.parquet", "wb") as file, pytest.raises(ValueError, match="expected"):
         PageWriter(file, other).write_table(step_table(range(ROWS), 0, 999, h_at(0), SCHEMA))
     with pytest.raises(OSError, match="its columns are"):
-        read_group(path, written(path), other, 0, np.empty((ROWS, 72), np.float16))
+        read_at(path, other, 0, np.empty((ROWS, 72), np.float16))
     with pytest.raises(OSError, match="has 7 rows; expected 8"):
-        read_group(path, written(path), SCHEMA, 0, np.empty((ROWS + 1, 60), np.float16))
+        read_at(path, SCHEMA, 0, np.empty((ROWS + 1, 60), np.float16))

@@ -63,12 +63,16 @@ def test_a_store_given_by_its_root_is_its_samples(tmp_path):
     for part in range(2):
         parquet(parts / f"{part:05d}" / "samples.parquet", 3, 3)
         pq.write_table(pa.table({"h": [1.0]}), parts / f"{part:05d}" / "activations.parquet")
+        (parts / f"{part:05d}.json").write_text(json.dumps({"folder": f"{part:05d}"}))
+    parquet(parts / "00000-of-a-writer-that-was-killed" / "samples.parquet", 3, 3)
     (parts / "stage.json").write_text(json.dumps({"stage": "sample"}))
     parquet(tmp_path / "root" / "edit-99" / "00000" / "edits.parquet", 3, 3)
     (tmp_path / "root" / "edit-99" / "stage.json").write_text("{}")
     listing, found = listed(tmp_path / "root")
     assert [each.name for each in found] == [f"{part:05d}/samples.parquet:{i}" for part in range(2) for i in range(3)]
-    assert ("Parquet files without images", 2) in [(each.what, each.n) for each in listing.left_out]
+    left_out = [(each.what, each.n) for each in listing.left_out]
+    assert ("Parquet files without images", 2) in left_out
+    assert ("files of parts that are not finished", 1) in left_out
     other = tmp_path / "root" / "sample-5678"
     other.mkdir()
     (other / "stage.json").write_text("{}")

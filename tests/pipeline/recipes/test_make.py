@@ -54,7 +54,7 @@ def make(recipe: Rounds, store: Store) -> tuple[Weighed, ...]:
 
 
 def done(store: Store, *stages: Weighed) -> list[bool]:
-    return [(store.folder(stage) / "made").exists() for stage in stages]
+    return [store.exists(stage, 0) for stage in stages]
 
 
 def test_round_after_round_then_the_goals(store):

@@ -1,0 +1,234 @@
+"""A root in an object store, by obstore: S3 and what speaks its protocol, Google Cloud Storage, Azure, or memory.
+
+Of the libraries that reach them all, obstore alone has the put that fails where there is an object already, which makes a commit
+record the first or none (fsspec and pyarrow.fs have not); it retries what fails in passing, and has no dependencies of its own.
+
+A part is made in a folder of this machine's temporary disk, sent up file by file, and there once its record is. A record is small,
+so one put makes it. Nothing is renamed, and what a listing says is believed only of what was found in it, and then read.
+"""
+
+import os
+import re
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore import exceptions
+from obstore.store import MemoryStore, ObjectStore, from_url
+
+from pipeline.batches import batches
+from pipeline.engine.cache import Cache
+from pipeline.engine.filesystem import Entry, Failing, NotShared, Unusable, explained, temporary
+from pipeline.engine.scratch import Scratch
+
+_RANGE = 8 * 2**20  # bytes that are asked for at once; several ranges of a large object travel side by side
+_AT_ONCE = 8
+_MARKS = ".marks"
+_SOON = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}  # of the first request, whose address may be wrong
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A folder of a bucket."""
+
+    address: str
+
+    @cached_property
+    def _store(self) -> ObjectStore:
+        return MemoryStore() if self.address.startswith("memory:") else self._connected()
+
+    def _connected(self, **options: Any) -> ObjectStore:
+        """The store at the address, by what the environment says of credentials, regions and endpoints."""
+        with self._asked("be opened"):
+            http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes")
+            return from_url(self.address, client_options={"allow_http": http}, **options)
+
+    @cached_property
+    def _scratch(self) -> Scratch:
+        return Scratch(temporary() / "scratch")
+
+    @cached_property
+    def _cache(self) -> Cache:
+        return Cache(temporary() / "cache")
+
+    # Reading
+
+    def folders(self) -> list[str]:
+        with self._asked("be listed"):
+            found = obstore.list_with_delimiter(self._store)["common_prefixes"]
+        return sorted(name for each in found if (name := each.strip("/").rpartition("/")[2])[0] != ".")
+
+    def listing(self, folder: str) -> dict[str, Entry]:
+        with self._asked("be listed"):
+            chunks = obstore.list(self._store, folder, chunk_size=1000)
+            return {
+                each["path"].removeprefix(f"{folder}/"): Entry(
+                    each["size"], each["e_tag"] or str(each["last_modified"])
+                )
+                for chunk in chunks
+                for each in chunk
+            }
+
+    def read(self, name: str) -> bytes:
+        with self._asked("be read"):
+            return bytes(obstore.get(self._store, name).bytes())
+
+    @contextmanager
+    def open(self, name: str, size: int | None = None) -> Iterator["Object"]:
+        with self._asked("be read"):
+            found = obstore.head(self._store, name)["size"] if size is None else size
+            yield Object(self._store, name, found)
+
+    def cached(self, sha256: str, read: Callable[[], bytes]) -> bytes:
+        return self._cache.get(sha256, read)
+
+    # Writing
+
+    def write(self, name: str, content: bytes, staging: Path) -> None:
+        with self._asked("be written"):
+            obstore.put(self._store, name, content)
+
+    def write_new(self, name: str, content: bytes, staging: Path) -> bool:
+        with self._asked("be written"):
+            try:
+                obstore.put(self._store, name, content, mode="create")
+            except exceptions.AlreadyExistsError:
+                return self.read(name) == content  # a put whose answer was lost is tried again, and finds what it wrote
+            return True
+
+    def publish(self, local: Path, folder: str, files: dict[str, Any]) -> None:
+        """File by file; each is looked at when it is there. Whoever else sends the same part sends the same bytes."""
+        for name, recorded in files.items():
+            with self._asked("be written"):
+                obstore.put(self._store, f"{folder}/{name}", local / name)
+                there = obstore.head(self._store, f"{folder}/{name}")["size"]
+            if there != recorded["bytes"]:
+                raise OSError(f"{self.address}/{folder}/{name} has {there} bytes there, of {recorded['bytes']}")
+
+    def remove(self, name: str) -> None:
+        with self._asked("be removed"):
+            below = [each["path"] for chunk in obstore.list(self._store, name) for each in chunk]
+            for path in (name, *below):
+                try:
+                    obstore.delete(self._store, path)
+                except FileNotFoundError:
+                    continue
+
+    # Housekeeping
+
+    def prepare(self) -> None:
+        """See that the bucket is there and may be written, before any work, without the patience that work has."""
+        name = f"{_MARKS}/{secrets.token_hex(8)}"
+        memory = self.address.startswith("memory:")
+        store = self._store if memory else self._connected(retry_config=_SOON)
+        with self._asked("be written"):
+            try:
+                obstore.put(store, name, b"")
+                obstore.delete(store, name)
+            except FileNotFoundError as error:
+                raise Unusable(f"There is no bucket at {self.address}.\nCreate it, or give another `root`.") from error
+        self.clear_scratch()
+
+    def clear_scratch(self) -> None:
+        self._scratch.clear()
+
+    def staging(self) -> AbstractContextManager[Path]:
+        return self._scratch.staging()
+
+    @contextmanager
+    def marked(self) -> Iterator[str]:
+        mark = secrets.token_hex(8)
+        with self._asked("be written"):
+            obstore.put(self._store, f"{_MARKS}/{mark}", b"")
+        try:
+            yield mark
+        finally:
+            self.remove(f"{_MARKS}/{mark}")
+
+    def check_shared(self, mark: str) -> None:
+        if mark in _SEEN:
+            return
+        try:
+            self.read(f"{_MARKS}/{mark}")
+        except FileNotFoundError as error:
+            raise NotShared(
+                f"A worker on {socket.gethostname()} finds another bucket at {self.address}.\n"
+                "Give all workers the same endpoint and account in their environment (AWS_ENDPOINT_URL and its like)."
+            ) from error
+        _SEEN.add(mark)
+
+    def free_bytes(self) -> int | None:
+        return None
+
+    @contextmanager
+    def _asked(self, what: str) -> Iterator[None]:
+        """Raise Unusable, with what to do, for what an object store refuses or does not answer, after all retries."""
+        try:
+            with explained(str(self._scratch.home)):
+                yield
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+            raise Unusable(
+                f"{self.address} may not {what} with these credentials ({_said(error)}).\n"
+                "Check the credentials in the environment of this machine and of every worker, and what their role may do."
+            ) from error
+        except exceptions.BaseError as error:
+            raise Failing(
+                f"{self.address} cannot {what} ({_said(error)}).\n"
+                "Check the bucket's name, its region and endpoint, and the connection; then run the same command again."
+            ) from error
+
+
+_SEEN: set[str] = set()  # marks that this process has seen, and need not ask for again
+
+
+class Object:
+    """An object, read by ranges."""
+
+    def __init__(self, store: ObjectStore, name: str, size: int) -> None:
+        self._store, self._name, self.size = store, name, size
+
+    def read(self, start: int, stop: int) -> bytes:
+        return b"".join(self._pieces(start, stop))
+
+    def fill(self, start: int, into: memoryview) -> Iterator[memoryview]:
+        at = 0
+        for content in self._pieces(start, start + len(into)):
+            piece = into[at : at + len(content)]
+            piece[:] = content
+            at += len(content)
+            yield piece
+
+    def _pieces(self, start: int, stop: int) -> Iterator[memoryview]:
+        """The bytes of a range, in order: several requests side by side where it is large."""
+        ranges = [(start + each.start, start + each.stop) for each in batches(stop - start, _RANGE)]
+        if len(ranges) < 2:
+            yield from (self._range(each) for each in ranges)
+            return
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            yield from threads.map(self._range, ranges)
+
+    def _range(self, each: tuple[int, int]) -> memoryview:
+        start, stop = each
+        try:
+            found = memoryview(obstore.get_range(self._store, self._name, start=start, end=stop))
+        except exceptions.GenericError as error:
+            if "range" in str(error).lower() and obstore.head(self._store, self._name)["size"] < stop:
+                raise OSError("it ends too early") from error
+            raise
+        if len(found) != stop - start:
+            raise OSError("it ends too early")
+        return found
+
+
+def _said(error: Exception) -> str:
+    """What an error says, on one line: obstore's go on for many, with the source of each."""
+    text = str(error).split("\n\nDebug source:")[0]
+    return re.sub(r"\s+", " ", text).strip().rstrip(".")
