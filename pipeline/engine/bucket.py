@@ -8,17 +8,19 @@ so one put makes it. Nothing is renamed, and what a listing says is believed onl
 """
 
 import os
+import random
 import re
 import secrets
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import obstore
 from obstore import exceptions
@@ -29,9 +31,13 @@ from pipeline.engine.cache import Cache
 from pipeline.engine.filesystem import Entry, Failing, NotShared, Unusable, explained, temporary
 from pipeline.engine.scratch import Scratch
 
+T = TypeVar("T")
+
 _RANGE = 8 * 2**20  # bytes that are asked for at once; several ranges of a large object travel side by side
 _AT_ONCE = 8
 _MARKS = ".marks"
+_TRIES, _PAUSE = 5, 0.2  # of a request; seconds before the second one, which double
+_PATIENT = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 _SOON = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}  # of the first request, whose address may be wrong
 
 
@@ -43,13 +49,16 @@ class Bucket:
 
     @cached_property
     def _store(self) -> ObjectStore:
-        return MemoryStore() if self.address.startswith("memory:") else self._connected()
+        return MemoryStore() if self._in_memory else self._connected(retry_config=_PATIENT)
 
     def _connected(self, **options: Any) -> ObjectStore:
         """The store at the address, by what the environment says of credentials, regions and endpoints."""
-        with self._asked("be opened"):
-            http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes")
-            return from_url(self.address, client_options={"allow_http": http}, **options)
+        http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes")
+        return from_url(self.address, client_options={"allow_http": http}, **options)
+
+    @property
+    def _in_memory(self) -> bool:
+        return self.address.startswith("memory:")
 
     @cached_property
     def _scratch(self) -> Scratch:
@@ -62,30 +71,40 @@ class Bucket:
     # Reading
 
     def folders(self) -> list[str]:
-        with self._asked("be listed"):
-            found = obstore.list_with_delimiter(self._store)["common_prefixes"]
+        found = self._ask("be listed", lambda: obstore.list_with_delimiter(self._store)["common_prefixes"])
         return sorted(name for each in found if (name := each.strip("/").rpartition("/")[2])[0] != ".")
 
     def listing(self, folder: str) -> dict[str, Entry]:
-        with self._asked("be listed"):
-            chunks = obstore.list(self._store, folder, chunk_size=1000)
-            return {
-                each["path"].removeprefix(f"{folder}/"): Entry(
-                    each["size"], each["e_tag"] or str(each["last_modified"])
-                )
-                for chunk in chunks
-                for each in chunk
-            }
+        found = self._ask("be listed", lambda: list(obstore.list(self._store, folder, chunk_size=1000)))
+        return {
+            each["path"].removeprefix(f"{folder}/"): Entry(each["size"], each["e_tag"] or str(each["last_modified"]))
+            for chunk in found
+            for each in chunk
+        }
 
     def read(self, name: str) -> bytes:
-        with self._asked("be read"):
-            return bytes(obstore.get(self._store, name).bytes())
+        return self._ask("be read", lambda: bytes(obstore.get(self._store, name).bytes()))
 
     @contextmanager
     def open(self, name: str, size: int | None = None) -> Iterator["Object"]:
-        with self._asked("be read"):
-            found = obstore.head(self._store, name)["size"] if size is None else size
-            yield Object(self._store, name, found)
+        yield Object(self, name, self.size(name) if size is None else size)
+
+    def size(self, name: str) -> int:
+        return self._ask("be read", lambda: obstore.head(self._store, name)["size"])
+
+    def range(self, name: str, start: int, stop: int) -> memoryview:
+        """The bytes of a range. Raises OSError where they are not all there."""
+        try:
+            found = self._ask(
+                "be read", lambda: memoryview(obstore.get_range(self._store, name, start=start, end=stop))
+            )
+        except Unusable:
+            if self.size(name) >= stop:
+                raise
+            raise OSError("it ends too early") from None
+        if len(found) != stop - start:
+            raise OSError("it ends too early")
+        return found
 
     def cached(self, sha256: str, read: Callable[[], bytes]) -> bytes:
         return self._cache.get(sha256, read)
@@ -93,48 +112,40 @@ class Bucket:
     # Writing
 
     def write(self, name: str, content: bytes, staging: Path) -> None:
-        with self._asked("be written"):
-            obstore.put(self._store, name, content)
+        self._ask("be written", lambda: obstore.put(self._store, name, content))
 
     def write_new(self, name: str, content: bytes, staging: Path) -> bool:
-        with self._asked("be written"):
-            try:
-                obstore.put(self._store, name, content, mode="create")
-            except exceptions.AlreadyExistsError:
-                return self.read(name) == content  # a put whose answer was lost is tried again, and finds what it wrote
-            return True
+        """A put whose answer was lost is tried again, and finds what it wrote."""
+        try:
+            self._ask("be written", lambda: obstore.put(self._store, name, content, mode="create"))
+        except exceptions.AlreadyExistsError:
+            return self.read(name) == content
+        return True
 
     def publish(self, local: Path, folder: str, files: dict[str, Any]) -> None:
         """File by file; each is looked at when it is there. Whoever else sends the same part sends the same bytes."""
-        for name, recorded in files.items():
-            with self._asked("be written"):
-                obstore.put(self._store, f"{folder}/{name}", local / name)
-                there = obstore.head(self._store, f"{folder}/{name}")["size"]
-            if there != recorded["bytes"]:
-                raise OSError(f"{self.address}/{folder}/{name} has {there} bytes there, of {recorded['bytes']}")
+        for file, recorded in files.items():
+            name = f"{folder}/{file}"
+            self._ask("be written", partial(obstore.put, self._store, name, local / file))
+            if (there := self.size(name)) != recorded["bytes"]:
+                raise Failing(f"{self.address}/{name} has {there} bytes there, of {recorded['bytes']} that were sent.")
 
     def remove(self, name: str) -> None:
-        with self._asked("be removed"):
-            below = [each["path"] for chunk in obstore.list(self._store, name) for each in chunk]
-            for path in (name, *below):
-                try:
-                    obstore.delete(self._store, path)
-                except FileNotFoundError:
-                    continue
+        for path in (name, *(f"{name}/{each}" for each in self.listing(name))):
+            with suppress(FileNotFoundError):
+                self._ask("be removed", partial(obstore.delete, self._store, path))
 
     # Housekeeping
 
     def prepare(self) -> None:
         """See that the bucket is there and may be written, before any work, without the patience that work has."""
         name = f"{_MARKS}/{secrets.token_hex(8)}"
-        memory = self.address.startswith("memory:")
-        store = self._store if memory else self._connected(retry_config=_SOON)
-        with self._asked("be written"):
-            try:
-                obstore.put(store, name, b"")
-                obstore.delete(store, name)
-            except FileNotFoundError as error:
-                raise Unusable(f"There is no bucket at {self.address}.\nCreate it, or give another `root`.") from error
+        store = self._store if self._in_memory else self._connected(retry_config=_SOON)
+        try:
+            self._ask("be written", lambda: obstore.put(store, name, b""), tries=1)
+            self._ask("be written", lambda: obstore.delete(store, name), tries=1)
+        except FileNotFoundError as error:
+            raise Unusable(f"There is no bucket at {self.address}.\nCreate it, or give another `root`.") from error
         self.clear_scratch()
 
     def clear_scratch(self) -> None:
@@ -145,19 +156,18 @@ class Bucket:
 
     @contextmanager
     def marked(self) -> Iterator[str]:
-        mark = secrets.token_hex(8)
-        with self._asked("be written"):
-            obstore.put(self._store, f"{_MARKS}/{mark}", b"")
+        name = f"{_MARKS}/{secrets.token_hex(8)}"
+        self._ask("be written", lambda: obstore.put(self._store, name, b""))
         try:
-            yield mark
+            yield name
         finally:
-            self.remove(f"{_MARKS}/{mark}")
+            self.remove(name)
 
     def check_shared(self, mark: str) -> None:
         if mark in _SEEN:
             return
         try:
-            self.read(f"{_MARKS}/{mark}")
+            self.read(mark)
         except FileNotFoundError as error:
             raise NotShared(
                 f"A worker on {socket.gethostname()} finds another bucket at {self.address}.\n"
@@ -168,22 +178,30 @@ class Bucket:
     def free_bytes(self) -> int | None:
         return None
 
-    @contextmanager
-    def _asked(self, what: str) -> Iterator[None]:
-        """Raise Unusable, with what to do, for what an object store refuses or does not answer, after all retries."""
-        try:
-            with explained(str(self._scratch.home)):
-                yield
-        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-            raise Unusable(
-                f"{self.address} may not {what} with these credentials ({_said(error)}).\n"
-                "Check the credentials in the environment of this machine and of every worker, and what their role may do."
-            ) from error
-        except exceptions.BaseError as error:
-            raise Failing(
-                f"{self.address} cannot {what} ({_said(error)}).\n"
-                "Check the bucket's name, its region and endpoint, and the connection; then run the same command again."
-            ) from error
+    def _ask(self, what: str, do: Callable[[], T], tries: int = _TRIES) -> T:
+        """Do something, again where the object store fails: obstore does so by itself for some requests, and not for all.
+
+        Raises Unusable, with what to do, for what the store refuses or does not answer.
+        """
+        for tried in range(tries):
+            try:
+                with explained(str(self._scratch.home)):
+                    return do()
+            except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+                raise Unusable(
+                    f"{self.address} may not {what} with these credentials ({_said(error)}).\n"
+                    "Check the credentials in the environment of this machine and of every worker, and what their role may do."
+                ) from error
+            except exceptions.AlreadyExistsError:
+                raise
+            except exceptions.BaseError as error:
+                if tried == tries - 1:
+                    raise Unusable(
+                        f"{self.address} cannot {what} ({_said(error)}).\n"
+                        "Check the bucket's name, its region and endpoint, and the connection; then run the same command again."
+                    ) from error
+            time.sleep(_PAUSE * 2**tried * (1 + random.random()))
+        raise AssertionError("it was tried")
 
 
 _SEEN: set[str] = set()  # marks that this process has seen, and need not ask for again
@@ -192,8 +210,8 @@ _SEEN: set[str] = set()  # marks that this process has seen, and need not ask fo
 class Object:
     """An object, read by ranges."""
 
-    def __init__(self, store: ObjectStore, name: str, size: int) -> None:
-        self._store, self._name, self.size = store, name, size
+    def __init__(self, bucket: Bucket, name: str, size: int) -> None:
+        self._bucket, self._name, self.size = bucket, name, size
 
     def read(self, start: int, stop: int) -> bytes:
         return b"".join(self._pieces(start, stop))
@@ -210,22 +228,10 @@ class Object:
         """The bytes of a range, in order: several requests side by side where it is large."""
         ranges = [(start + each.start, start + each.stop) for each in batches(stop - start, _RANGE)]
         if len(ranges) < 2:
-            yield from (self._range(each) for each in ranges)
+            yield from (self._bucket.range(self._name, *each) for each in ranges)
             return
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            yield from threads.map(self._range, ranges)
-
-    def _range(self, each: tuple[int, int]) -> memoryview:
-        start, stop = each
-        try:
-            found = memoryview(obstore.get_range(self._store, self._name, start=start, end=stop))
-        except exceptions.GenericError as error:
-            if "range" in str(error).lower() and obstore.head(self._store, self._name)["size"] < stop:
-                raise OSError("it ends too early") from error
-            raise
-        if len(found) != stop - start:
-            raise OSError("it ends too early")
-        return found
+            yield from threads.map(lambda each: self._bucket.range(self._name, *each), ranges)
 
 
 def _said(error: Exception) -> str:
