@@ -163,6 +163,11 @@ class Bucket:
         finally:
             self.remove(name)
 
+    def at_work(self) -> str:
+        found = self._ask("be listed", lambda: [each for some in obstore.list(self._store, _MARKS) for each in some])
+        newest = max((each["last_modified"] for each in found), default=None)
+        return f"the mark of a run that began at {newest:%Y-%m-%d %H:%M} UTC is there" if newest else ""
+
     def check_shared(self, mark: str) -> None:
         if mark in _SEEN:
             return

@@ -142,6 +142,10 @@ class Disk:
         with self.staging() as folder:
             yield folder.name
 
+    def at_work(self) -> str:
+        self._scratch.clear()
+        return f"processes hold {held} folders in its scratch" if (held := self._scratch.held()) else ""
+
     def check_shared(self, mark: str) -> None:
         if not os.path.exists(self._scratch.home / mark):
             found = "another folder of that name" if os.path.exists(self.root) else "no such folder"

@@ -99,6 +99,10 @@ class Filesystem(Protocol):
         """A mark in the root while the block lasts, by which other processes know that they see the same root."""
         ...
 
+    def at_work(self) -> str:
+        """What says that a process is making something here; empty where nothing does."""
+        ...
+
     def check_shared(self, mark: str) -> None:
         """Raise NotShared where this process does not see the mark."""
         ...

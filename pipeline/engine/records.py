@@ -17,6 +17,7 @@ from pipeline.errors import UserError
 from pipeline.formats.pages import Footer, footer_of, is_paged, verify_pages
 from pipeline.formats.reading import Readable, hash_of, local_file
 
+DESCRIPTION = "stage.json"  # what a stage is, beside the records of its parts
 FOOTER = "footer"  # what the SHA-256 of activations is of
 _SEAL = "sha256_of_this"
 _LARGEST = 64 * 2**20  # bytes that a record may have
@@ -51,6 +52,24 @@ def unsealed(content: bytes) -> dict[str, Any]:
     if seal != _sha256_of(record):
         raise Damaged("it does not have the SHA-256 that it was written with")
     return record
+
+
+def own(content: bytes, stage: str, name: str) -> dict[str, Any]:
+    """The record of a part, by its name and its stage's folder. Raises Damaged where it is none, or another part's."""
+    record = unsealed(content)
+    if (f"{record.get('stage')}-{record.get('fingerprint')}", record.get("name")) != (stage, name):
+        raise Damaged("it is the record of another part")
+    folder, files = record.setdefault("folder", name), record.get("files")
+    if not (isinstance(folder, str) and folder.startswith(name) and isinstance(files, dict)):
+        raise Damaged("it names no files")
+    if any(".." in each.split("/") or each.startswith("/") for each in (folder, *files)):
+        raise Damaged("it names files of other folders")
+    return record
+
+
+def is_record(name: str) -> bool:
+    """Whether a file of a stage's folder is the record of a part, by its name."""
+    return name.endswith(".json") and "/" not in name and name != DESCRIPTION
 
 
 def _sha256_of(record: dict[str, Any]) -> str:

@@ -46,6 +46,10 @@ class Scratch:
             for token in {path.name.removesuffix(_LOCK) for path in self.home.iterdir()}:
                 self._clear(token)
 
+    def held(self) -> int:
+        """How many folders there are: after `clear`, those of living processes."""
+        return len([path for path in self.home.glob("*") if path.is_dir()])
+
     @contextmanager
     def _held(self, token: str) -> Iterator[None]:
         """Hold a lock. Who clears may have removed its file before it was locked: then it is made again."""

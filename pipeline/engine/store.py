@@ -12,7 +12,6 @@ first checked against that record: a whole file by its SHA-256, a row group of a
 stand in a footer that is checked by its SHA-256.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +27,18 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load
 
 from pipeline.engine.filesystem import FULL, PASSING, Entry, Failing, Filesystem, Unusable, explained
-from pipeline.engine.records import Damaged, Files, content_as_recorded, content_name, fault, sealed, unsealed, written
+from pipeline.engine.records import (
+    DESCRIPTION,
+    Damaged,
+    Files,
+    content_as_recorded,
+    content_name,
+    fault,
+    is_record,
+    own,
+    sealed,
+    written,
+)
 from pipeline.engine.roots import is_local, normal, opened
 from pipeline.engine.stage import Stage
 from pipeline.errors import UserError
@@ -37,7 +47,6 @@ from pipeline.formats.pages import Footer, footer_of, read_group
 
 Part = int | str  # its number; its name, where it may be none of the parts at the stage's extent
 
-DESCRIPTION = "stage.json"
 _TRIES, _PAUSE = 3, 0.5  # of a commit that fails in passing; seconds before the second one, which grow
 _AT_ONCE = 32  # records that are asked for side by side, where each takes its time
 
@@ -97,20 +106,20 @@ class Store:
         name = _name(stage, part)
         try:
             content = _held(self._files, f"{stage.folder}/{name}.json")
-            return _own(content, stage, name)
+            return own(content, stage.folder, name)
         except FileNotFoundError as error:
             raise self._damaged(stage, part, f"{self._at(stage, name)}.json", "there is no such file") from error
         except Damaged as error:
             raise self._damaged(stage, part, f"{self._at(stage, name)}.json", str(error)) from error
 
     def _record(self, stage: Stage, name: str) -> dict[str, Any]:
-        return _own(self._files.read(f"{stage.folder}/{name}.json"), stage, name)
+        return own(self._files.read(f"{stage.folder}/{name}.json"), stage.folder, name)
 
     def _found(self, stage: Stage, beginning: str = "") -> tuple[set[str], dict[str, str]]:
         """The names of the parts that exist; and why others do not, though something of them is there."""
         files, folder = self._files, stage.folder
         listed = files.listing(folder)
-        records = {name.removesuffix(".json"): entry for name, entry in listed.items() if _is_record(name)}
+        records = {name.removesuffix(".json"): entry for name, entry in listed.items() if is_record(name)}
         known = _RECORDS.setdefault((files.address, folder), {})
         wanted = [name for name in records if name.startswith(beginning)]
         unread = [name for name in wanted if name not in known or known[name][0] != records[name]]
@@ -294,10 +303,11 @@ class Store:
 
     def _put_in_place(self, stage: Stage, name: str, out: Path, folder: str, files: Files, record: bytes) -> None:
         here, staging = self._files, out.parent
-        described = (here.address, stage.folder)
-        if described not in _DESCRIBED:
-            here.write(f"{stage.folder}/{DESCRIPTION}", _json({**describe(stage), "reads": _reads(stage)}), staging)
-            _DESCRIBED.add(described)
+        whose = (here.address, stage.folder)
+        if whose not in _DESCRIBED:
+            described = sealed({**describe(stage), "reads": _reads(stage)})
+            here.write(f"{stage.folder}/{DESCRIPTION}", described, staging)
+            _DESCRIBED.add(whose)
         if out.exists():  # the try before this one may have come so far
             here.publish(out, f"{stage.folder}/{folder}", files)
         if not here.write_new(f"{stage.folder}/{name}.json", record, staging) and not self.exists(stage, name):
@@ -369,27 +379,6 @@ def describe(stage: Stage, extents: bool = False) -> dict[str, Any]:
 def _reads(stage: Stage) -> list[str]:
     """The folders of the stages that a stage reads."""
     return list(dict.fromkeys(each.folder for each in stage.inputs))
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return (json.dumps(value, indent=2) + "\n").encode()
-
-
-def _is_record(name: str) -> bool:
-    return name.endswith(".json") and "/" not in name and name != DESCRIPTION
-
-
-def _own(content: bytes, stage: Stage, name: str) -> dict[str, Any]:
-    """The record of a part. Raises Damaged where it is none, or another part's."""
-    record = unsealed(content)
-    if (record.get("stage"), record.get("fingerprint"), record.get("name")) != (stage.name, stage.fingerprint, name):
-        raise Damaged("it is the record of another part")
-    folder, files = record.setdefault("folder", name), record.get("files")
-    if not (isinstance(folder, str) and folder.startswith(name) and isinstance(files, dict)):
-        raise Damaged("it names no files")
-    if any(".." in each.split("/") or each.startswith("/") for each in (folder, *files)):
-        raise Damaged("it names files of other folders")
-    return record
 
 
 def _patiently(do: Callable[[], None]) -> None:
