@@ -21,11 +21,16 @@ OBJECT_STORES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "memory")
 
 def opened(root: str | Path) -> Filesystem:
     """The filesystem of a root. Nothing is opened or created yet. Raises UserError for a scheme that is not known."""
-    return _opened(normal(root))
+    return _opened(str(root))
 
 
 @cache
-def _opened(address: str) -> Filesystem:
+def _opened(root: str) -> Filesystem:
+    return _at(normal(root))
+
+
+@cache
+def _at(address: str) -> Filesystem:
     if is_local(address):
         return Disk(Path(address))
     from pipeline.engine.bucket import Bucket  # obstore is loaded where it is needed
@@ -39,8 +44,8 @@ def normal(root: str | Path) -> str:
     if not (found := re.match(r"([A-Za-z][A-Za-z0-9+.-]*):/", text)):
         return str(Path(text).expanduser())
     scheme = found[1].lower()
-    if isinstance(root, Path):
-        text = f"{scheme}://{text[len(found[0]) :]}"  # Path has made one slash of two
+    if scheme != "file" and not text[len(found[0]) :].startswith("/"):
+        text = f"{scheme}://{text[len(found[0]) :]}"  # where a path was made of it, two slashes became one
     parts = urlsplit(text)
     if scheme == "file":
         if parts.netloc not in ("", "localhost"):
