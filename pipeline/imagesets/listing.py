@@ -175,6 +175,9 @@ class Listing:
             why = f"{readable(str(self.root / file.name))} cannot be read to its end."
             self._lose(f"{kind.what} files that cannot be read to their end, with all images there", file, lost, why)
 
+        if getattr(piece, "cut", False):
+            self.tally.lose(f"{kind.what} files without an end, as one that was cut between two members", file.name, 0)
+
     def _lose(self, what: str, file: File, size: int, why: str) -> None:
         self.tally.lose(what, file.name, size)
         self.fault = self.fault or why
