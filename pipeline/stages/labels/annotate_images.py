@@ -157,6 +157,11 @@ class AnnotateImages(Stage):
         table = reading.table(store, self, "images.parquet", part, columns=["number", "kind"])
         return table["number"].filter(table["kind"].is_null()).to_numpy()
 
+    def scores(self, store: Store, part: Part) -> np.ndarray:
+        """What is said of those, (n, columns) float32, NaN where missing."""
+        table = reading.table(store, self, "annotations.parquet", part, columns=["sample_id", "score"])
+        return table["score"].to_numpy().reshape(-1, len(self.columns))
+
     def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
         if file == "images.parquet":
             return reading.unlike(read, number=self.numbers(part))
