@@ -44,10 +44,11 @@ def check(store: Store, stage: Stage, name: str, part: Part, read: pa.Table | Ar
 
 def other(store: Store, stage: Stage, name: str, part: Part, why: str) -> UserError:
     """The error for a file that is not what its part must have."""
-    folder = store.folder(stage, part)
+    folder = store.location(stage, part)
+    record = f"{folder.rpartition('/')[0]}/{part if isinstance(part, str) else stage.part_name(part)}.json"
     return UserError(
-        f"{folder / name} is whole, and not what its part must have: {why}.\n"
-        f"Delete {folder.with_name(f'{folder.name}.json')} and run the same command: the part is made again."
+        f"{folder}/{name} is whole, and not what its part must have: {why}.\n"
+        f"Delete {record} and run the same command: the part is made again."
     )
 
 
