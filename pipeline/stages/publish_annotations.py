@@ -54,7 +54,7 @@ class Found:
 class PublishAnnotations(Stage):
     """`images.parquet`, a row an image; `annotations.parquet`, the same scores a row each; `broken.parquet`; `README.md`."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     annotate: AnnotateImages
     fail_above: float = not_hashed(FAIL_ABOVE)  # of the images: where more of them are broken, nothing is published
