@@ -86,3 +86,12 @@ def lying(root: Path, stage: Stage, file: str, content: bytes, truth: Store) -> 
                         lies = (of, part, name) == (stage, 0, file)
                         (out / name).write_bytes(content if lies else truth.read(of, name, part))
     return store
+
+
+def readers(wired: list[Stage], stage: Stage) -> Iterator[tuple[Stage, int]]:
+    """Of each stage that reads part 0 of this one, the first part that does."""
+    for reader in wired:
+        for part in range(reader.n_parts):
+            if any(needed == stage and 0 in parts for needed, parts in reader.needs(part)):
+                yield reader, part
+                break

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.engine.records import sums
+from pipeline.engine.records import written
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.engine.worker import Worker
@@ -17,8 +17,7 @@ from pipeline.stages import reading
 from pipeline.stages.publish import Catalog
 from pipeline.stages.reading import columns, unlike, unlike_in_any_order
 from tests.pipeline.stages.every import STAGES
-from tests.pipeline.stages.lies import TOLD, lies, planted
-from tests.pipeline.stages.test_damage import readers
+from tests.pipeline.stages.lies import TOLD, lies, planted, readers
 
 KINDS = [kind for kind in STAGES if kind is not Catalog]  # which is read as a folder
 
@@ -36,7 +35,7 @@ def outcome(worker: Worker, reader: Stage, part: int, store: Store, out: Path) -
         reader.process(part, store, worker._load(reader), out)
     except UserError as error:
         return str(error)
-    return sums(out)
+    return written(out)
 
 
 @pytest.mark.slow
@@ -48,7 +47,6 @@ def test_whoever_reads_a_part_that_is_not_what_it_must_be_is_named(kind, wired, 
     truth = made_of(*(reader for some in read.values() for reader, _ in some))
     for stage, some in read.items():
         for i, (file, lie, content) in enumerate(lies(stage, truth)):
-            found = []
             for j, (reader, part) in enumerate(some):
                 store = planted(tmp_path / f"{stage.fingerprint}-{i}-{j}", reader, part, (stage, file, content), truth)
                 found = outcome(worker, reader, part, store, tmp_path / "out")
