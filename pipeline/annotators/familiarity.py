@@ -7,8 +7,9 @@ one's distance from the others, and of these distances the 99th percentile is th
 is farther; where more than half of the samples are (`STRANGE`), the annotator has seen nothing like them. Of what the bundled
 models generate up to .39 are; of photographs, noise, and drawings of other kinds or upside down .78 to all.
 
-What differs a little does not show so: of drawings made grey .35 are strange, where the annotator's smile falls from a correlation
+What differs a little does not show so: of drawings made grey .35 are strange, where what is told by colour falls from a correlation
 of .98 with the truth to .55. There the two that score disagree (.70): where both know what they see, they agree by .95 and more.
+Two that score one attribute and agree on it by less than `AGREED` are said.
 
 A person's own annotator has no such images, and nothing is said of it.
 """
