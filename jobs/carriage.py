@@ -23,6 +23,7 @@ from pipeline.hspace.points import Point
 from pipeline.recipes import choose
 from pipeline.recipes.domain import Domain
 from pipeline.recipes.settings import run_of
+from pipeline.stages import reading
 from pipeline.stages.measures.carriage import Carriage
 
 SETTINGS = ("annotator", "foreground", "unet", "variant", "condition", "class_label")
@@ -52,13 +53,16 @@ class Swaps:
     def fitted(self, store: Store) -> "Swaps":
         return self
 
+    def foreseen(self, store: Store) -> tuple[str, ...]:
+        return ()
+
 
 @options("runs/carriage", settings=(*SETTINGS, *SAMPLING), also={"points": POINTS, "samples": SAMPLES}, takes=MODEL)
 def carriage(model: str, given: dict[str, Any], where: Where) -> None:
     """Measure what swaps of h between samples take with them, by capture point and third of the steps."""
     store, [found] = run_job(lambda: Swaps((wired(model, given),)), where)
     offered = found.sample.model.points()
-    table = store.table(found, "carriage.parquet")
+    table = reading.table(store, found, "carriage.parquet")
     if where.json:
         points = [{"name": each.name, "shape": each.shape, "bytes": each.bytes} for each in offered]
         print_json({"points": points, "carriage": table.to_pylist()})

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from jobs.making import make, open_pool
-from jobs.printing import explain, for_people, refuse, show_plan, tell_unsound
+from jobs.printing import console, explain, for_people, refuse, show_plan, tell_unsound
 from jobs.progress import Job
 from jobs.timing import hours
 from jobs.where import Where, check_where
@@ -39,6 +39,8 @@ def run_job(describe: Callable[[], Recipe[Goals]], where: Where) -> tuple[Store,
         if where.plan:
             tell_unsound(plans, store)
             show_plan(plans, store, where, hours(plans, where) if where.time else None)
+            for sentence in recipe.foreseen(store):
+                console.print(sentence)
         check_space(plans, store)
         if where.plan:
             raise typer.Exit()

@@ -1,13 +1,14 @@
 """Annotations of a set of images: one row an image that can be read, and beside these columns one for each annotator's attribute.
 
 That is called ANNOTATOR.ATTRIBUTE, a float32 in the annotator's own unit, null where there is nothing to measure.
+The metadata of its field has the `threshold` above which the attribute is present, where one is known.
 """
 
 from collections.abc import Iterable
 
 import pyarrow as pa
 
-from schemas.columns import column
+from schemas.columns import column, scores_column
 
 ANNOTATED_IMAGES = pa.schema(
     [
@@ -30,11 +31,11 @@ ANNOTATED_IMAGES = pa.schema(
 def annotated_images(scores: Iterable[tuple[str, str, float]]) -> pa.Schema:
     """The schema with a column for each (annotator, attribute, threshold)."""
     columns = [
-        column(
+        scores_column(
             f"{annotator}.{attribute}",
-            pa.float32(),
             f"What {annotator} says of {attribute}{'' if threshold != threshold else f'; above {threshold:g} it is present'}.",
-            unit="the annotator's own",
+            "the annotator's own",
+            threshold,
         )
         for annotator, attribute, threshold in scores
     ]

@@ -4,18 +4,33 @@ The meaning and the unit of a column are in its field's own metadata, so that a 
 `pyarrow.parquet.read_schema("effects.parquet").field("effect").metadata`.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
 
-MEANING, UNIT = b"meaning", b"unit"
+MEANING, UNIT, THRESHOLD = b"meaning", b"unit", b"threshold"
 
 
 def column(name: str, type: pa.DataType, meaning: str, unit: str = "", required: bool = False) -> pa.Field:
     """Return a field that says what it holds and in what unit. Unless it is required, it may be null, or missing from a row."""
     metadata = {MEANING: meaning, UNIT: unit} if unit else {MEANING: meaning}
     return pa.field(name, type, nullable=not required, metadata=metadata)
+
+
+def scores_column(name: str, meaning: str, unit: str, threshold: float) -> pa.Field:
+    """Return a field of scores, which says above which one something is present; NaN is not known."""
+    field = column(name, pa.float32(), meaning, unit)
+    return field if math.isnan(threshold) else field.with_metadata({**field.metadata, THRESHOLD: repr(threshold)})
+
+
+def threshold_of(metadata: Mapping[bytes, bytes]) -> float:
+    """Return what a field's metadata says of the border between absent and present; NaN where it says nothing that is a number."""
+    try:
+        return float(metadata.get(THRESHOLD, b"nan"))
+    except ValueError:
+        return math.nan
 
 
 def meaning_of(field: pa.Field) -> str:

@@ -26,6 +26,15 @@ TRIALS = pa.schema(
         column("accepted", pa.bool_(), "Whether the ratio of the two had risen.", required=True),
     ]
 )
+# As they are kept while they are looked for, with whose they are.
+SEARCH = pa.schema(
+    [
+        column("direction", pa.string(), "What was projected away from.", required=True),
+        column("trial", pa.int32(), "Which of its trials, from 0.", required=True),
+        column("trials", pa.int32(), "How many it has.", required=True),
+        *TRIALS,
+    ]
+)
 
 DIRECTIONS = pa.schema(
     [

@@ -17,5 +17,10 @@ FAMILIARITY = pa.schema(
         column("present", pa.float32(), "Share in which it finds what it scores at all. Null where it does not say."),
         column("alike", pa.float32(), "The largest share that has one score of an attribute, to three decimals."),
         column("alike_attribute", pa.string(), "The attribute that this is of."),
+        column("agrees_with", pa.string(), "Who else scores some of its attributes: the first of this table."),
+        column(
+            "agreement", pa.float32(), "The lowest correlation of the scores of both, of an attribute that they share."
+        ),
+        column("agreement_attribute", pa.string(), "The attribute that this is of."),
     ]
 )

@@ -7,6 +7,10 @@ one's distance from the others, and of these distances the 99th percentile is th
 is farther; where more than half of the samples are (`STRANGE`), the annotator has seen nothing like them. Of what the bundled
 models generate up to .39 are; of photographs, noise, and drawings of other kinds or upside down .78 to all.
 
+What differs a little does not show so: of drawings made grey .35 are strange, where what is told by colour falls from a correlation
+of .98 with the truth to .55. There the two that score disagree (.70): where both know what they see, they agree by .95 and more.
+Two that score one attribute and agree on it by less than `AGREED` are said.
+
 A person's own annotator has no such images, and nothing is said of it.
 """
 
@@ -30,6 +34,7 @@ USUAL = 0.99  # share of the training images that are nearer than the limit
 STRANGE = 0.5  # share of samples beyond the limit, above which they are strangers
 PRESENT = 0.5  # share of samples with what is scored at all, below which it is said
 SATURATED = 0.95  # share of samples with one and the same score, from which on it is said
+AGREED = 0.8  # correlation of two who score one attribute, below which it is said
 FEWEST = 20  # samples, below which nothing is said
 CHUNK = 256  # samples at a time
 LARGEST = float(np.finfo(np.float16).max)
@@ -138,6 +143,9 @@ def note(
     present: float | None,
     alike: float | None,
     alike_attribute: str | None,
+    agrees_with: str | None = None,
+    agreement: float | None = None,
+    agreement_attribute: str | None = None,
 ) -> Iterator[str]:
     """Yield in sentences why an annotator may be lost in n samples; nothing where it is not, or too few were looked at."""
     if n < FEWEST:
@@ -151,3 +159,8 @@ def note(
         yield f"{annotator!r} finds what it scores in {present:.0%} of {n:,} images: of the rest it can say little."
     if alike is not None and alike >= SATURATED:
         yield f"{annotator!r} gives {alike:.0%} of {n:,} images the same score of {alike_attribute}: it tells nothing apart there."
+    if agreement is not None and agreement < AGREED:
+        yield (
+            f"{annotator!r} and {agrees_with!r} agree on {agreement_attribute} by r = {agreement:.2f} at most in {n:,} images: "
+            "one of them, or both, tells it badly there."
+        )

@@ -19,7 +19,9 @@ from pipeline.annotators.network import FEATURES, Network, Run, device, named, r
 from pipeline.errors import UserError
 from pipeline.formats.hashes import check_unchanged, sha256_of
 
-_READ = re.compile(r"preprocessor_config\.json")
+_READ = re.compile(
+    r"preprocessor_config\.json|processor_config\.json"
+)  # the second wins where it has an image processor
 _MEANINGS: dict[Any, Meaning] = {
     "multi_label_classification": "logit",
     "regression": "value",

@@ -5,10 +5,12 @@ attributes, then rows of a name and as many numbers, with spaces between them), 
 between their cells.
 
 One column, the key, says which image a row is of: the first of `KEYS` that is there, in capitals or not. Every other column that
-holds numbers, or true and false, is an attribute. Cells that are empty, or say NA, NaN, null or none, are not labelled. Rows are
+holds numbers, or true and false, is an attribute. Cells that are empty, or say NA, NaN, null or none, are not labelled. Where
+a Parquet field's metadata has a `threshold`, as those of `python -m jobs.annotate` have, an attribute is present above it. Rows are
 counted from 1, below the header.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +23,7 @@ import pyarrow.compute as pc
 from pipeline.annotators.names import fit
 from pipeline.errors import UserError
 from pipeline.formats.tables import Columns, read_columns
+from schemas.columns import threshold_of
 
 SAMPLE_ID = "sample_id"
 FILES = (
@@ -52,11 +55,18 @@ class LabelTable:
     values: np.ndarray  # (n, attributes) float64, NaN where not labelled
     binary: tuple[bool, ...]  # by attribute: whether it is 0 or 1 wherever it is labelled
     left_out: dict[str, str]  # columns that are no attributes, and why
+    thresholds: tuple[float, ...]  # by attribute: above it, it is present; NaN is not known
 
 
 class _Column(NamedTuple):
     values: np.ndarray  # (n,) float64
     binary: bool
+    said: float = math.nan  # the threshold that the file says
+
+    @property
+    def threshold(self) -> float:
+        """Between 0 and 1 where there is nothing else and the file says none; of other numbers no border is known."""
+        return 0.5 if self.binary and math.isnan(self.said) else self.said
 
 
 def read(path: str | Path, key: str | None = None) -> LabelTable:
@@ -81,12 +91,13 @@ def read(path: str | Path, key: str | None = None) -> LabelTable:
         if isinstance(read, str):
             left_out[each] = read
         else:
-            _add(found, each, read, path)
+            _add(found, each, read._replace(said=threshold_of(columns.said.get(each, {}))), path)
     if not found:
         why = "".join(f"\n{each or 'A column without a name'}: {told}." for each, told in left_out.items())
         raise UserError(f"{path} has no attribute: expected columns of numbers, or true and false, beside {name}.{why}")
     values = np.stack([each.values for each in found.values()], axis=1)
-    return LabelTable(by, keys, tuple(found), values, tuple(each.binary for each in found.values()), left_out)
+    binary, thresholds = zip(*((each.binary, each.threshold) for each in found.values()), strict=True)
+    return LabelTable(by, keys, tuple(found), values, binary, left_out, thresholds)
 
 
 # Which image a row is of

@@ -37,12 +37,13 @@ class Table:
     path: str = not_hashed()
     key: str | None = not_hashed(None)  # the column, where it is named
     rows: int = not_hashed(0)
+    borders: tuple[float | None, ...] = not_hashed(())  # by attribute; they are hashed as `thresholds`
     notes: tuple[str, ...] = not_hashed(())
 
     @property
     def thresholds(self) -> tuple[float, ...]:
-        """Between 0 and 1 where there is nothing else; of other numbers no border is known."""
-        return tuple(0.5 if each else math.nan for each in self.binary)
+        """As the file says them, and between 0 and 1 where there is nothing else; NaN where no border is known."""
+        return tuple(math.nan if each is None else each for each in self.borders)
 
     @property
     def describes(self) -> str:
@@ -115,6 +116,7 @@ def table(path: str, name: str | None = None, key: str | None = None) -> Table:
         str(Path(path).absolute()),
         key,
         len(found.keys),
+        tuple(None if math.isnan(each) else each for each in found.thresholds),
         tuple(
             f"{Path(path).name}: the column {each!r} is no attribute: {why}." for each, why in found.left_out.items()
         ),

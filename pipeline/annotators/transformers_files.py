@@ -16,6 +16,7 @@ from pipeline.annotators.network import check_installed, tensors
 from pipeline.errors import UserError
 from pipeline.formats import hub
 
+ADAPTER = "adapter_config.json"  # transformers puts what it names on top of the weights, wherever that lies
 _WHOLE = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -29,6 +30,11 @@ def located(name: str, what: str, example: str, others: re.Pattern[str]) -> hub.
     place = hub.locate(name, hub.Sought(what, holds, example, partial(_wanted, others=others)))
     if not (place.folder / "config.json").is_file():
         raise UserError(f"{place.folder} has no config.json; expected a folder with {holds}.")
+    if (adapter := place.folder / ADAPTER).is_file():
+        raise UserError(
+            f"{adapter} says that an adapter goes on top of these weights, which is not done here. Merge the two\n"
+            "(merge_and_unload of peft) and save the whole network; or remove the file, if the weights alone are meant."
+        )
     return place
 
 

@@ -137,6 +137,13 @@ class Stage:
     def check(self) -> None:
         """Raise UserError if the settings cannot work. Called for every stage before anything runs."""
 
+    def fault(self, file: str, part: int | str, read: Any, store: "Store") -> str | None:
+        """What is wrong with a table, or arrays, of a part, by what is known before: which samples its rows must be of, which step.
+
+        None where it is right, or nothing is known.
+        """
+        return None
+
     def check_made(self, store: "Store") -> None:
         """Raise UserError where what is made says that the rest is in vain. Called after every part, where the run is led."""
 

@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import r2_score, roc_auc_score
 
-from pipeline.estimators.dual import Array, moments
+from pipeline.batches import batches
+from pipeline.estimators.dual import AnyArray, Array, moments
 from pipeline.estimators.linear import REGULARISERS
 from pipeline.estimators.newton_cg import Loss, solve
 from pipeline.estimators.selection import folds
 
 FOLDS = 5  # the first is held out; of the others each has its turn where regularisers are chosen
 FEWEST = 5  # labelled images of a side, in the folds that are fitted to and in the one that is held out
+ROWS = 4096  # images whose features are float64 at a time
 BINS = 10  # of probabilities, with equally many images each
 
 
@@ -73,7 +75,7 @@ def lacking(labels: Array, binary: NDArray[np.bool_], rows: NDArray[np.integer])
 
 
 def fit(
-    features: Array, labels: Array, binary: NDArray[np.bool_], names: tuple[str, ...], rows: NDArray[np.integer]
+    features: AnyArray, labels: Array, binary: NDArray[np.bool_], names: tuple[str, ...], rows: NDArray[np.integer]
 ) -> tuple[Heads, tuple[Head, ...]]:
     """Heads of all attributes: features (n, F), labels (n, A) with NaN where there are none, rows (n,) the images' numbers.
 
@@ -81,35 +83,47 @@ def fit(
     of other numbers, ridge regression. Each has the regulariser that does best on folds held out of those that are fitted to.
     """
     out, fold = held_out(rows), folds(rows, FOLDS)
-    mean, scale = moments(features[~out])
-    z = (features - mean) / scale
-    _, axes = np.linalg.eigh(z[~out].T @ z[~out])  # among which the solver is fast
-    z = z @ axes
+    order = np.argsort(fold, kind="stable")[out.sum() :]  # those that are fitted to, fold by fold
+    mean, scale = moments(features[order])
+    z, axes = _rotated(features, order, mean, scale)
     coefficients, intercepts = np.zeros((len(names), z.shape[1])), np.zeros(len(names))
     losses: tuple[tuple[Loss, NDArray[np.bool_]], ...] = (("logistic", binary), ("squared", ~binary))
     for loss, of in losses:
         if of.any():
-            coefficients[of], intercepts[of] = _fitted(z[~out], labels[~out][:, of], fold[~out], loss)
+            coefficients[of], intercepts[of] = _fitted(z, labels[order][:, of], fold[order], loss)
     heads = Heads(mean, scale, coefficients @ axes.T, intercepts)
-    scores = heads(features)
+    scores = np.concatenate([heads(features[some]) for some in batches(len(features), ROWS)])
     columns = zip(names, binary, labels.T, scores.T, strict=True)
     return heads, tuple(_quality(name, bool(of), y, score, out) for name, of, y, score in columns)
 
 
+def _rotated(features: AnyArray, order: NDArray[np.intp], mean: Array, scale: Array) -> tuple[Array, Array]:
+    """Standardised features (n, F) float64 of some images along axes (F, F), among which the solver is fast; and these axes."""
+
+    def standardised(some: slice) -> Array:
+        return (features[order[some]] - mean) / scale
+
+    parts = list(batches(len(order), ROWS))
+    _, axes = np.linalg.eigh(sum((x.T @ x for x in map(standardised, parts)), np.zeros((len(mean), len(mean)))))
+    z = np.empty((len(order), len(mean)))
+    for some in parts:
+        np.matmul(standardised(some), axes, out=z[some])
+    return z, axes
+
+
 def _fitted(z: Array, y: Array, fold: NDArray[np.intp], loss: Loss) -> tuple[Array, Array]:
-    """Coefficients (A, F) and intercepts (A,) of labels (n, A), which are of one kind."""
+    """Coefficients (A, F) and intercepts (A,) of labels (n, A), which are of one kind. Images are in the order of their folds."""
     weights = _balanced(y) if loss == "logistic" else np.ones_like(y)
-    grid = np.array(REGULARISERS) / float((z**2).sum(1).mean())
+    grid = np.array(REGULARISERS) / float(np.vdot(z, z) / len(z))
     A = y.shape[1]
     risk = np.zeros((A, len(grid)))
-    every = np.arange(1, FOLDS)
-    a, k, c = (each.ravel() for each in np.meshgrid(np.arange(A), every, np.arange(len(grid)), indexing="ij"))
-    w, b = solve(z, y[:, a], weights[:, a] * (fold[:, None] != k), grid[c], loss)
-    for column in range(len(a)):
-        rows = np.flatnonzero((fold == k[column]) & ~np.isnan(y[:, a[column]]))
-        f, truth = z[rows] @ w[column] + b[column], y[rows, a[column]]
+    a, c = (each.ravel() for each in np.meshgrid(np.arange(A), np.arange(len(grid)), indexing="ij"))
+    for k in range(1, FOLDS):  # a fold after the other: all of them together would be as many columns of labels again
+        w, b = solve(z, y[:, a], weights[:, a] * (fold[:, None] != k), grid[c], loss)
+        held = slice(*np.searchsorted(fold, (k, k + 1)))
+        f, truth, known = z[held] @ w.T + b, y[held][:, a], ~np.isnan(y[held][:, a])
         each = np.logaddexp(0, f) - truth * f if loss == "logistic" else (truth - f) ** 2 / 2
-        risk[a[column], c[column]] += float((weights[rows, a[column]] * each).sum())
+        risk[a, c] += np.where(known, weights[held][:, a] * each, 0).sum(axis=0)
     return solve(z, y, weights, grid[np.nan_to_num(risk, nan=np.inf).argmin(axis=1)], loss)
 
 

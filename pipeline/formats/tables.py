@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +21,9 @@ class Columns:
 
     names: tuple[str, ...]
     cells: tuple[pa.ChunkedArray, ...]
+    said: dict[str, dict[bytes, bytes]] = field(
+        default_factory=dict
+    )  # of a column, by its name: a Parquet field's metadata
 
     @property
     def rows(self) -> int:
@@ -45,7 +48,9 @@ def _of_parquet(path: Path) -> Columns:
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"{path} cannot be read as Parquet ({error}). Copy it again.") from error
     cells = [each.cast(each.type.value_type) if pa.types.is_dictionary(each.type) else each for each in table.columns]
-    return Columns(tuple(table.column_names), tuple(cells))
+    return Columns(
+        tuple(table.column_names), tuple(cells), {each.name: dict(each.metadata or {}) for each in table.schema}
+    )
 
 
 def _text(data: bytes, path: Path) -> str:

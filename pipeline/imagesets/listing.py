@@ -46,6 +46,7 @@ class Listing:
     n: int = 0  # images
     bytes: int = 0
     fault: str = ""  # of the first file of many images that cannot be read
+    slow: str = ""  # what costs time, of the first file that has it
     _sum: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     @property
@@ -63,7 +64,8 @@ class Listing:
         """What was found, taken and left out, in sentences."""
         files = ", ".join(f"{n:,} {ending}" for ending, n in sorted(self.taken.items()))
         first = f"{readable(str(self.path))}: {self.n:,} images, {self.bytes / 1e9:.3g} GB ({files})."
-        return [first, *(f"Left out: {each.n:,} {each.what}, such as {each.example}." for each in self.left_out)]
+        left_out = (f"Left out: {each.n:,} {each.what}, such as {each.example}." for each in self.left_out)
+        return [first, *left_out, *filter(None, [self.slow])]
 
     def check_read(self, most: float) -> None:
         """Raise UserError where more than this share of the files' bytes is lost in files that hold many images each.
@@ -174,6 +176,10 @@ class Listing:
         if lost := getattr(piece, "lost", 0):
             why = f"{readable(str(self.root / file.name))} cannot be read to its end."
             self._lose(f"{kind.what} files that cannot be read to their end, with all images there", file, lost, why)
+
+        self.slow = self.slow or getattr(piece, "slow", "")
+        if getattr(piece, "cut", False):
+            self.tally.lose(f"{kind.what} files without an end, as one that was cut between two members", file.name, 0)
 
     def _lose(self, what: str, file: File, size: int, why: str) -> None:
         self.tally.lose(what, file.name, size)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from pipeline.imagesets.storage import stop_if_passing
 from pipeline.imagesets.tree import readable
 
 _TOGETHER = 64  # rows that are in memory at once, however large their group
+LARGE = 2**30  # bytes of a row group, from which on it is said how it is read
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,17 @@ class RowGroup:
     group: int
     first: int  # its first row's number in the file
     length: int
+    bytes: int = 0  # of the group, not compressed
+
+    @property
+    def slow(self) -> str:
+        """What costs time in a group that many parts of the work read, each from its beginning; "" where it is small."""
+        if self.bytes < LARGE:
+            return ""
+        return (
+            f"{self.file} has a row group of {self.bytes / 1e9:.1f} GB, which every part of the work reads from its beginning "
+            "to the rows that it needs. Written in smaller row groups (pyarrow's `row_group_size`) the file is read faster."
+        )
 
     @property
     def name(self) -> str:
@@ -101,9 +114,13 @@ def _no_bytes(cell: Any) -> tuple[str, str]:
 
 def _row_groups(path: Path, root: Path, column: str) -> list[RowGroup]:
     metadata = pq.read_metadata(path)
-    lengths = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    firsts = accumulate((group.num_rows for group in groups), initial=0)
     name = readable(path.relative_to(root).as_posix())
-    return [RowGroup(path, name, column, i, sum(lengths[:i]), length) for i, length in enumerate(lengths)]
+    return [
+        RowGroup(path, name, column, i, first, group.num_rows, group.total_byte_size)
+        for i, (group, first) in enumerate(zip(groups, firsts, strict=False))
+    ]
 
 
 def _schema(path: Path) -> pa.Schema:

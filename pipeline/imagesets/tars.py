@@ -49,6 +49,7 @@ class Members(NamedTuple):
     sizes: np.ndarray
     left_out: dict[str, int]
     fault: str  # why it could not be read to its end; ""
+    ends: bool = True  # with blocks of zeros, as a tar that was written to its end
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Shard:
     def left_out(self) -> dict[str, int]:
         """Members that are no images, by kind."""
         return self.members.left_out
+
+    @property
+    def cut(self) -> bool:
+        """Whether it ends after some member, without the end that a tar has: how much came after cannot be told."""
+        return not self.members.fault and not self.members.ends
 
     @property
     def lost(self) -> int:
@@ -106,7 +112,7 @@ def _members(path: Path, size: int, modified: int) -> Members:
     """The images among a tar's members, each name once: of two with one name the later, as tar itself has it."""
     found: dict[str, tuple[int, int]] = {}
     left_out: dict[str, int] = {}
-    fault = ""
+    fault, ends = "", False
     try:
         with tarfile.open(path, "r:") as tar:
             for member in _each(tar):
@@ -118,25 +124,29 @@ def _members(path: Path, size: int, modified: int) -> Members:
                     left_out[what] = left_out.get(what, 0) + 1
                 if what is None or name in found:
                     found[name] = (member.offset_data, member.size)
+            ends = _ends(tar)
     except (OSError, tarfile.TarError, ValueError) as error:
         stop_if_passing(error, readable(str(path)))
         fault = f"{readable(str(path))} cannot be read on as a tar after {len(found)} images ({error}). Copy it again."
     places = np.array(list(found.values()), np.int64).reshape(-1, 2)
-    return Members(list(found), places[:, 0], places[:, 1], left_out, fault)
+    return Members(list(found), places[:, 0], places[:, 1], left_out, fault, ends)
 
 
 def _each(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members of a tar, none of which is kept.
-
-    Raises ReadError where they end at what is no end of a tar, which tarfile passes over.
-    """
+    """The members of a tar, none of which is kept."""
     while member := tar.next():
         tar.members = []  # type: ignore[attr-defined]
         yield member
+
+
+def _ends(tar: tarfile.TarFile) -> bool:
+    """Whether a block of zeros is where the members end. Raises ReadError for anything else there, which tarfile passes over."""
     assert tar.fileobj, "it is open"
     tar.fileobj.seek(tar.offset)
-    if tar.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):
+    block = tar.fileobj.read(tarfile.BLOCKSIZE)
+    if block.strip(b"\0"):
         raise tarfile.ReadError(f"no header at byte {tar.offset:,}")
+    return bool(block)
 
 
 def _other(member: tarfile.TarInfo, size: int) -> str | None:

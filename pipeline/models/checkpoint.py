@@ -32,15 +32,18 @@ def checked(folder: Path, network: nn.Module, variant: str | None = None, prefer
     return sha256
 
 
-def load(kind: Any, folder: Path, sha256: str, variant: str | None = None, preferred: bool = False) -> Any:
+def load(
+    kind: Any, config: dict[str, Any], folder: Path, sha256: str, variant: str | None = None, preferred: bool = False
+) -> Any:
     """A network of a diffusers class in float32, channels last (a third faster on most CPUs), not to be trained.
 
-    It goes on the GPU where there is one. Raises UserError if the weights are no longer those of this SHA-256, or hold NaN.
+    config: as it was when the model was found, whatever the folder's config.json says by now. The network goes on the GPU where
+    there is one. Raises UserError if the weights are no longer those of this SHA-256, or hold NaN.
     """
     found = weights.find(folder, variant, preferred)
     check_unchanged(found.files, sha256)
     with init_empty_weights():
-        network = kind.from_config(read_network(folder / "config.json", "the network's configuration"))
+        network = kind.from_config(config)
     read = tensors.read(_safetensors(found, sha256), _where(found))
     network.load_state_dict(read, assign=True)
     return network.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)

@@ -33,7 +33,11 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
 
 
 def read_network(path: Path, what: str) -> dict[str, Any]:
-    """A network's configuration, without notes on how its weights were averaged. Raises UserError for quantised weights."""
+    """A network's configuration: its class, and its settings as the file says them. Raises UserError for quantised weights.
+
+    Notes on how its weights were averaged are left out, and whatever begins with _ but for the class: of these diffusers obeys
+    `_use_default_values`, which would have it pass over settings.
+    """
     read = read_json(path, what)
     if quantised := read.get("quantization_config"):
         how = quantised.get("quant_method") if isinstance(quantised, dict) else quantised
@@ -41,7 +45,8 @@ def read_network(path: Path, what: str) -> dict[str, Any]:
             f"{path} says that the weights are quantised (quantization_config: {how}); these are not run here.\n"
             "Take the full-precision files of the model."
         )
-    return {key: value for key, value in read.items() if key not in _OF_THE_AVERAGE}
+    kept = (key for key in read if key not in _OF_THE_AVERAGE)
+    return {key: read[key] for key in kept if key == "_class_name" or not key.startswith("_")}
 
 
 def unet_folder(folder: Path, chosen: str | None = None) -> Path:

@@ -99,7 +99,7 @@ class Model:
         """
         self._check_configurations()
         where = configuration.unet_folder(Path(self.folder), self.unet_folder)
-        unet = checkpoint.load(self._unet_kind(), where, self.weights, self.variant)
+        unet = checkpoint.load(self._unet_kind(), self._unet_settings, where, self.weights, self.variant)
         if unet.device.type == "cpu":
             keep_freed_memory()
         if compiled:
@@ -166,9 +166,10 @@ class Model:
         folder = _autoencoder_folder(Path(self.folder))
         if folder is None:
             raise changed(f"The autoencoder of {self.folder}", "is gone")
-        kind = checkpoint.kind_of(json.loads(self.autoencoder), autoencoder.KINDS, folder)
-        network = checkpoint.load(kind, folder, self.autoencoder_weights, self.variant, preferred=True)
-        return Autoencoder(network, autoencoder.Scaling.of(json.loads(self.autoencoder)))
+        config = json.loads(self.autoencoder)
+        kind = checkpoint.kind_of(config, autoencoder.KINDS, folder)
+        network = checkpoint.load(kind, config, folder, self.autoencoder_weights, self.variant, preferred=True)
+        return Autoencoder(network, autoencoder.Scaling.of(config))
 
 
 @dataclass(frozen=True)

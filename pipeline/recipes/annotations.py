@@ -23,6 +23,9 @@ class Annotations:
     def fitted(self, store: Store) -> "Annotations":
         return self
 
+    def foreseen(self, store: Store) -> tuple[str, ...]:
+        return ()
+
 
 def annotations(
     path: Path,

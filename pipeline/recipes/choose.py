@@ -21,6 +21,7 @@ from pipeline.hspace.capture import union
 from pipeline.recipes import find
 from pipeline.recipes.domain import Domain
 from pipeline.recipes.points import Place, candidates
+from pipeline.stages import reading
 from pipeline.stages.finders.disentangle import Disentangle
 from pipeline.stages.finders.selected import Selected
 from pipeline.stages.labels.annotate import Annotate
@@ -58,7 +59,7 @@ def anywhere(domain: Domain) -> tuple[Place, ...]:
 
 def shortlist(found: Carriage, domain: Domain, store: Store) -> tuple[Place, ...]:
     """The points that attributes are tried at, single ones in the order of a pass, then pairs."""
-    table = store.table(found, "carriage.parquet").to_pandas()
+    table = reading.table(store, found, "carriage.parquet").to_pandas()
     kind = "attribute" if domain.attributes else "pixels"
     in_all_steps = table[table["third"].isna() & (table["kind"] == kind)]
     shares = in_all_steps.pivot(index="point", columns="what", values="share").reindex(found.points)

@@ -7,7 +7,7 @@ attributes live, what can be fitted, where a direction is best.
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Stage, in_order
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.recipes import choose, find
@@ -190,6 +190,15 @@ class Directions:
             run=as_toml(pinned(run, domain.model.revision)),
         )
         return catalog, Report(catalog)
+
+    def foreseen(self, store: Store) -> tuple[str, ...]:
+        """What the catalog will say, as far as what is there of the samples tells: of who scores, and what cannot be had."""
+        catalog, _ = self.goals
+        seen = catalog.familiarity
+        assert seen, "a catalog of this recipe says it"
+        notes = seen.notes(store) if store.exists(seen, 0) else seen.foreseen(in_order(self.goals), store)
+        left_out = (f"Left out: {each.what} {each.name}: {each.why}." for each in self.left_out)
+        return (*left_out, *(f"Note: {note}" for note in notes))
 
     @property
     def _subspaces_in_regions(self) -> tuple[JacobianSubspaces, ...]:

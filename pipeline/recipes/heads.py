@@ -25,7 +25,7 @@ Advance = Callable[[int, int], None]  # images done, of how many
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Features (n, F) and labels (n, A) of the images that have some, by their rows in the set (n,)."""
+    """Features (n, F) float32 and labels (n, A) of the images that have some, by their rows in the set (n,)."""
 
     rows: np.ndarray
     features: np.ndarray
@@ -91,13 +91,16 @@ def _labelled(
     told.check_known(range(images.n), images.names)
     labels = told.lookup()(range(images.n), images.names)
     rows = np.flatnonzero(~np.isnan(labels).all(axis=1))
-    opened, features = images.open(), []
+    opened, together = images.open(), np.empty((len(rows), 0), np.float32)
     for start in range(0, len(rows), READ):
         _, pixels = opened.read(rows[start : start + READ].tolist(), size, size)
         for at in range(0, len(pixels), BATCH):
-            features.append(embed(pixels[at : at + BATCH]))
+            features = embed(pixels[at : at + BATCH])
+            if not together.size:
+                together = np.empty((len(rows), features.shape[1]), np.float32)
+            together[start + at : start + at + len(features)] = features
             advance(min(start + at + BATCH, len(rows)), len(rows))
-    return LabelledSet(rows, np.concatenate(features).astype(np.float64), labels[rows])
+    return LabelledSet(rows, together, labels[rows])
 
 
 def card(trained: Trained, spec: str, images: Path, labels: Path, size: int) -> str:

@@ -33,6 +33,10 @@ class Recipe(Protocol[Goals]):
 
     def fitted(self, store: Store) -> "Recipe[Goals]": ...
 
+    def foreseen(self, store: Store) -> Sequence[str]:
+        """What is known of the outcome already, in sentences."""
+        ...
+
 
 def planned(recipe: Recipe[Goals], store: Store) -> tuple[Recipe[Goals], list[StagePlan]]:
     """Return what to make for the goals: as they are fitted, where what decides that is there, or else as they were asked for.

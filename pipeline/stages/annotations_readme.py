@@ -40,7 +40,7 @@ def readme(annotate: AnnotateImages, found: "Found", left_out: Sequence[Mapping[
         "## Columns",
         _table(("column", "above it, it is present", "images with a score"), _columns(annotate, found)),
         "## Annotators",
-        *(_annotator(each) for each in annotate.annotators),
+        *(of_annotator(each) for each in annotate.annotators),
         "## Images",
         "Each image was turned upright as its metadata says, laid on white where it is transparent, and brought to "
         f"{annotate.height} x {annotate.width} pixels (height x width): the middle of it, as large as it goes, resized by "
@@ -67,7 +67,8 @@ def _columns(annotate: AnnotateImages, found: "Found") -> Iterable[tuple[str, ..
         yield f"`{annotator}.{attribute}`", "" if threshold != threshold else f"{threshold:g}", f"{n:,}"
 
 
-def _annotator(annotator: Annotator) -> str:
+def of_annotator(annotator: Annotator) -> str:
+    """Return what is said of who scores."""
     said = describes(annotator).strip().partition("\n\n")[0]
     decides = json.dumps(settings(annotator), indent=2, default=str)
     notes = "".join(f"Note: {note}\n\n" for note in getattr(annotator, "notes", ()))

@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -16,12 +16,13 @@ from pipeline.catalog.direction_catalog import SUMS, DirectionCatalog
 from pipeline.engine.stage import Need, Stage, in_order, whole
 from pipeline.engine.store import Store, describe
 from pipeline.errors import UserError
-from pipeline.fingerprint import hashed_where_set, not_hashed
+from pipeline.fingerprint import hashed_where_set
 from pipeline.formats.arrays import write_vectors
 from pipeline.formats.hashes import sha256
 from pipeline.formats.parquet import write_table
 from pipeline.hspace.capture import singles
 from pipeline.metrics.profiles import cosines_by_step
+from pipeline.stages import reading
 from pipeline.stages.finders.finder import Row, names_of, read_directions
 from pipeline.stages.labels.familiarity import Familiarity
 from pipeline.stages.measures.carriage import Carriage
@@ -66,7 +67,14 @@ class Catalog(Stage):
     left_out: tuple[LeftOut, ...] = ()  # of what was asked for
     notes: tuple[str, ...] = ()  # what is to be known of all of it
     familiarity: Familiarity | None = hashed_where_set()  # of who scores, with the images
-    run: str = not_hashed("")  # the settings that a person gave, as TOML; what follows from them is hashed
+    run: str = ""  # the settings that a person gave, as TOML
+    called: tuple[str | None, ...] = field(
+        init=False
+    )  # the model, as it was named; the catalog says it, so it is hashed
+
+    def __post_init__(self) -> None:
+        model = self.sample.model
+        object.__setattr__(self, "called", (model.name, model.revision, model.unet_folder, model.variant))
 
     @property
     def finders(self) -> tuple[Stage, ...]:
@@ -109,7 +117,7 @@ class Catalog(Stage):
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         rows, vectors = read_directions(store, self.finders)
-        profiles = store.table(self.profiles, "profiles.parquet")
+        profiles = reading.table(store, self.profiles, "profiles.parquet")
         seen = self.familiarity.notes(store) if self.familiarity else ()
         catalog = self._catalog(rows, profiles.to_pylist(), seen)
 
@@ -154,12 +162,12 @@ class Catalog(Stage):
         }
         for name, stages in more.items():
             if stages:
-                yield name, pa.concat_tables([store.table(each, name) for each in stages])
+                yield name, pa.concat_tables([reading.table(store, each, name) for each in stages])
 
     def _numbered(self, name: str, store: Store) -> Iterator[pa.Table]:
         """A table of each evaluation, with its index."""
         for index, each in enumerate(self.evaluations):
-            table = store.table(each, name)
+            table = reading.table(store, each, name)
             yield table.add_column(0, EVALUATION, pa.array([index] * len(table), EVALUATION.type))
 
     def _catalog(self, rows: list[Row], profiles: list[Row], seen: tuple[str, ...] = ()) -> schema.Catalog:

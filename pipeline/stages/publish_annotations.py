@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.engine.stage import Need, Stage, whole
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.fingerprint import not_hashed
 from pipeline.formats.parquet import table_writer
 from pipeline.imagesets.broken import check_share
 from pipeline.imagesets.image_set import FAIL_ABOVE
-from pipeline.stages.annotations_readme import readme
+from pipeline.stages import reading
+from pipeline.stages.annotations_readme import of_annotator, readme
 from pipeline.stages.labels.annotate_images import AnnotateImages, long_form
 from schemas.annotated_images import annotated_images
 from schemas.annotations import ANNOTATIONS
@@ -53,10 +54,16 @@ class Found:
 class PublishAnnotations(Stage):
     """`images.parquet`, a row an image; `annotations.parquet`, the same scores a row each; `broken.parquet`; `README.md`."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     annotate: AnnotateImages
     fail_above: float = not_hashed(FAIL_ABOVE)  # of the images: where more of them are broken, nothing is published
+    said: tuple[str, ...] = field(
+        init=False, repr=False
+    )  # of who scores, which names files that are hashed nowhere else
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "said", tuple(map(of_annotator, self.annotate.annotators)))
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -81,8 +88,14 @@ class PublishAnnotations(Stage):
         kinds = list(found.broken.elements())
         if kinds:
             check_share(kinds, self.annotate.images.n, self.fail_above, found.example)
-        left_out = store.table(self.annotate.images, "left_out.parquet", 0).to_pylist()
+        left_out = reading.table(store, self.annotate.images, "left_out.parquet", 0).to_pylist()
         (out / "README.md").write_text(readme(self.annotate, found, left_out), encoding="utf-8")
+
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        if file != "images.parquet":
+            return None
+        n = sum(len(self.annotate.readable(store, each)) for each in range(self.annotate.n_parts))
+        return reading.unlike(read, id=range(n))
 
     def _tables(self, store: Store, found: Found) -> Iterator[tuple[str, pa.Table]]:
         """Pieces of the three tables, some parts at a time."""
@@ -91,9 +104,10 @@ class PublishAnnotations(Stage):
         several = max(1, together // annotate.part_size)
         for start in range(0, annotate.n_parts, several):
             parts = range(start, min(annotate.n_parts, start + several))
-            images = pa.concat_tables([store.table(annotate, "images.parquet", each) for each in parts])
+            images = pa.concat_tables([reading.table(store, annotate, "images.parquet", each) for each in parts])
+            said = {"columns": ["sample_id", "score"]}
             scores = pa.concat_tables(
-                [store.table(annotate, "annotations.parquet", each, columns=["score"]) for each in parts]
+                [reading.table(store, annotate, "annotations.parquet", each, **said) for each in parts]
             )
             first = found.read
             found.add(images)

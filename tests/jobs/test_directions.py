@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -253,6 +254,34 @@ def test_what_cannot_be_fitted_is_left_out_with_its_numbers(made, standing_there
     assert not any(each.parents for each in about.directions)
     assert "attribute high: 0 of 64" in (tmp_path / "root" / "report.html").read_text()
     assert "the attribute high: 0 of 64" in (tmp_path / "root" / "catalog" / "README.md").read_text()
+
+
+def test_the_plan_says_what_is_left_out_once_scores_are_there(standing_there, model, tmp_path):
+    """Of a single attribute with too few on one side the numbers are told, and the rest of the run goes on."""
+    who = ["--annotator", "my_plugs:annotator", "--judge", "my_plugs:annotator", "--allow-judge", "annotator"]
+    wanted = ["--model", model, *who, "--attributes", "high", *SMALL, "--root", tmp_path / "root"]
+    said = "Left out: attribute high: 0 of 64 scored samples are above 1000 and 64 are not"
+    before = run(*wanted, "--plan")
+    assert before.exit_code == 0 and "Left out" not in before.stdout, "nothing is scored yet"
+    assert run(*wanted).exit_code == 0
+    about = DirectionCatalog.open(tmp_path / "root" / "catalog").about
+    assert {each.attribute for each in about.directions} == {None} and len(about.directions) >= 2
+    after = run(*wanted, "--plan")
+    assert after.exit_code == 0 and said in after.stdout
+    fewer = run(*[1 if each == "2" else each for each in wanted], "--plan")
+    assert fewer.exit_code == 0 and said in fewer.stdout, "and before what follows is made"
+
+
+def test_the_plan_says_who_does_not_know_the_model_and_who_is_lost_in_its_samples(standing_there, tiny_model, tmp_path):
+    who = ["--annotator", "portraits", "--judge", "portraits-judge", "--attributes", "smile,yaw"]
+    wanted = ["--model", tiny_model, *who, *SMALL, "--root", tmp_path / "root"]
+    before = run(*wanted, "--plan")
+    assert before.exit_code == 0, before.output
+    assert "Note: 'portraits' does not know what this model shows: Attributes of the bundled" in before.stdout
+    assert "not at home" not in before.stdout, "there are no samples yet"
+    assert run(*wanted).exit_code == 0
+    after = run(*[1 if each == "2" else each for each in wanted], "--plan")
+    assert re.search("Note: 'portraits' is not at home in these images: [0-9]+% of 64 are farther", after.stdout)
 
 
 def test_directions_without_anybodys_labels(model, tmp_path):

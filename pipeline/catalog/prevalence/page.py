@@ -8,6 +8,7 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from pipeline.catalog.prevalence.examples import Examples, examples, pictures
 from pipeline.catalog.prevalence.histograms import Histogram, histogram
@@ -143,7 +144,7 @@ def _correlation(
     varying = [each for each in columns if len(np.unique(scored.values(each)[~np.isnan(scored.values(each))])) > 1]
     if len(varying) < 2:
         return None
-    r = scored.scores[[each.column for each in varying]].corr().to_numpy()
+    r = pd.DataFrame({each.column: scored.values(each) for each in varying}).corr().to_numpy()
     rows = [HeatRow(each.attribute, tuple(map(float, r[i])), i, at=each.annotator) for i, each in enumerate(varying)]
     pairs = [(varying[i], varying[j], float(r[i, j])) for i, j in zip(*np.triu_indices(len(r), 1), strict=True)]
     large = [each for each in pairs if abs(each[2]) >= RATHER and each[0].attribute != each[1].attribute]

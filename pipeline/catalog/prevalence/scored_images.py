@@ -3,11 +3,20 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 Images = Callable[[Sequence[int]], np.ndarray]  # rows of the scores -> (B, H, W, 3) uint8
+
+
+class Scores(Protocol):
+    """A table that gives one column at a time: a data frame, or what is too large for one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, name: str, /) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class ScoredImages:
 
     of: str  # the set, for people
     columns: tuple[Scored, ...]
-    scores: pd.DataFrame  # a row an image: name, and a column each, NaN where missing
+    scores: Scores  # a row an image, NaN where missing
     broken: pd.DataFrame  # name, kind, reason
 
     @property
@@ -44,7 +53,7 @@ class ScoredImages:
 
     def values(self, scored: Scored) -> np.ndarray:
         """The scores of one column, (n,) float64."""
-        return self.scores[scored.column].to_numpy(np.float64)
+        return np.asarray(self.scores[scored.column], np.float64)
 
     def shared(self) -> Iterator[tuple[Scored, Scored]]:
         """Pairs of columns of one attribute, by two annotators."""

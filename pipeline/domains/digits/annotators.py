@@ -21,6 +21,7 @@ from pipeline.domains.digits.classifiers import CLASSES, Network, load_network, 
 from pipeline.domains.digits.data import SIZE, to_float
 from pipeline.errors import UserError
 from pipeline.formats.hashes import check_unchanged, sha256_of
+from pipeline.models.bundled import BUNDLED, weights_of
 
 FOLDER = Path(__file__).parent
 Measures = tuple[Callable[[np.ndarray], np.ndarray], ...]
@@ -63,6 +64,10 @@ class DigitAnnotator:
             raise UserError(
                 f"Digits are square images; these are {height} x {width}. Crop them, or pad them with black."
             )
+
+    def knows(self, weights: str) -> bool:
+        """Whether a model of these weights (SHA-256) may show digits: the other bundled ones do not."""
+        return weights not in [weights_of(name) for name in BUNDLED if name != "digits"]
 
     def load(self) -> Scorer:
         classify = self._on_images(lambda images, network: scores(network(images)))

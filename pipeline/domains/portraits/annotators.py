@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,11 +11,11 @@ from torch import Tensor
 
 from pipeline.annotators.base import Scorer, resize, to_tensor
 from pipeline.annotators.familiarity import Reference, read_reference
-from pipeline.domains import portraits
 from pipeline.domains.portraits.attributes import ATTRIBUTES, THRESHOLDS, Network, load_network
 from pipeline.domains.portraits.data import SIZE, to_float
 from pipeline.errors import UserError
-from pipeline.formats.hashes import check_unchanged, sha256, sha256_of
+from pipeline.formats.hashes import check_unchanged, sha256_of
+from pipeline.models.bundled import weights_of
 
 PORTRAITS = Path(__file__).parent
 
@@ -52,7 +51,7 @@ class PortraitAnnotator:
 
     def knows(self, weights: str) -> bool:
         """Whether these are the weights (SHA-256) of a bundled model of portraits: it has seen no other images."""
-        return weights in (_weights_of(portraits.MODEL), _weights_of(portraits.OPEN_SKIPS))
+        return weights in map(weights_of, ("portraits", "portraits-open-skips"))
 
     def load(self) -> Scorer:
         return _on_images(self._network())
@@ -86,11 +85,6 @@ def _check_square(height: int, width: int) -> None:
             f"Drawn portraits are square images, found {height} x {width} pixels (height x width).\n"
             "Crop them, or name another annotator: these networks know no other shape."
         )
-
-
-@cache
-def _weights_of(model: Path) -> str:
-    return sha256(model / "unet" / "diffusion_pytorch_model.safetensors")
 
 
 @dataclass(frozen=True)

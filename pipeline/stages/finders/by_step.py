@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from pipeline.engine.stage import DERIVED, ON_BEHALF, Need, Resources, Stage, whole
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.estimators.dual import COLUMNS, WIDE
 from pipeline.formats.arrays import write_arrays
+from pipeline.stages import reading
 from pipeline.stages.finders.finder import names_of
 from pipeline.stages.sources.sketches import Sketched, merged_bytes
 from pipeline.stages.sources.source import Source
@@ -95,7 +96,7 @@ class ByStep(Stage):
         return whole(*self.read, self.steps)
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
-        fits = (store.vectors(self.steps, "fit.safetensors", step) for step in range(self.steps.n_parts))
+        fits = (self.steps.fit(step, store) for step in range(self.steps.n_parts))
         self.put_together(fits, store, out)
 
 
@@ -118,6 +119,8 @@ def stacked(fits: Iterable[Fit]) -> Fit:
 class Steps(Stage):
     """The fits of a finder's steps. A part is a step."""
 
+    version: ClassVar[int] = 2
+
     finder: ByStep = field(metadata=ON_BEHALF)
 
     @property
@@ -139,4 +142,12 @@ class Steps(Stage):
         return self.finder.needs_at(part)
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
-        write_arrays(out / "fit.safetensors", self.finder.fit_step(part, store))
+        write_arrays(out / "fit.safetensors", {**self.finder.fit_step(part, store), "step": np.array([part])})
+
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        return reading.unlike(read, step=[part])
+
+    def fit(self, step: int, store: Store) -> Fit:
+        """What was fitted at a step."""
+        found = reading.arrays(store, self, "fit.safetensors", step)
+        return {name: array for name, array in found.items() if name != "step"}

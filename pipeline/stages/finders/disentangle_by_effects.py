@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,12 @@ from pipeline.annotators.base import Annotator, Scorer, check_size
 from pipeline.annotators.border import scorer
 from pipeline.batches import batches
 from pipeline.engine.stage import DERIVED, Need, Resources, Stage, whole
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.estimators.projection import By, project, search
 from pipeline.formats.parquet import write_table
 from pipeline.models.pretrained import LoadedModel
+from pipeline.stages import reading
 from pipeline.stages.finders.disentangle import projected_row
 from pipeline.stages.finders.finder import Row, fitted_with, names_of, read_directions, write_directions
 from pipeline.stages.labels.annotate import Annotate
@@ -27,7 +28,7 @@ from pipeline.stages.sources.offsets import offsets
 from pipeline.stages.sources.sample_ids import SEARCHED
 from pipeline.stages.sources.source import Source
 from schemas.columns import table_of
-from schemas.directions import TRIALS
+from schemas.directions import SEARCH, TRIALS
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Searches(Stage):
     Effects are means over both signs of the strength, on samples that nothing else sees.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     finder: Stage  # a supervised finder
     sample: Source  # whose model, T and eta are used
@@ -79,8 +80,20 @@ class Searches(Stage):
 
         others = {row["attribute"]: vectors[row["name"]] for row in rows}
         _, trials = search(vectors[own["name"]], own["attribute"], others, measure, self.by)
-        table = [{name: getattr(trial, name) for name in TRIALS.names} for trial in trials]
-        write_table(out / "trials.parquet", table_of(table, TRIALS))
+        table = [
+            {
+                "direction": own["name"],
+                "trial": i,
+                "trials": len(trials),
+                **{each: getattr(trial, each) for each in TRIALS.names},
+            }
+            for i, trial in enumerate(trials)
+        ]
+        write_table(out / "trials.parquet", table_of(table, SEARCH))
+
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        n = read["trials"][0].as_py() if len(read) else 1
+        return reading.unlike(read, direction=[names_of(self.finder)[int(part)]] * n, trial=range(n))
 
     def _scores(self, v: np.ndarray, point: str, strength: float, loaded: tuple[LoadedModel, Scorer]) -> np.ndarray:
         """Return the scores (n, attributes) of the samples with an edit."""
@@ -154,7 +167,7 @@ class DisentangleByEffects(Stage):
         self, i: int, rows: list[Row], vectors: dict[str, np.ndarray], store: Store
     ) -> tuple[Row, np.ndarray]:
         """One direction by its last accepted trial."""
-        trials = store.table(self.searches, "trials.parquet", i).to_pylist()
+        trials = reading.table(store, self.searches, "trials.parquet", i).select(TRIALS.names).to_pylist()
         wanted = [trial for trial in trials if trial["accepted"]][-1]["removed"]
         by_attribute = {row["attribute"]: row["name"] for row in rows}
         removed = [by_attribute[attribute] for attribute in wanted]

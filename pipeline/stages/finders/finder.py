@@ -14,10 +14,14 @@ from pipeline.formats.arrays import write_vectors
 from pipeline.formats.parquet import write_table
 from pipeline.hspace.capture import MID_BLOCK
 from pipeline.signs import signed
+from pipeline.stages import reading
 from schemas.columns import table_of
 from schemas.directions import DIRECTIONS
 
 Row = dict[str, Any]
+
+TABLE, VECTORS = "directions.parquet", "directions.safetensors"
+NEARLY = 1e-4  # of a norm, which is rounded
 
 
 @runtime_checkable
@@ -64,20 +68,45 @@ def write_directions(out: Path, stage: Stage, vectors: dict[str, np.ndarray], ro
                 f"{name} came out as no direction: zero, or not finite. Take more samples, or leave it out."
             )
     measured = [{"capture": MID_BLOCK, **row, "stage": stage.folder, **_norms(vectors[row["name"]])} for row in rows]
-    write_table(out / "directions.parquet", table_of(measured, DIRECTIONS))
-    write_vectors(out / "directions.safetensors", vectors)
+    write_table(out / TABLE, table_of(measured, DIRECTIONS))
+    write_vectors(out / VECTORS, vectors)
 
 
 def read_rows(store: Store, finders: tuple[Stage, ...]) -> list[Row]:
     """The rows of several finders, in their order."""
-    return [row for finder in finders for row in store.table(finder, "directions.parquet").to_pylist()]
+    return [row for finder in finders for row in _rows(store, finder)]
 
 
 def read_directions(store: Store, finders: tuple[Stage, ...]) -> tuple[list[Row], dict[str, np.ndarray]]:
     """The rows and vectors of several finders, in their order."""
-    rows = read_rows(store, finders)
-    vectors = {name: vector for finder in finders for name, vector in store.vectors(finder).items()}
+    rows: list[Row] = []
+    vectors: dict[str, np.ndarray] = {}
+    for finder in finders:
+        own = _rows(store, finder)
+        rows += own
+        vectors |= _vectors(store, finder, own)
     return rows, vectors
+
+
+def _rows(store: Store, finder: Stage) -> list[Row]:
+    """The rows of a finder. Raises UserError for those of other directions than it makes."""
+    table = store.table(finder, TABLE)
+    if why := reading.unlike(table, name=names_of(finder)):
+        raise reading.other(store, finder, TABLE, 0, why)
+    return table.to_pylist()
+
+
+def _vectors(store: Store, finder: Stage, rows: list[Row]) -> dict[str, np.ndarray]:
+    """The vectors of a finder. Raises UserError for others than its rows say the norms of."""
+    vectors = store.vectors(finder, VECTORS)
+    why = reading.unlike({"name": np.array(sorted(vectors))}, name=sorted(names_of(finder)))
+    for row in () if why else rows:
+        found, said = _norms(vectors[row["name"]])["norm_by_step"], row["norm_by_step"]
+        if len(found) != len(said) or not np.allclose(found, said, NEARLY, 0):
+            why = f"{row['name']} has other norms than {TABLE} says"
+    if why:
+        raise reading.other(store, finder, VECTORS, 0, why)
+    return vectors
 
 
 def _norms(vector: np.ndarray) -> Row:

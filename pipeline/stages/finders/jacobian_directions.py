@@ -11,6 +11,7 @@ from pipeline.engine.stage import Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.subspaces import clusters, mean_subspace
+from pipeline.stages import reading
 from pipeline.stages.finders.finder import Row, write_directions
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.sources.activations import read_parts, yardstick
@@ -144,7 +145,7 @@ class Candidates:
 
 
 def _candidates(subspaces: JacobianSubspaces, store: Store) -> Candidates:
-    parts = [store.vectors(subspaces, "subspaces.safetensors", part) for part in range(subspaces.n_parts)]
+    parts = [reading.arrays(store, subspaces, "subspaces.safetensors", part) for part in range(subspaces.n_parts)]
     stacked: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     there = ~np.isnan(stacked["singular_values"]).any(axis=(1, 2))
     if not there.any():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from pipeline.annotators.border import masker
 from pipeline.annotators.regions import Mask, Masker, to_latents
 from pipeline.engine.stage import Need, Resources, Stage, one
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.fingerprint import EXTENT, PART_BY_PART
 from pipeline.formats.arrays import write_arrays
@@ -20,6 +21,7 @@ from pipeline.hspace.capture import singles
 from pipeline.hspace.jacobian import Function, jacobian_subspace, masked
 from pipeline.hspace.reverse_process import ReverseProcess
 from pipeline.models.pretrained import LoadedModel
+from pipeline.stages import reading
 from pipeline.stages.sources.source import Source
 
 PASSES = 24  # of the U-Net, about, that one singular vector takes as long as
@@ -117,9 +119,12 @@ class JacobianSubspaces(Stage):
         arrays = {"vectors": vectors, "singular_values": values, "residuals": residuals}
         write_arrays(out / "subspaces.safetensors", {"sample_id": ids, "masks": masks, **arrays})
 
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        return reading.unlike(read, sample_id=self.ids(int(part)))
+
     def masks(self, store: Store) -> dict[int, np.ndarray]:
         """The mask (H, W) of each sample."""
-        parts = [store.vectors(self, "subspaces.safetensors", part) for part in range(self.n_parts)]
+        parts = [reading.arrays(store, self, "subspaces.safetensors", part) for part in range(self.n_parts)]
         return {int(i): mask for part in parts for i, mask in zip(part["sample_id"], part["masks"], strict=True)}
 
     def samples_with_region(self, store: Store) -> list[int]:
@@ -165,7 +170,7 @@ def images_of(source: Source, ids: np.ndarray, store: Store) -> np.ndarray:
     """Images (n, H, W, 3) uint8 of some samples, in the order of their ids."""
     seen: dict[int, np.ndarray] = {}
     for part in sorted({source.part_holding(int(i)) for i in ids}):
-        table = store.table(source, "samples.parquet", part)
+        table = reading.table(store, source, "samples.parquet", part)
         wanted = table.filter(np.isin(table["sample_id"].to_numpy(), ids))
         seen |= dict(zip(wanted["sample_id"].to_pylist(), decode(wanted), strict=True))
     return np.stack([seen[int(i)] for i in ids])

@@ -3,20 +3,23 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.annotators.base import Annotator, Labels, Lookup, Scorer, check_size, gpus_of
 from pipeline.annotators.border import lookup, scorer
+from pipeline.batches import batches
 from pipeline.engine.stage import Resources
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
+from pipeline.stages import reading
 from pipeline.stages.labels.by_part import ByPart
-from pipeline.stages.sources.source import Source
+from pipeline.stages.sources.source import Source, number
 from schemas.annotations import ANNOTATIONS
 
 
@@ -70,11 +73,23 @@ class Annotate(ByPart):
             ]
         write_table(out / "annotations.parquet", pa.concat_tables(tables))
 
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        ids = np.array(self.sample.sample_ids(number(part)))
+        knowing = [each for each in self.annotators if isinstance(each, Labels)]
+        looked = [(ids[some], each) for some in batches(len(ids), self.sample.batch) for each in self.seeing]
+        told = [*looked, *((ids, each) for each in knowing)]
+        return reading.unlike(
+            read,
+            sample_id=np.concatenate([np.repeat(some, len(each.attributes)) for some, each in told]),
+            annotator=[each.name for some, each in told for _ in range(len(some) * len(each.attributes))],
+            attribute=[name for some, each in told for _ in some for name in each.attributes],
+        )
+
     def scores(self, store: Store, annotator: str, parts: Iterable[int] | None = None) -> pd.DataFrame:
         """One annotator's scores, of all parts or some: a row a sample_id, a column an attribute, NaN where missing."""
-        of_it = {"filters": [("annotator", "=", annotator)]}
         wanted = range(self.n_parts) if parts is None else parts
-        table = pa.concat_tables([store.table(self, "annotations.parquet", part, **of_it) for part in wanted])
+        tables = (reading.table(store, self, "annotations.parquet", part) for part in wanted)
+        table = pa.concat_tables([each.filter(pc.field("annotator") == annotator) for each in tables])
         return table.to_pandas().pivot(index="sample_id", columns="attribute", values="score")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +16,14 @@ from pipeline.annotators.border import lookup, scorer
 from pipeline.annotators.names import check_distinct
 from pipeline.batches import ahead, batches
 from pipeline.engine.stage import Need, Resources, Stage, one
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
 from pipeline.formats.parquet import table_writer, write_table
 from pipeline.imagesets.broken import Broken, check_share
 from pipeline.imagesets.encoded import Encoded, Fitted
 from pipeline.imagesets.image_set import FAIL_ABOVE, in_threads
+from pipeline.stages import reading
 from pipeline.stages.sources.list_images import ListImages
 from schemas.annotations import ANNOTATIONS
 from schemas.read_images import READ_IMAGES
@@ -123,7 +124,7 @@ class AnnotateImages(Stage):
         write_table(out / "images.parquet", _read_images(seen_all))
 
     def _seen(self, part: int, store: Store) -> Iterator[Seen]:
-        numbers = range(part * self.part_size, min(self.images.n, (part + 1) * self.part_size))
+        numbers = self.numbers(part)
 
         def fit(numbered: tuple[int, Encoded]) -> Seen:
             number, image = numbered
@@ -146,10 +147,30 @@ class AnnotateImages(Stage):
                 some, pixels = [], []
         yield tuple(some), np.stack(pixels) if pixels else _NONE
 
+    def numbers(self, part: Part) -> range:
+        """The numbers of the images of a part."""
+        first = int(part) * self.part_size
+        return range(first, min(self.images.n, first + self.part_size))
+
+    def readable(self, store: Store, part: Part) -> np.ndarray:
+        """The numbers of those that could be read, (n,)."""
+        table = reading.table(store, self, "images.parquet", part, columns=["number", "kind"])
+        return table["number"].filter(table["kind"].is_null()).to_numpy()
+
+    def scores(self, store: Store, part: Part) -> np.ndarray:
+        """What is said of those, (n, columns) float32, NaN where missing."""
+        table = reading.table(store, self, "annotations.parquet", part, columns=["sample_id", "score"])
+        return table["score"].to_numpy().reshape(-1, len(self.columns))
+
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        if file == "images.parquet":
+            return reading.unlike(read, number=self.numbers(part))
+        return reading.unlike(read, sample_id=np.repeat(self.readable(store, part), len(self.columns)))
+
     def check_made(self, store: Store) -> None:
         """Raise UserError where more images are broken already than may be of all."""
         for name in set(store.finished(self)) - self._broken.keys():
-            table = store.table(self, "images.parquet", name, columns=["name", "kind", "reason"])
+            table = reading.table(store, self, "images.parquet", name, columns=["name", "kind", "reason"])
             self._broken[name] = [Broken(**row) for row in table.filter(table["kind"].is_valid()).to_pylist()]
         broken = [each for some in self._broken.values() for each in some]
         if broken:

@@ -11,6 +11,7 @@ from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
 from pipeline.fingerprint import PART_BY_PART
 from pipeline.formats.images import decode
+from pipeline.stages import reading
 from pipeline.stages.sources.source import Source
 
 
@@ -32,12 +33,12 @@ class ByPart(Stage):
 
     def named(self, store: Store, part: int) -> tuple[list[int], list[str | None]]:
         """Who is in a part: sample_id, and names in their set, None of images made from noise."""
-        samples = store.table(self.sample, "samples.parquet", part)
+        samples = reading.table(store, self.sample, "samples.parquet", part)
         return samples["sample_id"].to_pylist(), pc.struct_field(samples["image"], "path").to_pylist()
 
     def batches(self, store: Store, part: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Batches of a part: sample_id (b,), and images of a full batch (B, H, W, 3), of which the first b are theirs."""
-        samples = store.table(self.sample, "samples.parquet", part)
+        samples = reading.table(store, self.sample, "samples.parquet", part)
         for start in range(0, len(samples), self.sample.batch):
             batch = samples.slice(start, self.sample.batch)
             yield batch["sample_id"].to_numpy(), full_batch(decode(batch), self.sample.batch)

@@ -14,7 +14,7 @@ from pipeline.annotators.border import masker
 from pipeline.annotators.regions import Mask, Masker
 from pipeline.batches import batches
 from pipeline.engine.stage import ON_BEHALF, Need, Resources, Stage
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.fingerprint import PART_BY_PART
 from pipeline.formats.parquet import write_table
@@ -22,6 +22,8 @@ from pipeline.hspace.capture import canonical, union
 from pipeline.hspace.swaps import rows_passed, swapped, thirds
 from pipeline.metrics.carriage import Share, of_pixels, of_scores
 from pipeline.models.pretrained import LoadedModel
+from pipeline.stages import reading
+from pipeline.stages.measures.score_edits import readings
 from pipeline.stages.measures.sight import Scores, seeing
 from pipeline.stages.sources.sample_ids import SWAPPED
 from pipeline.stages.sources.source import Source
@@ -115,12 +117,18 @@ class Carriage(Stage):
         ]
         write_table(out / "carriage.parquet", table_of(rows, CARRIAGE))
 
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        scored = readings((self.annotator,)) if self.annotator else []
+        what = [*(name for _, name in scored), "image", *(("foreground", "background") if self.foreground else ())]
+        rows = len(self.spans) * len(what)
+        return reading.unlike(read, point=[self.points[int(part)]] * rows, what=what * len(self.spans))
+
     def shares(self, store: Store) -> dict[tuple[str, str], float]:
         """Return how far swaps in all steps go, by point and what is looked at, where that could be told.
 
         An attribute that is called as a region is goes before it.
         """
-        table = [row for row in store.table(self, "carriage.parquet").to_pylist() if row["third"] is None]
+        table = [row for row in reading.table(store, self, "carriage.parquet").to_pylist() if row["third"] is None]
         pixels_first = sorted(table, key=lambda row: row["kind"] == "attribute")
         return {(row["point"], row["what"]): row["share"] for row in pixels_first if row["share"] is not None}
 

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline.engine.stage import Stage
-from pipeline.engine.store import Store
+from pipeline.engine.stage import Need, Stage, whole
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.choice import Tried, ranked, tried
+from pipeline.stages import reading
 from pipeline.stages.finders.finder import Row, read_rows
 from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.evaluate import Evaluate
@@ -28,13 +29,16 @@ class Choose(Stage):
     evaluate: Evaluate  # of directions at the points, in the order of a pass, by who labelled
     carriage: Carriage  # what swaps at the points take
 
+    def needs(self, part: int) -> Iterator[Need]:
+        return whole(*self.inputs, *self.evaluate.edit.finders)
+
     def check(self) -> None:
         if any(finder.name == "random-directions" for finder in self.evaluate.edit.finders):
             raise UserError("Points are chosen by directions that are found there: leave random ones out.")
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         responses = self.evaluate.responses(store)
-        preserved = store.table(self.evaluate, "preservation.parquet").to_pandas()
+        preserved = reading.table(store, self.evaluate, "preservation.parquet").to_pandas()
         pasted = {name: own.sort_values("strength") for name, own in preserved.groupby("direction")}
         carried = self.carriage.shares(store)
         at_points: dict[str, dict[str, list[tuple[Row, Tried]]]] = {}  # by attribute and point, in the order of a pass
@@ -45,6 +49,10 @@ class Choose(Stage):
         best = [[_best(each) for each in of_attribute.values()] for of_attribute in at_points.values()]
         rows = [each for found in best for each in self._rows(found, carried)]
         write_table(out / "choice.parquet", table_of(rows, CHOICE))
+
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        found = ((row["attribute"], row["capture"]) for row in read_rows(store, self.evaluate.edit.finders))
+        return reading.unlike_in_any_order(read, **reading.columns(dict.fromkeys(found), "attribute", "point"))
 
     def _rows(self, found: list[tuple[Row, Tried]], carried: dict[tuple[str, str], float]) -> Iterator[dict[str, Any]]:
         for rank, i in enumerate(ranked([each for _, each in found]), 1):
@@ -65,7 +73,7 @@ class Choose(Stage):
 
     def points(self, store: Store) -> dict[str, str]:
         """Return the chosen point of each attribute."""
-        table = store.table(self, "choice.parquet").to_pylist()
+        table = reading.table(store, self, "choice.parquet").to_pylist()
         return {row["attribute"]: row["point"] for row in table if row["chosen"]}
 
 

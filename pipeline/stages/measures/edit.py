@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ import torch
 
 from pipeline.batches import batches
 from pipeline.engine.stage import Need, Resources, Stage, one, whole
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.formats.images import png
 from pipeline.formats.parquet import write_table
@@ -27,6 +27,7 @@ from pipeline.hspace.capture import union
 from pipeline.hspace.edits import AddPerSample
 from pipeline.hspace.reverse_process import OnH
 from pipeline.models.pretrained import LoadedModel
+from pipeline.stages import reading
 from pipeline.stages.finders.finder import names_of, read_directions, read_rows
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.sources.offsets import Offsets, offsets
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pipeline.stages.measures.held_out import HeldOut
 
 BATCHES = 2  # in a part
+KEYS = {"direction": "name", "strength_index": "strength_index", "seed": "seed", "sample_id": "sample_id"}  # of a Row
 
 
 class Row(NamedTuple):
@@ -181,13 +183,13 @@ class Edit(Stage):
 
     def unedited(self, store: Store) -> pa.Table:
         """The unedited samples, in the order that every edit has them in."""
-        return pa.concat_tables([store.table(self, "edits.parquet", part) for part in self.unedited_parts])
+        return pa.concat_tables([reading.table(store, self, "edits.parquet", part) for part in self.unedited_parts])
 
     def edited(self, store: Store) -> Iterator[pa.Table]:
         """The images of each direction at each strength, in order: memory holds a part, and the rest of the one before."""
         rest = EDITS.empty_table()
         for part in range(len(self.unedited_parts), self.n_parts):
-            rest = pa.concat_tables([rest, store.table(self, "edits.parquet", part)])
+            rest = pa.concat_tables([rest, reading.table(store, self, "edits.parquet", part)])
             while len(rest) >= self.samples_each:
                 edit, rest = rest.slice(0, self.samples_each), rest.slice(self.samples_each)
                 yield edit
@@ -205,11 +207,28 @@ class Edit(Stage):
 
     def _rows(self, part: int, store: Store) -> list[Row]:
         """What a part samples."""
-        rows = [
+        rows = self._shares(part, store)
+        return rows if part in self.unedited_parts else self.followed(rows, store)
+
+    def _shares(self, part: int, store: Store) -> list[Row]:
+        """What a part samples, at shares of the full strengths where these were found."""
+        return [
             Row(name, index, strength, seed, drawn(self.ids, seed, i))
             for name, index, strength, seed, i in self._places(part)
         ]
-        return rows if part in self.unedited_parts else self.followed(rows, store)
+
+    @property
+    def says_ids(self) -> tuple[Stage, ...]:
+        """The stages that say which samples are edited, where no setting does."""
+        return ()
+
+    def keys(self, part: int, store: Store) -> dict[str, list[Any]]:
+        """Which image each row of a part is of, by column."""
+        rows = self._shares(part, store)
+        return {key: [getattr(row, name) for row in rows] for key, name in KEYS.items()}
+
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        return reading.unlike(read, **self.keys(int(part), store))
 
     def followed(self, rows: list[Row], store: Store) -> list[Row]:
         """Rows whose strengths are shares, at these shares of the full strengths of their directions."""

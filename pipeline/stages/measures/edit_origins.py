@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.engine.stage import Need, whole
+from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.stages.finders.finder import names_of, read_rows
@@ -39,7 +39,11 @@ class EditOrigins(Edit):
             raise UserError("A direction has one sample of its own.")
         self._check_strengths()
 
-    def _rows(self, part: int, store: Store) -> list[Row]:
+    @property
+    def says_ids(self) -> tuple[Stage, ...]:
+        return self.finders
+
+    def _shares(self, part: int, store: Store) -> list[Row]:
         wanted = {place.name for place in self._places(part)} if part else set(self.names)
         found = read_rows(store, tuple(f for f in self.finders if wanted & set(names_of(f))))
         origins = {row["name"]: row["sample_id"] for row in found if row["name"] in wanted}
@@ -47,5 +51,4 @@ class EditOrigins(Edit):
             raise UserError(f"{lost[0]} was found on no sample of its own: leave its finder out.")
         if part == 0:
             return [Row("unedited", UNEDITED, 0.0, 0, origin) for origin in sorted(set(origins.values()))]
-        rows = [Row(name, index, strength, 0, origins[name]) for name, index, strength, _, _ in self._places(part)]
-        return self.followed(rows, store)
+        return [Row(name, index, strength, 0, origins[name]) for name, index, strength, _, _ in self._places(part)]

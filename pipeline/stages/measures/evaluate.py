@@ -2,28 +2,32 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from pipeline.annotators.base import Annotator, presence_of
 from pipeline.engine.stage import Need, Stage, whole
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.calibration import realistic
 from pipeline.metrics.effects import beside_control, effects
 from pipeline.metrics.response import Response
 from pipeline.metrics.template import template
+from pipeline.stages import reading
 from pipeline.stages.finders.finder import check_independent, read_rows
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.edit import Edit
-from pipeline.stages.measures.score_edits import ScoreEdits
+from pipeline.stages.measures.score_edits import ScoreEdits, readings
 from schemas.columns import table_of_frame
-from schemas.edits import EDIT
+from schemas.edits import EDIT, UNEDITED
 from schemas.effects import EFFECTS
 from schemas.preservation import MEASURES, PRESERVATION
+
+WHICH = ("direction", "strength_index", "judge", "attribute")  # effect a row is of
 
 
 @dataclass(frozen=True)
@@ -73,18 +77,25 @@ class Evaluate(Stage):
             check_independent(self.judges, finder, self.allowed)
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
-        scores = store.table(self.scored, "scores.parquet").to_pandas()
-        changes = store.table(self.scored, "changes.parquet").to_pandas()
+        scores = reading.table(store, self.scored, "scores.parquet").to_pandas()
+        changes = reading.table(store, self.scored, "changes.parquet").to_pandas()
         table = effects(scores, standard_deviations(self.unedited, self.judges, store))
         table = self.compared(table, table[table["control"]], store)
         write_table(out / "effects.parquet", table_of_frame(table, EFFECTS))
         write_table(out / "preservation.parquet", table_of_frame(preservation(changes), PRESERVATION))
 
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        edits = list(product(self.edit.names, range(len(self.edit.strengths))))
+        if file == "preservation.parquet":
+            return reading.unlike_in_any_order(read, **reading.columns((*edits, ("unedited", UNEDITED)), *WHICH[:2]))
+        of_each = (edit + read_off for edit, read_off in product(edits, readings(self.judges)))
+        return reading.unlike_in_any_order(read, **reading.columns(of_each, *WHICH))
+
     def compared(self, table: pd.DataFrame, controls: pd.DataFrame, store: Store) -> pd.DataFrame:
         """Effects of these directions, beside the random ones of this evaluation, `controls`, and of `control`."""
         finders = self.edit.finders
         if self.control:
-            elsewhere = store.table(self.control, "effects.parquet").to_pandas()
+            elsewhere = reading.table(store, self.control, "effects.parquet").to_pandas()
             controls = pd.concat([controls, elsewhere[elsewhere["control"]]])
             finders = (*finders, *self.control.edit.finders)
         norms = {row["name"]: row["norm"] for row in read_rows(store, finders)}
@@ -92,7 +103,9 @@ class Evaluate(Stage):
 
     def responses(self, store: Store) -> dict[str, Response]:
         """What each direction does at each strength, by the first judge; without the random ones."""
-        table, preserved = (store.table(self, name).to_pandas() for name in ("effects.parquet", "preservation.parquet"))
+        table, preserved = (
+            reading.table(store, self, name).to_pandas() for name in ("effects.parquet", "preservation.parquet")
+        )
         return responses(table[table["judge"] == self.judge.name], preserved)
 
 

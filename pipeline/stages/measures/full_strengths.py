@@ -14,12 +14,13 @@ from pipeline.annotators.base import Annotator, check_size, presence_of
 from pipeline.annotators.border import embedding
 from pipeline.batches import batches
 from pipeline.engine.stage import Need, Resources, Stage, one, whole
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.preservation import Manifold
 from pipeline.metrics.strengths import FIRST, Outcome, full, in_spreads, next_doubling, spread_of
 from pipeline.models.pretrained import LoadedModel
+from pipeline.stages import reading
 from pipeline.stages.finders.finder import Row, names_of, read_directions
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
@@ -115,13 +116,16 @@ class FullStrengths(Stage):
         ]
         write_table(out / "strengths.parquet", table_of(table, STRENGTHS))
 
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        return reading.unlike(read, direction=[name for name in self._names_of(int(part)) for _ in (1, -1)])
+
     def ends(self, store: Store, rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
         """Return the full strengths (below 0, above 0) of directions, rows of schemas.directions: their own, or those of their
         attribute at their capture point.
 
         Raises UserError where there are none.
         """
-        table = store.table(self, "strengths.parquet").to_pandas().sort_values("strength")
+        table = reading.table(store, self, "strengths.parquet").to_pandas().sort_values("strength")
         own, of_attribute = (
             {key: (float(each.iloc[0]), float(each.iloc[-1])) for key, each in table.groupby(columns)["strength"]}
             for columns in ("direction", ["attribute", "capture"])

@@ -2,19 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.batches import batches
 from pipeline.engine.stage import Need, Resources, Stage, whole
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.estimators.dual import WIDE
 from pipeline.estimators.learning_curve import doubled, split_cosines, to_truth
 from pipeline.estimators.selection import Selection
 from pipeline.formats.parquet import write_table
 from pipeline.models.pretrained import LoadedModel
+from pipeline.stages import reading
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.finders.supervised import kept
 from pipeline.stages.sources.activations import read_steps
@@ -48,6 +51,14 @@ class LearningCurve(Stage):
             raise UserError(
                 f"{self.pairs} pairs of draws out of {self.difference.n} positives: expected one or more, of {FEWEST} or more."
             )
+
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        rows = list(zip(*(read[column].to_pylist() for column in ("attribute", "space", "n")), strict=True))
+        spaces = dict.fromkeys((attribute, space) for attribute, space, _ in rows)
+        wanted = reading.columns(product(self.difference.attributes, ("h", "x_T")), "attribute", "space")
+        distinct = reading.columns(spaces, "attribute", "space")
+        twice = "" if len(set(rows)) == len(rows) else "some of its rows are there twice"
+        return twice or reading.unlike({name: np.array(each) for name, each in distinct.items()}, **wanted)
 
     def setup(self) -> LoadedModel:
         return self.difference.source.load()

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +13,12 @@ from pipeline.annotators.border import masker
 from pipeline.annotators.names import check_distinct
 from pipeline.annotators.regions import Mask, Masker
 from pipeline.engine.stage import Resources, Stage
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.formats.images import decode
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.preservation import inside_and_outside
+from pipeline.stages import reading
 from pipeline.stages.measures.edit import Edit
 from schemas.columns import table_of
 from schemas.locality import LOCALITY
@@ -40,6 +43,10 @@ class Locality(Stage):
         check_distinct(*self.masks)
         for mask in self.masks:
             mask.check(*self.edit.sample.model.image_shape[1:])
+
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        edits = product(self.edit.names, range(len(self.edit.strengths)), (mask.name for mask in self.masks))
+        return reading.unlike(read, **reading.columns(edits, "direction", "strength_index", "region"))
 
     def setup(self) -> list[Masker]:
         return [masker(mask) for mask in self.masks]

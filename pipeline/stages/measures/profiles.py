@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from pipeline.engine.stage import Need, Stage, whole
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.calibration import Verification
 from pipeline.metrics.effects import effects
 from pipeline.metrics.profiles import nearest, profile, ranks, verified
-from pipeline.stages.finders.finder import Row, read_directions
+from pipeline.stages import reading
+from pipeline.stages.finders.finder import Row, names_of, read_directions
 from pipeline.stages.measures.edit_calibrated import EditCalibrated
 from pipeline.stages.measures.evaluate import Evaluate, preservation, responses, standard_deviations
 from pipeline.stages.measures.score_edits import ScoreEdits
@@ -63,12 +64,17 @@ class Profiles(Stage):
         table = [row | compared.get(row["direction"], {}) for row in profiles]
         write_table(out / "profiles.parquet", table_of(table, PROFILES))
 
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        measured = {name for each in self.evaluations for name in each.edit.names if name not in each.edit.random}
+        published = (name for finder in self.finders for name in names_of(finder))
+        return reading.unlike(read, direction=[name for name in published if name in measured])
+
     def _measured_by(self, name: str) -> Evaluate:
         return next(each for each in self.evaluations if name in each.edit.names)
 
     def _of(self, evaluate: Evaluate, published: dict[str, str | None], store: Store) -> Iterator[Row]:
         """The profiles of an evaluation's directions, before they are compared with one another."""
-        scores = store.table(evaluate.scored, "scores.parquet").to_pandas()
+        scores = reading.table(store, evaluate.scored, "scores.parquet").to_pandas()
         scores = scores[scores["judge"] == evaluate.judge.name]
         by_direction = dict(list(scores.groupby("direction", sort=False)))
         verifications = self._verifications(evaluate, scores, store)
@@ -100,10 +106,10 @@ def _read(
 ) -> Iterator[tuple[str, Verification]]:
     """What these edits showed of each of their directions, beside what the same few samples did in the evaluation."""
     std = standard_deviations(evaluate.unedited, (evaluate.judge,), store)
-    scores = store.table(scored, "scores.parquet").to_pandas()
+    scores = reading.table(store, scored, "scores.parquet").to_pandas()
     scores = scores[scores["judge"] == evaluate.judge.name]
-    preserved = preservation(store.table(scored, "changes.parquet").to_pandas())
-    table = store.table(evaluate, "effects.parquet").to_pandas()
+    preserved = preservation(reading.table(store, scored, "changes.parquet").to_pandas())
+    table = reading.table(store, evaluate, "effects.parquet").to_pandas()
     tried = responses(evaluate.compared(effects(scores, std), table[table["control"]], store), preserved)
     few: dict[str, pd.DataFrame] = {}
     if scored.edit.samples_each < evaluate.edit.samples_each:

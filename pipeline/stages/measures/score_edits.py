@@ -1,9 +1,9 @@
 """ScoreEdits: what judges say of every edited image, and how much of its unedited counterpart is left in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,13 @@ from pipeline.annotators.base import Annotator, Scorer, check_size, gpus_of, pre
 from pipeline.annotators.border import embedding, masker, scorer
 from pipeline.annotators.regions import Mask, Masker, remembered
 from pipeline.batches import batches
-from pipeline.engine.stage import Need, Resources, Stage, one
-from pipeline.engine.store import Store
+from pipeline.engine.stage import Need, Resources, Stage, one, whole
+from pipeline.engine.store import Part, Store
 from pipeline.formats.images import decode
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.preservation import MEASURES, Manifold, Pairs
 from pipeline.metrics.template import of_images
+from pipeline.stages import reading
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.edit import Edit
 from schemas.columns import table_of_frame
@@ -56,6 +57,7 @@ class ScoreEdits(Stage):
     def needs(self, part: int) -> Iterator[Need]:
         for i in {*self.edit.counterparts_of(part), part}:
             yield one(self.edit, i)
+        yield from whole(*self.edit.says_ids)
         if self.embed:
             yield self.embed, self.embed.first_parts(REFERENCE)
 
@@ -73,7 +75,7 @@ class ScoreEdits(Stage):
         return Loaded([scorer(judge) for judge in self.judges], embed, foreground)
 
     def process(self, part: int, store: Store, loaded: Loaded, out: Path) -> None:
-        table = store.table(self.edit, "edits.parquet", part)
+        table = reading.table(store, self.edit, "edits.parquet", part)
         rows, images = table.select(WHICH).to_pandas(), decode(table)
         by_judge = [self._scores(judge, score, images) for judge, score in zip(self.judges, loaded.judges, strict=True)]
         scores = pd.concat([self._attributes(rows, *each) for each in zip(self.judges, by_judge, strict=True)])
@@ -83,6 +85,18 @@ class ScoreEdits(Stage):
         changes = rows.assign(**measures, **of_images(pairs, edits))
         write_table(out / "scores.parquet", table_of_frame(scores, SCORES))
         write_table(out / "changes.parquet", table_of_frame(changes, CHANGES))
+
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        keys = self.edit.keys(int(part), store)
+        if file == "changes.parquet":
+            return reading.unlike(read, **keys)
+        n, read_off = len(keys["sample_id"]), readings(self.judges)
+        return reading.unlike(
+            read,
+            **{column: values * len(read_off) for column, values in keys.items()},
+            judge=[judge for judge, _ in read_off for _ in range(n)],
+            attribute=[attribute for _, attribute in read_off for _ in range(n)],
+        )
 
     def _scores(self, judge: Annotator, score: Scorer, images: np.ndarray) -> pd.DataFrame:
         """A row an image, a column an attribute."""
@@ -115,7 +129,14 @@ class ScoreEdits(Stage):
 
     def _counterparts(self, store: Store, part: int, wanted: set[int]) -> tuple[np.ndarray, np.ndarray]:
         """The unedited samples among these: sample_id (m,), images (m, H, W, 3)."""
-        tables = pa.concat_tables([store.table(self.edit, "edits.parquet", i) for i in self.edit.counterparts_of(part)])
+        tables = pa.concat_tables(
+            [reading.table(store, self.edit, "edits.parquet", i) for i in self.edit.counterparts_of(part)]
+        )
         ids = tables["sample_id"].to_numpy()
         there = np.isin(ids, list(wanted))
         return ids[there], decode(tables.filter(pa.array(there)))
+
+
+def readings(judges: Iterable[Annotator]) -> list[tuple[str, str]]:
+    """What judges say of an image: judge and attribute, without what says whether there is anything to score."""
+    return [(judge.name, name) for judge in judges for name in judge.attributes if name != presence_of(judge)]

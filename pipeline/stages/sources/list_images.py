@@ -10,11 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.engine.stage import Stage
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.fingerprint import not_hashed
 from pipeline.formats.hashes import changed
 from pipeline.formats.parquet import write_table
@@ -23,10 +24,12 @@ from pipeline.imagesets.image_set import FAIL_ABOVE
 from pipeline.imagesets.kinds import Kind
 from pipeline.imagesets.listing import Listing, Row, names, read
 from pipeline.imagesets.tree import LeftOut
+from pipeline.stages import reading
 from schemas.image_index import INDEX
 from schemas.left_out_files import LEFT_OUT_FILES
 
 CHUNK = 2**16  # rows of the index in a file
+_INDEX = "index-"  # what the names of these files begin with
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,19 @@ class ListImages(Stage):
         write_listing(listing, out)
         if listing.sha256 != self.sha256:
             raise changed(self.path)
+
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        if not file.startswith(_INDEX):
+            return None
+        chunk, firsts = int(file.removeprefix(_INDEX).split(".")[0]), [*self._firsts(store), self.n]
+        ends = np.cumsum([firsts[chunk], *read["images"].to_numpy()])
+        if ends[-1] != firsts[chunk + 1]:
+            return f"its rows end at image {ends[-1]:,}, and {firsts[chunk + 1]:,} is the first of what follows"
+        return reading.unlike(read, first=ends[:-1])
+
+    def _firsts(self, store: Store) -> list[int]:
+        """The first image of each file of the index."""
+        return json.loads(store.text(self, "chunks.json"))
 
     def encoded(self, images: range, store: Store) -> Iterator[Encoded]:
         """Read some images, in order; of the index no more is read than the rows of theirs."""
@@ -86,11 +102,11 @@ class ListImages(Stage):
 
     def _rows(self, images: range, store: Store) -> Iterator[tuple[Row, range]]:
         """The rows that hold some images, and which of a row's own are meant."""
-        firsts = json.loads(store.text(self, "chunks.json"))
+        firsts = self._firsts(store)
         for chunk in range(bisect_right(firsts, images.start) - 1, len(firsts)):
             if firsts[chunk] >= images.stop:
                 return
-            table = store.table(self, _file(chunk), 0)
+            table = reading.table(store, self, _file(chunk), 0)
             starts = table["first"].to_numpy()
             first, last = starts.searchsorted(images.start, "right") - 1, starts.searchsorted(images.stop, "left")
             first = max(first, 0)
@@ -129,7 +145,7 @@ def write_listing(listing: Listing, out: Path) -> None:
 
 
 def _file(chunk: int) -> str:
-    return f"index-{chunk:05d}.parquet"
+    return f"{_INDEX}{chunk:05d}.parquet"
 
 
 def _row(found: dict[str, Any]) -> Row:

@@ -4,12 +4,13 @@ A block is some thousands of samples. Blocks are sketched by different workers a
 result does not depend on who was first. A block that grows, because the run is extended, goes on from its saved state.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,23 +19,26 @@ from torch import Tensor
 from pipeline.annotators.base import Annotator, Scorer, check_size
 from pipeline.annotators.border import scorer
 from pipeline.engine.stage import Need, Resources, Stage, one
-from pipeline.engine.store import Store
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.estimators.sketch import Sketch, merge_in_tree
 from pipeline.fingerprint import PART_BY_PART, hashed_where_set
 from pipeline.formats.arrays import write_arrays
 from pipeline.formats.parquet import write_table
 from pipeline.models.pretrained import LoadedModel
+from pipeline.stages import reading
 from pipeline.stages.labels.annotate import Annotate, annotator_of
 from pipeline.stages.sources.activations import read_parts
 from pipeline.stages.sources.sample import Sample
-from pipeline.stages.sources.source import Source, named, samples_table, storing
+from pipeline.stages.sources.source import Source, named, number, rows_of, samples_table, storing
 from schemas.activations import h_rows
 
 KEEP = 100  # components that a sketch keeps: four times the 25 of the paper
 BLOCK = 4096  # samples
 MERGING = 4  # sketches that two take while they are merged, with what they are read from
 ROWS = 256  # of an update of a sketch, which wait until there are so many
+
+_STEP = re.compile(r"sketch-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,10 @@ class Sketched(Stage):
         """The part that has a step of a block."""
         raise NotImplementedError(f"{type(self).__name__} does not say where its sketches are")
 
+    def block_of(self, part: int) -> int:
+        """The block that a part has a sketch of."""
+        raise NotImplementedError(f"{type(self).__name__} does not say of what its sketches are")
+
     def sketch_bytes(self) -> int:
         """About how large the sketch of a step is: kept components in float32, a queue of rows in float16, sums in float64."""
         numbers = 4 * self.keep + 2 * ROWS + 8 * (3 * len(self.scored_by.attributes) + 3)
@@ -95,7 +103,7 @@ class Sketched(Stage):
     def merged(self, store: Store, step: int, blocks: range | None = None) -> Sketch:
         """One step of all blocks, or of some."""
         parts = (self.part_of(block, step) for block in (range(self.blocks) if blocks is None else blocks))
-        states = (store.vectors(self, self.file_name(step), part) for part in parts)
+        states = (reading.arrays(store, self, self.file_name(step), part) for part in parts)
         return merge_in_tree(map(Sketch.from_state, states)).settled()
 
     def with_halves(self, store: Store, step: int) -> list[Sketch]:
@@ -120,8 +128,14 @@ class Sketched(Stage):
     def begun(self, store: Store, step: int, forerunner: str | None) -> Sketch:
         """The sketch that a forerunner left at a step, or an empty one."""
         if forerunner:
-            return Sketch.from_state(store.vectors(self, self.file_name(step), forerunner))
+            return Sketch.from_state(reading.arrays(store, self, self.file_name(step), forerunner))
         return Sketch(self.keep, self.scored_by.thresholds)
+
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        if (found := _STEP.match(file)) is None:
+            return super().fault(file, part, read, store)
+        ids = self.ids_of(number(part) if isinstance(part, str) else self.block_of(part))
+        return reading.unlike(read, **_of(ids[: rows_of(part, len(ids))], int(found[1])))
 
     def file_name(self, step: int) -> str:
         """What holds the sketch of a step, at the capture point that is read."""
@@ -132,6 +146,8 @@ class Sketched(Stage):
 @dataclass(frozen=True)
 class SketchActivations(Sketched):
     """Sketches of activations that are stored. A part is one step of one block."""
+
+    version: ClassVar[int] = 2
 
     annotate: Annotate = field(metadata=PART_BY_PART)
     annotator: str  # whose scores
@@ -151,6 +167,9 @@ class SketchActivations(Sketched):
 
     def part_of(self, block: int, step: int) -> int:
         return block * self.source.steps + step
+
+    def block_of(self, part: int) -> int:
+        return part // self.source.steps
 
     def part_name(self, part: int) -> str:
         block, step = divmod(part, self.source.steps)
@@ -185,7 +204,7 @@ class SketchActivations(Sketched):
         for rows, h in read_parts(store, self.source, step, left):
             new = rows >= ids.start + done
             sketch.partial_fit(h[new], scores.loc[rows[new]].to_numpy())
-        write_arrays(out / self.file_name(step), sketch.state())
+        write_arrays(out / self.file_name(step), {**sketch.state(), **_of(ids, step)})
 
     def _parts(self, block: int) -> range:
         """The parts of the source that a block holds."""
@@ -197,6 +216,7 @@ class SketchActivations(Sketched):
 class SketchedSample(Sketched, Sample):
     """Samples whose h is sketched by the workers that sample, and not stored. A part is a block."""
 
+    version: ClassVar[int] = 2
     stores_h: ClassVar[bool] = False
 
     _: KW_ONLY
@@ -216,6 +236,9 @@ class SketchedSample(Sketched, Sample):
 
     def part_of(self, block: int, step: int) -> int:
         return block
+
+    def block_of(self, part: int) -> int:
+        return part
 
     def sample_ids(self, part: int) -> range:
         return self.ids_of(part)
@@ -257,7 +280,7 @@ class SketchedSample(Sketched, Sample):
         first = np.cumsum([prod(shape) for shape in self.shapes.values()])[
             :-1
         ]  # of the numbers of each point but the first
-        tables = [store.table(self, "samples.parquet", shorter)] if shorter else []
+        tables = [reading.table(store, self, "samples.parquet", shorter)] if shorter else []
 
         for start in range(done - done % self.batch, len(ids), self.batch):
             batch = ids[start : start + self.batch]
@@ -272,7 +295,7 @@ class SketchedSample(Sketched, Sample):
 
         for step, by_point in enumerate(sketches):
             for point, sketch in zip(seen, by_point, strict=True):
-                write_arrays(out / point.file_name(step), sketch.state())
+                write_arrays(out / point.file_name(step), {**sketch.state(), **_of(ids, step)})
         write_table(out / "samples.parquet", pa.concat_tables(tables).combine_chunks())
 
 
@@ -280,6 +303,11 @@ def merged_bytes(sketched: Sketched) -> int:
     """About how many bytes of memory it takes to merge the sketches of a step, of all blocks and of two halves of them."""
     waiting = sketched.blocks.bit_length() + 1  # of a tree
     return (2 + waiting + MERGING) * sketched.held_bytes()
+
+
+def _of(ids: range, step: int) -> reading.Arrays:
+    """Which samples a sketch is of, from the first to the one after the last, and which step."""
+    return {"ids": np.array([ids.start, ids.stop]), "step": np.array([step, step])}
 
 
 def _keep(kept: list[np.ndarray], step: int, timestep: int, h: Tensor) -> None:

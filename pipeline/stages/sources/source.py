@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
 from pipeline.engine.stage import Resources, Stage
+from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.fingerprint import EXTENT, not_hashed
 from pipeline.formats.images import png
@@ -19,6 +20,7 @@ from pipeline.hspace.denoiser import Denoiser
 from pipeline.hspace.noise import Noise
 from pipeline.hspace.reverse_process import ReverseProcess
 from pipeline.models.pretrained import LoadedModel, Model
+from pipeline.stages import reading
 from pipeline.stages.sources.sample_ids import FITTED
 from schemas.activations import step_table
 from schemas.samples import IMAGE, SAMPLES
@@ -131,6 +133,13 @@ class Source(Stage):
     def sample_ids(self, part: int) -> range:
         return range(part * self.batch, min(self.n, (part + 1) * self.batch))
 
+    def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        if file != "samples.parquet":
+            return None
+        ids = self.sample_ids(number(part))
+        ids = ids[: rows_of(part, len(ids))]
+        return reading.unlike(read, sample_id=ids, seed=[self.seed] * len(ids))
+
     def part_holding(self, sample_id: int) -> int:
         """Return the part that holds a sample."""
         return sample_id // len(self.sample_ids(0))
@@ -153,6 +162,16 @@ class Source(Stage):
     def load(self) -> LoadedModel:
         """The model, as this source runs it."""
         return self.model.load(self.point, self.dtype, self.compiled)
+
+
+def number(part: Part) -> int:
+    """The number of a part, also by its name, which may be that of a shorter one."""
+    return part if isinstance(part, int) else int(part.split("-")[0])
+
+
+def rows_of(part: Part, full: int) -> int:
+    """The rows of a part: where it is given by name, those that the name says."""
+    return int(part.split("-")[-1]) if isinstance(part, str) and "-" in part else full
 
 
 def named(name: str, rows: int, full: int) -> str:

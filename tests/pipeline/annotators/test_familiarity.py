@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.annotators.familiarity import KEPT, Figures, Reference, note, read_reference, write_reference
 from pipeline.annotators.registry import annotator
 from pipeline.domains.digits.data import draw as digits
 from pipeline.domains.portraits.data import draw as portraits
 
+PORTRAITS = ("portraits", "portraits-judge")
 NOTHING = {"strange": None, "present": None, "alike": None, "alike_attribute": None}
 
 
@@ -54,6 +56,13 @@ def test_scores_that_are_the_same_and_things_that_are_not_there_are_figures():
     )
 
 
+def test_two_who_disagree_on_an_attribute_are_said():
+    apart = {"agrees_with": "b", "agreement": 0.7, "agreement_attribute": "smile"}
+    [said] = note("a", 100, **NOTHING, **apart)
+    assert said.startswith("'a' and 'b' agree on smile by r = 0.70 at most in 100 images")
+    assert list(note("a", 100, **NOTHING, **{**apart, "agreement": 0.85})) == []
+
+
 def test_each_figure_beyond_its_border_is_a_sentence_with_the_number():
     assert list(note("a", 100, **NOTHING)) == list(note("a", 100, 0.4, 0.6, 0.9, "x")) == []
     [strange, absent, alike] = note("a", 100, 0.6, 0.3, 0.97, "x")
@@ -61,7 +70,6 @@ def test_each_figure_beyond_its_border_is_a_sentence_with_the_number():
     assert list(note("a", 10, 1.0, 0.0, 1.0, "x")) == [], "too few to say"
 
 
-PORTRAITS = ("portraits", "portraits-judge")
 DIGITS = ("pipeline.domains.digits.annotators:annotator", "pipeline.domains.digits.annotators:judge")
 
 
@@ -72,7 +80,22 @@ def test_the_bundled_annotators_are_at_home_in_their_own_images_and_nowhere_else
     own, others = (drawn, written) if spec in PORTRAITS else (written, drawn)
     noise = np.random.default_rng(0).integers(0, 256, own.shape, np.uint8)
     embed, reference = annotator(spec).embedder(), annotator(spec).reference()
-    shares = [reference.strange(embed(images)) for images in (own, own[:, ::-1].copy(), others, noise)]
+    shares = [reference.strange(embed(images)) for images in (own, own[:, ::-1].copy(), others, noise, 255 - own)]
     assert list(note(spec, 60, **{**NOTHING, "strange": shares[0]})) == [] and shares[0] < 0.1
     assert len(list(note(spec, 60, **{**NOTHING, "strange": shares[2]}))) == 1
     assert min(shares[2:]) > 0.6 and (spec in DIGITS or shares[1] > 0.6)
+
+
+@pytest.mark.parametrize("spec", PORTRAITS)
+def test_who_knows_drawings_is_lost_in_a_photograph(spec):
+    data = pytest.importorskip("skimage.data")
+    photograph = Image.fromarray(data.astronaut())
+    views = [
+        photograph.crop((x, y, x + 224, y + 224)).resize((48, 48))
+        for x in range(100, 200, 20)
+        for y in range(0, 80, 16)
+    ]
+    images = np.stack([np.asarray(view) for view in views])
+    strange = annotator(spec).reference().strange(annotator(spec).embedder()(images))
+    [said] = note(spec, len(images), **{**NOTHING, "strange": strange})
+    assert "not at home" in said and strange > 0.9

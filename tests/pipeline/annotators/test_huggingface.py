@@ -120,3 +120,26 @@ def test_a_folder_that_is_none(tmp_path, copied):
     (copied / "config.json").unlink()
     with pytest.raises(UserError, match="has no config.json"):
         huggingface(str(copied))
+
+
+def test_the_other_file_that_says_how_images_are_fed_is_part_of_what_it_is(copied):
+    before, feeding = huggingface(str(copied)), json.loads((copied / "preprocessor_config.json").read_text())
+    darker = {**feeding, "image_mean": [0.9] * 3}
+    (copied / "processor_config.json").write_text(json.dumps({"image_processor": darker}))
+    with pytest.raises(UserError, match="changed since it was first read"):
+        scorer(before)(IMAGES)
+    after = huggingface(str(copied))
+    assert after.weights != before.weights
+    assert np.abs(scorer(after)(IMAGES) - log_odds(logits(copied))).max() < 1e-4
+
+
+def test_an_adapter_on_top_of_the_weights_is_refused(copied):
+    (copied / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "x/y"}))
+    with pytest.raises(UserError, match=r"adapter_config\.json says that an adapter goes on top"):
+        huggingface(str(copied))
+
+
+def test_weights_that_are_to_be_quantised_are_another_network(copied):
+    before = huggingface(str(copied)).weights
+    configured(copied, quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True})
+    assert huggingface(str(copied)).weights != before

@@ -16,6 +16,7 @@ from pipeline.annotators.registry import annotator
 from pipeline.errors import UserError
 from pipeline.fingerprint import fingerprint, settings
 from pipeline.recipes.judges import check_judges
+from schemas.annotated_images import annotated_images
 
 ROWS = ("image,hat,age", "cat,1,31.5", "b/c.png,0,", "d.png,,7")
 
@@ -155,3 +156,19 @@ def test_it_scores_no_images(tmp_path):
             refused()
     with pytest.raises(UserError, match="'labels' cannot judge: it knows images by their names"):
         check_judges(annotator("pixels"), (table,), ("age",))
+
+
+def test_the_table_of_a_set_s_annotations_has_the_borders_of_who_scored(tmp_path):
+    scored = [("net", "smile", -0.25), ("net", "age", float("nan")), ("net", "there", 0.9)]
+    rows = [["a.png", "b.png"], [0, 1], *(np.array(each, np.float32) for each in ([-1.5, 2.0], [30, 41], [0, 1]))]
+    pq.write_table(pa.table(rows, schema=annotated_images(scored)), tmp_path / "images.parquet")
+    table = labels(tmp_path / "images.parquet")
+    assert table.attributes == ("net.smile", "net.age", "net.there")
+    assert table.thresholds[::2] == (-0.25, 0.9) and np.isnan(table.thresholds[1])
+    assert pickle.loads(pickle.dumps(table)).thresholds[0] == -0.25
+
+    plain = pa.table(rows, names=annotated_images(scored).names)
+    pq.write_table(plain, tmp_path / "images.parquet")
+    without = labels(tmp_path / "images.parquet")
+    assert np.isnan(without.thresholds[0]) and without.thresholds[2] == 0.5, "0 and 1, of which nothing else is said"
+    assert fingerprint(settings(without)) != fingerprint(settings(table)), "other borders, other sides"

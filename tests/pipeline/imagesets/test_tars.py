@@ -110,3 +110,19 @@ def test_the_tail_of_a_damaged_shard_weighs_by_its_bytes(tmp_path):
     assert lost == len(content) - end and listing.n == 2
     with pytest.raises(UserError, match="a.tar cannot be read to its end(.|\n)*`fail_above`"):
         listing.check_read(0.5)
+
+
+@pytest.mark.parametrize("left", [1, 2, 3])
+def test_a_shard_that_is_cut_between_two_members_is_said_and_costs_nothing(left, tmp_path):
+    path = tar(tmp_path / "a.tar", {f"{i}.png": encoded(noise(seed=i), "png") for i in range(4)})
+    with tarfile.open(path) as archive:
+        headers = [each.offset for each in archive]
+    whole, _ = images(path)
+    assert not whole.left_out
+    path.write_bytes(path.read_bytes()[: headers[left]])
+    listing, found = images(path)
+    assert len(found) == left and all(found.values()), "each of them can be read"
+    [said] = listing.left_out
+    assert said == ("tar files without an end, as one that was cut between two members", 1, "a.tar")
+    assert "Left out: 1 tar files without an end" in listing.told[-1]
+    listing.check_read(0.0)

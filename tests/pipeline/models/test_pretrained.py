@@ -460,3 +460,27 @@ def test_a_configuration_that_changes_after_the_model_was_found_is_refused(model
     config.write_text(json.dumps({**json.loads(config.read_text()), "act_fn": "relu"}))
     with pytest.raises(UserError, match="A config.json of .* has changed since it was first read. Start the job again"):
         found.load()
+
+
+def test_a_configuration_that_changes_while_the_model_is_loaded_changes_nothing(model, monkeypatch):
+    found = pretrained.find(str(model))
+    checked, before = pretrained.Model._check_configurations, output(found.load())
+
+    def and_then_it_changes(self):
+        checked(self)
+        change(model / "unet" / "config.json", act_fn="relu")
+
+    monkeypatch.setattr(pretrained.Model, "_check_configurations", and_then_it_changes)
+    loaded = found.load()
+    assert loaded.denoiser.unet.config["act_fn"] == "silu"
+    assert torch.equal(output(loaded), before)
+
+
+def test_what_diffusers_would_obey_and_no_fingerprint_has_is_not_obeyed(model):
+    """`_use_default_values` has diffusers pass over settings of the file; what begins with _ is none of a model's identity."""
+    change(model / "unet" / "config.json", act_fn="relu")
+    before = pretrained.find(str(model))
+    change(model / "unet" / "config.json", _use_default_values=["act_fn"])
+    after = pretrained.find(str(model))
+    assert settings(before) == settings(after)
+    assert after.load().denoiser.unet.config["act_fn"] == "relu"

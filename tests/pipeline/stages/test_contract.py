@@ -8,9 +8,14 @@ import pytest
 from pipeline.engine.plan import plan
 from pipeline.engine.stage import Resources, Stage, in_order
 from pipeline.engine.store import Store
+from pipeline.errors import UserError
 from pipeline.models.pretrained import LoadedModel
+from pipeline.stages import reading
+from pipeline.stages.finders.finder import read_directions
+from pipeline.stages.publish import Catalog
 from tests.pipeline.making import made
 from tests.pipeline.stages.every import STAGES
+from tests.pipeline.stages.lies import NOBODYS, TOLD, lies, lying
 
 SHAPES = {  # of directions of three steps, by capture point
     "mid_block": (3, 16, 8, 8),
@@ -87,6 +92,22 @@ def test_a_finder_makes_the_directions_that_it_names(stages, made_of):
         assert set(vectors) == set(finder.names)
         points = store.table(finder, "directions.parquet")["capture"].to_pylist()
         assert {v.shape for v in vectors.values()} == {SHAPES[point] for point in points}
+
+
+@pytest.mark.parametrize("stages", [kind for kind in STAGES if kind is not Catalog], indirect=True)
+def test_rows_that_are_not_of_the_part_are_told_where_they_are_read(stages, made_of, tmp_path):
+    for stage in stages:
+        truth = made_of(stage)
+        for i, (file, lie, content) in enumerate(lies(stage, truth)):
+            if (stage.name, file) in NOBODYS:
+                continue
+            store = lying(tmp_path / f"{stage.fingerprint}-{i}", stage, file, content, truth)
+            with pytest.raises(UserError, match=f"{file} is whole, and {TOLD}"):
+                if file.startswith("directions."):
+                    read_directions(store, (stage,))
+                else:
+                    (reading.arrays if file.endswith(".safetensors") else reading.table)(store, stage, file, 0)
+                pytest.fail(f"{stage.name}: {lie} of {file} is not told")
 
 
 def test_a_second_run_finds_nothing_to_do(flow, store):

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
+from pipeline.annotators.registry import annotator
 from pipeline.errors import UserError
 from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.publish import _direction, cosines
@@ -195,3 +196,29 @@ def test_a_direction_says_whether_its_strength_was_verified_and_is_in_the_valid_
     for each in Catalog.model_validate_json((folder / "catalog.json").read_text()).directions:
         assert each.verified is bool(profiles[each.name]["verified"])
         assert each.strength_in_range is profiles[each.name]["strength_in_range"]
+
+
+def test_what_a_catalog_says_of_its_model_and_its_run_is_part_of_it(flow):
+    """The same weights elsewhere make the same directions, and a catalog that says where they are now."""
+    catalog = flow.catalog
+    model = replace(catalog.sample.model, name="elsewhere/model")
+    moved = replace(catalog, sample=replace(catalog.sample, model=model))
+    assert moved.sample == catalog.sample and moved.fingerprint != catalog.fingerprint
+    assert replace(catalog, run="samples = 3\n").fingerprint != catalog.fingerprint
+    assert replace(catalog).fingerprint == catalog.fingerprint
+
+
+def test_what_annotations_say_of_their_set_and_of_who_scored_is_part_of_them(of_images, tmp_path):
+    report, published = of_images.report, of_images.published
+    moved = replace(published.annotate, images=replace(published.annotate.images, path="/elsewhere/holidays"))
+    assert moved == published.annotate, "the same files by name, size and time"
+    again = replace(published, annotate=moved)
+    assert again == published and replace(report, published=again) != report, "its page has the name of the set"
+
+    (tmp_path / "hats.csv").write_text("file,hat\n0.png,1\n1.png,0\n")
+    (tmp_path / "caps.csv").write_text("file,hat\n0.png,1\n1.png,0\n")
+    by_hats, by_caps = (
+        replace(published, annotate=replace(moved, annotators=(annotator(f"table:{tmp_path / file}+name=hand"),)))
+        for file in ("hats.csv", "caps.csv")
+    )
+    assert by_hats.annotate == by_caps.annotate and by_hats != by_caps, "its README names the file"
