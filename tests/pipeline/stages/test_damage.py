@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine.records import sums
+from pipeline.engine.records import written
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.engine.worker import Worker
@@ -40,7 +40,7 @@ def outcome(worker: Worker, reader: Stage, part: int, store: Store, out: Path) -
     except UserError as error:
         return str(error)
     expected = store.record(reader, part)["files"]
-    return "the same" if sums(out) == expected else "other bytes"
+    return "the same" if written(out) == expected else "other bytes"
 
 
 def readers(wired: list[Stage], stage: Stage) -> Iterator[tuple[Stage, int]]:
@@ -60,7 +60,7 @@ def test_no_flipped_bit_reaches_what_is_made_of_it(kind, wired, made_of, worker,
     store = made_of(*(reader for some in read.values() for reader, _ in some))
     for stage, some in read.items():
         folder = store.folder(stage)
-        record = folder.with_name(f"{folder.name}.json")
+        record = folder.with_name(f"{stage.part_name(0)}.json")
         refused = set()
         for path in (record, *sorted(folder.iterdir())):
             with flipped(path, path.stat().st_size // 2):
