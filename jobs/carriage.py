@@ -15,7 +15,7 @@ from typer import Option
 
 from jobs.command_line import main, run_job
 from jobs.options import MODEL, options
-from jobs.printing import console, print_json
+from jobs.printing import console
 from jobs.where import Where
 from pipeline.annotators.registry import annotator
 from pipeline.engine.store import Store
@@ -56,16 +56,19 @@ class Swaps:
 @options("runs/carriage", settings=(*SETTINGS, *SAMPLING), also={"points": POINTS, "samples": SAMPLES}, takes=MODEL)
 def carriage(model: str, given: dict[str, Any], where: Where) -> None:
     """Measure what swaps of h between samples take with them, by capture point and third of the steps."""
-    store, [found] = run_job(lambda: Swaps((wired(model, given),)), where)
+    run_job(lambda: Swaps((wired(model, given),)), where, lambda store, goals: hand_over(store, *goals, where))
+
+
+def hand_over(store: Store, found: Carriage, where: Where) -> dict[str, Any]:
+    """Print the capture points that there are, and what swaps at each take; return both for machines."""
     offered = found.sample.model.points()
     table = store.table(found, "carriage.parquet")
-    if where.json:
-        points = [{"name": each.name, "shape": each.shape, "bytes": each.bytes} for each in offered]
-        print_json({"points": points, "carriage": table.to_pylist()})
-    else:
+    if not where.json:
         show_points(offered)
         show(table.to_pandas(), found.points)
     console.print(f"Tables: {store.location(found)}")
+    points = [{"name": each.name, "shape": each.shape, "bytes": each.bytes} for each in offered]
+    return {"points": points, "carriage": table.to_pylist()}
 
 
 def wired(model: str, given: dict[str, Any]) -> Carriage:

@@ -1,6 +1,7 @@
 """What a run tells while it goes, to whoever listens: a terminal, a log of events, the account that it ends with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pipeline.engine import metrics
 from pipeline.engine.stage import Stage
@@ -38,10 +39,19 @@ class Counted(Progress):
 
 
 class Several(Progress):
-    """Several listeners."""
+    """Several listeners, some of them for a while."""
 
-    def __init__(self, each: Sequence[Progress]) -> None:
-        self.each = tuple(each)
+    def __init__(self, *each: Progress) -> None:
+        self.each = [*each]
+
+    @contextmanager
+    def joined_by(self, one: Progress) -> Iterator[None]:
+        """Have another one listen in the block."""
+        self.each.append(one)
+        try:
+            yield
+        finally:
+            self.each.remove(one)
 
     def made(self, task: Task, made: Made) -> None:
         for one in self.each:
