@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from jobs.printing import console, print_json
+from jobs.printing import console, print_json, print_table
 from jobs.timing import Estimate, estimate, workers_at_once
 from jobs.where import Where
 from pipeline.engine.plan import GIGABYTE, StagePlan, largest
@@ -45,7 +45,7 @@ def _show_parts(plans: Sequence[StagePlan], store: Store) -> None:
         table.add_row(each.stage.folder, *map(str, counts), f"{each.bytes / GIGABYTE:.3f}", purpose)
     todo, gigabytes = sum(len(each.todo) for each in plans), sum(each.bytes for each in plans) / GIGABYTE
     table.add_row("total", "", "", str(todo), f"{gigabytes:.3f}", "", style="bold")
-    console.print(table)
+    print_table(table)
     free = store.free_bytes()
     console.print(f"{store.root}: {'as much as is wanted' if free is None else f'{free / GIGABYTE:.1f} GB free'}")
 

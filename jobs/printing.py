@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from jobs.where import Where
@@ -36,6 +37,12 @@ errors = Outlasting(highlight=False, markup=False, soft_wrap=True, stderr=True)
 def for_people(beside_json: bool) -> None:
     """Print what is meant for people on standard output, or where errors go beside an object for machines."""
     console.stderr = beside_json
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as it is, whatever the width of the terminal: nothing of it is cut off."""
+    wide = console.measure(table, options=console.options.update(max_width=10_000)).maximum
+    Outlasting(width=max(wide, console.width), stderr=console.stderr, highlight=False, markup=False).print(table)
 
 
 def print_json(value: dict[str, Any]) -> None:

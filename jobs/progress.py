@@ -72,7 +72,7 @@ class Lines(Progress):
         self.label = titles([each.stage for each in plans])
         self.live = console.is_terminal
         self.last = time.monotonic()
-        self.started = dict.fromkeys(self.total, self.last)
+        self.first: dict[Stage, float] = {}  # when the first part of a stage was done
         self.closed = Event()
         self.bars = bars()
         whole = self.job.left + self.job.done
@@ -98,13 +98,14 @@ class Lines(Progress):
     def advance(self, stage: Stage) -> None:
         self.done[stage] += 1
         self.job.advance(stage.part_work())
+        now = time.monotonic()
+        self.first.setdefault(stage, now)
         if self.done[stage] == 1:
             self.bars.start_task(self.tasks[stage])
             self.bars.update(self.tasks[stage], visible=True)
         self.bars.advance(self.tasks[stage])
         if self.all is not None:
             self.bars.advance(self.all, stage.part_work())
-        now = time.monotonic()
         finished = self.done[stage] == self.total[stage]
         if finished:
             self.bars.update(self.tasks[stage], visible=False)  # a line of its own says so
@@ -124,11 +125,13 @@ class Lines(Progress):
         self._print(text)
 
     def rate(self, stage: Stage, now: float) -> str:
-        """How many of what a stage counts its work in are done a second, or else parts a minute."""
-        seconds = now - self.started[stage]
+        """How many of what a stage counts its work in are done a second, or else parts a minute, since its first part was."""
+        parts, seconds = self.done[stage] - 1, now - self.first[stage]
+        if not (parts and seconds):
+            return ""
         if stage.unit:
-            return f", {self.done[stage] * stage.part_work() / seconds:,.1f} {stage.unit} a second"
-        return f", {60 * self.done[stage] / seconds:,.1f} a minute" if self.done[stage] > 1 else ""
+            return f", {parts * stage.part_work() / seconds:,.1f} {stage.unit} a second"
+        return f", {60 * parts / seconds:,.1f} a minute"
 
     def _trouble(self, task: Task, what: str) -> None:
         stage, part = task

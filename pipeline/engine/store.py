@@ -335,17 +335,6 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def leave(self, name: str, content: bytes) -> None:
-        """Leave a small file by name in the root, whole or not at all, in the place of what was there."""
-        with scratch.staging(self.root) as staging:
-            (staging / name).write_bytes(content)
-            os.replace(staging / name, self.root / name)
-
-    def left(self, name: str) -> bytes | None:
-        """A file that was left in the root; None where there is none."""
-        path = self.root / name
-        return path.read_bytes() if path.exists() else None
-
     # Housekeeping
 
     def prepare(self) -> None:

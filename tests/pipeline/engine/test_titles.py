@@ -54,7 +54,4 @@ def test_stages_alike_are_told_apart_by_what_they_read():
 
 def test_what_no_word_tells_apart_is_told_by_its_fingerprint():
     one, other = Named(layers=tuple(range(5))), Named(layers=(*range(4), 9))
-    assert told(one, other) == [
-        f"named: 0 1 ..., {one.fingerprint[:6]}",
-        f"named: 0 1 ..., {other.fingerprint[:6]}",
-    ] or (told(one, other) == [f"named: {one.fingerprint[:6]}", f"named: {other.fingerprint[:6]}"])
+    assert told(one, other) == [f"named: {one.fingerprint[:6]}", f"named: {other.fingerprint[:6]}"]
