@@ -3,11 +3,8 @@
 Exit codes: 0 all done; 1 some parts failed; 2 the request cannot be carried out; 130 stopped with Ctrl-C, 143 by a signal to end.
 """
 
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from threading import current_thread, main_thread
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import typer
@@ -17,6 +14,7 @@ from jobs.account import Account, Outcome, settings_of
 from jobs.making import Making
 from jobs.planning import show_plan
 from jobs.printing import errors, explain, for_people, print_json, refuse, say_stopped, tell_unsound
+from jobs.stopping import ENDED, STOPPED, ended_by_signal
 from jobs.where import Where, check_where
 from pipeline.engine.plan import StagePlan, check_space
 from pipeline.engine.pool import kept_open
@@ -30,8 +28,6 @@ from schemas.run_summary import SUMMARY_FILE
 Goals = TypeVar("Goals", bound=Sequence[Stage])
 Ending = tuple[Outcome, int, str | None]  # how, with which exit code, why
 
-STOPPED, ENDED = 130, 143
-
 
 def run_job(
     describe: Callable[[], Recipe[Goals]], where: Where, hand_over: Callable[[Store, Goals], dict[str, Any]]
@@ -43,7 +39,7 @@ def run_job(
     """
     for_people(where.json)
     account = Account(where)
-    with ended_by_signals():
+    with ended_by_signal():
         if code := (_show_plan(describe, where) if where.plan else _run(describe, where, hand_over, account)):
             raise typer.Exit(code)
 
@@ -113,23 +109,6 @@ def _close(account: Account, ending: Ending, store: Store | None, where: Where) 
         errors.print(f"{SUMMARY_FILE} could not be left in {where.root}: {error}")
     if where.json:
         print_json(summary.model_dump(mode="json"))
-
-
-@contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Have a signal to end, as the cluster sends it to a job, end the block as Ctrl-C does, with all that is to be closed."""
-    if current_thread() is not main_thread():
-        yield
-        return
-
-    def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class Once(TyperCommand):

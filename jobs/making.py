@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from jobs.account import Account
 from jobs.printing import console, tell_unsound
 from jobs.progress import Job, Lines
+from jobs.stopping import end_by_signal
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.pool import InProcess, Pool
 from pipeline.engine.progress import Counted, Several
@@ -33,4 +34,6 @@ class Making:
         if workers == 0:
             return InProcess()
         console.print("Starting Ray ...")
-        return RayPool(workers, address)
+        pool = RayPool(workers, address)
+        end_by_signal()  # again: Ray has put a handler of its own in place
+        return pool

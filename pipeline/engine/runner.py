@@ -22,7 +22,7 @@ class RunFailed(Exception):
         self.blocked = blocked
         alike: dict[tuple[str, str], list[int]] = {}
         for (stage, part), failure in failures.items():
-            alike.setdefault((stage.name, failure.message), []).append(part)
+            alike.setdefault((stage.title, failure.message), []).append(part)
         lines = [f"{name} {_parts(parts)}: {message}" for (name, message), parts in alike.items()]
         if len(lines) > FAILURES_SHOWN:
             more = sum(len(parts) for parts in list(alike.values())[FAILURES_SHOWN:])

@@ -206,6 +206,21 @@ def test_the_log_of_a_killed_run_goes_almost_to_its_end(tmp_path):
     assert made() == [0, 1, 2, 3, 4] and not (root / SUMMARY_FILE).exists()
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("ray")
+def test_a_run_on_ray_that_gets_the_signal_to_end_leaves_its_account(tmp_path):
+    """As `ray job stop` sends it."""
+    root, gate = tmp_path / "root", tmp_path / "gate"
+    process = start("tests.jobs.planted_job", root, gate, "--held", 3, "--workers", 1)
+    wait_for(lambda: Path(f"{gate}.reached.3").exists() or process.poll() is not None, "the gate")
+    process.terminate()
+    _, complaints = process.communicate(timeout=120)
+    told = json.loads((root / SUMMARY_FILE).read_text())
+    assert process.returncode == told["exit_code"] == 143, complaints
+    assert (told["outcome"], told["made"]) == ("stopped", 3) and "Traceback" not in complaints
+    assert json.loads((root / told["events"]).read_text().splitlines()[-1])["event"] == "ended"
+
+
 def test_a_run_goes_on_when_nobody_reads_any_more_what_it_prints(tmp_path):
     """As where the terminal that follows a job on a cluster is closed."""
     root, gate = tmp_path / "root", tmp_path / "gate"
