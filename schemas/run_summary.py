@@ -1,4 +1,4 @@
-"""run_summary.json: what a run was asked, what it has done, and how it ended. `--json` prints the same object.
+"""run_summary.json: what a run was asked, what it has done, and how it ended. Jobs print the same object with `json`.
 
 It lies in the root, is written at the end of every run, also of one that failed or was stopped, and is of the latest run there.
 What a job found is beside these fields: of a catalog the recommended directions, the warnings and so on.

@@ -50,7 +50,7 @@ class Called:
         self.root, self.capsys = root, capsys
 
     def __call__(self, *goals: Stage, hand_over=lambda store, goals: {"answer": 42}, describe=None) -> int:
-        where = Where(self.root, workers=0, json=True)
+        where = Where(str(self.root), workers=0, json=True)
         try:
             run_job(describe or (lambda: Fixed(goals)), where, hand_over)
             return 0

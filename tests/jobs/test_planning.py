@@ -42,7 +42,7 @@ def said(plans, tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(planning, "estimate", lambda plans: timed)
         monkeypatch.setattr(planning, "source_code", lambda: SourceCode("abc", modified, ""))
         for_people(beside_json=True)
-        show_plan(plans, Store(tmp_path / "root"), Where(tmp_path / "root", json=True, plan=True, **where))
+        show_plan(plans, Store(tmp_path / "root"), Where(str(tmp_path / "root"), json=True, plan=True, **where))
         for_people(beside_json=False)
         output, text = capsys.readouterr()
         return text, json.loads(output)

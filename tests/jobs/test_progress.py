@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from jobs.printing import for_people
 from jobs.progress import Job, Lines, in_words
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.worker import Failure
@@ -21,6 +22,11 @@ class Working(Numbers):
 
 FEW, MANY = Working(parts=2, purpose="the control"), Numbers(parts=5)
 PLANS = [StagePlan(FEW, (0, 1), 0), StagePlan(MANY, (1, 2, 3, 4), 1)]
+
+
+@pytest.fixture(autouse=True)
+def on_standard_output():
+    for_people(beside_json=False)
 
 
 @pytest.fixture
