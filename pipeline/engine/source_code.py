@@ -22,7 +22,7 @@ class SourceCode:
 @cache
 def source_code(root: Path = ROOT) -> SourceCode:
     """The code below a folder, as it was at the first call."""
-    commit, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain", "--", *DECIDES)
+    commit, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "-s", "--", *DECIDES)
     return SourceCode(commit or None, bool(changes), _sha256(root))
 
 
