@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.annotators.registry import annotator
 from pipeline.engine.plan import plan
+from pipeline.engine.progress import Progress
 from pipeline.engine.ray_pool import RayPool
 from pipeline.engine.runner import Pool, run
 from pipeline.engine.stage import Stage
@@ -31,10 +32,5 @@ def make(folder: str | Path, goals: list[Stage], open_pool: Callable[[], Pool] =
     """Make the goals in a folder, and say nothing on the way."""
     store = Store(Path(folder))
     store.prepare()
-    run(plan(goals, store), store, open_pool, Quiet())
+    run(plan(goals, store), store, open_pool, Progress())
     return store
-
-
-class Quiet:
-    def advance(self, stage: Stage) -> None:
-        pass

@@ -34,6 +34,7 @@ from pipeline.annotators.registry import annotator
 from pipeline.engine.ray_pool import RayPool
 from pipeline.engine.store import Store
 from pipeline.engine.threads import fixed_threads
+from pipeline.engine.worker import Failure
 from pipeline.recipes.annotations import annotations
 from pipeline.stages.labels.annotate_images import AnnotateImages
 
@@ -148,9 +149,9 @@ def by_workers(stage: AnnotateImages, store: Store, size: Size) -> float:
             for part in todo[:workers]:
                 pool.submit((stage, part), store)
             for i in range(len(todo)):
-                _, failure = pool.next_done()
-                if failure:
-                    raise RuntimeError(failure.traceback or failure.message)
+                _, outcome = pool.next_done()
+                if isinstance(outcome, Failure):
+                    raise RuntimeError(outcome.traceback or outcome.message)
                 for part in todo[workers + i : workers + i + 1]:
                     pool.submit((stage, part), store)
             return len(todo) * stage.part_size

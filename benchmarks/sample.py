@@ -37,6 +37,7 @@ from benchmarks._report import verdict
 from pipeline.domains import portraits
 from pipeline.engine.ray_pool import RayPool
 from pipeline.engine.store import Store
+from pipeline.engine.worker import Failure
 from pipeline.hspace.denoiser import Denoiser
 from pipeline.hspace.noise import NoiseStreams
 from pipeline.models import pretrained
@@ -179,9 +180,9 @@ def by_workers(pool: RayPool, sample: Sample, store: Store) -> Run:
         for _ in range(pool.size):
             pool.submit((sample, next(parts)), store)
         for _ in range(pool.size):
-            _, failure = pool.next_done()
-            if failure:
-                raise RuntimeError(failure.traceback or failure.message)
+            _, outcome = pool.next_done()
+            if isinstance(outcome, Failure):
+                raise RuntimeError(outcome.traceback or outcome.message)
         return pool.size * sample.batch
 
     return run

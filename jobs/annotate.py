@@ -13,7 +13,7 @@ from typer import Argument, Option
 
 from jobs.command_line import main, run_job
 from jobs.options import options
-from jobs.printing import console, print_json
+from jobs.printing import console
 from jobs.results import file_at_hand, folder_at_hand
 from jobs.where import Where
 from pipeline.annotators.registry import annotator
@@ -51,8 +51,7 @@ SIZES = Annotated[
 def annotate(images: Path, given: dict[str, Any], where: Where) -> None:
     """Score images with annotators, and publish a table with a row an image."""
     with TemporaryDirectory(prefix="listing-") as spool:
-        store, [published, report] = run_job(lambda: wired(images, given, Path(spool)), where)
-    hand_over(store, published, report, where)
+        run_job(lambda: wired(images, given, Path(spool)), where, lambda store, goals: hand_over(store, *goals))
 
 
 def wired(images: Path, given: dict[str, Any], spool: Path) -> Annotations:
@@ -70,21 +69,23 @@ def wired(images: Path, given: dict[str, Any], spool: Path) -> Annotations:
     return found
 
 
-def hand_over(store: Store, published: PublishAnnotations, report: PrevalenceReport, where: Where) -> None:
-    """Print where the annotations and the report are: ROOT/annotations and ROOT/report.html, links to the latest."""
+def hand_over(store: Store, published: PublishAnnotations, report: PrevalenceReport) -> dict[str, Any]:
+    """Print where the annotations and the report are: ROOT/annotations and ROOT/report.html, links to the latest.
+
+    Return that for machines.
+    """
     folder, page = folder_at_hand(store, published, "annotations"), file_at_hand(store, report, "report.html")
     kinds = store.table(published, "broken.parquet", columns=["kind"])["kind"].to_pylist()
     n = published.annotate.images.n
-    if where.json:
-        columns = published.schema.names[2:]
-        counts = {"images": n - len(kinds), "broken": len(kinds)}
-        print_json({"annotations": folder, "report": page, **counts, "columns": columns})
     if kinds:
         console.print(
             f"Broken: {len(kinds):,} of {n:,} images ({by_kind(kinds)}), each with its reason in broken.parquet."
         )
     console.print(f"Annotations of {n - len(kinds):,} images: {folder}/images.parquet")
     console.print(f"Report: {page}")
+    columns = published.schema.names[2:]
+    counts = {"images": n - len(kinds), "broken": len(kinds)}
+    return {"annotations": folder, "report": page, **counts, "columns": columns}
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 from typer import Option
 
 from jobs.command_line import main, run_job
 from jobs.options import MODEL, options
-from jobs.printing import console, print_json
+from jobs.printing import console, print_table
 from jobs.where import Where
 from pipeline.annotators.registry import annotator
 from pipeline.engine.store import Store
@@ -60,16 +59,19 @@ class Swaps:
 @options("runs/carriage", settings=(*SETTINGS, *SAMPLING), also={"points": POINTS, "samples": SAMPLES}, takes=MODEL)
 def carriage(model: str, given: dict[str, Any], where: Where) -> None:
     """Measure what swaps of h between samples take with them, by capture point and third of the steps."""
-    store, [found] = run_job(lambda: Swaps((wired(model, given),)), where)
+    run_job(lambda: Swaps((wired(model, given),)), where, lambda store, goals: hand_over(store, *goals, where))
+
+
+def hand_over(store: Store, found: Carriage, where: Where) -> dict[str, Any]:
+    """Print the capture points that there are, and what swaps at each take; return both for machines."""
     offered = found.sample.model.points()
     table = reading.table(store, found, "carriage.parquet")
-    if where.json:
-        points = [{"name": each.name, "shape": each.shape, "bytes": each.bytes} for each in offered]
-        print_json({"points": points, "carriage": table.to_pylist()})
-    else:
+    if not where.json:
         show_points(offered)
         show(table.to_pandas(), found.points)
     console.print(f"Tables: {store.location(found)}")
+    points = [{"name": each.name, "shape": each.shape, "bytes": each.bytes} for each in offered]
+    return {"points": points, "carriage": table.to_pylist()}
 
 
 def wired(model: str, given: dict[str, Any]) -> Carriage:
@@ -93,7 +95,7 @@ def show_points(offered: Sequence[Point]) -> None:
     table = _table("capture point", "shape of h", "kB of a sample at a step")
     for each in some:
         table.add_row(each.name, " x ".join(map(str, each.shape)), f"{each.bytes / 1000:,.1f}")
-    _print(table)
+    print_table(table)
     if len(some) < len(offered):
         console.print(f"... and {len(offered) - len(some)} more, inside these.")
 
@@ -119,11 +121,13 @@ def show(table: pd.DataFrame, points: Sequence[str]) -> None:
         f"\nShare of the way to the other sample that a swap in all steps goes, with its 95 % interval; {n} samples"
     )
     whole = table[table["third"].isna()]
-    _print(_by_point(whole, points, lambda rows: _with_interval(rows.iloc[0])))
+    print_table(_by_point(whole, points, lambda rows: _with_interval(rows.iloc[0])))
     thirds = table.dropna(subset="third")
     if len(thirds):
         console.print("\nThe same of swaps in the first, noisiest third of the steps / in the second / in the last")
-        _print(_by_point(thirds, points, lambda rows: " / ".join(map(_number, rows.sort_values("third")["share"]))))
+        print_table(
+            _by_point(thirds, points, lambda rows: " / ".join(map(_number, rows.sort_values("third")["share"])))
+        )
 
 
 def _by_point(table: pd.DataFrame, points: Sequence[str], cell: Callable[[pd.DataFrame], str]) -> Table:
@@ -149,12 +153,6 @@ def _table(*columns: str) -> Table:
     for name in columns:
         table.add_column(name, no_wrap=True)
     return table
-
-
-def _print(table: Table) -> None:
-    """Print a table as wide as it is, whatever the width of the terminal: nothing of it is cut off."""
-    wide = console.measure(table, options=console.options.update(max_width=10_000)).maximum
-    Console(width=max(wide, console.width), stderr=console.stderr, highlight=False, markup=False).print(table)
 
 
 if __name__ == "__main__":

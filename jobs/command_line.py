@@ -1,6 +1,6 @@
-"""What every job's command line shares: the plan, the progress, the errors and the exit codes.
+"""What every job's command line shares: the plan, the progress, the errors, the account of the run and the exit codes.
 
-Exit codes: 0 all done; 1 some parts failed; 2 the request cannot be carried out; 130 stopped with Ctrl-C.
+Exit codes: 0 all done; 1 some parts failed; 2 the request cannot be carried out; 130 stopped with Ctrl-C, 143 by a signal to end.
 """
 
 import sys
@@ -10,49 +10,107 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand
 
-from jobs.making import make, open_pool
-from jobs.printing import console, explain, for_people, refuse, show_plan, tell_unsound
-from jobs.progress import Job
-from jobs.timing import hours
+from jobs.account import Account, Outcome, settings_of
+from jobs.making import Making
+from jobs.planning import show_plan
+from jobs.printing import console, errors, explain, for_people, print_json, refuse, say_stopped, tell_unsound
+from jobs.stopping import ENDED, STOPPED, ended_by_signal
 from jobs.where import Where, check_where
-from pipeline.engine.plan import check_space
+from pipeline.engine.plan import StagePlan, check_space
 from pipeline.engine.pool import kept_open
 from pipeline.engine.runner import RunFailed
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.recipes.make import Recipe, carry_out, planned
+from schemas.run_summary import SUMMARY_FILE
 
 Goals = TypeVar("Goals", bound=Sequence[Stage])
+Ending = tuple[Outcome, int, str | None]  # how, with which exit code, why
 
 
-def run_job(describe: Callable[[], Recipe[Goals]], where: Where) -> tuple[Store, Goals]:
-    """Plan the goals of the recipe that `describe` wires, and make them unless only the plan is wanted.
+def run_job(
+    describe: Callable[[], Recipe[Goals]], where: Where, hand_over: Callable[[Store, Goals], dict[str, Any]]
+) -> None:
+    """Plan the goals of the recipe that `describe` wires, and make them unless only the plan is wanted; then hand them over.
 
-    Prints everything a person should see. Ends the process with an exit code where the goals were not made.
+    hand_over: prints for people what was made, and returns it for machines. However a run ends, `run_summary.json` in the root says
+    how, and what is printed for machines is the same. Ends the process with an exit code where not all was done.
     """
     for_people(where.json)
+    account = Account(where)
+    with ended_by_signal():
+        if code := (_show_plan(describe, where) if where.plan else _run(describe, where, hand_over, account)):
+            raise typer.Exit(code)
+
+
+def _show_plan(describe: Callable[[], Recipe[Goals]], where: Where) -> int:
+    """Print what would be made; the exit code."""
+    try:
+        check_where(where)
+        store = Store(where.root)
+        recipe, plans = planned(describe(), store)
+        tell_unsound(plans, store)
+        show_plan(plans, store, where)
+        for sentence in recipe.foreseen(store):
+            console.print(sentence)
+        check_space(plans, store)
+    except UserError as error:
+        refuse(error, where)
+        return 2
+    return 0
+
+
+def _run(
+    describe: Callable[[], Recipe[Goals]],
+    where: Where,
+    hand_over: Callable[[Store, Goals], dict[str, Any]],
+    account: Account,
+) -> int:
+    """Carry a job out, and close its account however it ends; the exit code."""
+    store: Store | None = None
+    ending: Ending = ("failed", 1, "It ended without a word.")
     try:
         check_where(where)
         store = Store(where.root, repairing=where.repair)
         recipe, plans = planned(describe(), store)
-        if where.plan:
-            tell_unsound(plans, store)
-            show_plan(plans, store, where, hours(plans, where) if where.time else None)
-            for sentence in recipe.foreseen(store):
-                console.print(sentence)
+        account.settings = settings_of(recipe)
         check_space(plans, store)
-        if where.plan:
-            raise typer.Exit()
-        with kept_open(lambda: open_pool(where.workers, where.address)) as pool:
-            job = Job(sum(each.work for each in plans))
-            goals = carry_out(recipe, store, lambda plans: make(plans, store, pool, job))
+        goals = _made(recipe, plans, store, account)
+        account.found = hand_over(store, goals)
+        ending = ("done", 0, None)
     except UserError as error:
-        refuse(error, where)
-        raise typer.Exit(2) from None
+        ending = ("failed" if account.events else "refused", 2, refuse(error))
     except RunFailed as failed:
-        raise typer.Exit(explain(failed, where)) from None
-    return store, goals
+        ending = ("failed", *explain(failed))
+    except (KeyboardInterrupt, SystemExit) as stop:
+        code = STOPPED if isinstance(stop, KeyboardInterrupt) else ENDED
+        ending = ("stopped", code, f"Stopped{'' if code == STOPPED else ' by a signal'}.")
+        say_stopped(account.finished(store), where)
+    except Exception as error:
+        ending = ("failed", 1, f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        _close(account, ending, store, where)
+    return ending[1]
+
+
+def _made(recipe: Recipe[Goals], plans: Sequence[StagePlan], store: Store, account: Account) -> Goals:
+    """The goals of a recipe, made; what they are is known once what decides it is there."""
+    where, making = account.where, Making(plans, account)
+    with kept_open(lambda: making.open_pool(where.workers, where.address)) as pool:
+        return carry_out(recipe, store, lambda plans: making.make(plans, store, pool))
+
+
+def _close(account: Account, ending: Ending, store: Store | None, where: Where) -> None:
+    """Leave the account of a run in its root, and print it for machines."""
+    summary = account.summary(*ending)
+    try:
+        account.close(summary, store)
+    except (OSError, UserError) as error:
+        errors.print(f"{SUMMARY_FILE} could not be left in {where.root}: {error}")
+    if where.json:
+        print_json(summary.model_dump(mode="json"))
 
 
 class Once(TyperCommand):

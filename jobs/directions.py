@@ -39,8 +39,7 @@ def make_catalog(file: Path | None, given: dict[str, Any], where: Where, default
             console.print(f"Note: {note}")
         return recipe
 
-    store, [catalog, report] = run_job(describe, where)
-    hand_over(store, catalog, report, where)
+    run_job(describe, where, lambda store, goals: hand_over(store, *goals, where))
 
 
 def check_known(domain: Domain) -> None:

@@ -3,8 +3,9 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from jobs.printing import console, print_json
+from jobs.printing import console
 from jobs.where import Where
 from pipeline.catalog.summary import Summary
 from pipeline.engine.stage import Stage
@@ -14,16 +15,15 @@ from pipeline.stages.publish import Catalog
 from pipeline.stages.report import Report
 
 
-def hand_over(store: Store, catalog: Catalog, report: Report, where: Where) -> None:
-    """Print what was found and where it is: ROOT/catalog and ROOT/report.html, which are always of the latest."""
+def hand_over(store: Store, catalog: Catalog, report: Report, where: Where) -> dict[str, Any]:
+    """Print what was found and where it is: ROOT/catalog and ROOT/report.html, always of the latest. Return it for machines."""
     folder, page = folder_at_hand(store, catalog, "catalog"), file_at_hand(store, report, "report.html")
     found = Summary.of(catalog_in(store, catalog))
-    if where.json:
-        print_json({"catalog": folder, "report": page, **asdict(found)})
-    else:
+    if not where.json:
         show(found)
     console.print(f"Catalog: {folder}")
     console.print(f"Report:  {page}")
+    return {"catalog": folder, "report": page, **asdict(found)}
 
 
 def folder_at_hand(store: Store, stage: Stage, name: str) -> str:

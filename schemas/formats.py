@@ -19,11 +19,13 @@ from schemas import (
     catalog,
     directions,
     edits,
+    events,
     familiarity,
     image_index,
     left_out_files,
     read_images,
     run,
+    run_summary,
     samples,
     scores,
     strengths,
@@ -67,6 +69,8 @@ MODELS: tuple[type[BaseModel], ...] = (
     catalog.Evaluation,
 )
 
+SUMMARY = (run_summary.RunSummary, run_summary.StageSummary, run_summary.FailureSummary)
+
 _INTRODUCTION = """\
 # Formats
 
@@ -83,6 +87,8 @@ def document() -> str:
     pieces += ["## The tables behind them\n", *(_table(*each) for each in INTERMEDIATE)]
     pieces += [f"### {title}\n\n{said}\n\n{_columns(schema)}" for title, said, schema in FURTHER]
     pieces += ["## A run\n", _module(run), _fields(run.Run)]
+    pieces += ["## How a run went\n", _module(run_summary), *(_model(model) for model in SUMMARY)]
+    pieces += [_table("events-*.jsonl", events, events.EVENTS)]
     return "\n".join(pieces)
 
 

@@ -7,11 +7,8 @@ from typing import Protocol
 
 import psutil
 
-from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
-from pipeline.engine.worker import Failure, Worker
-
-Task = tuple[Stage, int]
+from pipeline.engine.worker import Outcome, Task, Worker
 
 
 class Pool(Protocol):
@@ -26,7 +23,7 @@ class Pool(Protocol):
         """Have a part made, once there is a worker for it. Of tasks that want the same, the first comes first."""
         ...
 
-    def next_done(self) -> tuple[Task, Failure | None]:
+    def next_done(self) -> tuple[Task, Outcome]:
         """Wait for a task to end."""
         ...
 
@@ -44,7 +41,7 @@ class InProcess:
     def submit(self, task: Task, store: Store) -> None:
         self.waiting.append((task, store))
 
-    def next_done(self) -> tuple[Task, Failure | None]:
+    def next_done(self) -> tuple[Task, Outcome]:
         task, store = self.waiting.popleft()
         return task, self.worker.make(*task, store)
 

@@ -12,7 +12,7 @@ from pipeline.engine.pool import Task
 from pipeline.engine.ray_start import connected
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
-from pipeline.engine.worker import Failure, Worker
+from pipeline.engine.worker import Failure, Outcome, Worker
 from pipeline.errors import UserError
 
 
@@ -115,17 +115,17 @@ class RayPool:
             raise UserError(refusals[0])
         self.checked = True
 
-    def next_done(self) -> tuple[Task, Failure | None]:
+    def next_done(self) -> tuple[Task, Outcome]:
         [reference], _ = self.ray.wait(list(self.busy), num_returns=1)
         task, crew, actor = self.busy.pop(reference)
         self._room += task[0].resources.memory
         crew.idle.append(actor)
         self._begin()
         try:
-            failure = self.ray.get(reference)
-            if failure and failure.not_shared:
-                raise UserError(failure.message)  # this worker would fail at every part, faster than others make one
-            return task, failure
+            outcome: Outcome = self.ray.get(reference)
+            if isinstance(outcome, Failure) and outcome.not_shared:
+                raise UserError(outcome.message)  # this worker would fail at every part, faster than others make one
+            return task, outcome
         except self.ray.exceptions.RayError as error:
             _check_found(error)
             died = isinstance(error, self.ray.exceptions.RayActorError | self.ray.exceptions.OutOfMemoryError)

@@ -3,21 +3,15 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from pipeline.engine.plan import StagePlan, check_memory, within
 from pipeline.engine.pool import Pool, Task
-from pipeline.engine.stage import Need, Stage
+from pipeline.engine.progress import Progress
+from pipeline.engine.stage import Need
 from pipeline.engine.store import Store
 from pipeline.engine.worker import Failure
 
 FAILURES_SHOWN = 8
-
-
-class Progress(Protocol):
-    """What a run tells while it goes."""
-
-    def advance(self, stage: Stage) -> None: ...
 
 
 class RunFailed(Exception):
@@ -28,7 +22,7 @@ class RunFailed(Exception):
         self.blocked = blocked
         alike: dict[tuple[str, str], list[int]] = {}
         for (stage, part), failure in failures.items():
-            alike.setdefault((stage.name, failure.message), []).append(part)
+            alike.setdefault((stage.title, failure.message), []).append(part)
         lines = [f"{name} {_parts(parts)}: {message}" for (name, message), parts in alike.items()]
         if len(lines) > FAILURES_SHOWN:
             more = sum(len(parts) for parts in list(alike.values())[FAILURES_SHOWN:])
@@ -70,12 +64,13 @@ def _drain(agenda: "Agenda", store: Store, pool: Pool, progress: Progress) -> di
         while agenda.ready:
             pool.submit(agenda.ready.popleft(), store)
             running += 1
-        task, failure = pool.next_done()
+        task, outcome = pool.next_done()
         running -= 1
-        if failure:
-            failures[task] = failure
+        if isinstance(outcome, Failure):
+            failures[task] = outcome
+            progress.failed(task, outcome)
         else:
-            progress.advance(task[0])
+            progress.made(task, outcome)
             task[0].check_made(store)
             agenda.done(task)
     return failures

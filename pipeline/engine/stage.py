@@ -130,6 +130,10 @@ class Stage:
         """
         return 0
 
+    def part_samples(self) -> int:
+        """About how many images a part samples, edits, inverts or scores, for who counts them."""
+        return 0
+
     def part_bytes(self) -> int:
         """About how many bytes one part writes. What is small may say so."""
         return 1_000_000

@@ -13,7 +13,7 @@ stand in a footer that is checked by its SHA-256.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,10 +27,10 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load
 
 from pipeline.engine.filesystem import FULL, PASSING, Entry, Failing, Filesystem, Unusable, explained
+from pipeline.engine.machines import note_read
 from pipeline.engine.records import (
     DESCRIPTION,
     Damaged,
-    Files,
     content_as_recorded,
     content_name,
     fault,
@@ -44,8 +44,10 @@ from pipeline.engine.stage import Stage
 from pipeline.errors import UserError
 from pipeline.fingerprint import settings
 from pipeline.formats.pages import Footer, footer_of, read_group
+from pipeline.phases import phase
 
 Part = int | str  # its number; its name, where it may be none of the parts at the stage's extent
+How = Mapping[str, Any] | Callable[[], Mapping[str, Any]]  # a part was made, or what says it once all else is written
 
 _TRIES, _PAUSE = 3, 0.5  # of a commit that fails in passing; seconds before the second one, which grow
 _AT_ONCE = 32  # records that are asked for side by side, where each takes its time
@@ -101,16 +103,19 @@ class Store:
         there = self._files.listing(f"{stage.folder}/{record['folder']}")
         return all(name in there for name in record["files"])
 
+    @phase("read")
     def record(self, stage: Stage, part: Part) -> dict[str, Any]:
         """The commit record of a part. Raises UserError where there is none, or it is damaged, or another part's."""
         name = _name(stage, part)
         try:
             content = _held(self._files, f"{stage.folder}/{name}.json")
-            return own(content, stage.folder, name)
+            record = own(content, stage.folder, name)
         except FileNotFoundError as error:
             raise self._damaged(stage, part, f"{self._at(stage, name)}.json", "there is no such file") from error
         except Damaged as error:
             raise self._damaged(stage, part, f"{self._at(stage, name)}.json", str(error)) from error
+        note_read(record.get("made", {}))
+        return record
 
     def _record(self, stage: Stage, name: str) -> dict[str, Any]:
         return own(self._files.read(f"{stage.folder}/{name}.json"), stage.folder, name)
@@ -192,6 +197,7 @@ class Store:
 
     # Reading
 
+    @phase("read")
     def read(self, stage: Stage, name: str, part: Part = 0) -> bytes:
         """A file of a finished part, once its bytes are known to be those that were written."""
         at, expected = self._expected(stage, part, name)
@@ -241,7 +247,7 @@ class Store:
         at, expected = self._expected(stage, part, name)
         sha256 = expected["sha256"]
         try:
-            with self._files.open(at, expected["bytes"]) as file:
+            with phase("read"), self._files.open(at, expected["bytes"]) as file:
                 footer = Footer(self._files.cached(sha256, lambda: footer_of(file)), sha256)
                 rows = read_group(file, footer, schema, group, into, column)
             yield rows
@@ -284,34 +290,38 @@ class Store:
     # Writing
 
     @contextmanager
-    def part(self, stage: Stage, part: int, made: dict[str, Any] | None = None) -> Iterator[Path]:
-        """An empty folder to write a part into. It becomes the part when the block ends well, and vanishes otherwise."""
+    def part(self, stage: Stage, part: int, made: How | None = None) -> Iterator[Path]:
+        """An empty folder to write a part into. It becomes the part when the block ends well, and vanishes otherwise.
+
+        made: what its record says of how it was made.
+        """
         self.check_shared()
         with self._files.staging() as staging, _full_explained(self.root if is_local(self.root) else staging.parent):
             out = staging / "part"
             out.mkdir()
             yield out
-            self._commit(stage, part, out, made if made is not None else {})
+            self._commit(stage, part, out, made or {})
 
-    def _commit(self, stage: Stage, part: int, out: Path, made: dict[str, Any]) -> None:
+    @phase("commit")
+    def _commit(self, stage: Stage, part: int, out: Path, made: How) -> None:
         """Make `out` the part: check what was written, put it into place, then write the record."""
         files, name = written(out), stage.part_name(part)
         folder = f"{name}-{content_name(files)}"
         whose = {"stage": stage.name, "fingerprint": stage.fingerprint, "part": part, "name": name}
-        record = sealed({**whose, "folder": folder, "files": files, "made": made})
-        _patiently(partial(self._put_in_place, stage, name, out, folder, files, record))
+        _patiently(partial(self._put_in_place, stage, out, {**whose, "folder": folder, "files": files}, made))
 
-    def _put_in_place(self, stage: Stage, name: str, out: Path, folder: str, files: Files, record: bytes) -> None:
-        here, staging = self._files, out.parent
+    def _put_in_place(self, stage: Stage, out: Path, record: dict[str, Any], made: How) -> None:
+        here, staging, name = self._files, out.parent, record["name"]
         whose = (here.address, stage.folder)
         if whose not in _DESCRIBED:
             described = sealed({**describe(stage), "reads": _reads(stage)})
             here.write(f"{stage.folder}/{DESCRIPTION}", described, staging)
             _DESCRIBED.add(whose)
         if out.exists():  # the try before this one may have come so far
-            here.publish(out, f"{stage.folder}/{folder}", files)
-        if not here.write_new(f"{stage.folder}/{name}.json", record, staging) and not self.exists(stage, name):
-            here.write(f"{stage.folder}/{name}.json", record, staging)  # what is there is no record of a part
+            here.publish(out, f"{stage.folder}/{record['folder']}", record["files"])
+        content = sealed({**record, "made": made() if callable(made) else made})
+        if not here.write_new(f"{stage.folder}/{name}.json", content, staging) and not self.exists(stage, name):
+            here.write(f"{stage.folder}/{name}.json", content, staging)  # what is there is no record of a part
 
     def leave(self, name: str, content: bytes) -> None:
         """Leave a small file by name in the root, whole or not at all, in the place of what was there."""

@@ -1,26 +1,38 @@
 """A worker makes parts, one at a time, anywhere: it loads what a stage needs once, and commits each part with how it was made."""
 
-import importlib.metadata
-import os
-import platform
-import socket
-import subprocess
-import time
 import traceback
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine import metrics
 from pipeline.engine.filesystem import NotShared
+from pipeline.engine.machines import sources_noted
+from pipeline.engine.provenance import provenance, worker_name
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
-from pipeline.engine.threads import THREADS, fixed_threads
+from pipeline.engine.threads import fixed_threads
+from pipeline.engine.usage import forget_peak
 from pipeline.errors import UserError
+from pipeline.phases import phase, timed
+
+Task = tuple[Stage, int]
 
 LOADED_AT_ONCE = 3  # stages whose models a worker keeps in memory
-_PACKAGES = ("torch", "torchvision", "diffusers", "numpy", "pyarrow", "scikit-learn", "facenet-pytorch", "ray")
-_EXTRAS = ("timm", "transformers", "onnxruntime", "onnxruntime-gpu")  # where they are installed
+
+
+@dataclass(frozen=True)
+class Made:
+    """A part that is there, and what it took, in a form that travels between processes."""
+
+    worker: str  # host:pid
+    seconds: dict[str, float]  # by phase
+    bytes: int  # written
+    memory: int  # bytes of RAM that the worker held at most
+
+    @property
+    def all_seconds(self) -> float:
+        return sum(self.seconds.values())
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,10 @@ class Failure:
     traceback: str
     user_error: bool
     not_shared: bool = False  # the worker does not have the store before it, and would fail at every part
+    worker: str = ""  # host:pid, where it is known
+
+
+Outcome = Made | Failure
 
 
 @dataclass
@@ -50,24 +66,35 @@ class Worker:
             return str(error)
         return None
 
-    def make(self, stage: Stage, part: int, store: Store) -> Failure | None:
+    def make(self, stage: Stage, part: int, store: Store) -> Outcome:
         try:
-            self._make(stage, part, store)
+            made = self._make(stage, part, store)
         except NotShared as error:
-            return Failure(str(error), "", True, not_shared=True)
+            return Failure(str(error), "", True, not_shared=True, worker=worker_name())
         except UserError as error:
-            return Failure(str(error), "", True)
+            return Failure(str(error), "", True, worker=worker_name())
         except Exception as error:
-            return Failure(f"{type(error).__name__}: {error}", traceback.format_exc(), False)
-        return None
+            return Failure(f"{type(error).__name__}: {error}", traceback.format_exc(), False, worker=worker_name())
+        metrics.count(stage, made.seconds, made.bytes, made.memory)
+        return made
 
-    def _make(self, stage: Stage, part: int, store: Store) -> None:
-        made = provenance()
-        with fixed_threads(), store.part(stage, part, made) as out:
-            loaded = self._load(stage)
-            started = time.monotonic()
-            stage.process(part, store, loaded, out)
-            made["seconds"] = round(time.monotonic() - started, 3)
+    def _make(self, stage: Stage, part: int, store: Store) -> Made:
+        told: dict[str, Any] = {}  # as the record has it
+        size = 0
+
+        def made() -> dict[str, Any]:
+            told.update(provenance(stage, clock))
+            return told
+
+        forget_peak()
+        with fixed_threads(), timed() as clock, sources_noted():
+            with store.part(stage, part, made) as out:
+                with phase("load"):
+                    loaded = self._load(stage)
+                stage.process(part, store, loaded, out)
+                size = _size(out)
+            told = told or provenance(stage, clock)
+            return Made(worker_name(), clock.seconds, size, told["peak_memory"])
 
     def _load(self, stage: Stage) -> Any:
         if stage.fingerprint not in self.loaded:
@@ -77,34 +104,6 @@ class Worker:
         return self.loaded[stage.fingerprint]
 
 
-def provenance() -> dict[str, Any]:
-    """Where and with what a part is made: nothing here changes what it should contain."""
-    return {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "threads": THREADS,
-        **_versions(),
-    }
-
-
-def _installed(package: str) -> str | None:
-    """The version of a package; None where it is not installed."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-@cache
-def _versions() -> dict[str, str]:
-    extras = {package: found for package in _EXTRAS if (found := _installed(package))}
-    versions = {package: importlib.metadata.version(package) for package in _PACKAGES} | extras
-    root = Path(__file__).parents[2]
-    try:
-        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
-    except OSError:  # no git on this machine
-        return versions
-    return {**versions, "commit": git.stdout.strip()}
+def _size(folder: Path) -> int:
+    """The bytes of the files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from isal.isal_zlib import crc32  # zlib's, at the speed of memory
 
 from pipeline.formats.reading import PIECE, Readable
+from pipeline.phases import phase
 
 _MAGIC = b"PAR1"
 _CREATED_BY = b"hspace-directions"
@@ -45,6 +46,7 @@ class PageWriter:
         self._checksums: list[list[int]] = []  # of the pages of each row group
         self._write(_MAGIC)
 
+    @phase("write")
     def write_table(self, table: pa.Table) -> None:
         """Append a row group. Raises ValueError for a table of another schema."""
         if not table.schema.equals(self.schema):

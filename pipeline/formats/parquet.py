@@ -8,10 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.formats.pages import PageWriter
+from pipeline.phases import phase
 
 _TABLE_OPTIONS = {"compression": "zstd", "write_page_checksum": True}
 
 
+@phase("write")
 def write_table(path: Path, table: pa.Table) -> None:
     """A small table as Parquet."""
     pq.write_table(table, path, **_TABLE_OPTIONS)
@@ -21,6 +23,7 @@ def write_table(path: Path, table: pa.Table) -> None:
 def table_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
     """A Parquet file that is written in pieces, each with `write_table`: what is large is never in memory at once."""
     with pq.ParquetWriter(path, schema, **_TABLE_OPTIONS) as writer:
+        writer.write_table = phase("write")(writer.write_table)
         yield writer
 
 

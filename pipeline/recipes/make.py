@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.engine.plan import StagePlan, check_space, plan
 from pipeline.engine.pool import InProcess, kept_open
+from pipeline.engine.progress import Progress
 from pipeline.engine.ray_pool import RayPool
 from pipeline.engine.runner import run as run_plans
 from pipeline.engine.stage import Stage
@@ -83,17 +84,10 @@ def make(run: Run, root: str | Path, workers: int = 0) -> DirectionCatalog:
     check_space(plans, store)
     store.prepare()
     with kept_open(lambda: InProcess() if workers == 0 else RayPool(workers)) as pool:
-        catalog, _ = carry_out(recipe, store, lambda plans: run_plans(plans, store, pool, Silent()))
+        catalog, _ = carry_out(recipe, store, lambda plans: run_plans(plans, store, pool, Progress()))
     return catalog_in(store, catalog)
 
 
 def catalog_in(store: Store, stage: Catalog) -> DirectionCatalog:
     """The catalog that a stage made, read from where it lies."""
     return DirectionCatalog(partial(store.read, stage), frozenset(store.record(stage, 0)["files"]))
-
-
-class Silent:
-    """Progress that nobody sees."""
-
-    def advance(self, stage: Stage) -> None:
-        pass

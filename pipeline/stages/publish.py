@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from pipeline.catalog.card import card
 from pipeline.catalog.direction_catalog import SUMS, DirectionCatalog
+from pipeline.engine.machines import so_far, told
+from pipeline.engine.provenance import kind_of
 from pipeline.engine.stage import Need, Stage, in_order, whole
 from pipeline.engine.store import Store, describe
 from pipeline.errors import UserError
@@ -119,14 +121,14 @@ class Catalog(Stage):
         rows, vectors = read_directions(store, self.finders)
         profiles = reading.table(store, self.profiles, "profiles.parquet")
         seen = self.familiarity.notes(store) if self.familiarity else ()
-        catalog = self._catalog(rows, profiles.to_pylist(), seen)
-
-        (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if self.run:
             (out / "run.toml").write_text(self.run, encoding="utf-8")
         write_vectors(out / "directions.safetensors", self._by_point(rows, vectors))
         for name, table in self._tables(rows, vectors, profiles, store):
             write_table(out / name, table)
+        notes = (*seen, *told({*so_far(), kind_of(self)}))  # of the machines behind all that has been read
+        catalog = self._catalog(rows, profiles.to_pylist(), notes)
+        (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n", encoding="utf-8")
         files = frozenset(path.name for path in out.iterdir())
         published = DirectionCatalog(lambda name: (out / name).read_bytes(), files)
         (out / "README.md").write_text(card(published), encoding="utf-8")

@@ -27,8 +27,13 @@ def planted(
 ) -> None:
     """Numbers, of which those from `held` on wait for the gate; their squares; the total."""
     goals = (Total(Squares(Gated(parts=12, held=held, gate=gate))),)
-    store, [total] = run_job(lambda: Fixed(goals), Where(root, workers, address))
+    run_job(lambda: Fixed(goals), Where(root, workers, address), lambda store, goals: hand_over(store, *goals))
+
+
+def hand_over(store: Store, total: Total) -> dict[str, str]:
+    """Print where the total is, and return it."""
     console.print(f"Total: {store.location(total)}")
+    return {"total": store.location(total)}
 
 
 if __name__ == "__main__":

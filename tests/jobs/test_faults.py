@@ -141,3 +141,20 @@ def test_the_main_job_disturbed_at_a_random_moment_makes_the_same_catalog_when_r
     assert records(root) == whole
     [catalog] = (part for part in whole if part.startswith("catalog-"))
     assert "SHA256SUMS" in whole[catalog]
+
+
+@pytest.mark.slow
+def test_the_main_job_moved_from_pool_to_pool_makes_the_same_catalog(whole, tiny_model, tmp_path):
+    """Begun in one process, killed; gone on with by one worker of Ray's, stopped; finished by three."""
+    root = tmp_path / "root"
+
+    anywhere = [word for before, word in zip(["", *TINY], TINY, strict=False) if "--workers" not in (before, word)]
+
+    def by(workers: int) -> subprocess.Popen:
+        return start("tests.jobs.tiny_faces", tiny_model, *anywhere, "--workers", workers, "--root", root)
+
+    disturb(by(0), root, len(whole) // 4, signal.SIGKILL)
+    disturb(by(1), root, len(whole) // 2, signal.SIGINT)
+    assert len(whole) // 4 <= len(records(root)) < len(whole)
+    finish(by(3))
+    assert records(root) == whole

@@ -179,7 +179,7 @@ def test_the_plan_says_what_would_be_made_and_writes_nothing(tiny_model, root):
     result = job("--model", tiny_model, "--root", root, "--plan")
     assert result.exit_code == 0
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line.strip()}
-    assert rows["stage"] == ["parts", "there", "to", "make", "GB", "to", "write"]
+    assert rows["stage"] == ["parts", "there", "to", "make", "GB", "to", "write", "for"]
     by_name = {stage.rpartition("-")[0]: figures for stage, figures in rows.items()}
     assert by_name["sample"][:3] == ["1", "0", "1"]
     assert by_name["catalog"][:3] == ["1", "0", "1"]
@@ -215,7 +215,7 @@ def test_a_run_ends_with_a_catalog_whose_sums_hold_and_says_where_it_is(made):
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(made):
     _, result = made
-    assert re.search(r" s  sample: 1 of 1 parts; about \d+ s left\n", result.stdout)
+    assert re.search(r" s  sample: 1 of 1 parts; in all \d+ of \d+ parts; about \d+ s left\n", result.stdout)
     assert "\x1b" not in result.output
 
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
+from pipeline.engine.progress import Progress
 from pipeline.engine.runner import run
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 
 
-class Silent:
-    def advance(self, stage: Stage) -> None:
-        pass
+class Silent(Progress):
+    """Progress that nobody sees."""
 
 
 def made(root: Path, *goals: Stage) -> Store:

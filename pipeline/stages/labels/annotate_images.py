@@ -80,6 +80,9 @@ class AnnotateImages(Stage):
     def part_work(self) -> int:
         return self.part_size
 
+    def part_samples(self) -> int:
+        return self.part_size
+
     def part_bytes(self) -> int:
         return 5_000 + self.part_size * (40 + 8 * len(self.columns))
 

@@ -126,6 +126,9 @@ class Edit(Stage):
     def part_work(self) -> int:
         return self._part_rows * self.sample.steps
 
+    def part_samples(self) -> int:
+        return self._part_rows
+
     def part_bytes(self) -> int:
         return self._part_rows * int(np.prod(self.sample.model.image_shape))
 

@@ -249,6 +249,9 @@ class SketchedSample(Sketched, Sample):
     def part_work(self) -> int:
         return self.full_block * self.steps
 
+    def part_samples(self) -> int:
+        return self.full_block
+
     def part_bytes(self) -> int:
         sketches = sum(point.sketch_bytes() for point in self._points)
         return self.full_block * int(np.prod(self.model.image_shape)) + self.steps * sketches

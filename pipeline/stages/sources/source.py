@@ -75,6 +75,9 @@ class Source(Stage):
     def part_work(self) -> int:
         return self.batch * self.steps
 
+    def part_samples(self) -> int:
+        return self.batch
+
     def part_bytes(self) -> int:
         h = self.steps * sum(map(prod, self.shapes.values())) * 2
         pixels = int(np.prod(self.model.image_shape))

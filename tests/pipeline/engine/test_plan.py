@@ -12,6 +12,7 @@ from pipeline import fingerprint
 from pipeline.engine import stage as stages
 from pipeline.engine.plan import largest, plan, within
 from pipeline.engine.pool import InProcess
+from pipeline.engine.progress import Progress
 from pipeline.engine.runner import Agenda, run
 from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Store
@@ -45,9 +46,8 @@ class Blocks(Stage):
         yield self.of, range(10 * part, 10 * part + 10)
 
 
-class Silent:
-    def advance(self, stage: Stage) -> None:
-        pass
+class Silent(Progress):
+    """Progress that nobody sees."""
 
 
 @pytest.fixture

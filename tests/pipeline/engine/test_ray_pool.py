@@ -17,6 +17,7 @@ import ray
 from pipeline.engine import ray_start
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
+from pipeline.engine.progress import Progress
 from pipeline.engine.ray_pool import RayPool, crew_sizes
 from pipeline.engine.runner import RunFailed, run
 from pipeline.engine.stage import Stage
@@ -29,9 +30,8 @@ pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a m
 ROOT = Path(__file__).parents[3]
 
 
-class Silent:
-    def advance(self, stage: Stage) -> None:
-        pass
+class Silent(Progress):
+    """Progress that nobody sees."""
 
 
 class Borrowed:

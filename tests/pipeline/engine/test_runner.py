@@ -6,10 +6,11 @@ import pytest
 
 from pipeline.engine.plan import check_space, plan
 from pipeline.engine.pool import InProcess, Task
+from pipeline.engine.progress import Progress
 from pipeline.engine.runner import RunFailed, run
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
-from pipeline.engine.worker import Failure, Worker
+from pipeline.engine.worker import Made, Outcome, Worker
 from pipeline.errors import UserError
 from tests.pipeline.planted import Failing, Greedy, Numbers, Shared, Squares, Total
 
@@ -18,7 +19,7 @@ SQUARES = Squares(NUMBERS)
 TOTAL = Total(SQUARES)
 
 
-class Recorder:
+class Recorder(Progress):
     """A progress that remembers what was made."""
 
     def __init__(self) -> None:
@@ -50,7 +51,7 @@ class TwoAtOnce:
             stage, part = self.running[-1][0]
             self.events.append(("begin", stage.name, part))
 
-    def next_done(self) -> tuple[Task, Failure | None]:
+    def next_done(self) -> tuple[Task, Outcome]:
         task, store = self.running.pop(-1 if self.newest_first else 0)
         self.events.append(("end", task[0].name, task[1]))
         self._begin()
@@ -236,7 +237,7 @@ def test_a_run_goes_on_where_the_last_one_failed(store):
 
 def test_the_pool_is_closed_when_a_run_is_interrupted(store):
     class Interrupted(TwoAtOnce):
-        def next_done(self) -> tuple[Task, Failure | None]:
+        def next_done(self) -> tuple[Task, Outcome]:
             raise KeyboardInterrupt
 
     pool = Interrupted()
@@ -259,7 +260,7 @@ def test_a_worker_loads_what_a_stage_needs_once_and_keeps_few(store):
 
     worker = Worker()
     for start in (0, 0, 1, 2, 3, 3, 0):
-        assert worker.make(Loading(parts=1, start=start), 0, store) is None
+        assert isinstance(worker.make(Loading(parts=1, start=start), 0, store), Made)
     assert loads == [0, 1, 2, 3, 0]
     assert len(worker.loaded) == 3
 

@@ -20,8 +20,9 @@ import pytest
 
 from pipeline.engine.filesystem import Unusable
 from pipeline.engine.records import sealed
+from pipeline.engine.source_code import source_code
 from pipeline.engine.store import Store
-from pipeline.engine.worker import Worker
+from pipeline.engine.worker import Made, Worker
 from pipeline.errors import UserError
 from pipeline.formats.arrays import write_vectors
 from pipeline.formats.hashes import sha256
@@ -184,15 +185,13 @@ def test_the_record_holds_the_sums_of_every_file_and_how_the_part_was_made(store
 
 
 def test_a_worker_records_with_what_a_part_was_made_also_where_there_is_no_git(store, monkeypatch):
-    from pipeline.engine import worker
-
-    worker._versions.cache_clear()
+    source_code.cache_clear()
     monkeypatch.setenv("PATH", "/nowhere")
-    assert Worker().make(STAGE, 0, store) is None
-    worker._versions.cache_clear()
+    assert isinstance(Worker().make(STAGE, 0, store), Made)
+    source_code.cache_clear()
     made = store.record(STAGE, 0)["made"]
     assert (made["pid"], made["torch"]) == (os.getpid(), importlib.metadata.version("torch"))
-    assert "commit" not in made
+    assert made["commit"] is None and not made["modified"] and len(made["code_sha256"]) == 64
 
 
 def test_verify_finds_a_flipped_bit_and_a_missing_file(store):

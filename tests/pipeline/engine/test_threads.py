@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_info
 
 from pipeline.engine.store import Store
 from pipeline.engine.threads import THREADS, fixed_threads
-from pipeline.engine.worker import Worker
+from pipeline.engine.worker import Made, Worker
 from tests.pipeline.planted import Numbers
 
 
@@ -64,6 +64,6 @@ def test_a_worker_makes_parts_on_as_many_and_records_it(three_threads, tmp_path)
             super().process(part, store, loaded, out)
 
     store, stage = Store(tmp_path), Watched(parts=1)
-    assert Worker().make(stage, 0, store) is None
+    assert isinstance(Worker().make(stage, 0, store), Made)
     assert seen == [{THREADS}, {THREADS}] and torch.get_num_threads() == 3
     assert store.record(stage, 0)["made"]["threads"] == THREADS

@@ -4,11 +4,12 @@ import pytest
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.engine.pool import InProcess
+from pipeline.engine.progress import Progress
 from pipeline.engine.runner import run as run_plans
 from pipeline.engine.store import Store
 from pipeline.recipes.directions import Directions
 from pipeline.recipes.domain import Domain
-from pipeline.recipes.make import Silent, carry_out
+from pipeline.recipes.make import carry_out
 from schemas.run import Run
 from tests.pipeline.planted_depths import STEPS, DepthsAnnotator, DepthsJudge, DepthsModel
 from tests.pipeline.planted_generator import ATTRIBUTES
@@ -27,7 +28,7 @@ def catalog(tmp_path_factory) -> DirectionCatalog:
     domain = Domain(DepthsModel(), DepthsAnnotator(), (DepthsJudge(),), ATTRIBUTES)
     store = Store(tmp_path_factory.mktemp("planted") / "root")
     store.prepare()
-    made, _ = carry_out(Directions(run, domain), store, lambda plans: run_plans(plans, store, InProcess, Silent()))
+    made, _ = carry_out(Directions(run, domain), store, lambda plans: run_plans(plans, store, InProcess, Progress()))
     return DirectionCatalog.open(store.folder(made))
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.pool import InProcess
+from pipeline.engine.progress import Progress
 from pipeline.engine.runner import run as run_plans
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.recipes.make import Silent, carry_out, planned
+from pipeline.recipes.make import carry_out, planned
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def store(tmp_path, monkeypatch) -> Store:
 
 
 def make(recipe: Rounds, store: Store) -> tuple[Weighed, ...]:
-    return carry_out(recipe, store, lambda plans: run_plans(plans, store, InProcess, Silent()))
+    return carry_out(recipe, store, lambda plans: run_plans(plans, store, InProcess, Progress()))
 
 
 def done(store: Store, *stages: Weighed) -> list[bool]:

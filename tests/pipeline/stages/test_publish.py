@@ -4,7 +4,10 @@ import hashlib
 import io
 import json
 import re
+import shutil
+import socket
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,11 +17,13 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from pipeline.annotators.registry import annotator
+from pipeline.engine import machines, provenance
 from pipeline.errors import UserError
 from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.publish import _direction, cosines
 from schemas.catalog import SCHEMA_FILE, Catalog
 from schemas.published import CATALOG_FILES
+from tests.pipeline.making import made
 
 
 @pytest.fixture(scope="module")
@@ -222,3 +227,40 @@ def test_what_annotations_say_of_their_set_and_of_who_scored_is_part_of_them(of_
         for file in ("hats.csv", "caps.csv")
     )
     assert by_hats.annotate == by_caps.annotate and by_hats != by_caps, "its README names the file"
+
+
+@pytest.fixture
+def published_again(flow, store, tmp_path, monkeypatch):
+    """Publish the catalog and its report once more, of the same parts, on a CPU of this name: its folder, and the report."""
+
+    def publish(cpu: str) -> tuple[Path, str]:
+        root = tmp_path / cpu.replace(" ", "-")
+        shutil.copytree(store.root, root)
+        for stage in (flow.catalog, flow):
+            (root / stage.folder / "00000.json").unlink()
+        monkeypatch.setattr(provenance, "cpu", lambda: cpu)
+        again = made(root, flow)
+        return again.folder(flow.catalog), again.text(flow, "report.html")
+
+    return publish
+
+
+def test_a_catalog_of_unlike_machines_says_so_on_its_card_and_in_its_report_and_names_no_host(folder, published_again):
+    another, page = published_again("Intel avx2")
+    [note] = [
+        note for note in Catalog.model_validate_json((another / "catalog.json").read_text()).notes if "unlike" in note
+    ]
+    assert note.startswith("Parts of this run were made on unlike machines (CPU: ") and "Intel avx2" in note
+    assert note in (another / "README.md").read_text() and "unlike machines (CPU: " in page
+    for name in ("catalog.json", "README.md"):
+        assert socket.gethostname() not in (another / name).read_text().split(), name
+    same = {path.name for path in folder.iterdir() if path.read_bytes() == (another / path.name).read_bytes()}
+    assert {path.name for path in folder.iterdir()} - same == {"catalog.json", "README.md", "SHA256SUMS"}
+
+
+def test_a_catalog_of_machines_alike_has_the_same_bytes_and_nothing_to_say(folder, published_again):
+    again, page = published_again(machines.cpu())
+    assert {path.name: path.read_bytes() for path in again.iterdir()} == {
+        path.name: path.read_bytes() for path in folder.iterdir()
+    }
+    assert "unlike" not in (again / "catalog.json").read_text() + page

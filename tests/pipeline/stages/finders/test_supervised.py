@@ -10,6 +10,7 @@ import pytest
 from pipeline.domains.portraits.annotators import PortraitAnnotator
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
+from pipeline.engine.progress import Progress
 from pipeline.engine.runner import run
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -28,9 +29,8 @@ WANTED = ("smile", "gender")
 TOP = 48
 
 
-class Silent:
-    def advance(self, stage) -> None:
-        pass
+class Silent(Progress):
+    """Progress that nobody sees."""
 
 
 @pytest.fixture(scope="module")
