@@ -9,6 +9,7 @@ import psutil
 
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
+from pipeline.engine.turn import in_vain, take
 from pipeline.engine.worker import Failure, Worker
 
 Task = tuple[Stage, int]
@@ -40,13 +41,19 @@ class InProcess:
         self.memory: float = psutil.virtual_memory().total
         self.worker = Worker()
         self.waiting: deque[tuple[Task, Store]] = deque()
+        self.in_vain: dict[tuple[Stage, Store], Failure] = {}  # stages whose other parts would fail alike
 
     def submit(self, task: Task, store: Store) -> None:
         self.waiting.append((task, store))
 
     def next_done(self) -> tuple[Task, Failure | None]:
-        task, store = self.waiting.popleft()
-        return task, self.worker.make(*task, store)
+        (stage, part), store = self.waiting.popleft()
+        if failure := self.in_vain.get((stage, store)):
+            return (stage, part), failure
+        turn = take(self.worker, stage, part, store)
+        if turn.outcome and in_vain(self.worker, stage, turn):
+            self.in_vain[stage, store] = turn.outcome
+        return (stage, part), turn.outcome
 
     def close(self) -> None:
         pass

@@ -11,19 +11,20 @@ from typing import Any
 
 import psutil
 
+from pipeline.engine.ray_worker import Arrival, end_if_stopped
 from pipeline.errors import UserError
 
 
 @contextmanager
-def connected(address: str | None, cpus: int | None, attempts: int) -> Iterator[Any]:
-    """The module ray, connected: to the cluster at this address, or to a Ray of this process's own, with so many CPUs.
+def connected(address: str | None, cpus: int | None) -> Iterator[Any]:
+    """The module ray, connected: to a cluster (see `cluster_address`), or to a Ray of this process's own, with so many CPUs.
 
-    Ray makes a task that ran out of memory so many attempts. Afterwards Ray and the environment are as they were.
+    Afterwards Ray and the environment are as they were.
     """
     _check_free()
-    address = _cluster(address)
+    address = cluster_address(address)
     before = _children()
-    with _ray(_settings(address, attempts), alone=address is None) as ray:
+    with _ray(_settings(address), alone=address is None) as ray:
         try:
             _start(ray, cpus, before) if address is None else _join(ray, address)
             yield ray
@@ -44,14 +45,30 @@ def _check_free() -> None:
         )
 
 
-def _cluster(address: str | None) -> str | None:
-    """The address of a cluster to join; None starts a Ray of one's own, which "local" is a name for."""
-    if address == "auto":
+def cluster_address(address: str | None) -> str | None:
+    """The cluster that work at an address joins; None where it starts a Ray of its own.
+
+    Without an address it is the cluster that RAY_ADDRESS names, as in a job that was submitted to one; "local" starts a Ray
+    of one's own all the same.
+    """
+    if address in (None, "", "auto"):
         address = os.environ.get("RAY_ADDRESS") or address
-    return None if address == "local" else address
+    return None if address in (None, "", "local") else address
 
 
-def _settings(address: str | None, attempts: int) -> dict[str, str | None]:
+def look_at(ray: Any, private: bool, place: Arrival | None) -> None:
+    """Have a worker killed whose process is stopped and would never answer; Ray then tells of its death.
+
+    It takes no CPU from the work of its machine, and nobody waits for what comes of it.
+    """
+    if place and private:
+        end_if_stopped(place.pid)
+    elif place:
+        there = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(place.node, soft=False)
+        ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(end_if_stopped).remote(place.pid)
+
+
+def _settings(address: str | None) -> dict[str, str | None]:
     """Environment variables for Ray and its processes; None is to be unset.
 
     A Ray of this job's own takes orders from whoever has its token: a random one, known to its processes and in no file. On a
@@ -61,7 +78,7 @@ def _settings(address: str | None, attempts: int) -> dict[str, str | None]:
         "RAY_AUTH_MODE": "token",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # workers without a GPU hide them by themselves, on clusters too
-        "RAY_task_oom_retries": str(attempts - 1),  # without it, for ever
+        "RAY_task_oom_retries": "0",  # without it, for ever
         # Where Ray gives up on a worker that takes 60 s to start, ray.init hangs for ever.
         "RAY_worker_register_timeout_seconds": "600",
     }
@@ -145,12 +162,12 @@ def _ray(settings: Mapping[str, str | None], alone: bool) -> Iterator[Any]:
     try:
         _set(settings)
         ray_constants.ENABLE_RAY_CLUSTER = clusters and not alone
-        _read_again()
+        read_again()
         yield ray
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = clusters
         _set(before)
-        _read_again()
+        read_again()
 
 
 def _set(variables: Mapping[str, str | None]) -> None:
@@ -161,7 +178,7 @@ def _set(variables: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def _read_again() -> None:
+def read_again() -> None:
     """Have Ray read the environment: it remembers what it said when ray was imported, and the token of the last time."""
     from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 

@@ -10,6 +10,7 @@ from pipeline.engine.pool import Pool, Task
 from pipeline.engine.stage import Need, Stage
 from pipeline.engine.store import Store
 from pipeline.engine.worker import Failure
+from pipeline.errors import UserError
 
 FAILURES_SHOWN = 8
 
@@ -72,6 +73,8 @@ def _drain(agenda: "Agenda", store: Store, pool: Pool, progress: Progress) -> di
             running += 1
         task, failure = pool.next_done()
         running -= 1
+        if failure and failure.not_shared:
+            raise UserError(failure.message)  # every further part would fail alike
         if failure:
             failures[task] = failure
         else:
