@@ -50,7 +50,7 @@ class RayPool:
         limits: Limits = Limits(),  # noqa: B008
     ):
         with ExitStack() as opening:
-            self.ray = opening.enter_context(connected(address, workers))
+            self.ray = opening.enter_context(connected(address, workers, say))
             self.crews = Crews(self.ray, cluster_address(address) is None, workers, say, limits)
             self._open = opening.pop_all()  # what `close` ends
         self.limits, self.attempts, self.pace = limits, Attempts(limits), Pace(limits)

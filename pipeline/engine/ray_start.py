@@ -5,28 +5,38 @@ import os
 import secrets
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import psutil
 
 from pipeline.engine.ray_worker import Arrival, end_if_stopped
+from pipeline.engine.reaper import ended_with_this_process
 from pipeline.errors import UserError
+
+TRIES = 3  # to start a Ray
+SHORT = "/tmp"
+LONGEST = 103  # bytes of a socket's path, wherever Ray runs
+IN_IT = "/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1"  # the longest one of Ray's
 
 
 @contextmanager
-def connected(address: str | None, cpus: int | None) -> Iterator[Any]:
+def connected(address: str | None, cpus: int | None, say: Callable[[str], None]) -> Iterator[Any]:
     """The module ray, connected: to a cluster (see `cluster_address`), or to a Ray of this process's own, with so many CPUs.
 
-    Afterwards Ray and the environment are as they were.
+    A Ray of one's own ends with this process, however that ends. Afterwards Ray and the environment are as they were.
     """
     _check_free()
     address = cluster_address(address)
     before = _children()
-    with _ray(_settings(address), alone=address is None) as ray:
+    with _ray(_settings(address), alone=address is None) as ray, ExitStack() as reaping:
         try:
-            _start(ray, cpus, before) if address is None else _join(ray, address)
+            if address is None:
+                _start(ray, cpus, before, say)
+                reaping.enter_context(ended_with_this_process(_children() - before))
+            else:
+                _join(ray, address)
             yield ray
         except BaseException:
             ray.shutdown()
@@ -89,10 +99,10 @@ def _settings(address: str | None) -> dict[str, str | None]:
     return settings
 
 
-def _start(ray: Any, cpus: int | None, before: set[psutil.Process]) -> None:
+def _start(ray: Any, cpus: int | None, before: set[psutil.Process], say: Callable[[str], None]) -> None:
     """Start a Ray of this job's own: "local", or one that another job started would be joined and waited for.
 
-    Ray allows itself 15 to 30 s, too few on a busy machine or a cold disk; at the second try its files are in memory. It also
+    Ray allows itself 15 to 30 s, too few on a busy machine or a cold disk; at the next try its files are in memory. It also
     starts its dashboard, autoscaler and log, which nobody here asks for anything: they are ended. Without the two agents that
     stay, its raylet would end itself.
 
@@ -100,21 +110,31 @@ def _start(ray: Any, cpus: int | None, before: set[psutil.Process]) -> None:
     while running. Workers of a cluster have the folder that this process stands in, where their machine has it too, and what is
     installed there or named in its PYTHONPATH.
     """
-    try:
-        _init(ray, "local", num_cpus=cpus, include_dashboard=False, job_config=_with_path(ray))
-    except Exception:
-        ray.shutdown()
-        _end(_children() - before)
+    options = {"num_cpus": cpus, "include_dashboard": False, "_temp_dir": _folder(say), "job_config": _with_path(ray)}
+    for left in reversed(range(TRIES)):
         try:
-            _init(ray, "local", num_cpus=cpus, include_dashboard=False, job_config=_with_path(ray))
+            _init(ray, "local", **options)
+            break
         except Exception as error:
-            raise UserError(
-                f"Ray did not start on this machine ({error}).\n"
-                "Try again when it is less busy, or work without Ray: `workers` 0."
-            ) from error
+            if not left:
+                raise UserError(
+                    f"Ray did not start on this machine ({error}).\n"
+                    "Try again when it is less busy, or work without Ray: `workers` 0."
+                ) from error
+            ray.shutdown()
+            _end(_children() - before)
     node = ray._private.worker._global_node
     for end in (node.kill_dashboard, node.kill_monitor, node.kill_log_monitor):
         end(check_alive=False)
+
+
+def _folder(say: Callable[[str], None]) -> str | None:
+    """Where Ray keeps its sockets and logs; None for its own choice, unless the paths of its sockets would be too long there."""
+    found = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or SHORT
+    if len(os.fsencode(os.path.abspath(found))) + len(IN_IT) <= LONGEST:
+        return None
+    say(f"Ray keeps its files in {SHORT}/ray: the path {found} is too long for its sockets.")
+    return f"{SHORT}/ray"
 
 
 def _join(ray: Any, address: str) -> None:

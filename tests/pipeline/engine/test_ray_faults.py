@@ -1,7 +1,10 @@
 """Workers that die, stop, hang and cannot load: the run goes on as long as anything can be done."""
 
+import os
 import random
+import signal
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -80,19 +83,40 @@ def test_what_cannot_be_loaded_is_not_tried_for_every_part(pool, marks, tmp_path
     assert len(list(marks.iterdir())) <= (2 if on_ray else 1)
 
 
+def workers() -> list[psutil.Process]:
+    return [each for each in psutil.Process().children(recursive=True) if each.name().startswith("ray::RayWorker")]
+
+
+def test_workers_that_are_killed_all_the_time_do_not_end_the_run(pool, tmp_path):
+    """One is killed whenever three parts are done: more of them than a part may have attempts."""
+    killed: list[int] = []
+
+    class Killing(Silent):
+        parts = 0
+
+        def advance(self, stage: Stage) -> None:
+            self.parts += 1
+            if self.parts % 3 == 0 and (living := workers()):
+                killed.append(random.choice(living).pid)
+                os.kill(killed[-1], signal.SIGKILL)
+
+    store, numbers = Store(tmp_path / "root"), Slow(parts=30, seconds=0.3)
+    store.prepare()
+    run(plan((Total(numbers),), store), store, lambda: Borrowed(pool), Killing())
+    assert store.text(Total(numbers), "total.txt") == "435\n"
+    assert len(set(killed)) > 2 * IMPATIENT.attempts
+
+
 @pytest.mark.slow
 def test_workers_that_are_killed_every_three_seconds_do_not_end_the_run(pool, tmp_path):
-    """Parts of 2 s: each worker is killed at every second or third one."""
-    store, numbers = Store(tmp_path / "root"), Slow(parts=20, seconds=2.0)
-    over = threading.Event()
+    store, numbers, over = Store(tmp_path / "root"), Slow(parts=60, seconds=0.5), threading.Event()
+    killed: list[int] = []
 
     def kill() -> None:
         while not over.wait(3):
-            workers = [
-                each for each in psutil.Process().children(recursive=True) if each.name().startswith("ray::RayWorker")
-            ]
-            if workers:
-                random.choice(workers).kill()
+            for each in [each for each in workers() if time.time() > each.create_time() + 8][:1]:
+                killed.append(each.pid)
+                each.kill()
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -101,4 +125,4 @@ def test_workers_that_are_killed_every_three_seconds_do_not_end_the_run(pool, tm
     finally:
         over.set()
         killer.join()
-    assert store.text(Total(numbers), "total.txt") == "190\n"
+    assert store.text(Total(numbers), "total.txt") == "1770\n" and len(killed) > IMPATIENT.attempts
