@@ -9,6 +9,7 @@ from jobs.progress import Job, Lines
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.pool import InProcess, Pool
 from pipeline.engine.ray_pool import RayPool
+from pipeline.engine.ray_start import cluster_address
 from pipeline.engine.runner import run
 from pipeline.engine.store import Store
 
@@ -31,5 +32,6 @@ def make(plans: Sequence[StagePlan], store: Store, pool: Callable[[], Pool], job
 def open_pool(workers: int | None, address: str | None) -> Pool:
     if workers == 0:
         return InProcess()
-    console.print("Starting Ray ...")
-    return RayPool(workers, address)
+    cluster = cluster_address(address)
+    console.print(f"Joining the cluster at {cluster} ..." if cluster else "Starting Ray ...")
+    return RayPool(workers, address, console.print)

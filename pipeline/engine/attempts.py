@@ -1,7 +1,7 @@
 """Attempts at a part, and what the deaths of workers say of the parts that they were making.
 
-Workers die for reasons of their own: a lost machine, a kill. A part whose worker died and that was made afterwards tells how often
-that happens. A part is given up when its workers died so often that among such parts it would be no bad luck any more.
+Workers die for reasons of their own: a machine that is lost, a kill. How often that happens is told by the first attempts at all
+parts. A part is given up when its workers died so often that, by that rate, it would be no bad luck any more.
 """
 
 from collections import Counter
@@ -11,6 +11,7 @@ from pipeline.engine.limits import Limits
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 
+MOST = 8  # times as many deaths as a part is given are enough, however many workers die
 VAIN = 3  # times as many deaths as a part is given, without one part finished: then the whole stage is given up
 
 
@@ -37,27 +38,32 @@ class Attempts:
     """Judges which parts are to be given up."""
 
     limits: Limits
-    finished: Counter[Stage] = field(default_factory=Counter)
-    dead: Counter[Stage] = field(default_factory=Counter)
-    innocent: int = 0  # deaths over parts that were finished later
+    made_of: Counter[Stage] = field(default_factory=Counter)  # parts
+    died_of: Counter[Stage] = field(default_factory=Counter)  # attempts
+    first_made: int = 0
+    first_died: int = 0
 
     def made(self, order: Order) -> None:
-        """A part was made, or failed by itself: no worker's death was its fault."""
-        self.finished[order.stage] += 1
-        self.innocent += order.deaths
+        """A worker made a part, or said why it cannot be made."""
+        self.made_of[order.stage] += 1
+        self.first_made += not order.deaths
 
     def died(self, order: Order) -> bool:
         """A worker died while it was making this part alone. Whether the part is to be given up."""
+        self.first_died += not order.deaths
         order.deaths += 1
-        self.dead[order.stage] += 1
-        return order.deaths >= self.limits.attempts and self.by_accident**order.deaths <= self.limits.bad_luck
+        self.died_of[order.stage] += 1
+        fewest, most = self.limits.attempts, MOST * self.limits.attempts
+        return order.deaths >= most or (
+            order.deaths >= fewest and self.by_accident**order.deaths <= self.limits.bad_luck
+        )
 
     def in_vain(self, stage: Stage) -> bool:
         """Whether every part of a stage seems to kill its worker."""
-        return not self.finished[stage] and self.dead[stage] >= VAIN * self.limits.attempts
+        return not self.made_of[stage] and self.died_of[stage] >= VAIN * self.limits.attempts
 
     @property
     def by_accident(self) -> float:
-        """How likely an attempt ends with the death of its worker though nothing is wrong with its part."""
-        attempts = self.innocent + sum(self.finished.values())
-        return self.innocent / attempts if attempts else 0.0
+        """How likely an attempt ends with the death of its worker though nothing is wrong with its part, by all parts but one."""
+        others = max(0, self.first_died - 1)
+        return others / (others + self.first_made) if self.first_made else 0.0

@@ -10,7 +10,7 @@ class Limits:
     review: float = 2.0  # the cluster, the crew and the deadlines are looked at so often
     again: float = 60.0  # what is waited for is said so often
     attempts: int = 4  # deaths of workers, or deadlines missed, that a part is given up after
-    bad_luck: float = 1e-3  # a part is given up where so many deaths are less likely than this among the others
+    bad_luck: float = 1e-6  # a part is given up where so many deaths are less likely than this among the others
     starts: int = 20  # workers in a row that die as they start, before a run gives up
     start: float = 300.0  # a worker that Ray has room for and that is not there by then is started again
     idle: float = 60.0  # on a cluster, a worker that has nothing to do is let go after so long

@@ -30,7 +30,7 @@ class Pace:
 
     def allowed(self, stage: Hashable, loading: bool, misses: int = 0) -> float | None:
         """Seconds after which a part is late, twice as many for each deadline that it missed; None where nothing is known."""
-        known = self._seconds.get((stage, loading)) or self._seconds.get((stage, True))
+        known = self._seconds.get((stage, loading))
         if not known:
             return None
         return max(self.limits.floor, self.limits.factor * median(known)) * 2**misses
