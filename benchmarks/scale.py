@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any
 
 import psutil
+import ray
 from rich.console import Console
 from rich.table import Table
 
@@ -117,6 +118,7 @@ def main() -> int:
         with kept_open(lambda: RayPool(2, "local")) as pool:
             figures, part = workers(pool(), Path(folder), size)
             figures |= control(pool, Path(folder), size)
+            figures["driver_seconds_to_look_at_1024"] = look()
         figures |= plans(Path(folder), size)
     figures |= fleet(figures, part, size)
     return verdict("scale", figures, TARGETS)
@@ -176,6 +178,26 @@ def control(pool: Callable[[], Pool], folder: Path, size: Size) -> dict[str, flo
     return figures
 
 
+def look() -> float:
+    """Seconds in which a driver sees which of 1,024 workers have answered."""
+
+    class Busy:
+        def sleep(self) -> None:
+            time.sleep(3600)
+
+    actor: Any = ray.remote(num_cpus=0)(Busy).remote()
+    answers = [actor.sleep.remote() for _ in range(GPUS)]
+    rounds = [_timed(lambda: ray.wait(answers, num_returns=1, timeout=0)) for _ in range(11)]
+    ray.kill(actor)
+    return round(median(rounds), 5)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
 def made_all(n: int, store: Store, opened: Callable[[], Pool]) -> float:
     """Parts a second of a whole run, its plan included."""
     store.prepare()
@@ -225,17 +247,17 @@ def fleet(figures: dict[str, float], part: float, size: Size) -> dict[str, float
         header_style="bold",
     )
     found: dict[float, Spent] = {}
-    for seconds in (1.0, 10.0, 60.0, 600.0):
+    driver = figures["driver_seconds_a_part"] + figures["driver_seconds_to_look_at_1024"]
+    for seconds in (10.0, 60.0, 600.0):
         costs = Costs(
             part=seconds,
             commit=figures["store_seconds_a_part"],
-            driver=figures["driver_seconds_a_part"],
+            driver=driver,
             start=60.0,
             boot=BOOT,
             notice=NOTICE,
         )
-        hours = size.hours if seconds >= 60 else size.hours / 16
-        found[seconds] = spent = Fleet(GPUS, LOSSES, costs).run(int(GPUS * hours * 3600 / seconds))
+        found[seconds] = spent = Fleet(GPUS, LOSSES, costs).run(int(GPUS * size.hours * 3600 / seconds))
         share = spent.wasted[spent.bottleneck] / (spent.useful + sum(spent.wasted.values()))
         busy = spent.driver_busy / spent.wall
         table.add_row(
@@ -248,7 +270,7 @@ def fleet(figures: dict[str, float], part: float, size: Size) -> dict[str, float
     return {
         "fleet_efficiency": round(found[600.0].efficiency, 3),
         "fleet_efficiency_minute_parts": round(found[60.0].efficiency, 3),
-        "shortest_part_seconds": round(GPUS * figures["driver_seconds_a_part"], 2),  # below it, the driver is too slow
+        "shortest_part_seconds": round(GPUS * driver, 2),  # below it, the driver is too slow
         "cpu_seconds_a_part_of_32": round(part, 1),
     }
 

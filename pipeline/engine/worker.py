@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.engine.filesystem import NotShared
+from pipeline.engine.filesystem import NotShared, Unusable
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.engine.threads import THREADS, fixed_threads
@@ -30,7 +30,7 @@ class Failure:
     message: str  # for a UserError its text, otherwise the last line of the traceback
     traceback: str
     user_error: bool
-    not_shared: bool = False  # the worker does not have the store before it, and would fail at every part
+    not_shared: bool = False  # the store cannot be worked with there: every further part would fail alike
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Worker:
     def make(self, stage: Stage, part: int, store: Store) -> Failure | None:
         try:
             self._make(stage, part, store)
-        except NotShared as error:
+        except Unusable as error:
             return Failure(str(error), "", True, not_shared=True)
         except UserError as error:
             return Failure(str(error), "", True)

@@ -4,10 +4,10 @@ from collections import deque
 
 import pytest
 
+from pipeline.engine.filesystem import Unusable
 from pipeline.engine.plan import check_space, plan
 from pipeline.engine.pool import InProcess, Task
 from pipeline.engine.runner import RunFailed, run
-from pipeline.engine.scratch import NotShared
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.engine.worker import Failure, Worker
@@ -285,7 +285,7 @@ def test_a_store_that_cannot_be_worked_with_ends_the_run_at_the_first_part(store
     class Gone(Numbers):
         def process(self, part: int, *args) -> None:
             tried.append(part)
-            raise NotShared("The disk is gone.\nMount it.")
+            raise Unusable("The disk is gone.\nMount it.")
 
     with pytest.raises(UserError, match="The disk is gone.\nMount it."):
         make(store, Total(Gone(parts=9)))
