@@ -4,7 +4,6 @@ The pool has its own idea of what fails, and Ray tries nothing again: an attempt
 late, and the next one is made by another worker.
 """
 
-import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pipeline.engine.crews import Crews
 from pipeline.engine.limits import Limits
 from pipeline.engine.pace import Pace
 from pipeline.engine.pool import Task
+from pipeline.engine.ray_errors import check_found, first_line, known_dead, last_line, lost, unable
 from pipeline.engine.ray_start import cluster_address, connected, look_at
 from pipeline.engine.ray_worker import Turns
 from pipeline.engine.stage import Stage
@@ -196,12 +196,11 @@ class RayPool:
 
     def _failed(self, member: Member, orders: list[Order], error: Exception) -> None:
         """A worker did not answer: it died, or its machine did, or Ray could not have it do what was asked."""
-        _check_found(error)
-        lost = isinstance(error, self.ray.exceptions.RayActorError | self.ray.exceptions.OutOfMemoryError)
+        check_found(error)
         if member.place is None:
             self._dismiss(member)
             self._not_started(member.crew, error)
-        elif lost:
+        elif lost(error):
             self._dismiss(member)
             blamed = len(orders) == 1 and self._died_alone(member.place.node, error)
             for order in reversed(orders):
@@ -211,13 +210,11 @@ class RayPool:
             for order in orders:
                 order.open -= 1
                 if not order.done:
-                    self._finish(order, Failure(f"Ray could not run it: {_first_line(error)}", str(error), False))
+                    self._finish(order, Failure(f"Ray could not run it: {first_line(error)}", str(error), False))
 
     def _died_alone(self, node: str, error: Exception) -> bool:
         """Whether a worker is known to have died while its machine lives."""
-        if isinstance(error, self.ray.exceptions.ActorUnavailableError) or getattr(error, "preempted", False):
-            return False
-        return any(each["NodeID"] == node and each["Alive"] for each in self.ray.nodes())
+        return known_dead(error) and any(each["NodeID"] == node and each["Alive"] for each in self.ray.nodes())
 
     def _again(self, crew: Crew, order: Order, error: Exception | str, blamed: bool = False) -> None:
         """Have a part made again whose worker was lost, unless it is to blame for that too often."""
@@ -226,7 +223,7 @@ class RayPool:
         if order.done or order.open:
             return
         if blamed and self.attempts.died(order):
-            failure = Failure(f"its worker died {order.deaths} times: {_first_line(error)}", str(error), False)
+            failure = Failure(f"its worker died {order.deaths} times: {first_line(error)}", str(error), False)
             if self.attempts.in_vain(order.stage):
                 self.in_vain[order.stage, order.store] = failure
             self._finish(order, failure)
@@ -240,11 +237,10 @@ class RayPool:
     def _not_started(self, crew: Crew, error: Exception) -> None:
         """A worker did not come to work. Raises UserError where nobody does, or where too many in a row did not."""
         self._failed_starts += 1
-        unable = getattr(error, "actor_init_failed", False) or not isinstance(error, self.ray.exceptions.RayActorError)
         nobody = not any(crew.present for crew in self.crews)
-        if (unable and nobody) or self._failed_starts > self.limits.starts:
+        if (nobody and unable(error)) or self._failed_starts > self.limits.starts:
             raise UserError(
-                f"A worker could not start: {_last_line(error)}\n"
+                f"A worker could not start: {last_line(error)}\n"
                 "Every machine of the cluster needs this project, its dependencies, and the same release of Python."
             ) from error
         if self._failed_starts > 2:
@@ -297,22 +293,3 @@ class RayPool:
         elif order.open == 1:
             order.open += 1
             crew.waiting.appendleft(order)
-
-
-def _check_found(error: Exception) -> None:
-    """Raise UserError where a worker does not find a module of what it was given: it would fail at every part."""
-    if absent := re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", str(error)):
-        raise UserError(
-            f"The workers find no module {absent[1]!r}, which this process has.\n"
-            "Every machine needs it: in the folder that you start this from, where they share that folder, or installed,\n"
-            "or in a folder that PYTHONPATH names there."
-        )
-
-
-def _first_line(error: Exception | str) -> str:
-    return str(error).strip().splitlines()[0]
-
-
-def _last_line(error: Exception) -> str:
-    """Return the line of an error of Ray's that says the cause, without its colours."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]
