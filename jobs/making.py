@@ -10,6 +10,7 @@ from pipeline.engine.plan import StagePlan
 from pipeline.engine.pool import InProcess, Pool
 from pipeline.engine.progress import Counted, Several
 from pipeline.engine.ray_pool import RayPool
+from pipeline.engine.ray_start import cluster_address
 from pipeline.engine.runner import run
 from pipeline.engine.store import Store
 
@@ -33,7 +34,8 @@ class Making:
     def open_pool(self, workers: int | None, address: str | None) -> Pool:
         if workers == 0:
             return InProcess()
-        console.print("Starting Ray ...")
-        pool = RayPool(workers, address)
+        cluster = cluster_address(address)
+        console.print(f"Joining the cluster at {cluster} ..." if cluster else "Starting Ray ...")
+        pool = RayPool(workers, address, self.audience)
         end_by_signal()  # again: Ray has put a handler of its own in place
         return pool

@@ -181,6 +181,8 @@ def test_the_tests_mirror_the_tree():
         "signs",
         "ray_start",
         "ray_plugs",
+        "ray_faults",
+        "ray_cluster",
         "sizes",
         "configurations",
         "points",

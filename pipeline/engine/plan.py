@@ -3,8 +3,10 @@
 Work is demanded backwards: a part is made only if a part of a goal is missing that needs it.
 """
 
+import gc
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pipeline.engine.stage import Need, Stage, in_order
@@ -45,16 +47,30 @@ def plan(goals: Sequence[Stage], store: Store) -> list[StagePlan]:
     for goal in goals:
         todo[goal].update(missing[goal])
     plans = []
-    for stage in reversed(stages):
-        parts = tuple(sorted(todo.pop(stage)))
-        demanded: set[Need] = set()  # most parts of a stage read the same
-        for part in parts:
-            for need in stage.needs(part):
-                if need not in demanded:
-                    demanded.add(need)
-                    _demand(need, todo, missing, stage)
-        plans.append(StagePlan(stage, parts, stage.n_parts - len(missing[stage])))
+    with without_collection():
+        for stage in reversed(stages):
+            parts = tuple(sorted(todo.pop(stage)))
+            demanded: set[Need] = set()  # most parts of a stage read the same
+            for part in parts:
+                for need in stage.needs(part):
+                    if len(need[1]) == 1 or need not in demanded:
+                        _demand(need, todo, missing, stage)
+                    if len(need[1]) != 1:
+                        demanded.add(need)
+            plans.append(StagePlan(stage, parts, stage.n_parts - len(missing[stage])))
     return plans[::-1]
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Leave Python's search for garbage out while a plan grows: it goes through all that is there again and again."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _demand(need: Need, todo: dict[Stage, set[int]], missing: dict[Stage, list[int]], by: Stage) -> None:

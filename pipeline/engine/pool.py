@@ -7,8 +7,10 @@ from typing import Protocol
 
 import psutil
 
+from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
-from pipeline.engine.worker import Outcome, Task, Worker
+from pipeline.engine.turn import in_vain, take
+from pipeline.engine.worker import Failure, Outcome, Task, Worker
 
 
 class Pool(Protocol):
@@ -37,13 +39,19 @@ class InProcess:
         self.memory: float = psutil.virtual_memory().total
         self.worker = Worker()
         self.waiting: deque[tuple[Task, Store]] = deque()
+        self.in_vain: dict[tuple[Stage, Store], Failure] = {}  # stages whose other parts would fail alike
 
     def submit(self, task: Task, store: Store) -> None:
         self.waiting.append((task, store))
 
     def next_done(self) -> tuple[Task, Outcome]:
-        task, store = self.waiting.popleft()
-        return task, self.worker.make(*task, store)
+        (stage, part), store = self.waiting.popleft()
+        if failure := self.in_vain.get((stage, store)):
+            return (stage, part), failure
+        outcome = take(self.worker, stage, part, store).outcome
+        if isinstance(outcome, Failure) and in_vain(self.worker, stage, outcome):
+            self.in_vain[stage, store] = outcome
+        return (stage, part), outcome
 
     def close(self) -> None:
         pass

@@ -5,27 +5,38 @@ import os
 import secrets
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import psutil
 
+from pipeline.engine.ray_worker import Arrival, end_if_stopped
+from pipeline.engine.reaper import ended_with_this_process
 from pipeline.errors import UserError
+
+TRIES = 3  # to start a Ray
+SHORT = "/tmp"
+LONGEST = 103  # bytes of a socket's path, wherever Ray runs
+IN_IT = "/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1"  # the longest one of Ray's
 
 
 @contextmanager
-def connected(address: str | None, cpus: int | None, attempts: int) -> Iterator[Any]:
-    """The module ray, connected: to the cluster at this address, or to a Ray of this process's own, with so many CPUs.
+def connected(address: str | None, cpus: int | None, say: Callable[[str], None]) -> Iterator[Any]:
+    """The module ray, connected: to a cluster (see `cluster_address`), or to a Ray of this process's own, with so many CPUs.
 
-    Ray makes a task that ran out of memory so many attempts. Afterwards Ray and the environment are as they were.
+    A Ray of one's own ends with this process, however that ends. Afterwards Ray and the environment are as they were.
     """
     _check_free()
-    address = _cluster(address)
+    address = cluster_address(address)
     before = _children()
-    with _ray(_settings(address, attempts), alone=address is None) as ray:
+    with _ray(_settings(address), alone=address is None) as ray, ExitStack() as reaping:
         try:
-            _start(ray, cpus, before) if address is None else _join(ray, address)
+            if address is None:
+                _start(ray, cpus, before, say)
+                reaping.enter_context(ended_with_this_process(_children() - before))
+            else:
+                _join(ray, address)
             yield ray
         except BaseException:
             ray.shutdown()
@@ -44,14 +55,30 @@ def _check_free() -> None:
         )
 
 
-def _cluster(address: str | None) -> str | None:
-    """The address of a cluster to join; None starts a Ray of one's own, which "local" is a name for."""
-    if address == "auto":
+def cluster_address(address: str | None) -> str | None:
+    """The cluster that work at an address joins; None where it starts a Ray of its own.
+
+    Without an address it is the cluster that RAY_ADDRESS names, as in a job that was submitted to one; "local" starts a Ray
+    of one's own all the same.
+    """
+    if address in (None, "", "auto"):
         address = os.environ.get("RAY_ADDRESS") or address
-    return None if address == "local" else address
+    return None if address in (None, "", "local") else address
 
 
-def _settings(address: str | None, attempts: int) -> dict[str, str | None]:
+def look_at(ray: Any, private: bool, place: Arrival | None) -> None:
+    """Have a worker killed whose process is stopped and would never answer; Ray then tells of its death.
+
+    It takes no CPU from the work of its machine, and nobody waits for what comes of it.
+    """
+    if place and private:
+        end_if_stopped(place.pid)
+    elif place:
+        there = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(place.node, soft=False)
+        ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(end_if_stopped).remote(place.pid)
+
+
+def _settings(address: str | None) -> dict[str, str | None]:
     """Environment variables for Ray and its processes; None is to be unset.
 
     A Ray of this job's own takes orders from whoever has its token: a random one, known to its processes and in no file. On a
@@ -61,7 +88,7 @@ def _settings(address: str | None, attempts: int) -> dict[str, str | None]:
         "RAY_AUTH_MODE": "token",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # workers without a GPU hide them by themselves, on clusters too
-        "RAY_task_oom_retries": str(attempts - 1),  # without it, for ever
+        "RAY_task_oom_retries": "0",  # without it, for ever
         # Where Ray gives up on a worker that takes 60 s to start, ray.init hangs for ever.
         "RAY_worker_register_timeout_seconds": "600",
     }
@@ -72,10 +99,10 @@ def _settings(address: str | None, attempts: int) -> dict[str, str | None]:
     return settings
 
 
-def _start(ray: Any, cpus: int | None, before: set[psutil.Process]) -> None:
+def _start(ray: Any, cpus: int | None, before: set[psutil.Process], say: Callable[[str], None]) -> None:
     """Start a Ray of this job's own: "local", or one that another job started would be joined and waited for.
 
-    Ray allows itself 15 to 30 s, too few on a busy machine or a cold disk; at the second try its files are in memory. It also
+    Ray allows itself 15 to 30 s, too few on a busy machine or a cold disk; at the next try its files are in memory. It also
     starts its dashboard, autoscaler and log, which nobody here asks for anything: they are ended. Without the two agents that
     stay, its raylet would end itself.
 
@@ -83,21 +110,31 @@ def _start(ray: Any, cpus: int | None, before: set[psutil.Process]) -> None:
     while running. Workers of a cluster have the folder that this process stands in, where their machine has it too, and what is
     installed there or named in its PYTHONPATH.
     """
-    try:
-        _init(ray, "local", num_cpus=cpus, include_dashboard=False, job_config=_with_path(ray))
-    except Exception:
-        ray.shutdown()
-        _end(_children() - before)
+    options = {"num_cpus": cpus, "include_dashboard": False, "_temp_dir": _folder(say), "job_config": _with_path(ray)}
+    for left in reversed(range(TRIES)):
         try:
-            _init(ray, "local", num_cpus=cpus, include_dashboard=False, job_config=_with_path(ray))
+            _init(ray, "local", **options)
+            break
         except Exception as error:
-            raise UserError(
-                f"Ray did not start on this machine ({error}).\n"
-                "Try again when it is less busy, or work without Ray: `workers` 0."
-            ) from error
+            if not left:
+                raise UserError(
+                    f"Ray did not start on this machine ({error}).\n"
+                    "Try again when it is less busy, or work without Ray: `workers` 0."
+                ) from error
+            ray.shutdown()
+            _end(_children() - before)
     node = ray._private.worker._global_node
     for end in (node.kill_dashboard, node.kill_monitor, node.kill_log_monitor):
         end(check_alive=False)
+
+
+def _folder(say: Callable[[str], None]) -> str | None:
+    """Where Ray keeps its sockets and logs; None for its own choice, unless the paths of its sockets would be too long there."""
+    found = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or SHORT
+    if len(os.fsencode(os.path.abspath(found))) + len(IN_IT) <= LONGEST:
+        return None
+    say(f"Ray keeps its files in {SHORT}/ray: the path {found} is too long for its sockets.")
+    return f"{SHORT}/ray"
 
 
 def _join(ray: Any, address: str) -> None:
@@ -145,12 +182,12 @@ def _ray(settings: Mapping[str, str | None], alone: bool) -> Iterator[Any]:
     try:
         _set(settings)
         ray_constants.ENABLE_RAY_CLUSTER = clusters and not alone
-        _read_again()
+        read_again()
         yield ray
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = clusters
         _set(before)
-        _read_again()
+        read_again()
 
 
 def _set(variables: Mapping[str, str | None]) -> None:
@@ -161,7 +198,7 @@ def _set(variables: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def _read_again() -> None:
+def read_again() -> None:
     """Have Ray read the environment: it remembers what it said when ray was imported, and the token of the last time."""
     from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 

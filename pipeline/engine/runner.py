@@ -4,12 +4,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.engine.plan import StagePlan, check_memory, within
+from pipeline.engine.plan import StagePlan, check_memory, within, without_collection
 from pipeline.engine.pool import Pool, Task
 from pipeline.engine.progress import Progress
-from pipeline.engine.stage import Need
+from pipeline.engine.stage import Need, Stage
 from pipeline.engine.store import Store
 from pipeline.engine.worker import Failure
+from pipeline.errors import UserError
 
 FAILURES_SHOWN = 8
 
@@ -67,6 +68,8 @@ def _drain(agenda: "Agenda", store: Store, pool: Pool, progress: Progress) -> di
         task, outcome = pool.next_done()
         running -= 1
         if isinstance(outcome, Failure):
+            if outcome.unusable:
+                raise UserError(outcome.message)  # every further part would fail alike
             failures[task] = outcome
             progress.failed(task, outcome)
         else:
@@ -76,7 +79,7 @@ def _drain(agenda: "Agenda", store: Store, pool: Pool, progress: Progress) -> di
     return failures
 
 
-@dataclass
+@dataclass(slots=True)
 class ReadTogether:
     """Parts that are read together, and by whom."""
 
@@ -90,37 +93,60 @@ class Agenda:
     def __init__(self, plans: Sequence[StagePlan]):
         self.ready: deque[Task] = deque()
         self._todo = {each.stage: each.todo for each in plans}
+        self._left = {each.stage: set(each.todo) for each in plans}
+        self._readers: dict[Stage, dict[int, list[Task]]] = {each.stage: {} for each in plans}  # of one part alone
         self._groups: dict[Need, ReadTogether] = {}
         self._groups_of: dict[Task, list[ReadTogether]] = {}
-        self._unmet: dict[Task, int] = {}  # groups that a task waits for
-        for each in plans:
-            for part in each.todo:
-                self._add((each.stage, part))
+        self._unmet: dict[Stage, dict[int, int]] = {each.stage: {} for each in plans}  # needs of a part that waits
+        with without_collection():
+            for each in plans:
+                for part in each.todo:
+                    self._add(each.stage, part)
 
     @property
     def waiting(self) -> int:
         """How many tasks need another one first."""
-        return len(self._unmet)
+        return sum(map(len, self._unmet.values()))
 
     def done(self, task: Task) -> None:
         """A task has been done: who waited for it alone is ready."""
-        for group in self._groups_of.pop(task, []):
-            group.left -= 1
-            for reader in group.readers if group.left == 0 else []:
-                self._unmet[reader] -= 1
-                if self._unmet[reader] == 0:
-                    del self._unmet[reader]
-                    self.ready.append(reader)
-
-    def _add(self, task: Task) -> None:
         stage, part = task
-        open_groups = [group for need in dict.fromkeys(stage.needs(part)) if (group := self._group(need)).left]
-        for group in open_groups:
-            group.readers.append(task)
-        if open_groups:
-            self._unmet[task] = len(open_groups)
+        for reader in self._readers[stage].pop(part, ()):
+            self._meet(reader)
+        for group in self._groups_of.pop(task, ()):
+            group.left -= 1
+            for reader in group.readers if group.left == 0 else ():
+                self._meet(reader)
+
+    def _meet(self, reader: Task) -> None:
+        """One of the needs of a task is met."""
+        stage, part = reader
+        unmet = self._unmet[stage]
+        unmet[part] -= 1
+        if not unmet[part]:
+            del unmet[part]
+            self.ready.append(reader)
+
+    def _add(self, stage: Stage, part: int) -> None:
+        task = stage, part
+        unmet = sum(self._waits(task, need) for need in dict.fromkeys(stage.needs(part)))
+        if unmet:
+            self._unmet[stage][part] = unmet
         else:
             self.ready.append(task)
+
+    def _waits(self, task: Task, need: Need) -> bool:
+        """Note that a task needs something; whether it has to wait for it."""
+        stage, parts = need
+        if len(parts) == 1:
+            if parts.start not in self._left[stage]:
+                return False
+            self._readers[stage].setdefault(parts.start, []).append(task)
+            return True
+        group = self._group(need)
+        if group.left:
+            group.readers.append(task)
+        return bool(group.left)
 
     def _group(self, need: Need) -> ReadTogether:
         if need not in self._groups:

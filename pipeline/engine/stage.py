@@ -32,7 +32,9 @@ ON_BEHALF = {"on behalf": True}  # the stage that this one does a share of the w
 class Resources:
     """What it takes to make one part. Of CPUs all take the same: a part computes on `threads.THREADS` threads, wherever it is."""
 
-    gpus: int = 0  # 1 is for a worker with a GPU, where the cluster has any
+    gpus: float = (
+        0  # 1 is for a worker with a GPU, where the cluster has any; a half, for one that shares it with another
+    )
     memory: int = 0  # about how many bytes of RAM; what is small beside a machine may say nothing
 
 

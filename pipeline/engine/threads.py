@@ -4,8 +4,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 THREADS = 1  # of a part, wherever it is made; more parts at once use more of a machine
 
@@ -22,7 +23,7 @@ def fixed_threads() -> Iterator[None]:
     try:
         if torch:
             torch.set_num_threads(THREADS)
-        with threadpool_limits(THREADS):
+        with _libraries(len(sys.modules)).limit(limits=THREADS):
             yield
     finally:
         if torch and of_torch:
@@ -32,3 +33,9 @@ def fixed_threads() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """What computes on threads, looked for again when there are more modules: that costs as much as making a small part."""
+    return ThreadpoolController()

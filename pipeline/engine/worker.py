@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine import metrics
-from pipeline.engine.filesystem import NotShared
+from pipeline.engine.filesystem import NotShared, Unusable
 from pipeline.engine.machines import sources_noted
 from pipeline.engine.provenance import provenance, worker_name
 from pipeline.engine.stage import Stage
@@ -42,7 +42,7 @@ class Failure:
     message: str  # for a UserError its text, otherwise the last line of the traceback
     traceback: str
     user_error: bool
-    not_shared: bool = False  # the worker does not have the store before it, and would fail at every part
+    unusable: bool = False  # the store cannot be worked with there: every further part would fail alike
     worker: str = ""  # host:pid, where it is known
 
 
@@ -69,8 +69,8 @@ class Worker:
     def make(self, stage: Stage, part: int, store: Store) -> Outcome:
         try:
             made = self._make(stage, part, store)
-        except NotShared as error:
-            return Failure(str(error), "", True, not_shared=True, worker=worker_name())
+        except Unusable as error:
+            return Failure(str(error), "", True, unusable=True, worker=worker_name())
         except UserError as error:
             return Failure(str(error), "", True, worker=worker_name())
         except Exception as error:

@@ -16,11 +16,11 @@ from jobs.verify import verify
 from pipeline.engine.filesystem import Filesystem
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
+from pipeline.engine.progress import Progress
 from pipeline.engine.roots import opened
 from pipeline.engine.runner import run
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
-from pipeline.recipes.make import Silent
 from tests.pipeline.planted import Numbers, Squares, Total
 
 
@@ -62,7 +62,7 @@ def store(root) -> Store:
 
 
 def made(store: Store, *goals: Stage) -> None:
-    run(plan(goals, store), store, InProcess, Silent())
+    run(plan(goals, store), store, InProcess, Progress())
 
 
 def invoke(job, *arguments: str):

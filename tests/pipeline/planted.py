@@ -5,6 +5,7 @@ Imported by name, so that worker processes find them too.
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -166,6 +167,61 @@ class Meeting(Numbers):
         (out / "sees.txt").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
         (Path(self.marks) / f"{self.gpus}.{part}").touch()
         wait_for(lambda: len(list(Path(self.marks).iterdir())) >= self.awaited, "parts of the other kind")
+        super().process(part, store, loaded, out)
+
+
+@dataclass(frozen=True)
+class Crowded(Numbers):
+    """Numbers of which each is made when so many processes have begun one."""
+
+    awaited: int = not_hashed(0)
+    marks: str = not_hashed("")  # a folder: one file a process, and one a part
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        (Path(self.marks) / f"process.{os.getpid()}").touch()
+        (Path(self.marks) / f"part.{part}").touch()
+        wait_for(lambda: len(list(Path(self.marks).glob("process.*"))) >= self.awaited, "other workers")
+        super().process(part, store, loaded, out)
+
+
+@dataclass(frozen=True)
+class Hanging(Numbers):
+    """Numbers, but some parts stop their process at the first attempts, or wait for ever."""
+
+    stopping: tuple[int, ...] = ()
+    waiting: tuple[int, ...] = ()
+    attempts: int = not_hashed(1)  # of a part, that go wrong
+    marks: str = not_hashed("")  # a folder: one file an attempt
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        attempt = len(list(Path(self.marks).glob(f"{part}.*")))
+        if part in self.stopping + self.waiting and attempt < self.attempts:
+            (Path(self.marks) / f"{part}.{attempt}.{os.getpid()}").touch()
+            if part in self.stopping:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            threading.Event().wait()
+        super().process(part, store, loaded, out)
+
+
+@dataclass(frozen=True)
+class Unloadable(Numbers):
+    """Numbers that nothing can be loaded for."""
+
+    marks: str = not_hashed("")  # a folder: one file an attempt
+
+    def setup(self) -> None:
+        (Path(self.marks) / f"setup.{os.getpid()}.{time.monotonic()}").touch()
+        raise RuntimeError("no such model")
+
+
+@dataclass(frozen=True)
+class Slow(Numbers):
+    """Numbers that take their time."""
+
+    seconds: float = not_hashed(0.0)
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        time.sleep(self.seconds)
         super().process(part, store, loaded, out)
 
 

@@ -16,6 +16,7 @@ from pipeline.annotators.mask_files import mask_file
 from pipeline.domains.portraits.annotators import PortraitAnnotator
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
+from pipeline.engine.progress import Progress
 from pipeline.engine.runner import run
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
@@ -190,7 +191,7 @@ class Scored(Stage):
         (out / "scores.txt").write_text(f"{self.scorer.thresholds}")
 
 
-class Made:
+class Made(Progress):
     def __init__(self) -> None:
         self.names: list[str] = []
 

@@ -88,3 +88,22 @@ except UserError as error:
     print(str(error).splitlines()[0], started())
 """
     assert run(failing(9, RuntimeError) + code, tmp_path) == ["Ray did not start on this machine (planted). []"]
+
+
+def test_a_temporary_folder_whose_path_is_too_long_for_sockets_is_passed_over_with_a_word(tmp_path):
+    """As batch systems give them: the job's number and name in several folders."""
+    folder = tmp_path / ("job-" + "0" * 80)
+    folder.mkdir()
+    code = """
+from pipeline.engine.progress import Progress
+class Told(Progress):
+    def say(self, text):
+        print(text)
+pool = RayPool(1, "local", Told())
+print(pool.ray._private.worker._global_node.get_session_dir_path().startswith("/tmp/ray/"))
+pool.close()
+print(started())
+"""
+    said, *rest = run(code, tmp_path, TMPDIR=str(folder))
+    assert said == f"Ray keeps its files in /tmp/ray: the path {folder} is too long for its sockets."
+    assert rest == ["True", "[]"] and not list(folder.iterdir())

@@ -4,6 +4,7 @@ from collections import deque
 
 import pytest
 
+from pipeline.engine.filesystem import Unusable
 from pipeline.engine.plan import check_space, plan
 from pipeline.engine.pool import InProcess, Task
 from pipeline.engine.progress import Progress
@@ -277,3 +278,16 @@ def test_a_part_that_no_machine_has_the_memory_for_is_refused_before_any_work(st
         plans = plan((Greedy(2, memory=2_500_000_000, purpose="the whole"), TOTAL), store)
         run(plans, store, TwoAtOnce, Recorder())
     assert store.missing(NUMBERS) == [0, 1, 2, 3]
+
+
+def test_a_store_that_cannot_be_worked_with_ends_the_run_at_the_first_part(store):
+    tried = []
+
+    class Gone(Numbers):
+        def process(self, part: int, *args) -> None:
+            tried.append(part)
+            raise Unusable("The disk is gone.\nMount it.")
+
+    with pytest.raises(UserError, match="The disk is gone.\nMount it."):
+        make(store, Total(Gone(parts=9)))
+    assert tried == [0]

@@ -429,7 +429,7 @@ def test_a_root_that_is_not_this_ones_is_told_by_its_mark(store, monkeypatch):
         with pytest.raises(UserError, match="it finds another folder of that name"), elsewhere.part(STAGE, 0):
             raise AssertionError("nothing is made where it would be lost")
         refused = Worker().make(STAGE, 0, elsewhere)
-        assert refused.not_shared and refused.user_error
+        assert refused.unusable and refused.user_error
     assert scratch(store) == []
     with pytest.raises(UserError, match="does not share"):
         marked.check_shared()
