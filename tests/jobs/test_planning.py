@@ -79,7 +79,9 @@ def test_without_a_timed_batch_the_work_is_told(said):
 def test_each_stage_has_its_purpose(said):
     text, told = said(None)
     assert {each["title"] for each in told["stages"]} >= {"working: to find directions in", "working: held out"}
-    [row] = [line for line in text.splitlines() if line.rstrip().endswith(" held out") and line.startswith("working-")]
+    [row] = [
+        line for line in map(str.strip, text.splitlines()) if line.endswith(" held out") and line.startswith("working-")
+    ]
     assert row.split()[:4] == [HELD_OUT.folder, "3", "0", "3"]
 
 
