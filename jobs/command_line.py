@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from jobs.making import make, open_pool
+from jobs.preflight import look
 from jobs.printing import explain, for_people, refuse, show_plan, tell_unsound
 from jobs.progress import Job
 from jobs.timing import hours
@@ -36,6 +37,8 @@ def run_job(describe: Callable[[], Recipe[Goals]], where: Where) -> tuple[Store,
         check_where(where)
         store = Store(where.root, repairing=where.repair)
         recipe, plans = planned(describe(), store)
+        if where.preflight:
+            look(store, plans, where)
         if where.plan:
             tell_unsound(plans, store)
             show_plan(plans, store, where, hours(plans, where) if where.time else None)
