@@ -21,7 +21,11 @@ SMALL = 5_000_000  # bytes of a file or a folder that is brought along
 FILES = "files"  # the folder of the package where they lie
 SUFFIXES = (".pyc", ".pyo")
 
-PATHS = ("images", "condition", "facenet_weights", "IMAGES")  # settings that are a path
+IMAGES = (
+    "images",
+    "IMAGES",
+)  # settings that are a set of images: it is known by when its files changed, which copies forget
+PATHS = ("condition", "facenet_weights")  # settings that are a path
 MODELS = ("model", "MODEL")  # or a name
 PLUGS = ("annotator", "judge", "allow_judge", "embedder")
 REGIONS = ("region", "foreground")
@@ -79,6 +83,8 @@ class Package:
 
     def _placed(self, name: str, value: str | Path, homes: list[Path]) -> str:
         text = str(value)
+        if name in IMAGES:
+            return self._there(text)
         if name in PATHS or (name in MODELS and is_path(text)) or (name in REGIONS and Path(text).is_file()):
             return self._brought(text)
         if name not in (*PLUGS, *REGIONS):
@@ -92,10 +98,16 @@ class Package:
             self._add_plug(spec.name, homes)
         return text
 
+    def _there(self, text: str) -> str:
+        """How images are called that the cluster has."""
+        path = Path(text).expanduser().absolute()
+        if "://" in text or any(path.is_relative_to(each) for each in self.shared):
+            return text if "://" in text else str(path)
+        self.left_out.append(LeftOut(text, "is a set of images, which does not travel along"))
+        return text
+
     def _brought(self, text: str) -> str:
         """How a file or folder is called on the cluster."""
-        if "://" in text:
-            return text
         path = Path(text).expanduser().absolute()
         if any(path.is_relative_to(each) for each in self.shared):
             return str(path)

@@ -143,7 +143,9 @@ class Cluster:
         kinds = {each.kind: each for each in machines if any(count for _, count in each.kind)}
         distinct = list({type(each.stage): each.stage for each in plans if each.todo}.values())
         asked = {
-            each.seen.host: self._on(each.node, load, distinct, attempt, gpus=int(dict(each.kind).get("GPU", 0) >= 1))
+            each.seen.host: self._on(
+                each.node, load, distinct, attempt, gpus=int(dict(each.kind).get("GPU", 0) >= 1), calls=1
+            )
             for each in kinds.values()
         }
         faults: list[str] = []
@@ -167,10 +169,10 @@ class Cluster:
         yield checks.memory(tried)
         yield checks.hours(plans, tried)
 
-    def _on(self, node: str, function: Callable[..., Any], *arguments: Any, gpus: int = 0) -> Any:
-        """Begin a call on one machine; no CPU is taken for it."""
+    def _on(self, node: str, function: Callable[..., Any], *arguments: Any, gpus: int = 0, calls: int = 0) -> Any:
+        """Begin a call on one machine, which takes no CPU for it; its process ends after so many calls, unless that is 0."""
         here = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
-        task = self.ray.remote(num_cpus=0, num_gpus=gpus, max_calls=1, max_retries=0)(function)
+        task = self.ray.remote(num_cpus=0, num_gpus=gpus, max_calls=calls, max_retries=0)(function)
         return task.options(scheduling_strategy=here).remote(*arguments)
 
     def _is_up(self, node: str) -> bool:

@@ -15,6 +15,11 @@ from pipeline.errors import UserError
 
 MOST = 90_000_000  # bytes that a job brings along, packed: the job server takes 100 MiB
 AGAIN = 5  # times that logs are asked for again when their connection breaks and the job has said nothing since
+_TALKATIVE = (  # loggers
+    "ray.dashboard.modules.job.sdk",
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray._private.runtime_env.packaging",
+)
 _OVERRIDES = (
     "RAY_ADDRESS",
     "RAY_API_SERVER_ADDRESS",
@@ -153,7 +158,7 @@ def _told(found: Any) -> Submitted:
     return Submitted(
         id=found.submission_id or found.job_id,
         status=str(getattr(found.status, "value", found.status)),
-        message=found.message or "",
+        message=(found.message or "").partition(", last available logs")[0],
         entrypoint=found.entrypoint,
         exit_code=found.driver_exit_code,
         metadata=found.metadata or {},
@@ -162,18 +167,16 @@ def _told(found: Any) -> Submitted:
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    """Have Ray go to the address that it is given, with a token unless it is told otherwise, and say nothing by itself."""
+    """Have Ray go to the address that it is given, with a token unless it is told otherwise, and to say nothing by itself."""
     before = {name: os.environ.pop(name, None) for name in _OVERRIDES}
     added = {} if "RAY_AUTH_MODE" in os.environ else {"RAY_AUTH_MODE": "token"}
     os.environ.update(added)
-    logger = logging.getLogger("ray.dashboard.modules")
-    level = logger.level
     try:
-        logger.setLevel(logging.ERROR)
         _read_again()
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.ERROR)
         yield
     finally:
-        logger.setLevel(level)
         for name in added:
             os.environ.pop(name, None)
         os.environ.update({name: value for name, value in before.items() if value is not None})
