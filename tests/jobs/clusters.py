@@ -66,16 +66,18 @@ class Head:
 
 
 @contextmanager
-def head(folder: Path, *options: object, **variables: str) -> Iterator[Head]:
-    """A head that takes no task. All that was started ends with it."""
+def head(folder: Path, types: dict[str, dict[str, Any]] | None = None, **variables: str) -> Iterator[Head]:
+    """A head that takes no task. All that was started ends with it. types: machines that come when they are asked for."""
     session = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # paths of sockets may not be long
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
     plain = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "RAY_ADDRESS")}
-    environment = {**plain, **token, "PATH": f"{BIN}:{os.environ['PATH']}", **variables}
+    fake = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"} if types else {}
+    environment = {**plain, **token, **fake, "PATH": f"{BIN}:{os.environ['PATH']}", **variables}
     started = Head(folder, environment, free_port(), free_port())
     ports = ["--port", started.port, "--dashboard-host", "127.0.0.1", "--dashboard-port", started.dashboard]
     try:
-        started.ray("head", "--head", "--num-cpus", 0, *ports, "--temp-dir", session, *options)
+        scaled = ["--autoscaling-config", autoscaling(types, started)] if types else []
+        started.ray("head", "--head", "--num-cpus", 0, *ports, "--temp-dir", session, *scaled)
         yield started
     finally:
         end(token["RAY_AUTH_TOKEN"])
@@ -93,7 +95,7 @@ def end(token: str) -> None:
     psutil.wait_procs(ended, timeout=60)
 
 
-def autoscaling(types: dict[str, dict[str, Any]], path: Path) -> Path:
+def autoscaling(types: dict[str, dict[str, Any]], of: Head) -> Path:
     """A file by which a head starts processes as machines of these types, as Ray's own tests have it."""
     nodes = {name: {**each, "node_config": {}} for name, each in types.items()}
     lists = ("initialization", "setup", "head_setup", "worker_setup", "head_start_ray", "worker_start_ray")
@@ -102,9 +104,12 @@ def autoscaling(types: dict[str, dict[str, Any]], path: Path) -> Path:
         "max_workers": sum(each["max_workers"] for each in nodes.values()),
         "idle_timeout_minutes": 60,
         "upscaling_speed": 1.0,
-        "provider": {"type": "fake_multinode"},
-        "available_node_types": {**nodes, "head": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}},
-        "head_node_type": "head",
+        "provider": {"type": "fake_multinode", "gcs_address": f"127.0.0.1:{of.port}"},
+        "available_node_types": {
+            **nodes,
+            "ray.head.default": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
+        },
+        "head_node_type": "ray.head.default",
         "auth": {},
         "docker": {},
         **{f"{name}_commands": [] for name in lists},
@@ -114,5 +119,6 @@ def autoscaling(types: dict[str, dict[str, Any]], path: Path) -> Path:
         "rsync_exclude": [],
         "rsync_filter": [],
     }
+    path = of.folder / "autoscaling.json"
     path.write_text(json.dumps(config))
     return path
