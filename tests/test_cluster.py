@@ -370,3 +370,40 @@ def test_the_commands_in_the_files_are_ones_that_there_are():
         for line in (ROOT / file).read_text().splitlines():
             if "python -m jobs.submit" in line:
                 assert set(re.findall(r" (--[\w-]+)", line)) <= known, line
+
+
+def test_what_the_document_says_to_type_is_there():
+    """Every file that it names exists, and every option of `jobs.submit` that it types is one."""
+    text = (ROOT / "docs" / "cluster.md").read_text()
+    for name in re.findall(r"`((?:cluster/)?[\w-]+\.(?:yaml|sh))`", text):
+        assert (ROOT / name).is_file(), name
+    commands = get_command(application()).commands  # type: ignore[attr-defined]
+    typed = re.findall(r"^python -m jobs\.submit (.*?)(?:\n|$)", text, re.MULTILINE)
+    assert len(typed) >= 7
+    for line in typed:
+        name = line.split()[0] if line.split()[0] in commands else "submit"
+        own = {option for each in commands[name].params for option in (*each.opts, *each.secondary_opts)}
+        assert set(re.findall(r" (--[\w-]+)", f" {line}")) - {"--annotator"} <= own, line
+
+
+def test_the_document_and_the_files_have_one_region_profile_and_image():
+    text = (ROOT / "docs" / "cluster.md").read_text()
+    aws, google, kubernetes = (loaded(name) for name in ("cluster.yaml", "cluster/gcp.yaml", "cluster/kuberay.yaml"))
+    assert aws["provider"]["region"] in text and google["provider"]["region"] in text
+    for node in aws["available_node_types"].values():
+        assert f"`{node['node_config']['IamInstanceProfile']['Name']}`" in text
+        assert node["node_config"]["InstanceType"] in text
+    assert f"rayproject/ray:{kubernetes['spec']['rayClusterSpec']['rayVersion']}-py312-gpu" in text
+    code = kubernetes["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0]["workingDir"]
+    assert f"WORKDIR {code}" in text
+    assert google["provider"]["project_id"] == "PROJECT" and text.count("PROJECT") >= 1
+    assert "s3://BUCKET/" in kubernetes["spec"]["entrypoint"] and "s3:::BUCKET/*" in text
+
+
+def test_the_policy_in_the_document_lets_a_machine_do_what_a_store_does():
+    import json
+
+    [policy] = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "cluster.md").read_text(), re.DOTALL)
+    allowed = {action for each in json.loads(policy)["Statement"] for action in each["Action"]}
+    assert {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket", "s3:AbortMultipartUpload"} <= allowed
+    assert "s3:*" not in allowed and "*" not in allowed
