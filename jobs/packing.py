@@ -11,6 +11,7 @@ import tomli_w
 
 from pipeline.annotators import specs
 from pipeline.annotators.registry import KINDS
+from pipeline.engine.roots import is_local, normal
 from pipeline.engine.submit import MOST
 from pipeline.errors import UserError
 from pipeline.models.bundled import BUNDLED
@@ -100,9 +101,11 @@ class Package:
 
     def _there(self, text: str) -> str:
         """How images are called that the cluster has."""
+        if not is_local(Path(text)):
+            return normal(Path(text))
         path = Path(text).expanduser().absolute()
-        if "://" in text or any(path.is_relative_to(each) for each in self.shared):
-            return text if "://" in text else str(path)
+        if any(path.is_relative_to(each) for each in self.shared):
+            return str(path)
         self.left_out.append(LeftOut(text, "is a set of images, which does not travel along"))
         return text
 

@@ -16,6 +16,7 @@ from jobs.command_line import app
 from jobs.packing import Package
 from jobs.printing import option
 from jobs.where import Where
+from pipeline.engine.roots import is_local, normal
 from pipeline.errors import UserError
 from pipeline.recipes.settings import read, run_of
 
@@ -85,7 +86,7 @@ class Request:
         package.add_code(PROJECT)
         arguments = self._arguments(package)
         package.check()
-        where = ["--root", self.root, "--address", "auto", *(["--preflight"] if self.preflight else [])]
+        where = ["--root", normal(self.root), "--address", "auto", *(["--preflight"] if self.preflight else [])]
         command = f"python -m {JOBS[self.job].module} {shlex.join([*arguments, *where])}"
         return Wired(command, package, variables(self.env), self.root)
 
@@ -138,7 +139,7 @@ def variables(names: tuple[str, ...]) -> dict[str, str]:
 
 def check_root(root: str) -> None:
     """Raise UserError for a root that machines of a cluster cannot share."""
-    if root.startswith("memory://") or ("://" not in root and not Path(root).is_absolute()):
+    if root.startswith("memory:") or (is_local(root) and not Path(normal(root)).is_absolute()):
         raise UserError(
             f"`root` is {root}, which each machine of the cluster would have for itself.\n"
             "Give object storage, as s3://BUCKET/RUN, or the absolute path of a folder that all machines share."

@@ -267,6 +267,18 @@ def test_what_cannot_be_is_refused_before_anything_is_sent(line, more, said, her
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize("line", ["s3://bucket/run", "/mnt/shared/images"])
+def test_images_in_a_bucket_or_on_a_shared_disk_are_named_as_they_are(line, here, place, code):
+    _, words = packed(place, f"{line} --annotator pixels", job="annotate", shared=("/mnt/shared",))
+    assert words[3] == line
+
+
+@pytest.mark.parametrize(("root", "sent"), [("file:///data/run", "/data/run"), ("s3://b/run/", "s3://b/run")])
+def test_a_root_is_sent_as_all_machines_understand_it(root, sent, here, place, code):
+    words = shlex.split(Request("directions", ("--model", "a/b"), root, folder=str(here)).packed(place).command)
+    assert words[words.index("--root") + 1] == sent
+
+
 @pytest.mark.parametrize("root", ["runs/mine", "memory://x", "./x"])
 def test_a_root_that_machines_do_not_share_is_refused(root, here, place, code):
     with pytest.raises(UserError, match="each machine of the cluster would have for itself"):

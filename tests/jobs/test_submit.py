@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from benchmarks._servers import BUCKET, Server, moto
 from tests.jobs.clusters import Head, head
 from tests.pipeline.planted import wait_for
 
@@ -61,9 +62,16 @@ capture = "mid_block"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory) -> Iterator[Head]:
+def bucket() -> Iterator[Server]:
+    """An S3 server, whose keys the machines of the cluster have and nobody else."""
+    with moto() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory, bucket) -> Iterator[Head]:
     """A head and one worker."""
-    with head(tmp_path_factory.mktemp("elsewhere")) as started:
+    with head(tmp_path_factory.mktemp("elsewhere"), **bucket.environment()) as started:
         started.join("worker", *WORKER)
         yield started
 
@@ -82,10 +90,11 @@ def here(tmp_path, tiny_model) -> Path:
 
 def client(cluster: Head, here: Path, *arguments: object) -> subprocess.Popen:
     """`python -m jobs.submit`, as a person calls it elsewhere, who has the project and the token."""
+    plain = {name: value for name, value in cluster.environment.items() if not name.startswith("AWS_")}
     return subprocess.Popen(
         [sys.executable, "-m", "jobs.submit", *map(str, arguments), "--address", cluster.address],
         cwd=here,
-        env={**cluster.environment, "PYTHONPATH": str(ROOT)},
+        env={**plain, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -111,16 +120,23 @@ def annotate(here: Path, root: Path) -> tuple[object, ...]:
     return ("--job", "annotate", here / "images", "--annotator", "pixels", "--workers", 1, "--root", root, *shared)
 
 
-def test_a_run_with_plugs_and_a_model_that_travel_along_ends_with_a_catalog(cluster, here):
-    root = here / "root"
-    done = submit(cluster, here, "run.toml", "--root", root, "--workers", 2)
+def test_a_run_with_plugs_and_a_model_that_travel_along_ends_in_a_bucket_that_only_the_machines_have_keys_of(
+    cluster, here, bucket
+):
+    done = submit(cluster, here, "run.toml", "--root", bucket.url("run"), "--workers", 2)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("workers", "releases", "authentication", "clocks", "files", "space", "scratch", "store", "models"):
         assert re.search(rf"^ok +{name} ", done.stdout, re.MULTILINE), done.stdout
     assert re.search(r"^skipped +GPU memory +no machine has a GPU", done.stdout, re.MULTILINE)
     assert re.search(r"^Plug: .*my_parts.py", done.stdout, re.MULTILINE)
-    assert (root / "catalog" / "directions.safetensors").stat().st_size > 0
-    assert {each["state"] for each in json.loads((root / "preflight.json").read_text())} <= {"ok", "skipped"}
+    assert f"s3://{BUCKET}/run is written and read by 2 machines" in done.stdout
+
+    client = bucket.client()
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="run/")
+    keys = [each["Key"] for page in pages for each in page.get("Contents", ())]
+    assert any(re.fullmatch(r"run/catalog-\w+/[^/]+/directions.safetensors", key) for key in keys), keys
+    found = json.loads(client.get_object(Bucket=BUCKET, Key="run/preflight.json")["Body"].read())
+    assert {each["state"] for each in found} == {"ok", "skipped"}
 
 
 def test_scores_are_those_of_the_images_and_the_same_again_makes_nothing_twice(cluster, here):
