@@ -4,15 +4,14 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import typer
 
-from jobs import annotate, carriage, celebahq, directions, portraits
-from jobs.command_line import app
 from jobs.packing import Package
 from jobs.printing import option
 from jobs.where import Where
@@ -24,20 +23,28 @@ PROJECT = Path(__file__).parents[1]
 
 
 class Job(NamedTuple):
-    """A job that can be submitted."""
+    """A job that can be submitted. It is imported when it is: networks take a while."""
 
     module: str  # as `python -m` takes it, with its command where it has several
-    function: Callable[..., None]
+    function: str  # of the module
     takes: str  # what it is of: a file of settings, or a setting by its metavar
+
+    @property
+    def command(self) -> Any:
+        """Its command line."""
+        from jobs.command_line import app
+
+        module = import_module(self.module.split()[0])
+        return typer.main.get_command(app(getattr(module, self.function)))
 
 
 JOBS = {
-    "directions": Job("jobs.directions", directions.directions, "FILE"),
-    "portraits": Job("jobs.portraits", portraits.portraits, ""),
-    "celebahq": Job("jobs.celebahq whole", celebahq.whole, ""),
-    "celebahq-small": Job("jobs.celebahq small", celebahq.small, ""),
-    "annotate": Job("jobs.annotate", annotate.annotate, "IMAGES"),
-    "carriage": Job("jobs.carriage", carriage.carriage, "MODEL"),
+    "directions": Job("jobs.directions", "directions", "FILE"),
+    "portraits": Job("jobs.portraits", "portraits", ""),
+    "celebahq": Job("jobs.celebahq whole", "whole", ""),
+    "celebahq-small": Job("jobs.celebahq small", "small", ""),
+    "annotate": Job("jobs.annotate", "annotate", "IMAGES"),
+    "carriage": Job("jobs.carriage", "carriage", "MODEL"),
 }
 
 
@@ -108,8 +115,7 @@ def parsed(job: Job, rest: tuple[str, ...]) -> tuple[str | None, dict[str, Any],
 
     Ends the process with 2, as the job would, where it cannot be read.
     """
-    command = typer.main.get_command(app(job.function))
-    given = command.make_context(f"jobs.submit ({job.module})", list(rest)).params
+    given = job.command.make_context(f"jobs.submit ({job.module})", list(rest)).params
     first = given.pop("run", None)
     there = {name: value for name, value in given.items() if value not in (None, [], ())}
     refused = [name for name in ("root", "address", "plan", "time", "preflight") if option(name) in rest]

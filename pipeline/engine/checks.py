@@ -106,7 +106,7 @@ def releases(driver: Seen, machines: Sequence[Machine]) -> Check:
         "failed",
         "; ".join(f"{what} on {_some(hosts)}" for what, hosts in unlike.items()),
         f"what the driver on {driver.host} has",
-        "Install the same releases on every machine: pip install --constraint constraints.txt, then start Ray again.",
+        "Install the same releases on every machine, those of constraints.txt, then start Ray again there.",
     )
 
 
@@ -115,7 +115,7 @@ def authentication(machines: Sequence[Machine]) -> Check:
     hosts = [each.seen.host for each in machines if not each.seen.by_token]
     if not hosts:
         return Check("authentication", "ok", "by token")
-    to_do = "Start Ray on every machine with RAY_AUTH_MODE=token and the same token: ray get-auth-token --generate."
+    to_do = "Start Ray on every machine with RAY_AUTH_MODE=token and the same token, which `ray get-auth-token` makes."
     return Check("authentication", "failed", f"none on {_some(hosts)}", "a token", to_do)
 
 
