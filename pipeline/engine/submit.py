@@ -43,7 +43,7 @@ class Submitted:
 
 
 class JobServer:
-    """The job server of a cluster, at http://HEAD:8265 or wherever its port is forwarded to.
+    """The job server of a cluster, at http://HOST:8265 or wherever its port is forwarded to.
 
     It takes orders from whoever has the token of the cluster, which lies in ~/.ray/auth_token or in RAY_AUTH_TOKEN. Whoever wants
     to work without one says RAY_AUTH_MODE=disabled. Raises UserError where none answers, or not to this token.
@@ -52,7 +52,7 @@ class JobServer:
     def __init__(self, address: str):
         if not address.startswith(("http://", "https://")):
             raise UserError(
-                f"`address` is {address}: expected that of the job server, as http://HEAD:8265.\n"
+                f"`address` is {address}: expected that of the job server, as http://HOST:8265.\n"
                 "`ray dashboard cluster.yaml` forwards it to http://localhost:8265."
             )
         self.address = address.rstrip("/")
@@ -73,7 +73,7 @@ class JobServer:
     def submit(
         self, entrypoint: str, folder: Path, name: str, variables: Mapping[str, str], metadata: Mapping[str, str]
     ) -> str:
-        """Submit a command that runs on the head, in a copy of a folder that every machine has, and return its id.
+        """Submit a command that runs on the head node, in a copy of a folder that every machine has, and return its id.
 
         variables: environment variables of the job and its workers. Whoever may look at the cluster's dashboard sees them.
         """
