@@ -88,7 +88,11 @@ class Cluster:
                 self.ray.cancel(asked, force=True)
                 found = f"none within {PATIENCE / 60:.0f} minutes"
                 return Check(
-                    "workers", "failed", found, "a machine that takes tasks", "See what `ray status` says on the head node."
+                    "workers",
+                    "failed",
+                    found,
+                    "a machine that takes tasks",
+                    "See what `ray status` says on the head node.",
                 )
         kinds = [_said(_kind(node)) for node in self._working()]
         return Check("workers", "ok", ", ".join(f"{kinds.count(kind)} with {kind}" for kind in dict.fromkeys(kinds)))
