@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import typer
+from huggingface_hub import constants
 from rich.text import Text
 
 from jobs.printing import console, errors, print_json
@@ -25,7 +26,7 @@ PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 def look(store: Store, plans: list[StagePlan], where: Where) -> None:
     """Print what is found on the machines of a cluster. Ends the process with 2 where something would make the run fail."""
     failed = []
-    for check in preflight(store, plans, packages(), attempt, where.address):
+    for check in preflight(store, plans, packages(), attempt, where.address, Path(constants.HF_HUB_CACHE)):
         show(check)
         failed += [check] if check.state == "failed" else []
     if failed:

@@ -35,15 +35,21 @@ Try = Callable[[Stage], Trial | None]  # one batch of a stage, made on a GPU; No
 
 
 def preflight(
-    store: Store, plans: Sequence[StagePlan], packages: Sequence[str], attempt: Try, address: str | None
+    store: Store,
+    plans: Sequence[StagePlan],
+    packages: Sequence[str],
+    attempt: Try,
+    address: str | None,
+    fetched: Path | None = None,
 ) -> Iterator[Check]:
     """Look at every machine of a cluster, and yield each check as soon as it is made. What is found is left in the store, too.
 
-    packages: those whose releases decide results. attempt: what makes a batch for trial. Nothing of the run is made.
+    packages: those whose releases decide results. attempt: what makes a batch for trial. fetched: a folder whose files each machine
+    fetches by itself, so that the others need not have them. Nothing of the run is made.
     """
     made: list[Check] = []
     with connected(address, None, attempts=1) as ray:
-        for check in _checks(Cluster(ray), store, plans, packages, attempt):
+        for check in _checks(Cluster(ray), store, plans, packages, attempt, fetched):
             made.append(check)
             yield check
     if not any(each.name == "store" and each.state == "failed" for each in made):
@@ -51,13 +57,18 @@ def preflight(
 
 
 def _checks(
-    cluster: "Cluster", store: Store, plans: Sequence[StagePlan], packages: Sequence[str], attempt: Try
+    cluster: "Cluster",
+    store: Store,
+    plans: Sequence[StagePlan],
+    packages: Sequence[str],
+    attempt: Try,
+    fetched: Path | None,
 ) -> Iterator[Check]:
     yield (workers := cluster.wait())
     if workers.state == "failed":
         return
     todo = [each.stage for each in plans if each.todo]
-    files = files_of(todo)
+    files = [each for each in files_of(todo) if not (fetched and Path(each).is_relative_to(fetched))]
     machines, silent = cluster.look(packages, files)
     if silent:
         yield Check(

@@ -189,3 +189,16 @@ def test_what_was_found_is_left_in_the_store(store, monkeypatch):
         "GPU memory",
         "time",
     ]
+
+
+def test_files_that_machines_fetch_by_themselves_need_not_be_there(store, tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "mine").mkdir()
+    asked: list[list[str]] = []
+    cluster = Planted({"a": store})
+    cluster.wait = lambda: preflight.Check("workers", "ok", "")  # type: ignore[method-assign]
+    cluster.look = lambda packages, files: asked.append(files) or (cluster.machines, [])  # type: ignore[method-assign]
+    stages = [Loads(fault=str(tmp_path / name)) for name in ("cache", "mine")]
+    plans = [StagePlan(each, (0,), 0) for each in stages]
+    list(preflight._checks(cluster, store, plans, [], nothing, tmp_path / "cache"))
+    assert asked == [[str(tmp_path / "mine")]]
