@@ -118,7 +118,7 @@ def parsed(job: Job, rest: tuple[str, ...]) -> tuple[str | None, dict[str, Any],
     given = job.command.make_context(f"jobs.submit ({job.module})", list(rest)).params
     first = given.pop("run", None)
     there = {name: value for name, value in given.items() if value not in (None, [], ())}
-    refused = [name for name in ("root", "address", "plan", "time", "preflight") if option(name) in rest]
+    refused = [name for name in ("root", "address", "plan", "preflight") if option(name) in rest]
     if refused:
         raise UserError(f"`{refused[0]}` is given twice: give it once.")
     workers = [f"--workers={there['workers']}"] if "workers" in there else []

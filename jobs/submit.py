@@ -70,6 +70,8 @@ def submit(
 ) -> None:
     """Submit a job, and show what it prints. All other options, and RUN.toml, are the job's own."""
     with refused():
+        if "--time" in context.args and not plan:
+            raise UserError("--time says how long a plan would take: give --plan, too.")
         request = Request(job, tuple(context.args), root, tuple(env), tuple(shared), not skip_preflight, os.getcwd())
         with TemporaryDirectory(prefix="job-") as folder:
             wired = request.packed(Path(folder))
