@@ -28,7 +28,7 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 
 NAME = "preflight.json"  # in the root of the store: what was found the last time
-ANSWER = 120.0  # seconds in which a machine that is up answers
+ANSWER = 300.0  # seconds in which a machine that is up answers
 PATIENCE = 900.0  # seconds in which a cluster that is at zero has a machine, and a machine has loaded its networks
 
 Try = Callable[[Stage], Trial | None]  # one batch of a stage, made on a GPU; None of what is no network's work
