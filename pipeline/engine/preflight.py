@@ -52,7 +52,7 @@ def preflight(
         for check in _checks(Cluster(ray), store, plans, packages, attempt, fetched):
             made.append(check)
             yield check
-    if not any(each.name == "store" and each.state == "failed" for each in made):
+    if any(each.name == "store" and each.state == "ok" for each in made):
         store.leave(NAME, json.dumps([asdict(each) for each in made], indent=2).encode())
 
 
@@ -74,14 +74,31 @@ def _checks(
         yield Check(
             "machines", "failed", "; ".join(silent), "an answer", "Every machine needs the packages of constraints.txt."
         )
-    yield checks.releases(look(packages, ()), machines)
+    failed = bool(silent)
+    for check in _of_machines(machines, cluster, store, plans, look(packages, ()), files):
+        failed |= check.state == "failed"
+        yield check
+    if failed:  # loading takes minutes, and would fail of the same
+        yield Check("models", "skipped", "what failed comes first")
+    else:
+        yield from cluster.trials(machines, plans, attempt)
+
+
+def _of_machines(
+    machines: Sequence[Machine],
+    cluster: "Cluster",
+    store: Store,
+    plans: Sequence[StagePlan],
+    driver: Seen,
+    files: Sequence[str],
+) -> Iterator[Check]:
+    yield checks.releases(driver, machines)
     yield checks.authentication(machines)
     yield checks.clocks(machines)
     yield checks.seen_files(files, machines)
     yield checks.space(plans, store)
     yield checks.scratch(plans, machines)
     yield cluster.relay(store, machines)
-    yield from cluster.trials(machines, plans, attempt)
 
 
 @dataclass

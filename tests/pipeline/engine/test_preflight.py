@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.engine import preflight
-from pipeline.engine.checks import Kind, Machine, Seen, Trial
+from pipeline.engine.checks import Kind, Machine, Trial
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.preflight import NAME, Cluster, load, look, pass_on
 from pipeline.engine.stage import Stage
@@ -53,8 +53,8 @@ class Planted(Cluster):
 
     @property
     def machines(self) -> list[Machine]:
-        seen = Seen("", "3.12", {}, 0.0, 0, (), True)
-        return [Machine(name, KIND, replace(seen, host=name), 0.0, 0.0) for name in self.stores]
+        seen = replace(look((), ()), by_token=True)
+        return [Machine(name, KIND, replace(seen, host=name), seen.time, seen.time) for name in self.stores]
 
 
 def test_a_store_that_all_machines_share_passes(store):
@@ -202,3 +202,14 @@ def test_files_that_machines_fetch_by_themselves_need_not_be_there(store, tmp_pa
     plans = [StagePlan(each, (0,), 0) for each in stages]
     list(preflight._checks(cluster, store, plans, [], nothing, tmp_path / "cache"))
     assert asked == [[str(tmp_path / "mine")]]
+
+
+def test_nothing_is_loaded_where_something_failed_before(store, tmp_path):
+    other = Store(tmp_path / "other")
+    other.prepare()
+    cluster = Planted({"odd": other})
+    cluster.wait = lambda: preflight.Check("workers", "ok", "")  # type: ignore[method-assign]
+    cluster.look = lambda *_: (cluster.machines, [])  # type: ignore[method-assign]
+    made = list(preflight._checks(cluster, store, [StagePlan(Loads("never"), (0,), 0)], [], nothing, None))
+    assert [(each.name, each.state) for each in made if each.state != "ok"][-1] == ("models", "skipped")
+    assert ("store", "failed") in [(each.name, each.state) for each in made]
