@@ -49,7 +49,7 @@ def preflight(
     """
     made: list[Check] = []
     with connected(address, None, attempts=1) as ray:
-        for check in _checks(Cluster(ray), store, plans, packages, attempt, fetched):
+        for check in _checks(Visit(ray), store, plans, packages, attempt, fetched):
             made.append(check)
             yield check
     if any(each.name == "store" and each.state == "ok" for each in made):
@@ -57,7 +57,7 @@ def preflight(
 
 
 def _checks(
-    cluster: "Cluster",
+    cluster: "Visit",
     store: Store,
     plans: Sequence[StagePlan],
     packages: Sequence[str],
@@ -86,7 +86,7 @@ def _checks(
 
 def _of_machines(
     machines: Sequence[Machine],
-    cluster: "Cluster",
+    cluster: "Visit",
     store: Store,
     plans: Sequence[StagePlan],
     driver: Seen,
@@ -102,8 +102,8 @@ def _of_machines(
 
 
 @dataclass
-class Cluster:
-    """A cluster that this process has joined."""
+class Visit:
+    """A cluster that this process has joined, to look at it."""
 
     ray: Any
 

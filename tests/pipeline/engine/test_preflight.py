@@ -12,7 +12,7 @@ import pytest
 from pipeline.engine import preflight
 from pipeline.engine.checks import Kind, Machine, Trial
 from pipeline.engine.plan import StagePlan
-from pipeline.engine.preflight import NAME, Cluster, load, look, pass_on
+from pipeline.engine.preflight import NAME, Visit, load, look, pass_on
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -31,7 +31,7 @@ class RayError(Exception):
     """What Ray raises."""
 
 
-class Planted(Cluster):
+class Planted(Visit):
     """A cluster whose machines are this process, each with a store of its own."""
 
     def __init__(self, stores: dict[str, Store], gone: tuple[str, ...] = ()):
@@ -172,7 +172,7 @@ def test_what_was_found_is_left_in_the_store(store, monkeypatch):
     cluster = Planted({"a": store})
     cluster.wait = lambda: preflight.Check("workers", "ok", "1 with 2 CPUs")  # type: ignore[method-assign]
     cluster.look = lambda *_: (cluster.machines, [])  # type: ignore[method-assign]
-    monkeypatch.setattr(preflight, "Cluster", lambda ray: cluster)
+    monkeypatch.setattr(preflight, "Visit", lambda ray: cluster)
     monkeypatch.setattr(preflight, "connected", lambda *_, **__: __import__("contextlib").nullcontext())
     made = list(preflight.preflight(store, [StagePlan(Loads(), (0,), 0)], [], nothing, "auto"))
     assert json.loads((Path(str(store.root)) / NAME).read_text())[0]["name"] == "workers"
