@@ -114,7 +114,7 @@ def id_of(printed: str) -> str:
     return found[1]
 
 
-def annotate(here: Path, root: Path) -> tuple[object, ...]:
+def annotate(here: Path, root: Path | str) -> tuple[object, ...]:
     """The smallest of the jobs: the images are scored, which lie where all machines see them."""
     shared = ("--shared", here / "images")
     return ("--job", "annotate", here / "images", "--annotator", "pixels", "--workers", 1, "--root", root, *shared)
@@ -184,29 +184,24 @@ def test_ctrl_c_leaves_the_job_running_and_stop_ends_it(cluster, here):
     assert "ok      workers" in submit(cluster, here, "logs", name, "--no-wait").stdout
 
 
-def test_a_store_that_machines_do_not_share_is_found_before_any_work(cluster, here):
-    """An absolute path that means something else to each process stands in for the disk of another machine."""
-    done = submit(cluster, here, *annotate(here, Path("/proc/self/cwd/root")))
-    assert done.returncode == 2, done.stdout
-    assert re.search(r"^failed +store ", done.stdout, re.MULTILINE), done.stdout
-    assert "Error: The cluster is not ready: store. Nothing was begun." in done.stdout
-    assert "annotate-images" not in done.stdout
-
-
-def test_another_release_on_one_machine_is_found_before_any_work(cluster, here, tmp_path_factory):
-    """A package that is another one on one machine alone: its metadata stands first on the path there."""
+def test_what_is_wrong_on_one_machine_is_found_before_any_work(cluster, here, bucket, tmp_path_factory):
+    """It has another package, whose metadata stands first on the path there, and another store of the same name."""
     other = tmp_path_factory.mktemp("other") / "numpy-0.0.1.dist-info"
     other.mkdir()
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.0.1\n")
-    odd = cluster.join("odd", *WORKER, PYTHONPATH=str(other.parent))
-    try:
-        done = submit(cluster, here, *annotate(here, here / "root"))
-        assert done.returncode == 2, done.stdout
-        assert re.search(r"^failed +releases +numpy 0.0.1 instead of \d", done.stdout, re.MULTILINE), done.stdout
-        assert "Install the same releases on every machine" in done.stdout
-    finally:
-        odd.terminate()
-        odd.wait(60)
+    with moto() as elsewhere:
+        odd = cluster.join("odd", *WORKER, PYTHONPATH=str(other.parent), AWS_ENDPOINT_URL=elsewhere.endpoint)
+        try:
+            done = submit(cluster, here, *annotate(here, bucket.url("unshared")))
+        finally:
+            odd.terminate()
+            odd.wait(60)
+    assert done.returncode == 2, done.stdout
+    assert re.search(r"^failed +releases +numpy 0.0.1 instead of \d", done.stdout, re.MULTILINE), done.stdout
+    assert "Install the same releases on every machine" in done.stdout
+    assert re.search(r"^failed +store +\S+ reads nothing where the machine before it left", done.stdout, re.MULTILINE)
+    assert "Error: The cluster is not ready: releases, store. Nothing was begun." in done.stdout
+    assert "annotate-images" not in done.stdout
 
 
 def test_a_cluster_at_zero_is_asked_for_a_machine_of_its_own_kind(here, tmp_path_factory):
