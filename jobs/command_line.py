@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 from jobs.account import Account, Outcome, settings_of
 from jobs.making import Making
 from jobs.planning import show_plan
+from jobs.preflight import look
 from jobs.printing import console, errors, explain, for_people, print_json, refuse, say_stopped, tell_unsound
 from jobs.stopping import ENDED, STOPPED, ended_by_signal
 from jobs.where import Where, check_where
@@ -50,6 +51,8 @@ def _show_plan(describe: Callable[[], Recipe[Goals]], where: Where) -> int:
         check_where(where)
         store = Store(where.root)
         recipe, plans = planned(describe(), store)
+        if where.preflight:
+            look(store, plans, where)
         tell_unsound(plans, store)
         show_plan(plans, store, where)
         for sentence in recipe.foreseen(store):
@@ -75,6 +78,8 @@ def _run(
         store = Store(where.root, repairing=where.repair)
         recipe, plans = planned(describe(), store)
         account.settings = settings_of(recipe)
+        if where.preflight:
+            look(store, plans, where)
         check_space(plans, store)
         goals = _made(recipe, plans, store, account)
         account.found = hand_over(store, goals)

@@ -1,5 +1,6 @@
 """Where a job works and what it prints, which changes nothing of what it makes."""
 
+import os
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -33,6 +34,9 @@ class Where(NamedTuple):
         bool,
         Option("--json", rich_help_panel=GROUP, help="Print one JSON object on standard output, all else on errors."),
     ] = False
+    preflight: Annotated[
+        bool, Option("--preflight", rich_help_panel=GROUP, help="Look at every machine of the cluster before the work.")
+    ] = False
 
 
 def check_where(where: Where) -> None:
@@ -59,5 +63,7 @@ def check_where(where: Where) -> None:
         )
     if where.plan and where.repair:
         raise UserError("--plan changes nothing, and --repair takes out what is damaged: give one of them.")
+    if where.preflight and (workers == 0 or not (address or "RAY_ADDRESS" in os.environ)):
+        raise UserError("--preflight looks at the machines of a cluster: give its --address, and no --workers 0.")
     if where.time and not where.plan:
         raise UserError("--time says how long a plan would take: give --plan, too.")

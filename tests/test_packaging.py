@@ -144,7 +144,7 @@ def test_nothing_stands_at_the_top_that_the_readme_or_a_tool_does_not_know():
         pytest.skip(f"git does not list this clone: {listed.stderr.strip()}")
     top = {path.partition("/")[0] for path in listed.stdout.split()}
     folders = {path.partition("/")[0] for path in tree()} | {"docs", ".ci"}
-    files = {".gitignore", ".rayignore", "CONTRIBUTING.md", "LICENSE", "LOG.md", "Makefile", "README.md"}
+    files = {".gitignore", ".rayignore", "CONTRIBUTING.md", "LICENSE", "LOG.md", "Makefile", "README.md", "SECURITY.md"}
     assert top == folders | files | {"constraints.txt", "pyproject.toml"}
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from pipeline.annotators import beside
-from pipeline.annotators.network import Network, Run, device, in_batches, named
+from pipeline.annotators.network import Network, Run, check_unpickler, device, in_batches, named
 from pipeline.errors import UserError
 from pipeline.formats.hashes import check_unchanged, sha256_of
 
@@ -66,6 +66,7 @@ def exported(file: str, name: str | None = None, labels: str | None = None) -> E
 
 def _loaded(path: Path) -> ExportedProgram:
     """A program, of which tensors alone are unpickled. Raises UserError for anything else."""
+    check_unpickler(path)
     try:
         with zipfile.ZipFile(path) as archive:
             odd = [each for each in archive.namelist() if not _MEMBERS.fullmatch(each)]

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pipeline.annotators.base import resize, to_tensor
+from pipeline.annotators.network import check_unpickler
 from pipeline.errors import UserError
 from pipeline.fingerprint import not_hashed
 from pipeline.formats.hashes import check_unchanged, sha256_of
@@ -68,6 +69,8 @@ def _load(path: Path) -> InceptionResnetV1:
 
 def _read(path: Path) -> dict[str, Tensor]:
     """Tensors by name. A pickle is read as tensors alone: nothing in it is run."""
+    if path.suffix != ".safetensors":
+        check_unpickler(path)
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # whatever an unpickler stumbles over in bytes that are no pickle

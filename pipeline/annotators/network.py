@@ -188,12 +188,17 @@ def tensors(path: Path) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): each for name, each in held.items()}
 
 
-def _unpickled(path: Path) -> Any:
+def check_unpickler(path: Path) -> None:
+    """Raise UserError for a torch out of whose restricted unpickler pickles are known to get."""
     if tuple(int(number) for number in re.findall(r"\d+", torch.__version__)[:2]) < _SAFE_SINCE:
         raise UserError(
             f"{path} is a pickle, and torch {torch.__version__} does not read those safely. Install torch 2.10 or newer,\n"
             "or save the network's state_dict() as safetensors."
         )
+
+
+def _unpickled(path: Path) -> Any:
+    check_unpickler(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # of what is refused anyway
             return torch.load(path, "cpu", weights_only=True)

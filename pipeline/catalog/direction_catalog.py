@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 import pyarrow as pa
@@ -34,6 +34,8 @@ class DirectionCatalog:
         try:
             lines = (folder / SUMS).read_text().splitlines()
             expected = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+            if outside := [name for name in expected if not _is_inside(name)]:
+                raise ValueError(f"it lists {outside[0]!r}, which lies elsewhere")
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{folder} is no catalog: it has no {SUMS} that can be read ({error}).\n"
@@ -79,3 +81,9 @@ class DirectionCatalog:
     def optional(self, name: str) -> pd.DataFrame | None:
         """Return a table that not every catalog has; None where this one does not."""
         return self.table(name) if name in self.files else None
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a file of this name lies in the folder of its catalog."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in name

@@ -9,7 +9,7 @@ weights.py and pickles.py say.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,8 @@ class Model:
 
         The weights stay float32; `dtype` is that of the U-Net's autocast.
         """
+        if (here := self._here()) is not self:
+            return here.load(point, dtype, compiled)
         self._check_configurations()
         where = configuration.unet_folder(Path(self.folder), self.unet_folder)
         unet = checkpoint.load(self._unet_kind(), self._unet_settings, where, self.weights, self.variant)
@@ -140,6 +142,16 @@ class Model:
     @property
     def _scheduler_settings(self) -> dict[str, Any]:
         return json.loads(self.scheduler)
+
+    def _here(self) -> "Model":
+        """This model as it lies on this machine: of a repository of the hub that another machine has found, the same commit."""
+        if self.revision is None or Path(self.folder).exists():
+            return self
+        unet = self.unet_folder if self.unet_folder != "." else None
+        folder = str(hub.locate(self.name, self.revision, unet, self.variant).folder.absolute())
+        within = self.condition_file and self.condition_file.startswith(f"{self.folder}/")
+        condition = f"{folder}{self.condition_file.removeprefix(self.folder)}" if within else self.condition_file  # type: ignore[union-attr]
+        return replace(self, folder=folder, condition_file=condition)
 
     def _check_configurations(self) -> None:
         """Raise UserError where a config.json, which diffusers reads again, has changed since the model was found."""

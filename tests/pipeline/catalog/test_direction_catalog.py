@@ -67,3 +67,12 @@ def test_a_file_that_is_no_catalog_of_this_release_is_refused(folder):
         UserError, match=f"catalog.json .* of another release.*version {Catalog.model_fields['schema_version'].default}"
     ):
         _ = DirectionCatalog.open(folder).about
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../secret", "..\\secret"])
+def test_a_catalog_that_lists_files_elsewhere_is_refused(folder, name):
+    """Its sums are right, and a reader that followed them would publish what it was never given."""
+    with open(folder / "SHA256SUMS", "a") as sums:
+        sums.write(f"{'0' * 64}  {name}\n")
+    with pytest.raises(UserError, match="which lies elsewhere"):
+        DirectionCatalog.open(folder)

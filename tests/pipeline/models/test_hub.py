@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.utils import filter_repo_objects
 
 from pipeline.errors import UserError
+from pipeline.fingerprint import settings
 from pipeline.formats import hub as repositories
 from pipeline.formats.hashes import sha256
 from pipeline.models import hub, pretrained
@@ -54,6 +56,27 @@ def test_a_repository_in_the_cache_is_found_with_its_commit(repository, tiny_mod
     assert found.folder == str(repository / "snapshots" / COMMIT)
     assert found.weights == pretrained.find(str(tiny_model)).weights
     assert found.load().denoiser.unet.config.sample_size == 16
+
+
+def test_a_model_that_another_machine_has_found_is_fetched_where_it_is_loaded(repository, tmp_path):
+    """The folder of its cache there is no folder here; the commit is the same."""
+    found = pretrained.find("planted/model@v1")
+    elsewhere = replace(found, folder=f"/somebody/else/snapshots/{OLDER}")
+    assert settings(elsewhere) == settings(found), "where it lies changes nothing of what is made"
+    ours, theirs = found.load().denoiser.unet.state_dict(), elsewhere.load().denoiser.unet.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+    shutil.rmtree(repository)
+    with pytest.raises(
+        UserError, match=f"planted/model at revision {OLDER} is no folder here, and the hub did not give"
+    ):
+        elsewhere.load()
+
+
+def test_a_folder_of_another_machine_is_not_looked_for_on_the_hub(tiny_model):
+    elsewhere = replace(pretrained.find(str(tiny_model)), folder="/somebody/else/model")
+    with pytest.raises(UserError, match="/somebody/else/model"):
+        elsewhere.load()
 
 
 @pytest.mark.parametrize("pinned", ["v1", OLDER])
