@@ -48,6 +48,7 @@ GPUS, LOSSES, BOOT, NOTICE = (
     240.0,
     30.0,
 )  # losses an hour; seconds for a new machine, and until a lost one is missed
+HOURS = 8.0  # that the fleet works; an hour of it where parts are short
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,10 @@ class Size:
     kept: tuple[int, ...]  # parts in a store
     nowhere: tuple[int, ...]  # parts that are kept nowhere
     edges: int
-    hours: float  # of the fleet
 
 
-FULL = Size(16, 3, 5, (1_000, 10_000), (1_000, 10_000, 100_000), 500_000, 8.0)
-QUICK = Size(4, 2, 2, (500,), (500, 2_000), 50_000, 1.0)
+FULL = Size(16, 3, 5, (1_000, 10_000), (1_000, 10_000, 100_000), 500_000)
+QUICK = Size(4, 2, 2, (500,), (500, 2_000), 50_000)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def main() -> int:
             figures |= control(pool, Path(folder), size)
             figures["driver_seconds_to_look_at_1024"] = look()
         figures |= plans(Path(folder), size)
-    figures |= fleet(figures, part, size)
+    figures |= fleet(figures, part)
     return verdict("scale", figures, TARGETS)
 
 
@@ -230,7 +230,7 @@ def plans(folder: Path, size: Size) -> dict[str, float]:
     }
 
 
-def fleet(figures: dict[str, float], part: float, size: Size) -> dict[str, float]:
+def fleet(figures: dict[str, float], part: float) -> dict[str, float]:
     """Where the GPU-seconds of a large fleet go, by the length of a part."""
     table = Table(
         "a part",
@@ -252,7 +252,8 @@ def fleet(figures: dict[str, float], part: float, size: Size) -> dict[str, float
             boot=BOOT,
             notice=NOTICE,
         )
-        found[seconds] = spent = Fleet(GPUS, LOSSES, costs).run(int(GPUS * size.hours * 3600 / seconds))
+        hours = HOURS if seconds >= 60 else HOURS / 8
+        found[seconds] = spent = Fleet(GPUS, LOSSES, costs).run(int(GPUS * hours * 3600 / seconds))
         share = spent.wasted[spent.bottleneck] / (spent.useful + sum(spent.wasted.values()))
         busy = spent.driver_busy / spent.wall
         table.add_row(
