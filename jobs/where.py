@@ -1,11 +1,11 @@
 """Where a job works and what it prints, which changes nothing of what it makes."""
 
-import os
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from typer import Option
 
+from pipeline.engine.ray_start import cluster_address
 from pipeline.engine.roots import is_local, normal
 from pipeline.errors import UserError
 
@@ -16,7 +16,7 @@ WORKERS = (
     "Where there are GPUs, at most so many with a GPU each, and as many without."
 )
 ROOT = "Folder for everything that is made, or one in a bucket: s3://BUCKET/FOLDER, gs://, az://."
-ADDRESS = "Ray cluster; without it, Ray starts on this machine."
+ADDRESS = "Ray cluster; without it, the one that RAY_ADDRESS names, or a Ray that starts on this machine. 'local' always is the latter."
 
 
 class Where(NamedTuple):
@@ -55,15 +55,16 @@ def check_where(where: Where) -> None:
         )
     if root.startswith("memory:") and workers != 0:
         raise UserError(f"--root {root} is memory of this process, which workers do not share: give --workers 0, too.")
-    if address is not None and local and not local.is_absolute():
+    cluster = None if workers == 0 else cluster_address(address)
+    if cluster and local and not local.is_absolute():
         raise UserError(
-            f"--root {root} is relative, and workers of the cluster at {address} would each find it in a folder of their own.\n"
+            f"--root {root} is relative, and workers of the cluster at {cluster} would each find it in a folder of their own.\n"
             "Give --root as the absolute path of a folder that this machine and all workers share, such as a network disk,\n"
             "or as a bucket: s3://BUCKET/FOLDER."
         )
     if where.plan and where.repair:
         raise UserError("--plan changes nothing, and --repair takes out what is damaged: give one of them.")
-    if where.preflight and (workers == 0 or not (address or "RAY_ADDRESS" in os.environ)):
+    if where.preflight and not cluster:
         raise UserError("--preflight looks at the machines of a cluster: give its --address, and no --workers 0.")
     if where.time and not where.plan:
         raise UserError("--time says how long a plan would take: give --plan, too.")
