@@ -46,9 +46,15 @@ class Chaos:
         if trial.await_end(process) == 0:
             self.survived[name] += 1
             return
+        self.say_why(name, trial)
         self.again[name] += 1
         if code := trial.run(*more):
             self.lose(trial, f"the same command again ends with {code}")
+
+    def say_why(self, name: str, trial: Trial) -> None:
+        """Print why a run has not finished by itself, in its own words."""
+        lines = [line for line in trial.printed().splitlines() if "Error" in line]
+        print(f"{name}: {lines[-1][:300] if lines else 'without a word'}", flush=True)
 
     def check(self, trial: Trial, root: Path) -> None:
         """Compare everything with the undisturbed run."""
@@ -133,6 +139,7 @@ def bucket(chaos: Chaos) -> None:
             if trial.await_end(process) == 0:
                 chaos.survived["bucket"] += 1
             else:
+                chaos.say_why("bucket", trial)
                 chaos.again["bucket"] += 1
                 proxy.rates = {}
                 if code := trial.run():
