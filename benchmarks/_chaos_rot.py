@@ -45,6 +45,9 @@ def truncate(path: Path, files: list[Path], chance: random.Random) -> bool:
 
 
 def lose(path: Path, files: list[Path], chance: random.Random) -> bool:
+    """Remove a file of a part; a part without its record was never there, and nobody can name it."""
+    if path.name[0].isdigit() and path.suffix == ".json":
+        return False
     path.unlink()
     return True
 

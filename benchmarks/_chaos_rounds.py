@@ -17,7 +17,7 @@ from benchmarks._chaos_check import Truth, left_behind
 from benchmarks._chaos_cluster import cluster
 from benchmarks._chaos_disk import small_disk
 from benchmarks._chaos_job import Hung, Trial, ended, records
-from benchmarks._chaos_rot import damage, part_of
+from benchmarks._chaos_rot import damage
 from benchmarks._chaos_strikes import ON_DRIVER, ON_RAY, Process, pause, pick, scramble_times, wrong_clock
 from benchmarks._proxy import faulty
 from benchmarks._servers import Server
@@ -58,12 +58,12 @@ class Chaos:
 
     def check(self, trial: Trial, root: Path) -> None:
         """Compare everything with the undisturbed run."""
-        for each in [*self.truth.losses(root), *left_behind(trial, root)]:
-            self.lose(trial, each)
+        if lost := [*self.truth.losses(root), *left_behind(trial, root)]:
+            self.lose(trial, *lost)
 
-    def lose(self, trial: Trial, what: str) -> None:
-        print(f"LOST: {what}\n{trial.printed()}", flush=True)
-        self.losses.append(what)
+    def lose(self, trial: Trial, *what: str) -> None:
+        print("\n".join([f"LOST: {each}" for each in what]), trial.printed(), sep="\n", flush=True)
+        self.losses += what
 
 
 Round = Callable[[Chaos], None]
@@ -176,11 +176,11 @@ def rot(chaos: Chaos) -> None:
         root = Path(shutil.copytree(chaos.made, trial.root, symlinks=True))
         damaged = damage(root, chaos.chance.randint(8, 20), chaos.chance)
         chaos.faults.update(damaged.values())
-        code, found = deep(trial)
+        code, faults = deep(trial)
         if code != 1:
             chaos.lose(trial, f"verify ends with {code} where {len(damaged)} files are damaged")
         for path, kind in damaged.items():
-            if not named(root, path, found):
+            if not any(names(each, path.relative_to(root)) for each in faults):
                 chaos.lose(trial, f"verify does not name {path.relative_to(root)}: {kind}")
         if code := trial.run("--repair"):
             chaos.lose(trial, f"the same command to repair it ends with {code}")
@@ -189,17 +189,20 @@ def rot(chaos: Chaos) -> None:
         chaos.check(trial, root)
 
 
-def deep(trial: Trial) -> tuple[int, str]:
-    """Return the exit code of a check of every byte, and what it printed."""
+def deep(trial: Trial) -> tuple[int, list[dict[str, str]]]:
+    """Return the exit code of a check of every byte, and the faults that it names."""
     output = trial.home / "verified"
     with open(output, "wb") as file:
-        code = trial.popen(trial.command("jobs.verify", trial.root, "--deep"), stdout=file).wait(timeout=600)
-    return code, output.read_text() + trial.printed()
+        command = trial.command("jobs.verify", trial.root, "--deep", "--json")
+        code = trial.popen(command, stdout=file).wait(timeout=600)
+    text = output.read_text()
+    return code, json.loads(text)["faults"] if text else []
 
 
-def named(root: Path, path: Path, found: str) -> bool:
-    """Whether a damaged file is named; that of a record that no longer says where its files lie may be named by its part."""
-    return str(path.relative_to(root)) in found or f"{part_of(root, path)}.json" in found
+def names(fault: dict[str, str], path: Path) -> bool:
+    """Whether a fault is said of this file, by its path below the root."""
+    stage, *within = path.parts
+    return fault["stage"] == stage and fault["why"].startswith("/".join(within))
 
 
 def clocks(chaos: Chaos) -> None:
