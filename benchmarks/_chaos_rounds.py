@@ -129,7 +129,7 @@ def nodes(chaos: Chaos) -> None:
 def bucket(chaos: Chaos) -> None:
     """An object store that loses requests and answers, and a driver that is killed meanwhile."""
     folder = f"run-{secrets.token_hex(4)}"
-    with fresh(workers=chaos.chance.choice([0, 2])) as trial:
+    with fresh(workers=chaos.chance.choice([0, 0, 2])) as trial:
         with faulty(chaos.server, RATES, seed=chaos.chance.randrange(2**32), delay=0.2) as proxy:
             trial.root, trial.environment = proxy.server.url(folder), proxy.server.environment()
             trial.seen = lambda: count_records(chaos.server, folder)

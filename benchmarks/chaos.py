@@ -46,6 +46,7 @@ def main() -> int:
     figures = {
         "faults": chaos.faults.total(),
         "losses": len(chaos.losses),
+        "faults_beside_requests_to_the_store": struck_beside_requests(chaos),
         "kinds_of_faults": len(chaos.faults),
         "rounds": sum(turns.values()),
         "finished_by_themselves": chaos.survived.total(),
@@ -91,6 +92,11 @@ def play_until(chaos: Chaos, until: float, names: list[str]) -> dict[str, int]:
             flush=True,
         )
     return turns
+
+
+def struck_beside_requests(chaos: Chaos) -> int:
+    """Return how many faults were none of single requests to the object store, of which a run makes thousands."""
+    return sum(count for name, count in chaos.faults.items() if not name.startswith("store: "))
 
 
 def show(chaos: Chaos, turns: dict[str, int]) -> None:
