@@ -12,6 +12,7 @@ a loss. Whether a run finished through its faults by itself is counted, without 
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ SHORT = {"losses": ("<=", 0.0), "faults": (">=", 1.0)}
 
 def main() -> int:
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it started ends, too
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-") as name, seaweedfs() as server:
         made = undisturbed(Path(name))
