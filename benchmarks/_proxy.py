@@ -14,7 +14,7 @@ import socket
 import struct
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -53,10 +53,12 @@ class Proxy(ThreadingHTTPServer):
         self.server = target.behind(self.server_address[1])
         self.rates = dict(rates)  # fault -> share of the requests that it can strike
         self.only = ""  # a pattern of "METHOD /path"; others pass unhurt
+        self.after = 0  # so many requests that could be struck pass first
         self.at_most: int | None = None  # faults altogether
         self.delay = delay  # seconds that a slow answer takes longer
         self.struck: Counter[str] = Counter()
         self.passed: Counter[str] = Counter()  # bytes of answers, by method
+        self.asked: deque[str] = deque(maxlen=10_000)  # "METHOD /path" of the last requests
         self._random = random.Random(seed)
         self._lock = threading.Lock()
 
@@ -65,6 +67,7 @@ class Proxy(ThreadingHTTPServer):
         kinds = [*ANY, *(READS if method == "GET" else ())]
         kinds += [*(UPLOADS if uploads else ()), *(WRITES if method in ("PUT", "POST", "DELETE") else ())]
         with self._lock:
+            self.asked.append(f"{method} {path}")
             drawn = self._random.random()
             if self.at_most is not None and self.struck.total() >= self.at_most:
                 return None
@@ -73,6 +76,9 @@ class Proxy(ThreadingHTTPServer):
             for kind in kinds:
                 drawn -= self.rates.get(kind, 0.0)
                 if drawn < 0:
+                    if self.after:
+                        self.after -= 1
+                        return None
                     self.struck[kind] += 1
                     return kind
         return None

@@ -143,7 +143,7 @@ class Bucket:
         store = self._store if self._in_memory else self._connected(retry_config=_SOON)
         try:
             self._ask("be written", lambda: obstore.put(store, name, b""), tries=1)
-            self._ask("be written", lambda: obstore.delete(store, name), tries=1)
+            self._ask("be written", lambda: obstore.delete(store, name))
         except FileNotFoundError as error:
             raise Unusable(f"There is no bucket at {self.address}.\nCreate it, or give another `root`.") from error
         self.clear_scratch()

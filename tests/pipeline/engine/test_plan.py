@@ -116,6 +116,23 @@ def test_only_what_a_range_holds_and_is_missing_is_demanded(store):
     assert within([3, 11, 12, 39], range(10, 20)) == [11, 12] and within([3], range(4, 9)) == []
 
 
+def test_what_is_damaged_is_made_again_where_that_is_asked_for_though_no_goal_needs_it(store):
+    """The total is there: nobody would look at the numbers again, and a part of them would be gone for good."""
+    numbers = Numbers(parts=3)
+    goal = Total(Squares(numbers))
+    run(plan([goal], store), store, InProcess, Silent())
+    before = store.table(numbers, "numbers.parquet")
+    with open(store.folder(numbers, 1) / "numbers.parquet", "r+b") as file:
+        file.write(b"x")
+    assert not any(each.todo for each in plan([goal], store))
+
+    repairing = Store(store.root, repairing=True)
+    plans = plan([goal], repairing)
+    assert {each.stage.name: each.todo for each in plans if each.todo} == {"numbers": (1,)}
+    run(plans, repairing, InProcess, Silent())
+    assert store.table(numbers, "numbers.parquet") == before
+
+
 def test_a_stage_may_read_what_its_input_reads_and_not_its_input(store):
     numbers = Numbers(parts=3)
     roots = Roots(Squares(numbers))
