@@ -16,7 +16,10 @@ WORKERS = (
     "Where there are GPUs, at most so many with a GPU each, and as many without."
 )
 ROOT = "Folder for everything that is made, or one in a bucket: s3://BUCKET/FOLDER, gs://, az://."
-ADDRESS = "Ray cluster; without it, the one that RAY_ADDRESS names, or a Ray that starts on this machine. 'local' always is the latter."
+ADDRESS = (
+    "Ray cluster; without it, the one that RAY_ADDRESS names, or else a Ray that starts on this machine. "
+    "'local' always does that."
+)
 
 
 class Where(NamedTuple):
