@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 ROOT = Annotated[str, typer.Argument(metavar="ROOT", help="The root that a job was given.", show_default=False)]
 DEEP = Annotated[bool, typer.Option("--deep", help="Look at every byte, and not at records and sizes alone.")]
 REPAIR = Annotated[
-    bool, typer.Option("--repair", help="Take damaged parts out: the same job with --repair makes them again.")
+    bool, typer.Option("--repair", help="Take damaged parts out: the same job makes again what it needs of them.")
 ]
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, all else on errors.")]
 
@@ -43,7 +43,7 @@ def verify(root: ROOT, deep: DEEP = False, repair: REPAIR = False, json: JSON = 
         console.print(f"{told}: {'every byte is' if deep else 'records and sizes are'} as written.")
     elif repair:
         console.print(
-            f"{told}: {len(faults)} faults; what was damaged is taken out. Run the same jobs with --repair to make it."
+            f"{told}: {len(faults)} faults; what was damaged is taken out. Run the same jobs again to make what they need of it."
         )
     else:
         errors.print(f"{told}: {len(faults)} faults. With --repair what is damaged is taken out, to be made again.")

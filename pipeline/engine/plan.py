@@ -44,10 +44,11 @@ def plan(goals: Sequence[Stage], store: Store) -> list[StagePlan]:
         check_size(stage)
     missing = {stage: store.missing(stage) for stage in stages}
     todo: dict[Stage, set[int]] = {stage: set() for stage in stages}
-    for wanted in (
-        stages if store.repairing else goals
-    ):  # what was damaged is made again, whether a goal still needs it or not
-        todo[wanted].update(missing[wanted])
+    for goal in goals:
+        todo[goal].update(missing[goal])
+    for stage in stages:
+        damaged = store.taken_out(stage)
+        todo[stage].update(part for part in missing[stage] if damaged and stage.part_name(part) in damaged)
     plans = []
     with without_collection():
         for stage in reversed(stages):

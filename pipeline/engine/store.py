@@ -60,7 +60,7 @@ class Store:
     root: Path | str
     mark: str | None = None  # what must be seen in the root before anything is written: see `marked`
     repairing: bool = False  # whether every byte of what is there is checked first, and what is damaged taken out
-    _repaired: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
+    _repaired: dict[str, dict[str, list[str]]] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         address = normal(self.root)
@@ -88,7 +88,11 @@ class Store:
             for name, why in sorted(self._found(stage)[1].items())
             if name in named
         ]
-        return self._repaired.get(stage.folder, []) + found
+        return [why for faults in self._repaired.get(stage.folder, {}).values() for why in faults] + found
+
+    def taken_out(self, stage: Stage) -> set[str]:
+        """The names of the parts that were damaged, where that was looked for. They are to be made again, whoever needs them."""
+        return set(self._repaired.get(stage.folder, ()))
 
     def finished(self, stage: Stage, beginning: str = "") -> list[str]:
         """The names of the finished parts, or of those that begin so; also of those that are none at the stage's extent."""
@@ -185,13 +189,17 @@ class Store:
         except UserError:
             return False
 
-    def _take_out_damaged(self, stage: Stage) -> list[str]:
-        """Take the damaged parts of a stage out, so that they are made again; return what was wrong with them."""
-        faults = []
-        for name in self.finished(stage):
+    def _take_out_damaged(self, stage: Stage) -> dict[str, list[str]]:
+        """Take the damaged parts of a stage out, so that they are made again; return what was wrong with them, by name.
+
+        What lies there and is no part, though something of one is there, is to be made again, too.
+        """
+        whole, unsound = self._found(stage)
+        faults = {name: list[str]() for name in unsound}
+        for name in whole:
             if found := self.verify(stage, name):
                 self._files.remove(f"{stage.folder}/{name}.json")
-                faults += found
+                faults[name] = found
         _asked_once.cache_clear()
         return faults
 
