@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from jobs.clean import clean
 from jobs.command_line import app
+from jobs.results import folder_at_hand
 from jobs.runs import runs
 from jobs.verify import verify
 from pipeline.engine.filesystem import Filesystem
@@ -129,6 +130,27 @@ def test_repairing_takes_out_what_is_damaged_and_the_next_run_makes_it_again(sto
     assert store.missing(NUMBERS) == [1, 2] and store.unsound(NUMBERS) == []
     made(store, NUMBERS)
     assert store.table(NUMBERS, "numbers.parquet") == before
+
+
+def test_what_is_no_stages_folder_is_somebody_elses_and_stays(store, root):
+    files = opened(root)
+    folder_at_hand(store, SECOND, "catalog")
+    with files.staging() as staging:
+        for name in ("notes/mine.json", "notes-2024/stage.json"):
+            files.write(name, b"{}", staging)
+    assert invoke(verify, root, "--deep", "--repair").exit_code == 0 == invoke(verify, root, "--deep").exit_code
+    assert invoke(clean, root, "--keep", "0", "--delete").exit_code == 0
+    assert set(files.listing("notes")) == {"mine.json"} and set(files.listing("notes-2024")) == {"stage.json"}
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_what_a_stage_is_is_written_again_where_it_is_damaged(gone, store, root):
+    files, name = opened(root), f"{NUMBERS.folder}/stage.json"
+    before = files.read(name)
+    files.remove(name) if gone else flip(files, name, 77)
+    assert invoke(verify, root).exit_code == 1
+    made(Store(root, repairing=True), FIRST)
+    assert files.read(name) == before and invoke(verify, root, "--deep").exit_code == 0
 
 
 def test_runs_are_listed_with_what_they_are_of_and_how_large_they_are(store, root):
