@@ -63,7 +63,8 @@ def normal(root: str | Path) -> str:
         )
     if not parts.netloc:
         raise UserError(f"{text} names no bucket: expected {scheme}://BUCKET/FOLDER.")
-    return f"{scheme}://{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
+    path = re.sub("/+", "/", parts.path).strip("/")
+    return f"{scheme}://{parts.netloc}/{path}".rstrip("/")
 
 
 def is_local(root: str | Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import jobs.clean as clean_job
 from jobs.clean import clean
 from jobs.command_line import app
 from jobs.results import folder_at_hand
@@ -198,6 +199,33 @@ def test_nothing_is_removed_while_a_run_goes_on(store, root):
         refused = invoke(clean, root, "--delete")
         assert refused.exit_code == 2 and "A run seems to go on" in refused.stderr and folders(root) == before
     assert invoke(clean, root, "--delete").exit_code == 0 and folders(root) < before
+
+
+def test_a_run_that_ends_while_its_root_is_looked_at_loses_nothing(store, root, monkeypatch):
+    late = Catalog(Squares(Numbers(parts=2, start=7)))
+    made(store, late.of)
+    running = opened(root).marked()
+    running.__enter__()
+
+    def ends(files: Filesystem, keep: int | None) -> dict[str, int]:
+        found = looked(files, keep)
+        made(store, late)
+        running.__exit__(None, None, None)
+        return found
+
+    looked = clean_job._free
+    monkeypatch.setattr(clean_job, "_free", ends)
+    invoke(clean, root, "--delete")
+    assert not store.missing(late.of) and not store.missing(late.of.numbers)
+
+
+def test_the_mark_of_a_killed_driver_goes_with_who_says_that_nothing_is_busy():
+    root = f"memory://{uuid.uuid4()}"
+    made(Store(root), FIRST)
+    running = opened(root).marked()
+    running.__enter__()
+    assert invoke(clean, root, "--delete").exit_code == 2
+    assert invoke(clean, root, "--delete", "--even-if-busy").exit_code == 0 == invoke(clean, root, "--delete").exit_code
 
 
 @pytest.mark.parametrize("job", [verify, runs, clean])

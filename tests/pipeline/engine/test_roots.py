@@ -18,6 +18,7 @@ from pipeline.errors import UserError
         ("FILE:///data", "/data"),
         ("file://localhost/data", "/data"),
         ("s3://bucket/a/b/", "s3://bucket/a/b"),
+        ("s3://bucket//a//b//", "s3://bucket/a/b"),
         (Path("s3://bucket/a"), "s3://bucket/a"),
         ("s3://bucket", "s3://bucket"),
         ("gs://bucket/a", "gs://bucket/a"),
