@@ -118,6 +118,7 @@ class Store:
         except FileNotFoundError as error:
             raise self._damaged(stage, part, f"{self._at(stage, name)}.json", "there is no such file") from error
         except Damaged as error:
+            _asked_once.cache_clear()  # who mends it is to be believed
             raise self._damaged(stage, part, f"{self._at(stage, name)}.json", str(error)) from error
         note_read(record.get("made", {}))
         return record
