@@ -144,6 +144,14 @@ def test_what_is_no_stages_folder_is_somebody_elses_and_stays(store, root):
     assert set(files.listing("notes")) == {"mine.json"} and set(files.listing("notes-2024")) == {"stage.json"}
 
 
+def test_what_is_always_at_hand_in_a_bucket_is_of_the_newest_alone():
+    store = Store(f"memory://{uuid.uuid4()}")
+    made(store, SECOND)
+    store.leave("catalog/of-an-older-one.safetensors", b"old")
+    folder_at_hand(store, SECOND, "catalog")
+    assert set(opened(store.root).listing("catalog")) == {"catalog.json"}
+
+
 @pytest.mark.parametrize("gone", [True, False])
 def test_what_a_stage_is_is_written_again_where_it_is_damaged(gone, store, root):
     files, name = opened(root), f"{NUMBERS.folder}/stage.json"

@@ -45,6 +45,8 @@ def test_a_tilde_is_the_home_folder(monkeypatch):
         ("ftp://host/a", "begins with ftp://, which is no place that is known.\nGive `root` as a folder, or as s3://"),
         ("https://bucket.s3.amazonaws.com/a", "begins with https://"),
         ("S4://bucket/a", "begins with s4://"),
+        ("s3:bucket/a", "neither a folder nor s3://"),
+        ("file:runs", "neither a folder nor file://"),
         ("s3:///a", "names no bucket: expected s3://BUCKET/FOLDER"),
         ("s3://key:secret@bucket/a", "more than a bucket and a folder"),
         ("s3://bucket/a?region=eu", "more than a bucket and a folder"),
