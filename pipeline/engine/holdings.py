@@ -59,12 +59,14 @@ def _held(files: Filesystem, folder: str) -> Held | None:
         return None
     records: dict[str, dict[str, Any]] = {}
     faults: list[Fault] = []
-    for name in sorted(names):
-        try:
-            records[name] = own(files.read(f"{folder}/{name}.json"), folder, name)
-            faults += _seen(folder, name, records[name], listed)
-        except Damaged as error:
-            faults.append(Fault(folder, name, f"{name}.json is no record of a part: {error}"))
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        read = list(threads.map(partial(_record, files, folder), sorted(names)))
+    for name, found in zip(sorted(names), read, strict=True):
+        if isinstance(found, Damaged):
+            faults.append(Fault(folder, name, f"{name}.json is no record of a part: {found}"))
+        elif found:
+            records[name] = found
+            faults += _seen(folder, name, found, listed)
     try:
         reads = frozenset(unsealed(files.read(f"{folder}/{DESCRIPTION}"))["reads"])
     except FileNotFoundError:
@@ -75,6 +77,16 @@ def _held(files: Filesystem, folder: str) -> Held | None:
         faults.append(Fault(folder, "", f"{DESCRIPTION} cannot be read: {error}"))
     total = sum(each.bytes for each in listed.values())
     return Held(folder, reads, records, total, _strays(records, listed), tuple(faults))
+
+
+def _record(files: Filesystem, folder: str, name: str) -> dict[str, Any] | Damaged | None:
+    """The record of a part, or what is wrong with it; None where it went since it was listed."""
+    try:
+        return own(files.read(f"{folder}/{name}.json"), folder, name)
+    except Damaged as error:
+        return error
+    except FileNotFoundError:
+        return None
 
 
 def _seen(folder: str, part: str, record: dict[str, Any], listed: dict[str, Entry]) -> Iterator[Fault]:

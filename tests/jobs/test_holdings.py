@@ -16,6 +16,7 @@ from jobs.results import folder_at_hand
 from jobs.runs import runs
 from jobs.verify import verify
 from pipeline.engine.filesystem import Filesystem
+from pipeline.engine.holdings import holdings
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
 from pipeline.engine.progress import Progress
@@ -150,6 +151,15 @@ def test_what_is_always_at_hand_in_a_bucket_is_of_the_newest_alone():
     store.leave("catalog/of-an-older-one.safetensors", b"old")
     folder_at_hand(store, SECOND, "catalog")
     assert set(opened(store.root).listing("catalog")) == {"catalog.json"}
+
+
+def test_a_record_that_goes_while_its_root_is_looked_at_is_none(store, root, monkeypatch):
+    files = opened(root)
+    listing, name = files.listing(NUMBERS.folder), f"{NUMBERS.folder}/00001.json"
+    files.remove(name)
+    monkeypatch.setattr(type(files), "listing", lambda _, folder: listing if folder == NUMBERS.folder else {})
+    [held] = holdings(files)
+    assert set(held.records) == {"00000", "00002", "00003"} and not held.faults
 
 
 @pytest.mark.parametrize("gone", [True, False])
