@@ -8,7 +8,7 @@ from jobs.command_line import main
 from jobs.printing import console, refuse
 from jobs.runs import ROOT, finished, kept
 from jobs.verify import held_in
-from pipeline.engine.filesystem import Filesystem
+from pipeline.engine.filesystem import MARKS, Filesystem
 from pipeline.engine.plan import GIGABYTE
 from pipeline.engine.roots import opened
 from pipeline.errors import UserError
@@ -22,6 +22,8 @@ def clean(root: ROOT, keep: KEEP = None, delete: DELETE = False, even_if_busy: B
     """List what no finished run needs: unfinished and superseded work, and what killed writers left. Remove it with --delete."""
     try:
         files = opened(root)
+        if delete:  # before the look, and after it: what ends or begins meanwhile is seen by one of them
+            _check_idle(files, even_if_busy)
         free = _free(files, keep)
         if delete:
             _check_idle(files, even_if_busy)
@@ -31,6 +33,8 @@ def clean(root: ROOT, keep: KEEP = None, delete: DELETE = False, even_if_busy: B
                 files.remove(name)
         if delete:
             files.clear_scratch()
+            if even_if_busy:
+                files.remove(MARKS)
     except UserError as error:
         refuse(error)
         raise typer.Exit(2) from None

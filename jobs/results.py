@@ -8,6 +8,7 @@ from typing import Any
 from jobs.printing import console
 from jobs.where import Where
 from pipeline.catalog.summary import Summary
+from pipeline.engine.roots import opened
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.recipes.make import catalog_in
@@ -34,6 +35,9 @@ def folder_at_hand(store: Store, stage: Stage, name: str) -> str:
         store.record(stage, 0)["files"], key=lambda each: each.endswith("SUMS")
     ):  # the sums of the others last
         store.leave(f"{name}/{file}", store.read(stage, file))
+    files = opened(store.root)
+    for old in files.listing(name).keys() - store.record(stage, 0)["files"].keys():
+        files.remove(f"{name}/{old}")
     return f"{store.root}/{name}"
 
 

@@ -56,7 +56,7 @@ def check_where(where: Where) -> None:
         raise UserError(
             f"--workers 0 works in this process, and --address {address} on a cluster.\nLeave one of them out."
         )
-    if root.startswith("memory:") and workers != 0:
+    if normal(root).startswith("memory:") and workers != 0:
         raise UserError(f"--root {root} is memory of this process, which workers do not share: give --workers 0, too.")
     cluster = None if workers == 0 else cluster_address(address)
     if cluster and local and not local.is_absolute():

@@ -13,13 +13,14 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import obstore
@@ -28,17 +29,21 @@ from obstore.store import MemoryStore, ObjectStore, from_url
 
 from pipeline.batches import batches
 from pipeline.engine.cache import Cache
-from pipeline.engine.filesystem import Entry, Failing, NotShared, Unusable, explained, temporary
+from pipeline.engine.filesystem import MARKS, Entry, Failing, NotShared, Unusable, explained, temporary
 from pipeline.engine.scratch import Scratch
 
 T = TypeVar("T")
 
 _RANGE = 8 * 2**20  # bytes that are asked for at once; several ranges of a large object travel side by side
 _AT_ONCE = 8
-_MARKS = ".marks"
+_NO_BUCKET = re.compile(
+    "NoSuchBucket|ContainerNotFound|specified bucket does not exist"
+)  # as S3, Azure and Google say it
+_WITHOUT_OBJECT = ("be listed", "be written")  # what needs none to be there
 _TRIES, _PAUSE = 5, 0.2  # of a request; seconds before the second one, which double
 _PATIENT = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
-_SOON = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}  # of the first request, whose address may be wrong
+_SOON = timedelta(seconds=20)  # until a first request is given up, whose address may be wrong
+_HASTY = {"max_retries": 2, "retry_timeout": _SOON}
 
 
 @dataclass(frozen=True)
@@ -47,14 +52,23 @@ class Bucket:
 
     address: str
 
-    @cached_property
+    @property
     def _store(self) -> ObjectStore:
+        return self._patient if self.address in _ANSWERED or self._in_memory else self._hasty
+
+    @cached_property
+    def _patient(self) -> ObjectStore:
         return MemoryStore() if self._in_memory else self._connected(retry_config=_PATIENT)
 
-    def _connected(self, **options: Any) -> ObjectStore:
+    @cached_property
+    def _hasty(self) -> ObjectStore:
+        return self._connected({"timeout": _SOON / 2}, retry_config=_HASTY)
+
+    def _connected(self, client: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> ObjectStore:
         """The store at the address, by what the environment says of credentials, regions and endpoints."""
         http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes")
-        return from_url(self.address, client_options={"allow_http": http}, **options)
+        to_client: Any = {"allow_http": http, **client}
+        return from_url(self.address, client_options=to_client, **options)
 
     @property
     def _in_memory(self) -> bool:
@@ -139,24 +153,24 @@ class Bucket:
 
     def prepare(self) -> None:
         """See that the bucket is there and may be written, before any work, without the patience that work has."""
-        name = f"{_MARKS}/{secrets.token_hex(8)}"
-        store = self._store if self._in_memory else self._connected(retry_config=_SOON)
-        try:
-            self._ask("be written", lambda: obstore.put(store, name, b""), tries=1)
-            self._ask("be written", lambda: obstore.delete(store, name))
-        except FileNotFoundError as error:
-            raise Unusable(f"There is no bucket at {self.address}.\nCreate it, or give another `root`.") from error
+        name = f"{MARKS}/{secrets.token_hex(8)}"
+        self._ask("be written", lambda: obstore.put(self._store, name, b""))
+        self._ask("be removed", lambda: obstore.delete(self._store, name))
         self.clear_scratch()
 
     def clear_scratch(self) -> None:
         self._scratch.clear()
 
-    def staging(self) -> AbstractContextManager[Path]:
-        return self._scratch.staging()
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        with ExitStack() as kept:
+            with explained(str(self._scratch.home)):
+                folder = kept.enter_context(self._scratch.staging())
+            yield folder
 
     @contextmanager
     def marked(self) -> Iterator[str]:
-        name = f"{_MARKS}/{secrets.token_hex(8)}"
+        name = f"{MARKS}/{secrets.token_hex(8)}"
         self._ask("be written", lambda: obstore.put(self._store, name, b""))
         try:
             yield name
@@ -164,7 +178,7 @@ class Bucket:
             self.remove(name)
 
     def at_work(self) -> str:
-        found = self._ask("be listed", lambda: [each for some in obstore.list(self._store, _MARKS) for each in some])
+        found = self._ask("be listed", lambda: [each for some in obstore.list(self._store, MARKS) for each in some])
         newest = max((each["last_modified"] for each in found), default=None)
         return f"the mark of a run that began at {newest:%Y-%m-%d %H:%M} UTC is there" if newest else ""
 
@@ -183,15 +197,23 @@ class Bucket:
     def free_bytes(self) -> int | None:
         return None
 
-    def _ask(self, what: str, do: Callable[[], T], tries: int = _TRIES) -> T:
+    def _ask(self, what: str, do: Callable[[], T]) -> T:
         """Do something, again where the object store fails: obstore does so by itself for some requests, and not for all.
 
-        Raises Unusable, with what to do, for what the store refuses or does not answer.
+        Raises Unusable, with what to do, for what the store refuses or does not answer; soon, where it never has.
         """
-        for tried in range(tries):
+        begun = time.monotonic()
+        for tried in range(_TRIES):
             try:
                 with explained(str(self._scratch.home)):
-                    return do()
+                    answer = do()
+                _ANSWERED.add(self.address)
+                return answer
+            except FileNotFoundError as error:
+                if error.errno is None and (what in _WITHOUT_OBJECT or _NO_BUCKET.search(str(error))):
+                    raise self._no_bucket() from error
+                _ANSWERED.add(self.address)
+                raise
             except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
                 raise Unusable(
                     f"{self.address} may not {what} with these credentials ({_said(error)}).\n"
@@ -200,7 +222,10 @@ class Bucket:
             except exceptions.AlreadyExistsError:
                 raise
             except exceptions.BaseError as error:
-                if tried == tries - 1:
+                if _NO_BUCKET.search(str(error)):
+                    raise self._no_bucket() from error
+                hopeless = self.address not in _ANSWERED and time.monotonic() > begun + _SOON.seconds
+                if tried == _TRIES - 1 or hopeless:
                     raise Unusable(
                         f"{self.address} cannot {what} ({_said(error)}).\n"
                         "Check the bucket's name, its region and endpoint, and the connection; then run the same command again."
@@ -208,7 +233,11 @@ class Bucket:
             time.sleep(_PAUSE * 2**tried * (1 + random.random()))
         raise AssertionError("it was tried")
 
+    def _no_bucket(self) -> Unusable:
+        return Unusable(f"There is no bucket at {self.address}.\nCreate it, or give another `root`.")
 
+
+_ANSWERED: set[str] = set()  # addresses that have answered this process
 _SEEN: set[str] = set()  # marks that this process has seen, and need not ask for again
 
 

@@ -15,6 +15,7 @@ from pipeline.formats.reading import Readable
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FAILING = (errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.ENOTCONN, errno.ESHUTDOWN, errno.ETIMEDOUT)
+MARKS = ".marks"  # of runs that go on, in an object store; one whose driver was killed stays
 PASSING = (*_FAILING, errno.EBUSY, errno.EAGAIN, errno.EINTR)  # what may be over at the next try
 
 

@@ -1,5 +1,6 @@
 """What a root holds, seen by its folders and records alone: nobody has to know which runs made it."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pipeline.engine.filesystem import Entry, Filesystem
 from pipeline.engine.records import DESCRIPTION, Damaged, fault, is_record, own, unsealed
 
 _AT_ONCE = 8  # parts that are looked at side by side
+_STAGE = re.compile(r".+-[0-9a-f]{16}")  # a stage's folder: whatever else lies in a root is somebody else's
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Held:
 
 def holdings(files: Filesystem) -> list[Held]:
     """The folders of stages in a root, in order of their names."""
-    return [found for folder in files.folders() if (found := _held(files, folder))]
+    folders = [folder for folder in files.folders() if _STAGE.fullmatch(folder)]
+    return [found for folder in folders if (found := _held(files, folder))]
 
 
 def _held(files: Filesystem, folder: str) -> Held | None:
@@ -56,19 +59,34 @@ def _held(files: Filesystem, folder: str) -> Held | None:
         return None
     records: dict[str, dict[str, Any]] = {}
     faults: list[Fault] = []
-    for name in sorted(names):
-        try:
-            records[name] = own(files.read(f"{folder}/{name}.json"), folder, name)
-            faults += _seen(folder, name, records[name], listed)
-        except Damaged as error:
-            faults.append(Fault(folder, name, f"{name}.json is no record of a part: {error}"))
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        read = list(threads.map(partial(_record, files, folder), sorted(names)))
+    for name, found in zip(sorted(names), read, strict=True):
+        if isinstance(found, Damaged):
+            faults.append(Fault(folder, name, f"{name}.json is no record of a part: {found}"))
+        elif found:
+            records[name] = found
+            faults += _seen(folder, name, found, listed)
     try:
         reads = frozenset(unsealed(files.read(f"{folder}/{DESCRIPTION}"))["reads"])
-    except (Damaged, KeyError, TypeError, FileNotFoundError) as error:
+    except FileNotFoundError:
+        reads = None
+        faults.append(Fault(folder, "", f"{DESCRIPTION} is missing"))
+    except (Damaged, KeyError, TypeError) as error:
         reads = None
         faults.append(Fault(folder, "", f"{DESCRIPTION} cannot be read: {error}"))
     total = sum(each.bytes for each in listed.values())
     return Held(folder, reads, records, total, _strays(records, listed), tuple(faults))
+
+
+def _record(files: Filesystem, folder: str, name: str) -> dict[str, Any] | Damaged | None:
+    """The record of a part, or what is wrong with it; None where it went since it was listed."""
+    try:
+        return own(files.read(f"{folder}/{name}.json"), folder, name)
+    except Damaged as error:
+        return error
+    except FileNotFoundError:
+        return None
 
 
 def _seen(folder: str, part: str, record: dict[str, Any], listed: dict[str, Entry]) -> Iterator[Fault]:

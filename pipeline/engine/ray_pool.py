@@ -261,8 +261,9 @@ class RayPool:
         self._reviewed = now = time.monotonic()
         for member in [*self.crews.review(), *self.crews.spare()]:
             self._dismiss(member)
-        for member in [each for each in self.crews.members if each.orders]:
-            self._check_time(member, now - member.since)
+        for member in self.crews.members:
+            if member.orders:  # what was found of one before may have let this one go
+                self._check_time(member, now - member.since)
 
     def _check_time(self, member: Member, elapsed: float) -> None:
         """Have made elsewhere, too, what is late; let go who is late twice over; look at who has been at it for long."""

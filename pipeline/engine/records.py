@@ -6,6 +6,7 @@ Of activations the SHA-256 is that of the footer, which has the checksums of all
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,6 +22,7 @@ DESCRIPTION = "stage.json"  # what a stage is, beside the records of its parts
 FOOTER = "footer"  # what the SHA-256 of activations is of
 _SEAL = "sha256_of_this"
 _LARGEST = 64 * 2**20  # bytes that a record may have
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 Files = dict[str, Any]  # by the name of a file: its bytes and SHA-256
 
@@ -62,9 +64,18 @@ def own(content: bytes, stage: str, name: str) -> dict[str, Any]:
     folder, files = record.setdefault("folder", name), record.get("files")
     if not (isinstance(folder, str) and folder.startswith(name) and isinstance(files, dict)):
         raise Damaged("it names no files")
-    if any(".." in each.split("/") or each.startswith("/") for each in (folder, *files)):
+    if any(".." in each.split("/") or each.startswith("/") or "\0" in each for each in (folder, *files)):
         raise Damaged("it names files of other folders")
+    if not (all(map(_is_sum, files.values())) and isinstance(record.setdefault("made", {}), dict)):
+        raise Damaged("it does not say what its files are")
     return record
+
+
+def _is_sum(said: Any) -> bool:
+    """Whether this is what a record says of a file."""
+    if not isinstance(said, dict) or not isinstance(size := said.get("bytes"), int):
+        return False
+    return size >= 0 and _SHA256.fullmatch(str(said.get("sha256"))) is not None and said.get("of", FOOTER) == FOOTER
 
 
 def is_record(name: str) -> bool:

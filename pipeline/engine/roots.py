@@ -42,6 +42,10 @@ def normal(root: str | Path) -> str:
     """A root as a path of this machine, absolute or not as it was given, or as the URL of a folder in an object store."""
     text = str(root)
     if not (found := re.match(r"([A-Za-z][A-Za-z0-9+.-]*):/", text)):
+        if (scheme := text.partition(":")[0].lower()) in ("file", *OBJECT_STORES) and ":" in text:
+            raise UserError(
+                f"{text} is neither a folder nor {scheme}://, with two slashes: give one of them as `root`."
+            )
         return str(Path(text).expanduser())
     scheme = found[1].lower()
     if scheme != "file" and not text[len(found[0]) :].startswith("/"):
@@ -63,7 +67,8 @@ def normal(root: str | Path) -> str:
         )
     if not parts.netloc:
         raise UserError(f"{text} names no bucket: expected {scheme}://BUCKET/FOLDER.")
-    return f"{scheme}://{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
+    path = re.sub("/+", "/", parts.path).strip("/")
+    return f"{scheme}://{parts.netloc}/{path}".rstrip("/")
 
 
 def is_local(root: str | Path) -> bool:

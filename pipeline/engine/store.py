@@ -76,6 +76,7 @@ class Store:
         """The parts of a stage that are not there yet, in order. The folder is listed once, however many parts there are."""
         if self.repairing and stage.folder not in self._repaired:
             self._repaired[stage.folder] = self._take_out_damaged(stage)
+            self._describe_again(stage)
         there = self._found(stage)[0]
         parts = range(stage.n_parts)
         return [part for part in parts if stage.part_name(part) not in there] if there else list(parts)
@@ -117,6 +118,7 @@ class Store:
         except FileNotFoundError as error:
             raise self._damaged(stage, part, f"{self._at(stage, name)}.json", "there is no such file") from error
         except Damaged as error:
+            _asked_once.cache_clear()  # who mends it is to be believed
             raise self._damaged(stage, part, f"{self._at(stage, name)}.json", str(error)) from error
         note_read(record.get("made", {}))
         return record
@@ -202,6 +204,12 @@ class Store:
                 faults[name] = found
         _asked_once.cache_clear()
         return faults
+
+    def _describe_again(self, stage: Stage) -> None:
+        """Write what a stage is beside its parts, where that is damaged or gone. Nothing waits for it but who cleans the root."""
+        name, described = f"{stage.folder}/{DESCRIPTION}", _described(stage)
+        if self._found(stage)[0] and self.left(name) != described:
+            self.leave(name, described)
 
     # Reading
 
@@ -322,8 +330,7 @@ class Store:
         here, staging, name = self._files, out.parent, record["name"]
         whose = (here.address, stage.folder)
         if whose not in _DESCRIBED:
-            described = sealed({**describe(stage), "reads": _reads(stage)})
-            here.write(f"{stage.folder}/{DESCRIPTION}", described, staging)
+            here.write(f"{stage.folder}/{DESCRIPTION}", _described(stage), staging)
             _DESCRIBED.add(whose)
         if out.exists():  # the try before this one may have come so far
             here.publish(out, f"{stage.folder}/{record['folder']}", record["files"])
@@ -394,9 +401,9 @@ def describe(stage: Stage, extents: bool = False) -> dict[str, Any]:
     }
 
 
-def _reads(stage: Stage) -> list[str]:
-    """The folders of the stages that a stage reads."""
-    return list(dict.fromkeys(each.folder for each in stage.inputs))
+def _described(stage: Stage) -> bytes:
+    """What a stage is and the folders of what it reads, as it stands beside its parts."""
+    return sealed({**describe(stage), "reads": list(dict.fromkeys(each.folder for each in stage.inputs))})
 
 
 def _patiently(do: Callable[[], None]) -> None:

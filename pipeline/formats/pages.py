@@ -135,6 +135,8 @@ def verify_pages(file: Readable, footer: "Footer") -> None:
     for group in range(footer.metadata.num_row_groups):
         rows = footer.metadata.row_group(group).num_rows
         kinds = [field.type for field in footer.metadata.schema.to_arrow_schema()]
+        if rows * sum(kind.bit_width for kind in kinds) > 8 * file.size:
+            raise OSError("its footer speaks of more than it holds")
         columns = {i: np.empty(rows * kind.bit_width // 8, np.uint8) for i, kind in enumerate(kinds)}
         _read_pages(file, footer, group, columns, rows)
 

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import jobs.clean as clean_job
 from jobs.clean import clean
 from jobs.command_line import app
+from jobs.results import folder_at_hand
 from jobs.runs import runs
 from jobs.verify import verify
 from pipeline.engine.filesystem import Filesystem
+from pipeline.engine.holdings import holdings
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
 from pipeline.engine.progress import Progress
@@ -131,6 +134,44 @@ def test_repairing_takes_out_what_is_damaged_and_the_next_run_makes_it_again(sto
     assert store.table(NUMBERS, "numbers.parquet") == before
 
 
+def test_what_is_no_stages_folder_is_somebody_elses_and_stays(store, root):
+    files = opened(root)
+    folder_at_hand(store, SECOND, "catalog")
+    with files.staging() as staging:
+        for name in ("notes/mine.json", "notes-2024/stage.json"):
+            files.write(name, b"{}", staging)
+    assert invoke(verify, root, "--deep", "--repair").exit_code == 0 == invoke(verify, root, "--deep").exit_code
+    assert invoke(clean, root, "--keep", "0", "--delete").exit_code == 0
+    assert set(files.listing("notes")) == {"mine.json"} and set(files.listing("notes-2024")) == {"stage.json"}
+
+
+def test_what_is_always_at_hand_in_a_bucket_is_of_the_newest_alone():
+    store = Store(f"memory://{uuid.uuid4()}")
+    made(store, SECOND)
+    store.leave("catalog/of-an-older-one.safetensors", b"old")
+    folder_at_hand(store, SECOND, "catalog")
+    assert set(opened(store.root).listing("catalog")) == {"catalog.json"}
+
+
+def test_a_record_that_goes_while_its_root_is_looked_at_is_none(store, root, monkeypatch):
+    files = opened(root)
+    listing, name = files.listing(NUMBERS.folder), f"{NUMBERS.folder}/00001.json"
+    files.remove(name)
+    monkeypatch.setattr(type(files), "listing", lambda _, folder: listing if folder == NUMBERS.folder else {})
+    [held] = holdings(files)
+    assert set(held.records) == {"00000", "00002", "00003"} and not held.faults
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_what_a_stage_is_is_written_again_where_it_is_damaged(gone, store, root):
+    files, name = opened(root), f"{NUMBERS.folder}/stage.json"
+    before = files.read(name)
+    files.remove(name) if gone else flip(files, name, 77)
+    assert invoke(verify, root).exit_code == 1
+    made(Store(root, repairing=True), FIRST)
+    assert files.read(name) == before and invoke(verify, root, "--deep").exit_code == 0
+
+
 def test_runs_are_listed_with_what_they_are_of_and_how_large_they_are(store, root):
     listed = json.loads(invoke(runs, root, "--json").stdout)
     assert {row["folder"] for row in listed["finished"]} == {FIRST.folder, SECOND.folder}
@@ -176,6 +217,33 @@ def test_nothing_is_removed_while_a_run_goes_on(store, root):
         refused = invoke(clean, root, "--delete")
         assert refused.exit_code == 2 and "A run seems to go on" in refused.stderr and folders(root) == before
     assert invoke(clean, root, "--delete").exit_code == 0 and folders(root) < before
+
+
+def test_a_run_that_ends_while_its_root_is_looked_at_loses_nothing(store, root, monkeypatch):
+    late = Catalog(Squares(Numbers(parts=2, start=7)))
+    made(store, late.of)
+    running = opened(root).marked()
+    running.__enter__()
+
+    def ends(files: Filesystem, keep: int | None) -> dict[str, int]:
+        found = looked(files, keep)
+        made(store, late)
+        running.__exit__(None, None, None)
+        return found
+
+    looked = clean_job._free
+    monkeypatch.setattr(clean_job, "_free", ends)
+    invoke(clean, root, "--delete")
+    assert not store.missing(late.of) and not store.missing(late.of.numbers)
+
+
+def test_the_mark_of_a_killed_driver_goes_with_who_says_that_nothing_is_busy():
+    root = f"memory://{uuid.uuid4()}"
+    made(Store(root), FIRST)
+    running = opened(root).marked()
+    running.__enter__()
+    assert invoke(clean, root, "--delete").exit_code == 2
+    assert invoke(clean, root, "--delete", "--even-if-busy").exit_code == 0 == invoke(clean, root, "--delete").exit_code
 
 
 @pytest.mark.parametrize("job", [verify, runs, clean])

@@ -1,9 +1,13 @@
 """Parts in an object store: whole or not at all, the record last and once, ranges and no more, and no request that must succeed."""
 
+import errno
 import json
 import random
+import socket
 import threading
+import time
 import uuid
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -217,6 +221,45 @@ def test_a_session_survives_a_fault_at_any_of_its_requests(kind, proxy):
             break
         at += 1
     assert at > 5
+
+
+@pytest.fixture
+def stranger(monkeypatch):
+    """An address that nothing is known of takes no connection for an answer."""
+    monkeypatch.setattr(bucket, "_ANSWERED", set())
+    monkeypatch.setattr(bucket, "_SOON", timedelta(seconds=1))
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        yield
+
+
+@pytest.mark.parametrize("ask", [lambda store: store.missing(STAGE), Store.prepare, lambda store: store.left("x")])
+def test_an_address_where_nobody_answers_is_given_up_soon_whatever_is_asked_first(ask, stranger):
+    begun = time.monotonic()
+    with pytest.raises(Unusable, match="Check the bucket's name"):
+        ask(Store(f"s3://{BUCKET}/{uuid.uuid4().hex}"))
+    assert time.monotonic() < begun + 60
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda store: store.missing(STAGE), Store.prepare, make, lambda store: store.left("x")]
+)
+def test_a_bucket_that_is_not_there_is_said_to_be_so_at_once(ask, s3_server, monkeypatch):
+    monkeypatch.setattr(bucket.time, "sleep", lambda _: pytest.fail("it was tried again"))
+    with pytest.raises(Unusable, match=r"There is no bucket at s3://no-such-bucket/x\.\nCreate it"):
+        ask(Store("s3://no-such-bucket/x"))
+
+
+def test_a_scratch_that_is_full_is_unusable(store, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("pipeline.engine.scratch.os.open", full)
+    with pytest.raises(Unusable, match="Make room"):
+        make(store)
 
 
 def test_a_store_that_never_answers_is_unusable_and_says_what_to_look_at(store, proxy):

@@ -5,11 +5,14 @@ import random
 import signal
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
 import pytest
 
+from pipeline.engine.attempts import Order
+from pipeline.engine.crew import Member
 from pipeline.engine.limits import Limits
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
@@ -68,6 +71,30 @@ def test_a_part_that_hangs_at_every_attempt_is_given_up_and_named(pool, marks, t
         make(store, Squares(numbers), pool)
     assert store.missing(numbers) == [3] and store.missing(Squares(numbers)) == [3]
     assert 3 <= len(list(marks.iterdir())) <= 4
+
+
+class Nowhere:
+    """What a pool asks of Ray, where no worker answers."""
+
+    def nodes(self) -> list[dict]:
+        return [{"Alive": True, "NodeID": "here", "Resources": {"CPU": 2}}]
+
+    def kill(self, actor: None) -> None:
+        pass
+
+
+def test_a_part_that_is_given_up_while_two_workers_are_late_with_it_is_given_up_once(monkeypatch):
+    monkeypatch.setattr("pipeline.engine.ray_pool.connected", lambda *_: nullcontext(Nowhere()))
+    pool, numbers = RayPool(2, "local", limits=IMPATIENT), Slow(parts=4)
+    pool.pace.took(numbers, 0.1, loading=True)
+    crew = pool.crews.of(numbers)
+    order = Order(numbers, 0, Store("memory://late"), misses=IMPATIENT.attempts - 1, open=2)
+    for _ in range(2):
+        crew.members.add(member := Member(crew, None, order.store))
+        member.begin([order])
+        member.misses, member.since = 0, member.since - 1.5 * IMPATIENT.floor
+    pool._review()
+    assert [task for task, _ in pool.done] == [(numbers, 0)] and not crew.members
 
 
 @pytest.mark.parametrize("on_ray", [True, False])

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.engine.filesystem import Unusable
+from pipeline.engine.holdings import holdings
 from pipeline.engine.records import sealed
+from pipeline.engine.roots import opened
 from pipeline.engine.source_code import source_code
 from pipeline.engine.store import Store
 from pipeline.engine.worker import Made, Worker
@@ -341,6 +344,39 @@ def test_a_record_that_names_a_folder_elsewhere_is_no_record(store, where):
     with pytest.raises(UserError, match="it names"):
         store.record(STAGE, 0)
     assert not store.exists(STAGE, 0)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"files": {"numbers.parquet": {"bytes": 1}}},
+        {"files": {"numbers.parquet": {"bytes": "1", "sha256": "0" * 64}}},
+        {"files": {"numbers.parquet": {"bytes": 1, "sha256": "/dev/zero"}}},
+        {"files": {"numbers.parquet": 7}},
+        {"files": {"num\0bers": {"bytes": 1, "sha256": "0" * 64}}},
+        {"made": 3},
+    ],
+)
+def test_a_sealed_record_that_says_nonsense_is_no_record(store, said):
+    make(store)
+    (store.root / STAGE.folder / "00000.json").write_bytes(sealed({**store.record(STAGE, 0), **said}))
+    with pytest.raises(UserError, match="is missing or damaged .it "):
+        store.record(STAGE, 0)
+    assert store.missing(STAGE) == [0, 1, 2]
+    [held] = holdings(opened(store.root))
+    assert held.records == {} and held.time == "" and "no record of a part" in held.faults[0].why
+
+
+def test_a_damaged_record_that_is_mended_is_read_by_who_saw_the_damage():
+    store = Store(f"memory://{uuid.uuid4()}")
+    make(store)
+    name = f"{STAGE.folder}/00000.json"
+    whole = store.left(name)
+    store.leave(name, whole[:-20])
+    with pytest.raises(UserError, match="missing or damaged"):
+        store.table(STAGE, "numbers.parquet", 0)
+    store.leave(name, whole)
+    assert len(store.table(STAGE, "numbers.parquet", 0)) == 1
 
 
 def test_a_record_without_a_seal_is_refused(store):

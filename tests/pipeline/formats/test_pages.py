@@ -53,6 +53,16 @@ def read(path, step: int, footer: str | None = None) -> tuple[pa.Table, np.ndarr
     return read_at(path, SCHEMA, step, h, footer), h
 
 
+def test_a_footer_that_speaks_of_more_than_there_is_takes_no_memory(tmp_path):
+    with open(tmp_path / "h.parquet", "wb") as file:
+        writer = PageWriter(file, SCHEMA)
+        writer.write_table(step_table(range(ROWS), 0, 999, h_at(0), SCHEMA))
+        writer._groups[0][3] = type(writer._groups[0][3])(2**50)
+        writer.close()
+    with pytest.raises(OSError, match="more than it holds"):
+        verify(tmp_path / "h.parquet", written(tmp_path / "h.parquet"))
+
+
 def test_what_is_read_is_what_was_written(path):
     for step in (0, 7, STEPS - 1):
         others, h = read(path, step)
