@@ -1,6 +1,7 @@
 """The account of a run: what it was asked, what it has made, and how it ended. It ends as run_summary.json, and on `--json`."""
 
 import secrets
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from jobs.where import Where
 from pipeline.engine.events import EventLog
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.progress import Progress
+from pipeline.engine.roots import without_secrets
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.engine.titles import titles
@@ -72,15 +74,20 @@ class Account(Progress):
         """These plans are carried out now; others may follow."""
         if self.events is None:
             self.events = EventLog(lambda content: store.leave(self.log, content))
-            self.events.tell("begun", message=" ".join(sys.argv))
+            self.events.tell("begun", message=shlex.join(typed()))
+        self.know(plans)
+        for each in plans:
+            if each.todo:
+                folder = each.stage.folder
+                self.events.tell("planned", stage=folder, title=self.stages[folder].title, parts=len(each.todo))
+        self.todo = self._made + self._failed + sum(len(each.todo) for each in plans)
+
+    def know(self, plans: Sequence[StagePlan]) -> None:
+        """The run is of these stages, of which so much is there."""
         called = titles([each.stage for each in plans])
         for each in plans:
-            stage = each.stage
-            self.stages.setdefault(stage.folder, StageAccount(called[stage], stage.n_parts, each.done))
-            if each.todo:
-                self.events.tell("planned", stage=stage.folder, title=called[stage], parts=len(each.todo))
+            self.stages.setdefault(each.stage.folder, StageAccount(called[each.stage], each.stage.n_parts, each.done))
         self._stages = tuple(each.stage for each in plans)
-        self.todo = self._made + self._failed + sum(len(each.todo) for each in plans)
 
     def made(self, task: Task, made: Made) -> None:
         account = self._of(task[0])
@@ -134,9 +141,9 @@ class Account(Progress):
         every = self.stages.values()
         return RunSummary(
             run=self.run,
-            command=[*sys.argv],
+            command=typed(),
             settings=self.settings,
-            root=str(self.where.root),
+            root=without_secrets(str(self.where.root)),
             workers=self.where.workers,
             address=self.where.address,
             started=_iso(self.began),
@@ -168,6 +175,11 @@ class Account(Progress):
 
     def _of(self, stage: Stage) -> StageAccount:
         return self.stages.setdefault(stage.folder, StageAccount(stage.title, stage.n_parts, 0))
+
+
+def typed() -> list[str]:
+    """The command line of this process, without what may be secrets in it: everybody may read what is left in a root."""
+    return [without_secrets(each) for each in sys.orig_argv]
 
 
 def is_there(store: Store) -> bool:
