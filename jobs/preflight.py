@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from jobs.printing import console, errors
 from jobs.timing import seconds_a_pass
 from jobs.where import Where
-from pipeline.engine.checks import Check, Trial
+from pipeline.engine.checks import Check, GPUTrial
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.preflight import preflight
 from pipeline.engine.stage import Stage
@@ -46,7 +46,7 @@ def packages() -> list[str]:
     return sorted({re.split(r"[^\w.-]", each, maxsplit=1)[0] for each in (*project["dependencies"], *extras)})
 
 
-def attempt(stage: Stage) -> Trial | None:
+def attempt(stage: Stage) -> GPUTrial | None:
     """Make passes of a batch through the U-Net, and say what that took of the GPU; None without one, and of other stages."""
     source = getattr(stage, "sample", stage)
     if not isinstance(source, Source) or not torch.cuda.is_available():
@@ -54,4 +54,4 @@ def attempt(stage: Stage) -> Trial | None:
     torch.cuda.reset_peak_memory_stats()
     seconds = seconds_a_pass(source)
     _, total = torch.cuda.mem_get_info()
-    return Trial(torch.cuda.get_device_name(), torch.cuda.max_memory_reserved(), total, seconds)
+    return GPUTrial(torch.cuda.get_device_name(), torch.cuda.max_memory_reserved(), total, seconds)

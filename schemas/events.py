@@ -18,10 +18,12 @@ KINDS = {
     "ended": "the run ends: how, and why",
 }
 
+_KINDS = "; ".join(f"{name}: {what}" for name, what in KINDS.items())
+
 EVENTS = pa.schema(
     [
         column("time", pa.string(), "When, by the clock of the machine that leads the run, UTC.", required=True),
-        column("event", pa.string(), f"{'; '.join(f'{name}: {what}' for name, what in KINDS.items())}.", required=True),
+        column("event", pa.string(), f"What happened. {_KINDS}.", required=True),
         column("stage", pa.string(), "The stage's folder: its name and fingerprint."),
         column("title", pa.string(), "The stage's name and what it is for."),
         column("part", pa.int32(), "Which part of it, from 0."),

@@ -40,7 +40,7 @@ _NO_BUCKET = re.compile(
     "NoSuchBucket|ContainerNotFound|specified bucket does not exist"
 )  # as S3, Azure and Google say it
 _WITHOUT_OBJECT = ("be listed", "be written")  # what needs none to be there
-_TRIES, _PAUSE = 5, 0.2  # of a request; seconds before the second one, which double
+_TRIES, _PAUSE = 5, 0.5  # of a request; seconds before the second one, which double
 _PATIENT = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 _SOON = timedelta(seconds=20)  # until a first request is given up, whose address may be wrong
 _HASTY = {"max_retries": 2, "retry_timeout": _SOON}

@@ -58,7 +58,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Trial:
+class GPUTrial:
     """One batch, made on a GPU for trial."""
 
     gpu: str
@@ -171,7 +171,7 @@ def scratch(plans: Sequence[StagePlan], machines: Sequence[Machine]) -> Check:
     return Check("scratch", "failed", found, f"{most / GIGABYTE:.2f} GB", "Give TMPDIR on a larger disk there.")
 
 
-def memory(trials: Mapping[str, Trial | str]) -> Check:
+def memory(trials: Mapping[str, GPUTrial | str]) -> Check:
     """Whether a batch fits into the memory of each type of GPU, by what its trial took, or why that failed."""
     failed = {host: trial for host, trial in trials.items() if isinstance(trial, str)}
     if failed:
@@ -180,16 +180,16 @@ def memory(trials: Mapping[str, Trial | str]) -> Check:
     said = [
         f"{trial.gpu}: {trial.used / GIGABYTE:.2f} of {trial.total / GIGABYTE:.1f} GB for a batch"
         for trial in trials.values()
-        if isinstance(trial, Trial)
+        if isinstance(trial, GPUTrial)
     ]
     return (
         Check("GPU memory", "ok", "; ".join(said)) if said else Check("GPU memory", "skipped", "no machine has a GPU")
     )
 
 
-def hours(plans: Sequence[StagePlan], trials: Mapping[str, Trial | str]) -> Check:
+def hours(plans: Sequence[StagePlan], trials: Mapping[str, GPUTrial | str]) -> Check:
     """How long the networks take for what is planned, by the slowest of the trials."""
-    slowest = max((each.seconds for each in trials.values() if isinstance(each, Trial)), default=None)
+    slowest = max((each.seconds for each in trials.values() if isinstance(each, GPUTrial)), default=None)
     if slowest is None:
         return Check("time", "skipped", "no batch was timed")
     hours = sum(each.work for each in plans) * slowest / 3600

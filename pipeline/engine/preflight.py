@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine import checks
-from pipeline.engine.checks import Check, Kind, Machine, Seen, Trial, files_of
+from pipeline.engine.checks import Check, GPUTrial, Kind, Machine, Seen, files_of
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.ray_start import connected
 from pipeline.engine.stage import Stage
@@ -31,7 +31,7 @@ NAME = "preflight.json"  # in the root of the store: what was found the last tim
 ANSWER = 300.0  # seconds in which a machine that is up answers
 PATIENCE = 900.0  # seconds in which a cluster that is at zero has a machine, and a machine has loaded its networks
 
-Try = Callable[[Stage], Trial | None]  # one batch of a stage, made on a GPU; None of what is no network's work
+Try = Callable[[Stage], GPUTrial | None]  # one batch of a stage, made on a GPU; None of what is no network's work
 
 
 def preflight(
@@ -181,7 +181,7 @@ class Visit:
             for each in kinds.values()
         }
         faults: list[str] = []
-        tried: dict[str, Trial | str] = {}
+        tried: dict[str, GPUTrial | str] = {}
         ready, _ = self.ray.wait(list(asked.values()), num_returns=len(asked), timeout=PATIENCE)
         for host, answer in asked.items():
             if answer not in ready:
@@ -255,12 +255,12 @@ def _short(content: bytes | None) -> str:
     return "nothing" if content is None else repr(content[:24].decode(errors="replace"))
 
 
-def load(stages: Sequence[Stage], attempt: Try) -> tuple[list[str], Trial | str | None]:
+def load(stages: Sequence[Stage], attempt: Try) -> tuple[list[str], GPUTrial | str | None]:
     """Load what stages load, one after another: why some do not, and what a batch of the first that is one took."""
     faults = [f"{stage.title}: {why}" for stage in stages if (why := _why(stage.setup))]
     if faults:
         return faults, None
-    trial: list[Trial | None] = []
+    trial: list[GPUTrial | None] = []
     why = _why(lambda: trial.append(next((tried for stage in stages if (tried := attempt(stage))), None)))
     return [], why or trial[0]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.engine import checks
-from pipeline.engine.checks import Machine, Seen, Trial
+from pipeline.engine.checks import GPUTrial, Machine, Seen
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.stage import Stage
 
@@ -117,14 +117,14 @@ def test_a_machine_without_authentication_is_named():
 
 
 def test_memory_of_the_gpu_is_said_or_why_it_was_too_little():
-    trial = Trial("L4", 6 * 10**9, 24 * 10**9, 0.5)
+    trial = GPUTrial("L4", 6 * 10**9, 24 * 10**9, 0.5)
     assert checks.memory({"a": trial}).found == "L4: 6.00 of 24.0 GB for a batch"
     failed(checks.memory({"a": trial, "b": "OutOfMemoryError: CUDA out of memory"}), "b: OutOfMemoryError")
     assert checks.memory({}).state == "skipped"
 
 
 def test_hours_are_those_of_the_slowest_gpu():
-    slow, fast = Trial("T4", 1, 2, 2.0), Trial("L4", 1, 2, 0.5)
+    slow, fast = GPUTrial("T4", 1, 2, 2.0), GPUTrial("L4", 1, 2, 0.5)
     assert checks.hours(PLANS, {"a": slow, "b": fast}).found.startswith("about 6 GPU-hours")
     assert checks.hours(PLANS, {}).state == "skipped"
 

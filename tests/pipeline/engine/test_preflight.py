@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.engine import preflight
-from pipeline.engine.checks import Kind, Machine, Trial
+from pipeline.engine.checks import GPUTrial, Kind, Machine
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.preflight import NAME, Visit, load, look, pass_on
 from pipeline.engine.stage import Stage
@@ -143,12 +143,12 @@ def test_stages_that_load_pass_and_those_that_do_not_are_named_with_why():
 
 
 def test_the_first_stage_that_is_networks_work_is_tried():
-    tried = Trial("L4", 1, 2, 0.5)
+    tried = GPUTrial("L4", 1, 2, 0.5)
     assert load([Loads(), AlsoLoads()], lambda stage: tried if isinstance(stage, AlsoLoads) else None) == ([], tried)
 
 
 def test_a_batch_that_does_not_fit_is_told():
-    def too_large(stage: Stage) -> Trial:
+    def too_large(stage: Stage) -> GPUTrial:
         raise MemoryError("CUDA out of memory")
 
     assert load([Loads()], too_large) == ([], "MemoryError: CUDA out of memory")

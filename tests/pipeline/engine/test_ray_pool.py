@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -197,7 +198,7 @@ def test_the_agents_refuse_who_has_no_token(pool):
     def refused() -> int:
         return sum(refuses(port) for name, _, port in listeners() if name.endswith("Agent"))
 
-    wait_for(lambda: refused() == 2, "both agents to answer")
+    wait_for(lambda: refused() >= 2, "both agents to answer")
 
 
 def refuses(port: int) -> bool:
@@ -213,7 +214,10 @@ def refuses(port: int) -> bool:
 
 
 def test_nothing_is_started_that_is_not_wanted(pool):
-    started = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
+    started = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            started.append(" ".join(process.cmdline()))
     assert not [each for each in started for name in ("dashboard.py", "monitor.py", "log_monitor.py") if name in each]
 
 

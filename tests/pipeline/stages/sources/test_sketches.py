@@ -8,6 +8,7 @@ import pytest
 from pipeline.annotators.registry import annotator
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess
+from pipeline.engine.progress import Progress
 from pipeline.engine.runner import run
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
@@ -22,7 +23,7 @@ from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
 SIZES = {"keep": 4, "block": 16}
 
 
-class Made:
+class Made(Progress):
     """What a run makes: stage and how many parts."""
 
     def __init__(self) -> None:
