@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import typer
 from huggingface_hub import constants
-from rich.text import Text
 
-from jobs.printing import console, errors, print_json
+from jobs.printing import console, errors
 from jobs.timing import seconds_a_pass
 from jobs.where import Where
 from pipeline.engine.checks import Check, Trial
@@ -18,23 +16,20 @@ from pipeline.engine.plan import StagePlan
 from pipeline.engine.preflight import preflight
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
+from pipeline.errors import UserError
 from pipeline.stages.sources.source import Source
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def look(store: Store, plans: list[StagePlan], where: Where) -> None:
-    """Print what is found on the machines of a cluster. Ends the process with 2 where something would make the run fail."""
+    """Print what is found on the machines of a cluster. Raises UserError where something would make the run fail."""
     failed = []
     for check in preflight(store, plans, packages(), attempt, where.address, Path(constants.HF_HUB_CACHE)):
         show(check)
         failed += [check] if check.state == "failed" else []
     if failed:
-        names = ", ".join(each.name for each in failed)
-        errors.print(Text(f"Error: The cluster is not ready: {names}. Nothing was begun.", style="red"))
-        if where.json:
-            print_json({"error": f"The cluster is not ready: {names}."})
-        raise typer.Exit(2)
+        raise UserError(f"The cluster is not ready: {', '.join(each.name for each in failed)}. Nothing was begun.")
 
 
 def show(check: Check) -> None:
