@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import typer
-from typer.core import TyperCommand
 
 from jobs.account import Account, Outcome, settings_of
 from jobs.making import Making
+from jobs.once import Once
 from jobs.planning import show_plan
 from jobs.preflight import look
 from jobs.printing import console, errors, explain, for_people, print_json, refuse, say_stopped, tell_unsound
@@ -81,6 +81,8 @@ def _run(
         if where.preflight:
             look(store, plans, where)
         check_space(plans, store)
+        if not any(each.todo for each in plans):
+            account.know(plans)
         goals = _made(recipe, plans, store, account)
         account.found = hand_over(store, goals)
         ending = ("done", 0, None)
@@ -116,17 +118,6 @@ def _close(account: Account, ending: Ending, store: Store | None, where: Where) 
         errors.print(f"{SUMMARY_FILE} could not be left in {where.root}: {error}")
     if where.json:
         print_json(summary.model_dump(mode="json"))
-
-
-class Once(TyperCommand):
-    """A command that refuses an option that is given twice, of which one would be ignored."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
-        twice = [each for each in order if order.count(each) > 1 and not each.multiple and each.nargs == 1]
-        if twice:
-            ctx.fail(f"{twice[0].opts[0]} is given twice: give it once.")
-        return super().parse_args(ctx, args)
 
 
 def main(*commands: Callable[..., None]) -> None:

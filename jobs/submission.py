@@ -122,7 +122,7 @@ def parsed(job: Job, rest: tuple[str, ...]) -> tuple[str | None, dict[str, Any],
     if refused:
         raise UserError(f"`{refused[0]}` is given twice: give it once.")
     workers = [f"--workers={there['workers']}"] if "workers" in there else []
-    where = [*workers, *(["--json"] if there.get("json") else [])]
+    where = [*workers, *(option(name) for name in ("repair", "json") if there.get(name))]
     settings = {name: value for name, value in there.items() if name not in Where._fields}
     return (None if first is None else str(first)), settings, where
 
@@ -137,7 +137,11 @@ def as_options(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def variables(names: tuple[str, ...]) -> dict[str, str]:
-    """Environment variables by name. Raises UserError for one that is not set."""
+    """Environment variables by name. Raises UserError for one that is not set, or is given with its value."""
+    if told := [name for name in names if "=" in name]:
+        raise UserError(
+            f"--env {told[0].partition('=')[0]}=... has a value: give the name alone, of a variable that is set here."
+        )
     if absent := [name for name in names if name not in os.environ]:
         raise UserError(f"--env {absent[0]}: there is no such variable here. Set it, or leave it out.")
     return {name: os.environ[name] for name in names}

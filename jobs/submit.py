@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from jobs.once import Once
 from jobs.printing import console, errors, refuse
 from jobs.submission import JOBS, Request, Wired, own_plan
 from pipeline.engine.submit import JobServer, Submitted
@@ -174,9 +175,9 @@ def application() -> typer.Typer:
     """The commands. What `submit` does not know is for the job."""
     made = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
     passes_on = {"allow_extra_args": True, "ignore_unknown_options": True}
-    made.command(context_settings=passes_on)(submit)
+    made.command(cls=Once, context_settings=passes_on)(submit)
     for command in (status, logs, stop, resubmit):
-        made.command()(command)
+        made.command(cls=Once)(command)
     return made
 
 

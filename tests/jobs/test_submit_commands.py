@@ -113,6 +113,27 @@ def test_options_of_the_command_and_of_the_job_stand_in_any_order(server):
     assert server.sent[0][0] == "python -m jobs.directions run.toml --workers=2 --root s3://b/r --address auto"
 
 
+def test_a_job_is_told_to_repair_and_to_speak_to_machines_as_it_was_asked(server):
+    typed(f"{RUN} --repair --json --skip-preflight")
+    assert server.sent[0][0] == (
+        "python -m jobs.directions run.toml --repair --json --root s3://bucket/run --address auto"
+    )
+
+
+@pytest.mark.parametrize(
+    "twice", ["--root s3://bucket/other", "--samples 3 --samples 4", "--job carriage --job annotate"]
+)
+def test_what_is_given_twice_is_refused(server, twice):
+    done = typed(f"{RUN} {twice}")
+    assert done.exit_code == 2 and "given twice" in done.stderr and server.sent == []
+
+
+def test_a_variable_is_sent_by_its_name_and_a_value_is_never_printed(server):
+    done = typed(f"{RUN} --env TOKEN=secret")
+    assert done.exit_code == 2 and "give the name alone" in done.stderr and server.sent == []
+    assert "secret" not in done.stderr + done.stdout
+
+
 def test_a_plan_prints_what_would_be_sent_and_the_jobs_own_plan_and_sends_nothing(server, monkeypatch):
     planned = []
     monkeypatch.setattr(submit, "own_plan", lambda request: planned.append(request) or 0)
