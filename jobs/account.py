@@ -1,6 +1,7 @@
 """The account of a run: what it was asked, what it has made, and how it ended. It ends as run_summary.json, and on `--json`."""
 
 import secrets
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -72,15 +73,20 @@ class Account(Progress):
         """These plans are carried out now; others may follow."""
         if self.events is None:
             self.events = EventLog(lambda content: store.leave(self.log, content))
-            self.events.tell("begun", message=" ".join(sys.argv))
+            self.events.tell("begun", message=shlex.join(sys.orig_argv))
+        self.know(plans)
+        for each in plans:
+            if each.todo:
+                folder = each.stage.folder
+                self.events.tell("planned", stage=folder, title=self.stages[folder].title, parts=len(each.todo))
+        self.todo = self._made + self._failed + sum(len(each.todo) for each in plans)
+
+    def know(self, plans: Sequence[StagePlan]) -> None:
+        """The run is of these stages, of which so much is there."""
         called = titles([each.stage for each in plans])
         for each in plans:
-            stage = each.stage
-            self.stages.setdefault(stage.folder, StageAccount(called[stage], stage.n_parts, each.done))
-            if each.todo:
-                self.events.tell("planned", stage=stage.folder, title=called[stage], parts=len(each.todo))
+            self.stages.setdefault(each.stage.folder, StageAccount(called[each.stage], each.stage.n_parts, each.done))
         self._stages = tuple(each.stage for each in plans)
-        self.todo = self._made + self._failed + sum(len(each.todo) for each in plans)
 
     def made(self, task: Task, made: Made) -> None:
         account = self._of(task[0])
@@ -134,7 +140,7 @@ class Account(Progress):
         every = self.stages.values()
         return RunSummary(
             run=self.run,
-            command=[*sys.argv],
+            command=[*sys.orig_argv],
             settings=self.settings,
             root=str(self.where.root),
             workers=self.where.workers,

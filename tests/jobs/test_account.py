@@ -93,6 +93,14 @@ def test_a_run_that_is_done_leaves_what_it_prints_for_machines(job):
     assert told["peak_memory"] > 1_000_000 and told["seconds"] > 0 and by_stage["numbers"]["seconds"] > 0
 
 
+def test_the_command_is_told_as_it_was_typed(job, monkeypatch):
+    typed = ["python", "-m", "jobs.annotate", "my images", "--root", "runs/x"]
+    monkeypatch.setattr("sys.orig_argv", typed)
+    job(Numbers(parts=1))
+    assert job.summary["command"] == typed
+    assert job.of("begun")[0]["message"] == "python -m jobs.annotate 'my images' --root runs/x"
+
+
 def test_the_log_says_what_happened_in_order_and_by_its_schema(job):
     job(Total(Squares(Numbers(parts=2))))
     kinds = [each["event"] for each in job.events]
@@ -115,6 +123,19 @@ def test_a_run_again_says_what_was_there_and_keeps_the_log_of_the_first(job):
     assert job(Total(Squares(Numbers(parts=3)))) == 0
     assert (job.summary["there"], job.summary["made"]) == (6, 1)
     assert job.summary["events"] != first and (job.root / first).exists()
+
+
+def test_a_run_that_had_nothing_to_make_says_all_that_was_there(job):
+    goal = Total(Squares(Numbers(parts=3)))
+    job(goal)
+    job(goal)
+    told = job.summary
+    assert (told["outcome"], told["there"], told["made"], told["events"]) == ("done", 7, 0, None)
+    assert {each["title"]: (each["parts"], each["there"]) for each in told["stages"]} == {
+        "numbers": (3, 3),
+        "squares": (3, 3),
+        "total": (1, 1),
+    }
 
 
 def test_a_run_with_parts_that_fail_says_which_and_why_and_how_many_were_not_begun(job):
@@ -237,4 +258,5 @@ def test_the_command_is_in_the_account(tmp_path):
     (tmp_path / "gate").touch()
     finish(start("tests.jobs.planted_job", tmp_path / "root", tmp_path / "gate"))
     told = json.loads((tmp_path / "root" / SUMMARY_FILE).read_text())
-    assert told["command"][1:] == [str(tmp_path / "root"), str(tmp_path / "gate")] and told["workers"] == 0
+    typed = ["-m", "tests.jobs.planted_job", str(tmp_path / "root"), str(tmp_path / "gate")]
+    assert told["command"][1:] == typed and told["workers"] == 0
