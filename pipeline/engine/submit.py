@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pipeline.errors import UserError
 
 MOST = 90_000_000  # bytes that a job brings along, packed: the job server takes 100 MiB
 AGAIN = 5  # times that logs are asked for again when their connection breaks and the job has said nothing since
+PAUSE = 1.0  # seconds before that where the server cannot be reached; twice as many each time
 _TALKATIVE = (  # loggers
     "ray.dashboard.modules.job.sdk",
     "ray.dashboard.modules.dashboard_sdk",
@@ -106,6 +108,7 @@ class JobServer:
     def follow(self, name: str, show: Callable[[str], None]) -> Submitted:
         """Show what a job prints until it ends, also where the connection breaks meanwhile, and return how it ended."""
         shown = silent = 0
+        found: Submitted | None = None
         while True:
             before = shown
             broken: Exception | None = None
@@ -113,10 +116,18 @@ class JobServer:
                 shown = asyncio.run(self._tail(name, shown, show))
             except Interrupted as error:
                 shown, broken = error.shown, error
-            found = self.job(name)
+            silent = 0 if shown > before else silent + 1
+            try:
+                found = self.job(name)
+            except UserError as error:  # the server cannot be reached, as where the port is forwarded anew
+                if not (found or shown):
+                    raise
+                if silent > AGAIN:
+                    raise UserError(f"{error}\nThe job is not stopped by that.") from error
+                time.sleep(PAUSE * 2**silent)
+                continue
             if found.ended and broken is None:
                 return found
-            silent = 0 if shown > before else silent + 1
             if silent > AGAIN:
                 raise UserError(
                     f"The logs of {name} cannot be followed any longer: the connection to {self.address} breaks.\n"

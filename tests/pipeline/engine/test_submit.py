@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from pipeline.engine import submit
 from pipeline.engine.submit import AGAIN, JobServer
 from pipeline.errors import UserError
 
@@ -133,6 +134,32 @@ def test_a_connection_that_always_breaks_is_given_up_and_the_job_is_said_to_go_o
     with pytest.raises(UserError, match="cannot be followed any longer"):
         followed(server)
     assert len(server.breaks) == 1, "as often as was said, and once for what was shown"
+
+
+def test_a_server_that_is_away_for_a_while_is_waited_for(server, monkeypatch):
+    server.breaks = [3, 0]
+    shown, ended = followed_by_way_of(server, monkeypatch, away=3)
+    assert shown == "".join(LOGS) and ended.status == "SUCCEEDED"
+
+
+def test_a_server_that_stays_away_ends_the_following_and_not_the_job(server, monkeypatch):
+    server.breaks = [3] * (AGAIN + 3)
+    with pytest.raises(UserError, match="No job server answers(.|\n)*The job is not stopped by that"):
+        followed_by_way_of(server, monkeypatch, away=AGAIN + 3)
+
+
+def followed_by_way_of(server: Server, monkeypatch, away: int) -> tuple[str, Any]:
+    """Follow a job whose server cannot be asked how it is, so many times."""
+    asked, silent = JobServer.job, iter(range(away))
+
+    def job(self: JobServer, name: str) -> Any:
+        if next(silent, None) is not None:
+            raise UserError("No job server answers at this address.")
+        return asked(self, name)
+
+    monkeypatch.setattr(JobServer, "job", job)
+    monkeypatch.setattr(submit, "PAUSE", 0.001)
+    return followed(server)
 
 
 def test_a_job_is_sent_with_what_it_brings_and_only_the_variables_that_are_named(server, tmp_path):
