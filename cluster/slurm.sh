@@ -39,13 +39,19 @@ RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
 port=$((20000 + allocation % 20000))
 cpus=${SLURM_CPUS_PER_TASK:-1}
+export SRUN_CPUS_PER_TASK=$cpus # since Slurm 22.05 `srun` takes 1 where this is not said, whatever the allocation has
 
 mapfile -t nodes < <(scontrol show hostnames "${SLURM_JOB_NODELIST:?}")
 first=${nodes[0]}
 address=$(srun --nodes=1 --ntasks=1 --nodelist="$first" hostname --ip-address | awk '{print $1}')
 
 started=()
+driver=
 finish() {
+    if [[ -n $driver ]]; then # it ends before its Ray does, and says how far it came
+        kill "$driver" 2> /dev/null || true
+        wait "$driver" 2> /dev/null || true
+    fi
     kill "${started[@]}" 2> /dev/null || true
     wait "${started[@]}" 2> /dev/null || true
     srun --overlap --ntasks-per-node=1 rm -rf "$scratch" "$scratch.log" || true
@@ -76,5 +82,4 @@ fi
 
 python -m "$job" "$@" --address "$RAY_ADDRESS" &
 driver=$!
-started+=("$driver")
 wait "$driver"

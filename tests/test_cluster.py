@@ -300,12 +300,19 @@ def test_the_script_asks_slurm_for_what_a_stage_asks_for(script):
     )
 
 
+def test_each_ray_has_the_cores_of_its_node_and_the_driver_ends_before_it(script):
+    """`srun` alone would give a step one core, on which Ray would start as many workers as the allocation has."""
+    assert "export SRUN_CPUS_PER_TASK=$cpus" in script[: script.index("ray start --head")]
+    assert script.index('kill "$driver"') < script.index('wait "$driver"') < script.index('kill "${started[@]}"')
+    assert 'started+=("$driver")' not in script
+
+
 SHIMS = {
     "scontrol": 'echo node-1; [[ "$3" == *2* ]] && echo node-2; true',
     "srun": """
 while [[ ${1:-} == --* ]]; do shift; done
 [[ $1 == hostname ]] && { echo 127.0.0.1; exit; }
-[[ $1 == ray ]] && { echo "$@" >> "$CALLS"; exec "$@"; }
+[[ $1 == ray ]] && { echo "${SRUN_CPUS_PER_TASK:-1}" "$@" >> "$CALLS"; exec "$@"; }
 exec "$@"
 """,
 }
@@ -354,6 +361,7 @@ def test_the_script_runs_a_job_on_a_ray_of_its_own_and_leaves_nothing(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert [path.read_text() for path in (tmp_path / "root").glob("total-*/*/total.txt")] == ["506\n"]
     [head] = (tmp_path / "calls").read_text().splitlines()
+    assert head.startswith("2 ray start --head") and "--num-cpus=2" in head
     assert "--include-dashboard=false" in head and f"--temp-dir=/tmp/ray-{job_id}" in head
     assert not Path(f"/tmp/ray-{job_id}").exists()
     left = [each for each in psutil.process_iter(["cmdline"]) if f"/tmp/ray-{job_id}" in str(each.info["cmdline"])]
@@ -398,6 +406,13 @@ def test_the_document_and_the_files_have_one_region_profile_and_image():
     assert f"WORKDIR {code}" in text
     assert google["provider"]["project_id"] == "PROJECT" and text.count("PROJECT") >= 1
     assert "s3://BUCKET/" in kubernetes["spec"]["entrypoint"] and "s3:::BUCKET/*" in text
+
+
+def test_spot_machines_have_the_role_that_the_head_may_not_make():
+    spot = loaded("cluster.yaml")["available_node_types"]["gpu"]["node_config"]["InstanceMarketOptions"]
+    assert spot == {"MarketType": "spot"}
+    text = (ROOT / "docs" / "cluster.md").read_text()
+    assert "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com" in text
 
 
 def test_the_policy_in_the_document_lets_a_machine_do_what_a_store_does():
