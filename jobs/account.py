@@ -14,6 +14,7 @@ from jobs.where import Where
 from pipeline.engine.events import EventLog
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.progress import Progress
+from pipeline.engine.roots import without_secrets
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.engine.titles import titles
@@ -73,7 +74,7 @@ class Account(Progress):
         """These plans are carried out now; others may follow."""
         if self.events is None:
             self.events = EventLog(lambda content: store.leave(self.log, content))
-            self.events.tell("begun", message=shlex.join(sys.orig_argv))
+            self.events.tell("begun", message=shlex.join(typed()))
         self.know(plans)
         for each in plans:
             if each.todo:
@@ -140,9 +141,9 @@ class Account(Progress):
         every = self.stages.values()
         return RunSummary(
             run=self.run,
-            command=[*sys.orig_argv],
+            command=typed(),
             settings=self.settings,
-            root=str(self.where.root),
+            root=without_secrets(str(self.where.root)),
             workers=self.where.workers,
             address=self.where.address,
             started=_iso(self.began),
@@ -174,6 +175,11 @@ class Account(Progress):
 
     def _of(self, stage: Stage) -> StageAccount:
         return self.stages.setdefault(stage.folder, StageAccount(stage.title, stage.n_parts, 0))
+
+
+def typed() -> list[str]:
+    """The command line of this process, without what may be secrets in it: everybody may read what is left in a root."""
+    return [without_secrets(each) for each in sys.orig_argv]
 
 
 def is_there(store: Store) -> bool:

@@ -46,10 +46,10 @@ def normal(root: str | Path) -> str:
     scheme = found[1].lower()
     if scheme != "file" and not text[len(found[0]) :].startswith("/"):
         text = f"{scheme}://{text[len(found[0]) :]}"  # where a path was made of it, two slashes became one
-    parts = urlsplit(text)
+    parts, text = urlsplit(text), without_secrets(text)
     if scheme == "file":
         if parts.netloc not in ("", "localhost"):
-            raise UserError(f"{text} names the machine {parts.netloc}: expected file:///FOLDER, with three slashes.")
+            raise UserError(f"{text} names the machine {parts.hostname}: expected file:///FOLDER, with three slashes.")
         return unquote(parts.path) or "/"
     if scheme not in OBJECT_STORES:
         raise UserError(
@@ -64,6 +64,11 @@ def normal(root: str | Path) -> str:
     if not parts.netloc:
         raise UserError(f"{text} names no bucket: expected {scheme}://BUCKET/FOLDER.")
     return f"{scheme}://{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
+
+
+def without_secrets(text: str) -> str:
+    """A text without what may be secret in the URLs in it: a password before a machine's name, and all behind a question mark."""
+    return re.sub(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(?:[^/?\s]*:[^/?\s]*@)?([^?\s]*)(?:\?\S*)?", r"\1\2", text)
 
 
 def is_local(root: str | Path) -> bool:

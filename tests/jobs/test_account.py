@@ -101,6 +101,14 @@ def test_the_command_is_told_as_it_was_typed(job, monkeypatch):
     assert job.of("begun")[0]["message"] == "python -m jobs.annotate 'my images' --root runs/x"
 
 
+def test_no_secret_of_a_command_is_told(job, monkeypatch, capsys):
+    monkeypatch.setattr("sys.orig_argv", ["python", "--root", "s3://key:SECRET@bucket/x"])
+    with pytest.raises(typer.Exit):
+        run_job(lambda: Fixed(()), Where("s3://key:SECRET@bucket/x", workers=0, json=True), lambda store, goals: {})
+    printed, complaints = capsys.readouterr()
+    assert json.loads(printed)["outcome"] == "refused" and "SECRET" not in printed + complaints
+
+
 def test_the_log_says_what_happened_in_order_and_by_its_schema(job):
     job(Total(Squares(Numbers(parts=2))))
     kinds = [each["event"] for each in job.events]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine.roots import is_local, normal, opened
+from pipeline.engine.roots import is_local, normal, opened, without_secrets
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 
@@ -59,3 +59,22 @@ def test_what_is_no_root_is_refused_and_secrets_are_not_repeated(given, said):
 def test_a_root_is_opened_once_and_nothing_is_created(tmp_path):
     assert opened(tmp_path / "new") is opened(str(tmp_path / "new"))
     assert Store(tmp_path / "new").left("nothing") is None and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "root", ["https://user:SECRET@h/x", "file://user:SECRET@h/x", "s3://key:SECRET@b/x", "az://c/x?sig=SECRET"]
+)
+def test_a_secret_in_a_root_is_not_said_again(root):
+    with pytest.raises(UserError) as refused:
+        normal(root)
+    assert "SECRET" not in str(refused.value)
+    assert "SECRET" not in without_secrets(f"--root={root}") and "SECRET" not in without_secrets(
+        root.replace("//", "/")
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://b/x", "abfss://container@account.dfs.core.windows.net/x", "runs/a b?", "age=1+onnx:a.onnx", "C: a@b"]
+)
+def test_what_is_no_secret_stays(text):
+    assert without_secrets(text) == text
