@@ -8,7 +8,6 @@ import typer
 
 from jobs import preflight
 from jobs.command_line import run_job
-from jobs.printing import console
 from jobs.where import Where, check_where
 from pipeline.engine.checks import Check
 from pipeline.errors import UserError
@@ -49,7 +48,6 @@ def test_one_fault_ends_the_job_after_all_was_said(monkeypatch, capsys):
 @pytest.mark.parametrize("plan", [False, True])
 def test_machines_read_of_it_once_and_a_run_that_it_ended_was_refused(plan, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(preflight, "preflight", lambda *_: iter([BAD]))
-    monkeypatch.setattr(console, "stderr", False)  # as it is again afterwards
     where = Where(str(tmp_path), address="10.0.0.1:6379", plan=plan, json=True, preflight=True)
     with pytest.raises(typer.Exit) as ended:
         run_job(lambda: Fixed((Numbers(2),)), where, lambda store, goals: {})

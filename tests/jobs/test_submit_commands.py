@@ -63,6 +63,9 @@ class Planted:
 def server(monkeypatch, tmp_path) -> Planted:
     planted = Planted()
     monkeypatch.setattr(submit, "JobServer", planted)
+    monkeypatch.setattr(
+        submit.console, "stderr", False
+    )  # whatever a job of this process has printed for machines before
     monkeypatch.setattr(Package, "add_code", lambda self, root: None)
     monkeypatch.chdir(tmp_path)
     return planted
