@@ -2,7 +2,9 @@
 
 import logging
 import os
+import re
 import secrets
+import socket
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping
@@ -139,9 +141,16 @@ def _folder(say: Callable[[str], None]) -> str | None:
 
 def _join(ray: Any, address: str) -> None:
     try:
+        _knock(address)
         _init(ray, address)
     except Exception as error:  # Ray raises half a dozen kinds
         raise UserError(f"No Ray cluster answers at {address} ({error}).\nCheck `address`, or leave it out.") from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nothing listens at HOST:PORT: Ray itself would ask there for minutes."""
+    if found := re.fullmatch(r"(?:ray://)?\[?([^/\]]+?)\]?:(\d+)", address):
+        socket.create_connection((found[1], int(found[2])), timeout=10).close()
 
 
 def _init(ray: Any, address: str, **options: Any) -> None:

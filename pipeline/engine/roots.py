@@ -76,11 +76,6 @@ def without_secrets(text: str) -> str:
     return re.sub(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(?:[^/?\s]*:[^/?\s]*@)?([^?\s]*)(?:\?\S*)?", r"\1\2", text)
 
 
-def without_secrets(text: str) -> str:
-    """A text without what may be secret in the URLs in it: a password before a machine's name, and all behind a question mark."""
-    return re.sub(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(?:[^/?\s]*:[^/?\s]*@)?([^?\s]*)(?:\?\S*)?", r"\1\2", text)
-
-
 def is_local(root: str | Path) -> bool:
     """Whether a root is a folder of this machine's disks."""
     return "://" not in normal(root)

@@ -3,9 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from pipeline.engine.ray_pool import RayPool
+from pipeline.errors import UserError
 
 pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a machine disturb each other
 
@@ -107,3 +111,10 @@ print(started())
     said, *rest = run(code, tmp_path, TMPDIR=str(folder))
     assert said == f"Ray keeps its files in /tmp/ray: the path {folder} is too long for its sockets."
     assert rest == ["True", "[]"] and not list(folder.iterdir())
+
+
+def test_an_address_where_nothing_listens_is_refused_at_once():
+    started = time.monotonic()
+    with pytest.raises(UserError, match="No Ray cluster answers at 127.0.0.1:9 .*refused.*\nCheck `address`"):
+        RayPool(1, "127.0.0.1:9")
+    assert time.monotonic() - started < 30
