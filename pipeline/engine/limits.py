@@ -13,6 +13,9 @@ class Limits:
     bad_luck: float = 1e-6  # a part is given up where so many deaths are less likely than this among the others
     starts: int = 20  # workers in a row that die as they start, before a run gives up
     start: float = 300.0  # a worker that Ray has room for and that is not there by then is started again
+    grace: float = (
+        30.0  # a worker that is to come may be better than those that cannot work with the store, for so long
+    )
     idle: float = 60.0  # on a cluster, a worker that has nothing to do is let go after so long
     chunk: float = 0.25  # small parts go to a worker together: so much work at once
     most: int = 64  # parts at once

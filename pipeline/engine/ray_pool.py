@@ -62,6 +62,7 @@ class RayPool:
         self._in_use = 0  # bytes of memory, by what is being made
         self.store: Store | None = None  # of the last run
         self._failed_starts = 0
+        self._refusing: dict[str, str] = {}  # machines that cannot work with the store, and why
         self._reviewed = 0.0
 
     @property
@@ -163,26 +164,58 @@ class RayPool:
         except self.ray.exceptions.RayError as error:
             self._failed(member, orders, error)
             return
-        member.crew.idle.append(member)
         if isinstance(answer, Turns):
             self._made(member, orders, answer)
             return
         member.place, self._failed_starts = answer, 0
         if answer.refusal and member.store is self.store:
-            raise UserError(answer.refusal)  # this worker would fail at every part, faster than others make one
+            self._refuses(member, answer.refusal)
+        else:
+            member.crew.idle.append(member)
 
     def _made(self, member: Member, orders: list[Order], answer: Turns) -> None:
         member.loaded = answer.loaded
-        tried, untried = orders[: len(answer.turns)], orders[len(answer.turns) :]
-        for order, turn in zip(tried, answer.turns, strict=True):
+        turns = answer.turns
+        if turns and isinstance(refused := turns[-1].outcome, Failure) and refused.unusable:
+            self._refuses(member, refused.message)
+            turns = turns[:-1]
+        else:
+            member.crew.idle.append(member)
+        tried, untried = orders[: len(turns)], orders[len(turns) :]
+        for order, turn in zip(tried, turns, strict=True):
             order.open -= 1
             self.pace.took(order.stage, turn.seconds, turn.loading)
             if not order.done:
                 self.attempts.made(order)
                 self._finish(order, turn.outcome)
-        if answer.in_vain and isinstance(failure := answer.turns[-1].outcome, Failure):
+        if (
+            answer.in_vain
+            and turns
+            and turns is answer.turns
+            and isinstance(failure := answer.turns[-1].outcome, Failure)
+        ):
             self.in_vain[orders[0].stage, orders[0].store] = failure
         member.crew.waiting.extendleft(reversed(untried))
+
+    def _refuses(self, member: Member, why: str) -> None:
+        """A worker cannot work with the store: it is given nothing more, as its machine may be to blame.
+
+        It keeps its place then, or another one would come to it. Raises UserError where nobody can: every part would fail alike,
+        faster than others are made.
+        """
+        if member.place:
+            self._refusing[member.place.node] = why
+        self._check_refusals()
+        self.audience.say(f"A worker is given nothing more, its parts go to other machines: {why}")
+
+    def _check_refusals(self) -> None:
+        """Raise UserError where several machines cannot work with the store, or all that there are and will soon be."""
+        places = {each.place.node for each in self.crews.members if each.place}
+        now = time.monotonic()
+        coming = any(not each.place and now < each.since + self.limits.grace for each in self.crews.members)
+        refusing = places & self._refusing.keys()
+        if len(refusing) > max(1, len(places) // 10) or (refusing and refusing == places and not coming):
+            raise UserError(self._refusing[refusing.pop()])
 
     def _finish(self, order: Order, outcome: Outcome) -> None:
         """A part is made, or will not be. Who is still at it is let go."""
@@ -259,6 +292,7 @@ class RayPool:
 
     def _review(self) -> None:
         self._reviewed = now = time.monotonic()
+        self._check_refusals()
         for member in [*self.crews.review(), *self.crews.spare()]:
             self._dismiss(member)
         for member in self.crews.members:

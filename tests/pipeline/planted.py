@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.engine.filesystem import Unusable
 from pipeline.engine.stage import DERIVED, ON_BEHALF, Need, Resources, Stage, one, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
@@ -181,6 +182,17 @@ class Crowded(Numbers):
         (Path(self.marks) / f"process.{os.getpid()}").touch()
         (Path(self.marks) / f"part.{part}").touch()
         wait_for(lambda: len(list(Path(self.marks).glob("process.*"))) >= self.awaited, "other workers")
+        super().process(part, store, loaded, out)
+
+
+@dataclass(frozen=True)
+class Refused(Numbers):
+    """Numbers that a machine cannot bring into the store whose environment says so."""
+
+    def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
+        if os.environ.get("CANNOT_WRITE"):
+            raise Unusable("The disk of this machine is full.")
+        time.sleep(0.2)
         super().process(part, store, loaded, out)
 
 

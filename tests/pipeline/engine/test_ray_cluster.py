@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from pipeline.engine.ray_start import read_again
 from pipeline.engine.runner import run
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
-from tests.pipeline.planted import Crowded, Total, wait_for
+from pipeline.errors import UserError
+from tests.pipeline.planted import Crowded, Refused, Total, wait_for
 
 pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a machine disturb each other
 
@@ -75,3 +77,21 @@ def test_a_job_waits_for_nodes_and_says_so_and_uses_those_that_come_and_survives
     thread.join(120)
     assert not thread.is_alive()
     assert store.text(Total(numbers), "total.txt") == "15\n"
+
+
+def test_one_machine_that_cannot_write_ends_no_run_and_all_of_them_do(head, tmp_path):
+    listening, store, numbers = Listening(), Store(tmp_path / "root"), Refused(parts=12)
+    store.prepare()
+    head.add_node(num_cpus=1, env_vars={"CANNOT_WRITE": "1"})
+    head.add_node(num_cpus=1)
+    head.wait_for_nodes()
+    run(plan((numbers,), store), store, lambda: RayPool(audience=listening, limits=SOON), Progress())
+    assert store.missing(numbers) == []
+    told = [each for each in listening.said if "given nothing more" in each]
+    assert len(told) <= 1 and all("The disk of this machine is full." in each for each in told)
+
+    more = Refused(parts=12, start=50)
+    other = Listening()
+    head.add_node(num_cpus=1, env_vars={"CANNOT_WRITE": "1"})
+    with pytest.raises(UserError, match="The disk of this machine is full"):
+        run(plan((replace(more, parts=200),), store), store, lambda: RayPool(audience=other, limits=SOON), Progress())
