@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
-ON_ALL_CORES := --numprocesses logical --maxprocesses 8 --dist loadgroup
+ON_ALL_CORES := --numprocesses logical --maxprocesses 8 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench format constraints clean

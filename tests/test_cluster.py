@@ -319,7 +319,6 @@ exec "$@"
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
 def test_the_script_runs_a_job_on_a_ray_of_its_own_and_leaves_nothing(tmp_path):
     """`srun` and `scontrol` are stood in for: the first node is this machine, and everything else is real."""
     import psutil

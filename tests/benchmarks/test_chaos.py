@@ -48,7 +48,6 @@ def test_faults_of_requests_are_counted_apart(chaos):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
 def test_two_minutes_lose_nothing():
     command = [sys.executable, "-m", "benchmarks.chaos", "--quick", "--seed", "1"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False)

@@ -236,7 +236,6 @@ def test_the_log_of_a_killed_run_goes_almost_to_its_end(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
 def test_a_run_on_ray_that_gets_the_signal_to_end_leaves_its_account(tmp_path):
     """As `ray job stop` sends it."""
     root, gate = tmp_path / "root", tmp_path / "gate"

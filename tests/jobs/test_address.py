@@ -15,8 +15,6 @@ import pytest
 
 from tests.pipeline.planted import wait_for
 
-pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a machine disturb each other
-
 ROOT = Path(__file__).parents[2]
 
 

@@ -20,8 +20,6 @@ from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.recipes.make import make
 from schemas.run import Run
 
-pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a machine disturb each other
-
 ROOT = Path(__file__).parents[2]
 
 PLUGS = """

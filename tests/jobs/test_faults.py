@@ -14,8 +14,6 @@ from pipeline.engine.store import Store
 from tests.jobs.test_portraits import TINY
 from tests.pipeline.planted import wait_for
 
-pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a machine disturb each other
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -115,6 +113,7 @@ def whole(tiny_model, tmp_path_factory) -> dict[str, dict]:
     return records(root)
 
 
+@pytest.mark.slow
 def test_the_main_job_makes_the_same_bytes_in_one_process_of_three_threads_and_on_ray(whole, tiny_model, tmp_path):
     finish(start("tests.jobs.tiny_faces", tiny_model, *ON_RAY, "--root", tmp_path / "root"))
     assert records(tmp_path / "root") == whole

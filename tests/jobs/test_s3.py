@@ -84,7 +84,6 @@ def test_the_whole_job_through_a_faulty_connection_makes_what_a_local_run_makes(
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
 def test_workers_of_ray_make_the_same_in_a_bucket(truth, tiny_model, seaweed_server, tmp_path):
     home = tmp_path / "home"
     home.mkdir()

@@ -20,7 +20,6 @@ from tests.pipeline.planted import wait_for
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("ray"),
 ]  # one at a time: two of them on a machine disturb each other
 
 ROOT = Path(__file__).parents[2]

@@ -94,7 +94,6 @@ sys.stdin.readline()
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
 def test_the_metrics_arrive_under_the_names_that_the_dashboard_asks_for(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", ON_RAY, str(tmp_path)],

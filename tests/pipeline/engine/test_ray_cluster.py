@@ -20,8 +20,6 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from tests.pipeline.planted import Crowded, Refused, Total, wait_for
 
-pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a machine disturb each other
-
 ROOT = Path(__file__).parents[3]
 SOON = Limits(review=0.5, again=1.0)
 

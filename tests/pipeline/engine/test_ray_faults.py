@@ -23,8 +23,6 @@ from pipeline.engine.store import Store
 from tests.pipeline.engine.test_ray_pool import Borrowed, Silent
 from tests.pipeline.planted import Hanging, Slow, Squares, Total, Unloadable, wait_for
 
-pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a machine disturb each other
-
 ROOT = Path(__file__).parents[3]
 IMPATIENT = Limits(review=0.2, floor=1.0, factor=3.0, look=0.5)
 
@@ -54,7 +52,7 @@ def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-@pytest.mark.parametrize("how", ["stopping", "waiting"])
+@pytest.mark.parametrize("how", ["stopping", pytest.param("waiting", marks=pytest.mark.slow)])
 def test_a_part_that_stops_or_hangs_is_made_by_another_worker_and_its_own_is_killed(pool, marks, tmp_path, how):
     store, numbers = Store(tmp_path / "root"), Hanging(parts=8, marks=str(marks), **{how: (2, 5)})
     make(store, Total(numbers), pool)
@@ -64,6 +62,7 @@ def test_a_part_that_stops_or_hangs_is_made_by_another_worker_and_its_own_is_kil
     wait_for(lambda: all(gone(int(pid)) for _, _, pid in attempts), "the hung workers to end")
 
 
+@pytest.mark.slow
 def test_a_part_that_hangs_at_every_attempt_is_given_up_and_named(pool, marks, tmp_path):
     store = Store(tmp_path / "root")
     numbers = Hanging(parts=6, waiting=(3,), attempts=99, marks=str(marks))

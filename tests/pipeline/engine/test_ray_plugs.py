@@ -10,8 +10,6 @@ import pytest
 
 from tests.pipeline.annotators import outside
 
-pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a machine disturb each other
-
 ROOT = Path(__file__).parents[3]
 
 CODE = """

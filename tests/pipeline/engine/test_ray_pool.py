@@ -27,8 +27,6 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from tests.pipeline.planted import Deadly, Failing, Greedy, Meeting, Squares, Total, wait_for
 
-pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a machine disturb each other
-
 ROOT = Path(__file__).parents[3]
 
 

@@ -11,8 +11,6 @@ import pytest
 from pipeline.engine.ray_pool import RayPool
 from pipeline.errors import UserError
 
-pytestmark = pytest.mark.xdist_group("ray")  # one at a time: two of them on a machine disturb each other
-
 ROOT = Path(__file__).parents[3]
 
 START = """
