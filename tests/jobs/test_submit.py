@@ -18,9 +18,7 @@ from benchmarks._servers import BUCKET, Server, moto
 from tests.jobs.clusters import Head, head
 from tests.pipeline.planted import wait_for
 
-pytestmark = [
-    pytest.mark.slow,
-]  # one at a time: two of them on a machine disturb each other
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 WORKER = ("--num-cpus", 2)
