@@ -1,6 +1,7 @@
 """What travels with a submitted job: its code, plugs of one's own, the run, and the small files that it names."""
 
 import ast
+import glob
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ CODE = ("pipeline", "jobs", "schemas")  # packages
 BESIDE = ("pyproject.toml", "constraints.txt")
 SMALL = 5_000_000  # bytes of a file or a folder that is brought along
 FILES = "files"  # the folder of the package where they lie
-SUFFIXES = (".pyc", ".pyo")
+GO_ALONG = (".json", ".data")  # of files that are called as a network's is
 
 IMAGES = (
     "images",
@@ -37,6 +38,7 @@ class Brought(NamedTuple):
 
     path: Path
     place: str  # in the package
+    beside: tuple[str, ...] = ()  # files that go with it
 
 
 class LeftOut(NamedTuple):
@@ -63,7 +65,7 @@ class Package:
     def add_code(self, root: Path) -> None:
         """Copy the project itself, without what is no code and no data of it."""
         for name in CODE:
-            shutil.copytree(root / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__", *SUFFIXES))
+            shutil.copytree(root / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in BESIDE:
             if (root / name).exists():
                 shutil.copy(root / name, self.folder / name)
@@ -126,8 +128,8 @@ class Package:
         taken = {each.place for each in self.brought}
         places = (f"{FILES}/{n}/{path.name}" if n else f"{FILES}/{path.name}" for n in range(len(taken) + 1))
         place = next(each for each in places if each not in taken)
-        self.brought.append(Brought(path, place))
-        _copy(path, self.folder / place)
+        beside = _copy(path, self.folder / place)
+        self.brought.append(Brought(path, place, tuple(each.name for each in beside)))
         return place
 
     def _add_plug(self, module: str, homes: list[Path]) -> None:
@@ -167,8 +169,8 @@ class Package:
         yield f"Code: {', '.join(CODE)}; {_size(self.folder) / 1e6:.1f} MB in all"
         for plug in self.plugs:
             yield f"Plug: {plug}"
-        for path, place in self.brought:
-            yield f"File: {path} as {place}"
+        for path, place, beside in self.brought:
+            yield f"File: {path} as {place}" + (f", with {', '.join(beside)}" if beside else "")
 
 
 def is_path(text: str) -> bool:
@@ -186,15 +188,27 @@ def _size(path: Path) -> int:
     return sum(each.stat().st_size for each in files)
 
 
-def _copy(path: Path, to: Path) -> None:
-    """Copy a folder, or a file with those that are called alike beside it, such as the JSON that describes a network."""
+def _copy(path: Path, to: Path) -> list[Path]:
+    """Copy a folder, but for what is hidden in it, or a file and the files of a network's that go with it, which are returned."""
     to.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
-        shutil.copytree(path, to, ignore=shutil.ignore_patterns("__pycache__", *SUFFIXES), dirs_exist_ok=True)
-        return
-    alike = [each for each in path.parent.glob(f"{path.stem}.*") if each.is_file() and each.stat().st_size <= SMALL]
-    for each in {path, *(alike if path.suffix != ".py" else [])}:
+        hidden = shutil.ignore_patterns("__pycache__", ".*")
+        shutil.copytree(path, to, ignore=hidden, dirs_exist_ok=True)
+        return []
+    beside = [] if path.suffix == ".py" else _beside(path)
+    for each in (path, *beside):
         shutil.copy(each, to.with_name(each.name))
+    return beside
+
+
+def _beside(path: Path) -> list[Path]:
+    """The files that describe a network's file, or hold its weights, by their names: age.json, age.onnx.data beside age.onnx."""
+    alike = path.parent.glob(f"{glob.escape(path.stem)}.*")
+    return sorted(
+        each
+        for each in alike
+        if each != path and each.suffix in GO_ALONG and each.is_file() and each.stat().st_size <= SMALL
+    )
 
 
 def _is_module(path: Path) -> bool:

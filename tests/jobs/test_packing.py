@@ -128,8 +128,15 @@ def test_files_of_one_name_from_two_folders_do_not_meet(here, place, code):
 def test_what_describes_a_network_travels_beside_it(here, place, code):
     (here / "age.onnx").write_bytes(b"network")
     (here / "age.json").write_text("{}")
-    packed(place, "--model owner/name --annotator onnx:age.onnx")
-    assert {"files/age.onnx", "files/age.json"} <= files(place)
+    (here / "age.onnx.data").write_bytes(b"weights")
+    (here / "age.env").write_text("SECRET=1")
+    wired, _ = packed(place, "--model owner/name --annotator onnx:age.onnx")
+    assert {each for each in files(place) if each.startswith("files/")} == {
+        "files/age.onnx",
+        "files/age.json",
+        "files/age.onnx.data",
+    }
+    assert any(line.endswith("as files/age.onnx, with age.json, age.onnx.data") for line in wired.package.said())
 
 
 def test_a_small_model_travels_along_whole(here, place, tiny_model, code):
@@ -191,10 +198,11 @@ def test_a_plug_travels_with_what_it_imports_from_beside_it(here, place, code):
     (here / "my_parts.py").write_text("import my_depths.deeper\n")
     (here / "my_depths").mkdir()
     (here / "my_depths" / "deeper.py").write_text("")
+    (here / "my_depths" / ".env").write_text("SECRET=1")
     (here / "unrelated.py").write_text("")
     wired, _ = packed(place, "--model owner/name --annotator my_plugs:mine --judge my_plugs:judge --region box:0,0,4,4")
     assert {"my_plugs.py", "my_parts.py", "my_depths/deeper.py"} <= files(place)
-    assert "unrelated.py" not in files(place)
+    assert not {"unrelated.py", "my_depths/.env"} & files(place)
     assert [path.name for path in wired.package.plugs] == ["my_plugs.py", "my_parts.py", "my_depths"]
 
 
