@@ -255,16 +255,14 @@ def test_a_catalog_that_was_damaged_is_not_handed_over(made, tiny_model, tmp_pat
 def test_the_plan_of_a_finished_run_has_nothing_to_make(made, tiny_model):
     root, _ = made
     result = job("--model", tiny_model, "--root", root, "--plan")
-    stages = [line.split() for line in result.stdout.splitlines() if re.match(r"[a-z-]+-[0-9a-f]{16} ", line)]
-    to_make = {name.rpartition("-")[0] for name, _, _, parts, *_ in stages if parts != "0"}
-    assert len(stages) > 20 and to_make <= {"catalog", "report"}, "a catalog names the model as it was given"
+    assert ["total", "0", "0.000"] in [line.split() for line in result.stdout.splitlines()]
 
 
 def test_a_moved_model_and_a_moved_root_are_recognised(made, model, tmp_path):
     root, _ = made
     shutil.copytree(root, tmp_path / "elsewhere")
     result = job("--model", os.path.relpath(model), "--root", tmp_path / "elsewhere", "--plan")
-    stages = [line.split() for line in result.stdout.splitlines() if re.match(r"[a-z-]+-[0-9a-f]{16} ", line)]
+    stages = [line.split() for line in result.stdout.splitlines() if re.match(r" *[a-z-]+-[0-9a-f]{16} ", line)]
     to_make = {name.rpartition("-")[0] for name, _, _, parts, *_ in stages if parts != "0"}
     assert len(stages) > 20 and to_make <= {"catalog", "report"}, "a catalog names the model as it was given"
 
