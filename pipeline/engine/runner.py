@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pipeline.engine.plan import StagePlan, check_memory, within, without_collection
@@ -53,6 +54,8 @@ def run(plans: Sequence[StagePlan], store: Store, open_pool: Callable[[], Pool],
             failures = _drain(agenda, marked, pool, progress)
     finally:
         pool.close()
+        with suppress(UserError, OSError):  # what workers left that were killed; the run ends as it ends
+            store.clear_scratch()
     if failures:
         raise RunFailed(failures, agenda.waiting)
 

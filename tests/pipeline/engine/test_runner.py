@@ -291,3 +291,12 @@ def test_a_store_that_cannot_be_worked_with_ends_the_run_at_the_first_part(store
     with pytest.raises(UserError, match="The disk is gone.\nMount it."):
         make(store, Total(Gone(parts=9)))
     assert tried == [0]
+
+
+def test_what_a_killed_worker_left_in_the_making_is_gone_when_the_run_ends(store):
+    left = store.root / ".scratch" / "killed"
+    store.prepare()
+    left.mkdir()
+    (left / "half").write_text("half")
+    run(plan((TOTAL,), store), store, InProcess, Progress())
+    assert [*(store.root / ".scratch").iterdir()] == []
