@@ -196,7 +196,7 @@ def test_the_agents_refuse_who_has_no_token(pool):
     def refused() -> int:
         return sum(refuses(port) for name, _, port in listeners() if name.endswith("Agent"))
 
-    wait_for(lambda: refused() >= 2, "both agents to answer")
+    wait_for(lambda: refused() == 2, "both agents to refuse")
 
 
 def refuses(port: int) -> bool:
@@ -204,6 +204,7 @@ def refuses(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/job_agent/jobs/", timeout=30) as answer:
             assert b"# HELP" in answer.read()
+            return False
     except urllib.error.HTTPError as error:
         return error.code == 401
     except (http.client.HTTPException, OSError):
