@@ -37,7 +37,7 @@ class Job:
 
     def said(self, now: float) -> str:
         """How far it is in all, what went wrong, and how long the rest will take by the work that is done, where that is known."""
-        whole = f"; in all {self.made:,} of {self.parts:,} parts" if self.parts else ""
+        whole = f"; in all {self.made:,} of about {self.parts:,} parts" if self.parts else ""
         failed = f"; {self.failed:,} failed" if self.failed else ""
         retried = f"; {self.retried:,} begun again" if self.retried else ""
         return whole + failed + retried + self._time_left(now)

@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ import typer
 from typer import Argument, Option
 
 from jobs.once import Once
-from jobs.printing import console, errors, refuse
+from jobs.printing import console, errors, for_people, refuse
 from jobs.submission import JOBS, Request, Wired, own_plan
 from pipeline.engine.submit import JobServer, Submitted
 from pipeline.errors import UserError
@@ -69,7 +69,11 @@ def submit(
     skip_preflight: SKIP = False,
     plan: PLAN = False,
 ) -> None:
-    """Submit a job, and show what it prints. All other options, and RUN.toml, are the job's own."""
+    """Submit a job, and show what it prints.
+
+    All other options, and RUN.toml, are the job's own: `python -m jobs.directions --help` lists those of `--job directions`.
+    """
+    for_people(beside_json="--json" in context.args)
     with refused():
         if "--time" in context.args and not plan:
             raise UserError("--time says how long a plan would take: give --plan, too.")
@@ -78,14 +82,14 @@ def submit(
             wired = request.packed(Path(folder))
             if not plan:
                 server = JobServer(address)
-                _follow(server, _send(server, request, wired), wait)
+                _follow(server, _send(server, request, wired), wait, request)
             for line in wired.said():
                 console.print(line)
         raise typer.Exit(own_plan(request))
 
 
 def status(
-    job: Annotated[str | None, Argument(metavar="[ID]", show_default=False)] = None, address: ADDRESS = HERE
+    job: Annotated[str | None, Argument(metavar="ID", show_default=False)] = None, address: ADDRESS = HERE
 ) -> None:
     """Print how a job is, or how all jobs of the cluster are."""
     with refused():
@@ -104,7 +108,7 @@ def logs(job: ID, address: ADDRESS = HERE, wait: WAIT = True) -> None:
     with refused():
         server = JobServer(address)
         if wait:
-            _follow(server, job, wait)
+            _follow(server, job, wait, None)
         print(server.logs(job), end="")
 
 
@@ -125,8 +129,9 @@ def resubmit(job: ID, address: ADDRESS = HERE, wait: WAIT = True) -> None:
         if REQUEST not in before.metadata:
             raise UserError(f"{job} was not submitted by this command, so it cannot be submitted again by it.")
         request = Request.of(json.loads(before.metadata[REQUEST]))
+        for_people(beside_json="--json" in request.rest)
         with TemporaryDirectory(prefix="job-") as folder:
-            _follow(server, _send(server, request, request.packed(Path(folder))), wait)
+            _follow(server, _send(server, request, request.packed(Path(folder))), wait, request)
 
 
 def _send(server: JobServer, request: Request, wired: Wired) -> str:
@@ -140,18 +145,29 @@ def _send(server: JobServer, request: Request, wired: Wired) -> str:
     return name
 
 
-def _follow(server: JobServer, name: str, wait: bool) -> None:
-    """End as the job ends; Ctrl-C leaves it running."""
+def _follow(server: JobServer, name: str, wait: bool, request: Request | None) -> None:
+    """End as the job ends; Ctrl-C leaves it running. A job that was asked for JSON has that alone on standard output."""
     how = f"python -m jobs.submit {{}} {name} --address {server.address}"
     if not wait:
         console.print(f"To follow it: {how.format('logs')}")
         raise typer.Exit(0)
     try:
-        ended = server.follow(name, lambda text: print(text, end="", flush=True))
+        ended = server.follow(name, lambda text: print(text, end="", flush=True, file=console.file))
     except KeyboardInterrupt:
         errors.print(f"\nThe job goes on. To follow it: {how.format('logs')}\nTo stop it: {how.format('stop')}")
         raise typer.Exit(130) from None
+    if request and "--json" in request.rest and (found := _object(server.logs(name))):
+        print(found, flush=True)
     raise typer.Exit(_ended(ended, how))
+
+
+def _object(log: str) -> str | None:
+    """The last line of a job's log that is a JSON object; None where there is none."""
+    for line in reversed(log.splitlines()):
+        with suppress(ValueError):
+            if line.startswith("{") and isinstance(json.loads(line), dict):
+                return line
+    return None
 
 
 def _ended(job: Submitted, how: str) -> int:

@@ -38,7 +38,12 @@ class Where(NamedTuple):
         Option("--json", rich_help_panel=GROUP, help="Print one JSON object on standard output, all else on errors."),
     ] = False
     preflight: Annotated[
-        bool, Option("--preflight", rich_help_panel=GROUP, help="Look at every machine of the cluster before the work.")
+        bool,
+        Option(
+            "--preflight",
+            rich_help_panel=GROUP,
+            help="Look at every machine of the cluster before the work, and leave what was found in the root.",
+        ),
     ] = False
 
 

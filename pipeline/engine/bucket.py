@@ -145,9 +145,10 @@ class Bucket:
                 raise Failing(f"{self.address}/{name} has {there} bytes there, of {recorded['bytes']} that were sent.")
 
     def remove(self, name: str) -> None:
-        for path in (name, *(f"{name}/{each}" for each in self.listing(name))):
+        below = [f"{name}/{each}" for each in self.listing(name)]
+        for paths in (name, below) if below else (name,):
             with suppress(FileNotFoundError):
-                self._ask("be removed", partial(obstore.delete, self._store, path))
+                self._ask("be removed", partial(obstore.delete, self._store, paths))
 
     # Housekeeping
 

@@ -9,6 +9,7 @@ zero is asked for a machine first.
 import json
 import platform
 import re
+import secrets
 import shutil
 import socket
 import tempfile
@@ -145,17 +146,18 @@ class Visit:
 
     def relay(self, store: Store, machines: Sequence[Machine]) -> Check:
         """Whether every machine reads from the store what another one wrote, and writes there."""
-        token = before = f"driver {time.time_ns()}".encode()
+        name, first = f"preflight-{secrets.token_hex(8)}", f"driver {time.time_ns()}".encode()
+        before = first
         faults: list[str] = []
         try:
             store.prepare()
-            store.leave(NAME, before)
+            store.leave(name, before)
         except UserError as error:
             return Check("store", "failed", str(error), "a store that the driver writes to", "Mend this first.")
         for each in machines:
             mine = f"{each.node} {time.time_ns()}".encode()
             try:
-                fault = self.ray.get(self._on(each.node, pass_on, store, before, mine), timeout=ANSWER)
+                fault = self.ray.get(self._on(each.node, pass_on, store, name, before, mine), timeout=ANSWER)
             except (self.ray.exceptions.RayError, TimeoutError) as error:
                 fault = _last_line(error) if self._is_up(each.node) else None
                 mine = before
@@ -163,8 +165,9 @@ class Visit:
                 faults.append(f"{each.seen.host}: {fault}")
             else:
                 before = mine
-        if not faults and before != token and store.left(NAME) != before:
+        if not faults and before != first and store.left(name) != before:
             faults.append("the driver does not see what the last machine left")
+        store.take_back(name)
         if not faults:
             return Check("store", "ok", f"{store.root} is written and read by {checks.counted(len(machines))}")
         to_do = "Give a root that all machines share: object storage that they have credentials of, or a network disk."
@@ -240,12 +243,12 @@ def _release(package: str) -> str | None:
         return None
 
 
-def pass_on(store: Store, before: bytes, mine: bytes) -> str | None:
+def pass_on(store: Store, name: str, before: bytes, mine: bytes) -> str | None:
     """Read what the machine before this one left in the store, and leave something for the next; why that cannot be, or None."""
     try:
-        if (found := store.left(NAME)) != before:
+        if (found := store.left(name)) != before:
             return f"reads {_short(found)} where the machine before it left {_short(before)}: it is another place"
-        store.leave(NAME, mine)
+        store.leave(name, mine)
     except UserError as error:
         return str(error)
     return None

@@ -55,7 +55,7 @@ def provenance(stage: Stage, clock: Clock) -> dict[str, Any]:
         "seconds_by_phase": seconds,
         "peak_memory": peak_memory(),
         "peak_gpu_memory": peak_gpu_memory(),
-        "machines": [each.record() for each in sorted({kind_of(stage), *so_far()})],
+        "machines": _records(frozenset({kind_of(stage), *so_far()})),
     }
 
 
@@ -73,6 +73,11 @@ def _ray_ids() -> dict[str, str]:
     context = ray.get_runtime_context()
     task = context.get_task_id() if context.worker.mode == ray.WORKER_MODE else None
     return {"ray_node": context.get_node_id(), **({"ray_task": task} if task else {})}
+
+
+@cache
+def _records(kinds: frozenset[MachineKind]) -> list[dict[str, Any]]:
+    return [each.record() for each in sorted(kinds)]
 
 
 @cache

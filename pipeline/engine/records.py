@@ -36,8 +36,11 @@ class Unsealed(Damaged):
 
 
 def sealed(record: dict[str, Any]) -> bytes:
-    """A record with its own SHA-256, as JSON."""
-    return (json.dumps({**record, _SEAL: _sha256_of(record)}, indent=2) + "\n").encode()
+    """A record with its own SHA-256, as JSON, of which every field has a line."""
+    lines = (
+        f"  {json.dumps(name)}: {json.dumps(said)}" for name, said in {**record, _SEAL: _sha256_of(record)}.items()
+    )
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
 def unsealed(content: bytes) -> dict[str, Any]:

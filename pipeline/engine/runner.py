@@ -77,7 +77,7 @@ def _drain(agenda: "Agenda", store: Store, pool: Pool, progress: Progress) -> di
             progress.failed(task, outcome)
         else:
             progress.made(task, outcome)
-            task[0].check_made(store)
+            task[0].check_made(task[1], store)
             agenda.done(task)
     return failures
 

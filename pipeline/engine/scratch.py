@@ -4,7 +4,8 @@
     TOKEN/        what it has in the making
 
 A lock ends with its process, however that ends, and is seen from every machine and container that shares the disk: names of hosts
-and numbers of processes are not, and come again.
+and numbers of processes are not, and come again. A disk that is mounted with locks of each machine alone (NFS with `nolock` or
+`local_lock`, Lustre with `localflock`) cannot be shared by several.
 """
 
 import fcntl

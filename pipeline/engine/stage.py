@@ -150,7 +150,7 @@ class Stage:
         """
         return None
 
-    def check_made(self, store: "Store") -> None:
+    def check_made(self, part: int, store: "Store") -> None:
         """Raise UserError where what is made says that the rest is in vain. Called after every part, where the run is led."""
 
     def setup(self) -> Any:

@@ -350,6 +350,10 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def take_back(self, name: str) -> None:
+        """Remove a file that was left in the root, where it is there."""
+        self._files.remove(name)
+
     # Housekeeping
 
     def prepare(self) -> None:

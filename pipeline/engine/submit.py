@@ -12,6 +12,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from pipeline.engine.ray_start import read_again
 from pipeline.errors import UserError
 
 MOST = 90_000_000  # bytes that a job brings along, packed: the job server takes 100 MiB
@@ -183,7 +184,7 @@ def _environment() -> Iterator[None]:
     added = {} if "RAY_AUTH_MODE" in os.environ else {"RAY_AUTH_MODE": "token"}
     os.environ.update(added)
     try:
-        _read_again()
+        read_again()
         for name in _TALKATIVE:
             logging.getLogger(name).setLevel(logging.ERROR)
         yield
@@ -191,15 +192,7 @@ def _environment() -> Iterator[None]:
         for name in added:
             os.environ.pop(name, None)
         os.environ.update({name: value for name, value in before.items() if value is not None})
-        _read_again()
-
-
-def _read_again() -> None:
-    """Have Ray read the environment, which it remembers as it was when it was imported."""
-    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
-
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
+        read_again()
 
 
 @contextmanager

@@ -84,6 +84,15 @@ def head(folder: Path, types: dict[str, dict[str, Any]] | None = None, **variabl
         shutil.rmtree(session, ignore_errors=True)
 
 
+def lose(machine: subprocess.Popen) -> None:
+    """Have a machine that joined vanish with all that runs there, without a word to anybody."""
+    gone = [*psutil.Process(machine.pid).children(recursive=True), psutil.Process(machine.pid)]
+    for process in gone:
+        with suppress(psutil.Error):
+            process.kill()
+    machine.wait(60)
+
+
 def end(token: str) -> None:
     """End every process of the cluster that has this token."""
     ended = []

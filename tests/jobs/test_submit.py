@@ -14,8 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from benchmarks._chaos_bucket import count_records, fetched
+from benchmarks._chaos_check import Truth
+from benchmarks._chaos_job import records
 from benchmarks._servers import BUCKET, Server, moto
-from tests.jobs.clusters import Head, head
+from tests.jobs.clusters import Head, head, lose
 from tests.pipeline.planted import wait_for
 
 pytestmark = pytest.mark.slow
@@ -134,6 +137,24 @@ def test_a_run_with_plugs_and_a_model_that_travel_along_ends_in_a_bucket_that_on
     assert any(re.fullmatch(r"run/catalog-\w+/[^/]+/directions.safetensors", key) for key in keys), keys
     found = json.loads(client.get_object(Bucket=BUCKET, Key="run/preflight.json")["Body"].read())
     assert {each["state"] for each in found} == {"ok", "skipped"}
+
+
+def test_a_machine_that_is_lost_in_mid_run_changes_nothing_of_what_is_made(cluster, here, bucket):
+    more = ("run.toml", "--samples", 48, "--batch", 4)
+    second = cluster.join("second", *WORKER)
+    job = client(cluster, here, *more, "--root", bucket.url("lost"), "--workers", 4, "--skip-preflight")
+    wait_for(lambda: count_records(bucket, "lost") >= 12 or job.poll() is not None, "parts")
+    assert job.poll() is None, "\n".join(job.communicate())
+    lose(second)
+    printed, complaints = job.communicate(timeout=550)
+    assert job.returncode == 0, printed + complaints
+
+    made = fetched(bucket, "lost", here / "fetched")
+    nodes = {json.loads(path.read_text())["made"].get("ray_node") for path in records(made)}
+    assert len(nodes - {None}) == 2, "both machines made parts"
+    alone = [sys.executable, "-m", "jobs.directions", *map(str, more), "--workers", "0", "--root", "alone"]
+    subprocess.run(alone, cwd=here, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
+    assert Truth.of(here / "alone").losses(made) == []
 
 
 def test_scores_are_those_of_the_images_and_the_same_again_makes_nothing_twice(cluster, here):

@@ -27,6 +27,7 @@ class Planted:
     status: str = "SUCCEEDED"
     exit_code: int | None = 0
     interrupts: bool = False
+    printed: str = ""  # at the end of its log
     sent: list[tuple[str, str, dict, dict]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
 
@@ -52,7 +53,7 @@ class Planted:
         return [self.job(name) for _, name, _, _ in self.sent]
 
     def logs(self, name: str) -> str:
-        return "all that the job printed\n"
+        return f"all that the job printed\n{self.printed}"
 
     def stop(self, name: str) -> bool:
         self.stopped.append(name)
@@ -121,6 +122,16 @@ def test_a_job_is_told_to_repair_and_to_speak_to_machines_as_it_was_asked(server
     assert server.sent[0][0] == (
         "python -m jobs.directions run.toml --repair --json --root s3://bucket/run --address auto"
     )
+
+
+def test_a_job_that_was_asked_for_json_has_that_alone_on_standard_output(server):
+    server.printed = '{"ended": "done"}\nand a word of Ray\n'
+    done = typed(f"{RUN} --json")
+    assert json.loads(done.stdout) == {"ended": "done"}
+    assert "Submitted: " in done.stderr and "what the job prints" in done.stderr
+
+    server.printed = '{"of": "yesterday"'
+    assert typed(f"{RUN} --json").stdout == "", "half an object is none"
 
 
 @pytest.mark.parametrize(

@@ -170,9 +170,10 @@ class AnnotateImages(Stage):
             return reading.unlike(read, number=self.numbers(part))
         return reading.unlike(read, sample_id=np.repeat(self.readable(store, part), len(self.columns)))
 
-    def check_made(self, store: Store) -> None:
+    def check_made(self, part: int, store: Store) -> None:
         """Raise UserError where more images are broken already than may be of all."""
-        for name in set(store.finished(self)) - self._broken.keys():
+        made = [self.part_name(part)] if self._broken else store.finished(self)  # at first, what another run has made
+        for name in made:
             table = reading.table(store, self, "images.parquet", name, columns=["name", "kind", "reason"])
             self._broken[name] = [Broken(**row) for row in table.filter(table["kind"].is_valid()).to_pylist()]
         broken = [each for some in self._broken.values() for each in some]

@@ -61,6 +61,19 @@ def test_a_store_that_all_machines_share_passes(store):
     cluster = Planted({"a": store, "b": store, "c": store})
     check = cluster.relay(store, cluster.machines)
     assert check.state == "ok" and "3 machines" in check.found
+    assert not [path for path in Path(str(store.root)).iterdir() if path.is_file()], "what was passed on is taken back"
+
+
+def test_two_looks_at_one_root_do_not_disturb_each_other(store):
+    first, second = Planted({"a": store, "b": store}), Planted({"c": store, "d": store})
+
+    class Meanwhile(Planted):
+        def _on(self, node: str, *rest: Any, **more: Any) -> Any:
+            assert second.relay(store, second.machines).state == "ok"
+            return first._on(node, *rest, **more)
+
+    cluster = Meanwhile(first.stores)
+    assert cluster.relay(store, cluster.machines).state == "ok"
 
 
 def test_a_machine_that_has_another_store_of_that_name_is_named(store, tmp_path):
@@ -98,11 +111,11 @@ def test_what_the_driver_cannot_write_is_the_first_fault(tmp_path):
 
 
 def test_what_is_passed_on_must_be_what_was_left(store):
-    store.leave(NAME, b"driver 1")
-    assert pass_on(store, b"driver 1", b"a 2") is None
-    assert store.left(NAME) == b"a 2"
-    assert "reads 'a 2' where" in str(pass_on(store, b"driver 1", b"b 3"))
-    assert store.left(NAME) == b"a 2", "nothing is left in a store that is another one"
+    store.leave("passed", b"driver 1")
+    assert pass_on(store, "passed", b"driver 1", b"a 2") is None
+    assert store.left("passed") == b"a 2"
+    assert "reads 'a 2' where" in str(pass_on(store, "passed", b"driver 1", b"b 3"))
+    assert store.left("passed") == b"a 2", "nothing is left in a store that is another one"
 
 
 def test_a_machine_says_what_it_has_and_lacks(tmp_path):
