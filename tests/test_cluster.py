@@ -1,17 +1,23 @@
 """The files of clusters, without a cloud: Ray's own validation, and what it does not look at."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
+from functools import reduce
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 from ray.autoscaler._private.util import prepare_config, validate_config
+from referencing import Registry, Resource
 from typer.main import get_command
 
 from jobs.command_line import app
@@ -172,29 +178,8 @@ def test_nodes_of_aws_are_told_the_region_of_their_bucket():
 
 # Kubernetes
 
-# Fields of a RayJob and what it holds, by the types of KubeRay's API ray.io/v1 (ray-operator/apis/ray/v1), release 1.5. An unknown
-# field is pruned without a word, and its default holds.
-FIELDS = {
-    "spec": {
-        "entrypoint",
-        "submissionMode",
-        "shutdownAfterJobFinishes",
-        "ttlSecondsAfterFinished",
-        "backoffLimit",
-        "rayClusterSpec",
-    },
-    "rayClusterSpec": {
-        "rayVersion",
-        "authOptions",
-        "enableInTreeAutoscaling",
-        "autoscalerOptions",
-        "headGroupSpec",
-        "workerGroupSpecs",
-    },
-    "headGroupSpec": {"rayStartParams", "template"},
-    "workerGroupSpecs": {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"},
-    "template": {"spec"},
-}
+# Whose types pods are held against: the release that KubeRay's reference refers to. A field of a later one might be dropped.
+KUBERNETES = "1.28.0"
 
 
 @pytest.fixture(scope="module")
@@ -208,27 +193,118 @@ def groups(job) -> list[dict[str, Any]]:
     return [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
 
 
-def test_the_ray_job_is_one_and_has_no_field_that_is_not_known(job):
-    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
-    assert (
-        re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", job["metadata"]["name"]) and len(job["metadata"]["name"]) <= 47
-    )
-
-    def check(value: Any, name: str) -> None:
-        for each in value if isinstance(value, list) else [value]:
-            if name in FIELDS:
-                assert set(each) <= FIELDS[name], name
-            for key, below in each.items() if isinstance(each, dict) else ():
-                check(below, key) if key in FIELDS and not (name == "template" and key == "spec") else None
-
-    check(job["spec"], "spec")
-    assert set(FIELDS) - {"spec"} <= set(re.findall(r"\w+", str(job))), "all of these are looked at"
+@pytest.fixture(scope="module")
+def faults() -> Callable[[Any], list[str]]:
+    """What a cluster with KubeRay would refuse of a RayJob, or drop without a word, and where."""
+    schema = json.loads((ROOT / "tests" / "rayjob.schema.json").read_text())
+    published = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / f"v{KUBERNETES}-local-strict"
+    types = json.loads((published / "_definitions.json").read_text())
+    types["$defs"]["io.k8s.apimachinery.pkg.api.resource.Quantity"] = schema["$defs"]["quantity"]  # theirs is any text
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema, registry=Resource.from_contents(types) @ Registry())
+    return lambda job: [f"{error.json_path}: {error.message}" for error in validator.iter_errors(job)]
 
 
-def test_parameters_of_ray_start_are_text(groups):
-    """A number there is refused by the server."""
-    for group in groups:
-        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
+def test_the_ray_job_is_one_that_kuberay_takes(job, faults):
+    assert faults(job) == []
+
+
+def test_the_name_of_the_ray_job_leaves_room_for_what_kuberay_appends(job):
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", job["metadata"]["name"])
+    assert len(job["metadata"]["name"]) <= 47
+
+
+CLUSTER = ("spec", "rayClusterSpec")
+WORKERS = (*CLUSTER, "workerGroupSpecs", 0)
+CONTAINER = (*WORKERS, "template", "spec", "containers", 0)
+
+
+def changed(job: dict[str, Any], path: tuple[str | int, ...], change: Callable[[Any], object]) -> dict[str, Any]:
+    """A copy, in which `change` has been at what lies at `path`."""
+    copy = json.loads(json.dumps(job))  # of its own where the file has an alias
+    change(reduce(lambda value, key: value[key], path, copy))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "misspelt"),
+    [
+        ((), "spec", "Spec"),
+        (("spec",), "ttlSecondsAfterFinished", "ttlSecondsAfterFinish"),
+        (CLUSTER, "enableInTreeAutoscaling", "enableInTreeAutoScaling"),
+        ((*CLUSTER, "authOptions"), "mode", "Mode"),
+        ((*CLUSTER, "autoscalerOptions"), "idleTimeoutSeconds", "idleTimeoutSecs"),
+        ((*CLUSTER, "headGroupSpec"), "rayStartParams", "rayStartParameters"),
+        (WORKERS, "replicas", "replica"),
+        ((*WORKERS, "template", "spec"), "tolerations", "toleration"),
+        (CONTAINER, "resources", "ressources"),
+        ((*CONTAINER, "resources"), "limits", "limit"),
+    ],
+)
+def test_a_misspelt_key_of_a_ray_job_is_named(job, faults, path, key, misspelt):
+    wrong = changed(job, path, lambda at: at.update({misspelt: at.pop(key)}))
+    where = json_path(path)
+    assert f"{where}: Additional properties are not allowed ({misspelt!r} was unexpected)" in faults(wrong)
+
+
+def json_path(path: tuple[str | int, ...]) -> str:
+    return "$" + "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+
+
+def test_there_is_no_place_in_the_ray_job_where_a_key_may_be_misspelt(job, faults):
+    """But where keys are free: parameters of `ray start`, and resources that a plugin offers."""
+
+    def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+        if isinstance(value, dict):
+            yield path
+        for key, below in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(below, dict | list) and key not in ("rayStartParams", "requests", "limits"):
+                yield from places(below, (*path, key))
+
+    found = list(places(job))
+    assert {(), CLUSTER, WORKERS, CONTAINER} < set(found)
+    for path in found:
+        wrong = changed(job, path, lambda at: at.update(unheardOf="1"))
+        assert any(fault.startswith(f"{json_path(path)}: ") for fault in faults(wrong)), path
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value", "fault"),
+    [
+        (("spec",), "entrypoint", 3, "3 is not of type 'string'"),
+        (("spec",), "backoffLimit", "3", "'3' is not of type 'integer'"),
+        (("spec",), "submissionMode", "K8SJobMode", "'K8SJobMode' is not one of "),
+        (CLUSTER, "rayVersion", 2.6, "2.6 is not of type 'string'"),
+        ((*CLUSTER, "headGroupSpec", "rayStartParams"), "num-cpus", 0, "0 is not of type 'string'"),
+        ((*CLUSTER, "authOptions"), "mode", "tokens", "'tokens' is not one of "),
+        (WORKERS, "maxReplicas", 2**31, "2147483648 is greater than the maximum"),
+        ((*CONTAINER, "env", 1), "value", 60, "60 is not of type 'string'"),
+        ((*CONTAINER, "resources", "limits"), "memory", "12GB", "'12GB' does not match "),
+    ],
+)
+def test_a_value_of_a_wrong_kind_in_a_ray_job_is_named(job, faults, path, key, value, fault):
+    wrong = changed(job, path, lambda at: at.update({key: value}))
+    [found] = faults(wrong)
+    where = json_path((*path, key)) if key.isalnum() else f"{json_path(path)}['{key}']"
+    assert found.startswith(f"{where}: {fault}")
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ((), "kind"),
+        (("metadata",), "name"),
+        (CLUSTER, "headGroupSpec"),
+        ((*CLUSTER, "headGroupSpec"), "template"),
+        (WORKERS, "groupName"),
+        (WORKERS, "maxReplicas"),
+        ((*WORKERS, "template", "spec"), "containers"),
+        (CONTAINER, "name"),
+        ((*CLUSTER, "headGroupSpec", "template", "spec", "containers", 0, "ports", 0), "containerPort"),
+    ],
+)
+def test_what_is_missing_in_a_ray_job_is_named(job, faults, path, key):
+    assert faults(changed(job, path, lambda at: at.pop(key))) == [f"{json_path(path)}: {key!r} is a required property"]
 
 
 def test_pods_ask_for_what_they_may_use_at_most_and_workers_have_a_gpu(groups):
@@ -415,8 +491,6 @@ def test_spot_machines_have_the_role_that_the_head_may_not_make():
 
 
 def test_the_policy_in_the_document_lets_a_machine_do_what_a_store_does():
-    import json
-
     [policy] = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "cluster.md").read_text(), re.DOTALL)
     allowed = {action for each in json.loads(policy)["Statement"] for action in each["Action"]}
     assert {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket", "s3:AbortMultipartUpload"} <= allowed
