@@ -4,6 +4,7 @@ SeaweedFS serves on the loopback interface of the same machine, so that both sid
 copies and checks, and not a network. Both run as a person types them, in turns, on empty roots and empty caches.
 """
 
+import os
 import shutil
 import tempfile
 import time
@@ -12,11 +13,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
+from unittest.mock import patch
 
 from benchmarks._chaos_bucket import count_records, fetched, forget
 from benchmarks._chaos_check import Truth
 from benchmarks._chaos_job import Trial, records
-from benchmarks._servers import Server, seaweedfs
+from benchmarks._servers import Server
+from pipeline.engine import store as of_store
+from pipeline.engine.stage import Stage
+from pipeline.engine.store import Store
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,10 @@ class Seconds:
 Side = Callable[[Path, Server, int], Trial]
 
 
-def s3_against_disk(rounds: int = 5, workers: int = 2) -> Seconds:
+def s3_against_disk(server: Server, rounds: int = 5, workers: int = 2) -> Seconds:
     """Run the small demo on both in turns. Raises RuntimeError where a run fails, or both did not make the same bytes."""
     taken = Seconds([], [])
-    with tempfile.TemporaryDirectory(prefix="s3-") as name, seaweedfs() as server:
+    with tempfile.TemporaryDirectory(prefix="s3-") as name:
         for i in range(rounds):
             home = Path(name) / str(i)
             home.mkdir()
@@ -48,6 +53,23 @@ def s3_against_disk(rounds: int = 5, workers: int = 2) -> Seconds:
                 raise RuntimeError(f"S3 and the disk hold different parts: {losses[:3]}")
             shutil.rmtree(home)
     return taken
+
+
+def scan(server: Server, stage: Stage) -> tuple[float, float]:
+    """Seconds to make all parts of a stage in a bucket, and to find in another process that all are there."""
+    with patch.dict(os.environ, server.environment()):
+        store = Store(server.url("scan"))
+        store.prepare()
+        started = time.perf_counter()
+        for part in range(stage.n_parts):
+            with store.part(stage, part) as out:
+                stage.process(part, store, None, out)
+        kept = time.perf_counter() - started
+        of_store._RECORDS.clear()  # what this process has read, another one has not
+        started = time.perf_counter()
+        if missing := store.missing(stage):
+            raise RuntimeError(f"{len(missing)} parts are missing.")
+        return kept, time.perf_counter() - started
 
 
 def _on_disk(home: Path, server: Server, workers: int) -> Trial:

@@ -2,7 +2,9 @@
 
 Workers: the demo's sampling on two workers of one thread against one, in turns. Control: parts that do nothing, through Ray with
 two workers and in this process, kept in a store on the local disk and kept nowhere, which leaves what the control itself takes;
-plans, and what a resumed run looks through. Fleet: a simulation, by these costs, of 1,024 GPUs of which 5 % are lost every hour.
+plans, and what a resumed run looks through, on the disk and in a bucket. Object storage: the small demo with its root in a bucket
+(SeaweedFS on this machine) against the same on the disk. Fleet: a simulation, by these costs, of 1,024 GPUs of which 5 % are lost
+every hour.
 """
 
 import os
@@ -23,6 +25,8 @@ from rich.table import Table
 
 from benchmarks._fleet import Costs, Fleet, Spent
 from benchmarks._report import verdict
+from benchmarks._s3 import s3_against_disk, scan
+from benchmarks._servers import seaweedfs
 from pipeline.domains import portraits
 from pipeline.engine.plan import plan
 from pipeline.engine.pool import InProcess, Pool, kept_open
@@ -31,6 +35,7 @@ from pipeline.engine.ray_pool import RayPool
 from pipeline.engine.runner import Agenda, run
 from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
+from pipeline.engine.worker import Failure
 from pipeline.models import pretrained
 from pipeline.stages.sources.sample import Sample
 
@@ -40,6 +45,7 @@ TARGETS = {
     "ray_parts_a_second": (">=", 500.0),
     "in_process_parts_a_second": (">=", 500.0),
     "plan_seconds": ("<=", 10.0),  # 500,000 edges
+    "s3_longer_than_disk": ("<=", 0.15),
     "fleet_efficiency": (">=", 0.9),  # of 1,024 GPUs, parts of ten minutes
 }
 GPUS, LOSSES, BOOT, NOTICE = (
@@ -61,10 +67,12 @@ class Size:
     kept: tuple[int, ...]  # parts in a store
     nowhere: tuple[int, ...]  # parts that are kept nowhere
     edges: int
+    scanned: int  # parts in a bucket that a resumed run looks through
+    jobs: int  # rounds of the small demo on S3 and on the disk
 
 
-FULL = Size(16, 3, 5, (1_000, 10_000), (1_000, 10_000, 100_000), 500_000)
-QUICK = Size(4, 2, 2, (500,), (500, 2_000), 50_000)
+FULL = Size(16, 3, 5, (1_000, 10_000), (1_000, 10_000, 100_000), 500_000, 5_000, 5)
+QUICK = Size(4, 2, 2, (500,), (500, 2_000), 50_000, 200, 1)
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,7 @@ def main() -> int:
             figures |= control(pool, Path(folder), size)
             figures["driver_seconds_to_look_at_1024"] = look()
         figures |= plans(Path(folder), size)
+    figures |= bucket(size)
     figures |= fleet(figures, part)
     return verdict("scale", figures, TARGETS)
 
@@ -134,8 +143,9 @@ def workers(pool: Pool, folder: Path, size: Size) -> tuple[dict[str, float], flo
         for part in todo[:at_once]:
             pool.submit((sample, part), store)
         for i in range(len(todo)):
-            _, failure = pool.next_done()
-            assert not failure, failure
+            _, outcome = pool.next_done()
+            if isinstance(outcome, Failure):
+                raise RuntimeError(outcome.message)
             for part in todo[at_once + i : at_once + i + 1]:
                 pool.submit((sample, part), store)
         return len(todo) / (time.perf_counter() - started)
@@ -206,9 +216,10 @@ def store_alone(n: int, store: Store) -> float:
     store.prepare()
     stage = Nothing(n)
     started = time.perf_counter()
-    for part in range(n):
-        with store.part(stage, part) as out:
-            stage.process(part, store, None, out)
+    with store.several():
+        for part in range(n):
+            with store.part(stage, part) as out:
+                stage.process(part, store, None, out)
     return (time.perf_counter() - started) / n
 
 
@@ -227,6 +238,19 @@ def plans(folder: Path, size: Size) -> dict[str, float]:
         "plan_seconds": round(seconds, 2),
         "plan_cpu_seconds": round(cpu, 2),
         "resume_seconds_10000_parts": round(resumed * 10_000 / n, 2),
+    }
+
+
+def bucket(size: Size) -> dict[str, float]:
+    """What it costs to be on S3: how much longer the small demo takes than on the disk, and what a resumed run looks through."""
+    with seaweedfs() as server:
+        taken = s3_against_disk(server, size.jobs)
+        show("seconds of the small demo", {"its root on the disk": taken.disk, "on S3": taken.s3})
+        kept, looked = scan(server, Nothing(size.scanned))
+    return {
+        "s3_longer_than_disk": round(taken.overhead, 3),
+        "s3_store_seconds_a_part": round(kept / size.scanned, 4),
+        "s3_resume_seconds_10000_parts": round(looked * 10_000 / size.scanned, 2),
     }
 
 

@@ -140,11 +140,11 @@ class Disk:
     @contextmanager
     def marked(self) -> Iterator[str]:
         with self.staging() as folder:
-            yield folder.name
+            yield folder.relative_to(self._scratch.home).as_posix()
 
     def at_work(self) -> str:
         self._scratch.clear()
-        return f"processes hold {held} folders in its scratch" if (held := self._scratch.held()) else ""
+        return f"{held} processes have parts in the making in its scratch" if (held := self._scratch.held()) else ""
 
     def check_shared(self, mark: str) -> None:
         if not os.path.exists(self._scratch.home / mark):

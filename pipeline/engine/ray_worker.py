@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -52,11 +53,12 @@ class RayWorker:
         if pickled is not None:
             self.stages[key] = pickle.loads(pickled)
         stage, turns, vain = self.stages[key], [], False
-        for part in parts:
-            turns.append(take(self.worker, stage, part, store))
-            vain = in_vain(self.worker, stage, turns[-1].outcome)
-            if vain or turns[-1].unusable:
-                break
+        with store.several() if len(parts) > 1 else nullcontext():
+            for part in parts:
+                turns.append(take(self.worker, stage, part, store))
+                vain = in_vain(self.worker, stage, turns[-1].outcome)
+                if vain or turns[-1].unusable:
+                    break
         return Turns(turns, vain, list(self.worker.loaded))
 
 

@@ -1,7 +1,7 @@
 """Scratch: local folders of what is in the making, each held by the process that made it.
 
-    TOKEN.lock    a file that its process holds locked as long as it lives, wherever it runs
-    TOKEN/        what it has in the making
+    TOKEN.lock    a file that its process holds locked as long as it has anything in the making
+    TOKEN/0/      what that is: some folders, used again and again
 
 A lock ends with its process, however that ends, and is seen from every machine and container that shares the disk: names of hosts
 and numbers of processes are not, and come again. A disk that is mounted with locks of each machine alone (NFS with `nolock` or
@@ -15,11 +15,48 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 _LOCK = ".lock"
 _WITHOUT_LOCKS = 7 * 24 * 3600  # seconds after which a folder is given up, on a disk that has no locks
+
+
+@dataclass
+class Held:
+    """The folder of this process, which holds its lock: what is in the making, and what was and can be used again."""
+
+    folder: Path
+    lock: int  # a file descriptor
+    idle: list[Path] = field(default_factory=list)
+    made: int = 0
+
+    def take(self) -> Path:
+        """An empty folder. To make one and remove it again takes a disk longer than all else that a small part needs."""
+        if self.idle:
+            taken = self.idle.pop()
+        else:
+            taken = self.folder / str(self.made)
+            self.made += 1
+        taken.mkdir(parents=True, exist_ok=True)
+        return taken
+
+    def give_back(self, taken: Path) -> bool:
+        """Empty a folder; whether none is in use any more."""
+        for path in taken.iterdir() if taken.is_dir() else ():
+            _remove(path)
+        self.idle.append(taken)
+        return len(self.idle) == self.made
+
+    def let_go(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.with_name(f"{self.folder.name}{_LOCK}").unlink(missing_ok=True)
+        os.close(self.lock)
+
+
+_HELD: dict[tuple[Path, int], Held] = {}  # by where it is, and by process: a forked one has its own
+_ONE_AT_A_TIME = Lock()
 
 
 @dataclass(frozen=True)
@@ -31,15 +68,17 @@ class Scratch:
     @contextmanager
     def staging(self) -> Iterator[Path]:
         """An empty folder of this process, removed at the end."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        token = secrets.token_hex(8)
-        with self._held(token):
-            folder = self.home / token
-            folder.mkdir()
-            try:
-                yield folder
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+        key = self.home, os.getpid()
+        with _ONE_AT_A_TIME:
+            if (held := _HELD.get(key)) is None:
+                held = _HELD[key] = self._hold()
+            folder = held.take()
+        try:
+            yield folder
+        finally:
+            with _ONE_AT_A_TIME:
+                if held.give_back(folder):
+                    _HELD.pop(key).let_go()
 
     def clear(self) -> None:
         """Remove what processes that are gone have left."""
@@ -48,24 +87,23 @@ class Scratch:
                 self._clear(token)
 
     def held(self) -> int:
-        """How many folders there are: after `clear`, those of living processes."""
+        """How many processes have a folder here: after `clear`, those that live."""
         return len([path for path in self.home.glob("*") if path.is_dir()])
 
-    @contextmanager
-    def _held(self, token: str) -> Iterator[None]:
-        """Hold a lock. Who clears may have removed its file before it was locked: then it is made again."""
-        path = self.home / f"{token}{_LOCK}"
+    def _hold(self) -> Held:
+        """Lock a folder of a name that nobody else has.
+
+        Who clears may have removed the lock's file before it was locked: then it is made again.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        folder = self.home / secrets.token_hex(8)
+        path = self.home / f"{folder.name}{_LOCK}"
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             with suppress(OSError):  # a disk without locks
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _is_at(descriptor, path):
-                break
-            os.close(descriptor)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+                return Held(folder, descriptor)
             os.close(descriptor)
 
     def _clear(self, token: str) -> None:

@@ -15,7 +15,7 @@ stand in a footer that is checked by its SHA-256.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -359,6 +359,14 @@ class Store:
     def prepare(self) -> None:
         """Create the root, see that it can be written, and clear what killed processes have left in the making."""
         self._files.prepare()
+
+    @contextmanager
+    def several(self) -> Iterator[None]:
+        """Keep what the making of a part begins with for the next one, while the block lasts: small parts are made faster so."""
+        with ExitStack() as kept:
+            with suppress(OSError, UserError):  # each part will say what is wrong
+                kept.enter_context(self._files.staging())
+            yield
 
     def clear_scratch(self) -> None:
         """Clear what killed processes have left in the making."""

@@ -2,8 +2,11 @@
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,9 +46,45 @@ def test_a_folder_is_kept_while_its_process_lives_and_cleared_when_it_was_killed
 
 def test_a_folder_and_its_lock_vanish_at_the_end(home):
     with Scratch(home).staging() as folder:
-        assert sorted(path.name for path in home.iterdir()) == [folder.name, f"{folder.name}.lock"]
+        of_process = folder.parent
+        assert sorted(path.name for path in home.iterdir()) == [of_process.name, f"{of_process.name}.lock"]
         assert [*folder.iterdir()] == []
     assert [*home.iterdir()] == []
+
+
+def test_a_process_has_one_lock_for_all_that_it_makes_and_its_folders_are_empty_when_they_come_again(home):
+    with Scratch(home).staging() as whole_run:
+        [lock] = home.glob("*.lock")
+        with Scratch(home).staging() as first:
+            (first / "part" / "below").mkdir(parents=True)
+            (first / "half").write_text("half")
+            with Scratch(home).staging() as beside:
+                assert len({whole_run, first, beside}) == 3
+        with Scratch(home).staging() as second:
+            assert second in (first, beside) and [*second.iterdir()] == []
+        assert [*home.glob("*.lock")] == [lock] and Scratch(home).held() == 1
+    assert [*home.iterdir()] == []
+
+
+def test_threads_make_side_by_side_and_leave_nothing(home):
+    def make(number: int) -> int:
+        with Scratch(home).staging() as folder:
+            (folder / "mine").write_text(str(number))
+            time.sleep(0.001)
+            return int((folder / "mine").read_text())
+
+    with ThreadPoolExecutor(8) as threads:
+        assert [*threads.map(make, range(200))] == [*range(200)]
+    assert [*home.iterdir()] == []
+
+
+def test_a_folder_that_somebody_removed_is_made_again(home):
+    with Scratch(home).staging():
+        with Scratch(home).staging() as first:
+            pass
+        shutil.rmtree(home)
+        with Scratch(home).staging() as second:
+            assert second == first and [*second.iterdir()] == []
 
 
 def test_what_has_no_lock_is_nobodys(home):
@@ -73,7 +112,7 @@ def test_who_clears_between_a_locks_making_and_its_locking_takes_nothing(home, m
 
     monkeypatch.setattr(scratch.fcntl, "flock", clear_first)
     with Scratch(home).staging() as folder:
-        assert (home / f"{folder.name}.lock").exists()
+        assert (home / f"{folder.parent.name}.lock").exists()
         process_sees = subprocess.run(
             [
                 sys.executable,

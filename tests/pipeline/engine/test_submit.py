@@ -199,7 +199,8 @@ def test_a_server_that_asks_for_no_token_is_refused_unless_that_is_said(server, 
     assert JobServer(server.address).jobs() == []
 
 
-def test_where_no_server_answers_that_is_said():
+def test_where_no_server_answers_that_is_said(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "1" * 64)
     with pytest.raises(UserError, match="No job server answers at http://127.0.0.1:9"):
         JobServer("http://127.0.0.1:9")
 
