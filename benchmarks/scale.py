@@ -109,7 +109,9 @@ class Nowhere(Store):
 
     @contextmanager
     def part(self, stage: Stage, part: int, made: Any = None) -> Iterator[Path]:
-        yield Path(self.root)
+        out = Path(self.root) / str(os.getpid())
+        out.mkdir(exist_ok=True)
+        yield out
 
 
 def main() -> int:
