@@ -32,7 +32,7 @@ def connected(address: str | None, cpus: int | None, say: Callable[[str], None])
     _check_free()
     address = cluster_address(address)
     before = _children()
-    with _ray(_settings(address), alone=address is None) as ray, ExitStack() as reaping:
+    with _ray(_settings(address), alone=address is None or _only_here(address)) as ray, ExitStack() as reaping:
         try:
             if address is None:
                 _start(ray, cpus, before, say)
@@ -149,8 +149,29 @@ def _join(ray: Any, address: str) -> None:
 
 def _knock(address: str) -> None:
     """Raise OSError where nothing listens at HOST:PORT: Ray itself would ask there for minutes."""
-    if found := re.fullmatch(r"(?:ray://)?\[?([^/\]]+?)\]?:(\d+)", address):
-        socket.create_connection((found[1], int(found[2])), timeout=10).close()
+    if place := _place(address):
+        socket.create_connection(place, timeout=10).close()
+
+
+def _only_here(address: str) -> bool:
+    """Whether a cluster is on the loopback interface alone, which Ray takes for the address that other machines know."""
+    place = _place(address)
+    if place is None or place[0] not in ("localhost", "127.0.0.1", "::1"):
+        return False
+    found = [each.address for some in psutil.net_if_addrs().values() for each in some if each.family == socket.AF_INET]
+    return not any(_listens(own, place[1]) for own in found if not own.startswith("127."))
+
+
+def _place(address: str) -> tuple[str, int] | None:
+    """The host and port of an address; None where it has none, as \"auto\"."""
+    found = re.fullmatch(r"(?:ray://)?\[?([^/\]]+?)\]?:(\d+)", address)
+    return (found[1], int(found[2])) if found else None
+
+
+def _listens(host: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((host, port), timeout=10):
+        return True
+    return False
 
 
 def _init(ray: Any, address: str, **options: Any) -> None:
@@ -180,8 +201,8 @@ def _end(processes: set[psutil.Process]) -> None:
 def _ray(settings: Mapping[str, str | None], alone: bool) -> Iterator[Any]:
     """The module ray under these environment variables; afterwards they and Ray are as they were.
 
-    `alone` keeps Ray on the loopback interface, where other machines do not see it. Ray has no setting for that on Linux: it is
-    what it does on systems where it forms no clusters.
+    `alone` keeps Ray on the loopback interface, where other machines do not see it, or joins a cluster there. Ray has no setting
+    for that on Linux: it is what it does on systems where it forms no clusters.
     """
     import ray
     from ray._private import ray_constants

@@ -21,6 +21,7 @@ from pipeline.errors import UserError
 from tests.pipeline.planted import Crowded, Refused, Total, wait_for
 
 ROOT = Path(__file__).parents[3]
+HERE = {"node_ip_address": "127.0.0.1"}  # where no other machine sees it
 SOON = Limits(review=0.5, again=1.0)
 
 
@@ -41,7 +42,7 @@ def head(monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     read_again()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **HERE})
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
     yield cluster
     ray.shutdown()
@@ -66,12 +67,12 @@ def test_a_job_waits_for_nodes_and_says_so_and_uses_those_that_come_and_survives
 
     wait_for(lambda: len(said) > 1, "the job to say twice what it waits for")
     assert set(said) == {"Waiting for a worker: the cluster has 0 nodes with a CPU for it."}
-    first = head.add_node(num_cpus=1)
+    first = head.add_node(num_cpus=1, **HERE)
     wait_for(lambda: list(marks.glob("part.*")), "a part to begin on the first node")
-    head.add_node(num_cpus=1)
+    head.add_node(num_cpus=1, **HERE)
     wait_for(lambda: len(list(marks.glob("part.*"))) == 2, "a part to begin on the second node")
     head.remove_node(first, allow_graceful=False)
-    head.add_node(num_cpus=1)
+    head.add_node(num_cpus=1, **HERE)
     thread.join(120)
     assert not thread.is_alive()
     assert store.text(Total(numbers), "total.txt") == "15\n"
@@ -80,8 +81,8 @@ def test_a_job_waits_for_nodes_and_says_so_and_uses_those_that_come_and_survives
 def test_one_machine_that_cannot_write_ends_no_run_and_all_of_them_do(head, tmp_path):
     listening, store, numbers = Listening(), Store(tmp_path / "root"), Refused(parts=12)
     store.prepare()
-    head.add_node(num_cpus=1, env_vars={"CANNOT_WRITE": "1"})
-    head.add_node(num_cpus=1)
+    head.add_node(num_cpus=1, env_vars={"CANNOT_WRITE": "1"}, **HERE)
+    head.add_node(num_cpus=1, **HERE)
     head.wait_for_nodes()
     run(plan((numbers,), store), store, lambda: RayPool(audience=listening, limits=SOON), Progress())
     assert store.missing(numbers) == []
@@ -90,6 +91,6 @@ def test_one_machine_that_cannot_write_ends_no_run_and_all_of_them_do(head, tmp_
 
     more = Refused(parts=12, start=50)
     other = Listening()
-    head.add_node(num_cpus=1, env_vars={"CANNOT_WRITE": "1"})
+    head.add_node(num_cpus=1, env_vars={"CANNOT_WRITE": "1"}, **HERE)
     with pytest.raises(UserError, match="The disk of this machine is full"):
         run(plan((replace(more, parts=200),), store), store, lambda: RayPool(audience=other, limits=SOON), Progress())
