@@ -19,7 +19,7 @@ from benchmarks._chaos_bucket import count_records, fetched, forget
 from benchmarks._chaos_check import Truth
 from benchmarks._chaos_job import Trial, records
 from benchmarks._servers import Server
-from pipeline.engine import store as of_store
+from pipeline.engine import inventory
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 
@@ -65,7 +65,7 @@ def scan(server: Server, stage: Stage) -> tuple[float, float]:
             with store.part(stage, part) as out:
                 stage.process(part, store, None, out)
         kept = time.perf_counter() - started
-        of_store._RECORDS.clear()  # what this process has read, another one has not
+        inventory._READ.clear()  # what this process has read, another one has not
         started = time.perf_counter()
         if missing := store.missing(stage):
             raise RuntimeError(f"{len(missing)} parts are missing.")

@@ -14,10 +14,9 @@ stand in a footer that is checked by its SHA-256.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load
 
-from pipeline.engine.filesystem import FULL, PASSING, Entry, Failing, Filesystem, Unusable, explained
+from pipeline.engine.filesystem import FULL, PASSING, Failing, Filesystem, Unusable, explained
+from pipeline.engine.inventory import forget, inventory, known_record, read_record
 from pipeline.engine.machines import note_read
 from pipeline.engine.records import (
     DESCRIPTION,
@@ -34,8 +34,6 @@ from pipeline.engine.records import (
     content_as_recorded,
     content_name,
     fault,
-    is_record,
-    own,
     sealed,
     written,
 )
@@ -50,7 +48,6 @@ Part = int | str  # its number; its name, where it may be none of the parts at t
 How = Mapping[str, Any] | Callable[[], Mapping[str, Any]]  # a part was made, or what says it once all else is written
 
 _TRIES, _PAUSE = 3, 0.5  # of a commit that fails in passing; seconds before the second one, which grow
-_AT_ONCE = 32  # records that are asked for side by side, where each takes its time
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class Store:
         if self.repairing and stage.folder not in self._repaired:
             self._repaired[stage.folder] = self._take_out_damaged(stage)
             self._describe_again(stage)
-        there = self._found(stage)[0]
+        there = inventory(self._files, stage).whole
         parts = range(stage.n_parts)
         return [part for part in parts if stage.part_name(part) not in there] if there else list(parts)
 
@@ -86,7 +83,7 @@ class Store:
         named = set(map(stage.part_name, range(stage.n_parts)))
         found = [
             f"{self._at(stage, name)}.json: {why}"
-            for name, why in sorted(self._found(stage)[1].items())
+            for name, why in sorted(inventory(self._files, stage).unsound.items())
             if name in named
         ]
         return [why for faults in self._repaired.get(stage.folder, {}).values() for why in faults] + found
@@ -97,12 +94,12 @@ class Store:
 
     def finished(self, stage: Stage, beginning: str = "") -> list[str]:
         """The names of the finished parts, or of those that begin so; also of those that are none at the stage's extent."""
-        return sorted(self._found(stage, beginning)[0])
+        return sorted(inventory(self._files, stage, beginning).whole)
 
     def exists(self, stage: Stage, part: Part) -> bool:
         """Whether a part is there whole. Raises Unusable where that cannot be known."""
         try:
-            record = self._record(stage, _name(stage, part))
+            record = read_record(self._files, stage, _name(stage, part))
         except (FileNotFoundError, Damaged):
             return False
         there = self._files.listing(f"{stage.folder}/{record['folder']}")
@@ -113,57 +110,14 @@ class Store:
         """The commit record of a part. Raises UserError where there is none, or it is damaged, or another part's."""
         name = _name(stage, part)
         try:
-            content = _held(self._files, f"{stage.folder}/{name}.json")
-            record = own(content, stage.folder, name)
+            record = known_record(self._files, stage, name)
         except FileNotFoundError as error:
             raise self._damaged(stage, part, f"{self._at(stage, name)}.json", "there is no such file") from error
         except Damaged as error:
-            _asked_once.cache_clear()  # who mends it is to be believed
+            forget()  # who mends it is to be believed
             raise self._damaged(stage, part, f"{self._at(stage, name)}.json", str(error)) from error
         note_read(record.get("made", {}))
         return record
-
-    def _record(self, stage: Stage, name: str) -> dict[str, Any]:
-        return own(self._files.read(f"{stage.folder}/{name}.json"), stage.folder, name)
-
-    def _found(self, stage: Stage, beginning: str = "") -> tuple[set[str], dict[str, str]]:
-        """The names of the parts that exist; and why others do not, though something of them is there."""
-        files, folder = self._files, stage.folder
-        listed = files.listing(folder)
-        records = {name.removesuffix(".json"): entry for name, entry in listed.items() if is_record(name)}
-        known = _RECORDS.setdefault((files.address, folder), {})
-        wanted = [name for name in records if name.startswith(beginning)]
-        unread = [name for name in wanted if name not in known or known[name][0] != records[name]]
-        for name, held in zip(unread, self._held_by(stage, unread), strict=True):
-            known[name] = (records[name], held)
-        found, unsound = set(), {}
-        for name in wanted:
-            held = known[name][1]
-            if isinstance(held, str):
-                unsound[name] = held
-            elif absent := [each for each in held if each not in listed]:
-                unsound[name] = f"its file {absent[0]} is gone"
-            else:
-                found.add(name)
-        return found, unsound
-
-    def _held_by(self, stage: Stage, names: list[str]) -> Iterator[tuple[str, ...] | str]:
-        """The files that records name, or why a record cannot be believed."""
-
-        def read(name: str) -> tuple[str, ...] | str:
-            try:
-                record = self._record(stage, name)
-                return tuple(f"{record['folder']}/{each}" for each in record["files"])
-            except FileNotFoundError:
-                return "it is gone"
-            except Damaged as error:
-                return str(error)
-
-        if is_local(self.root) or len(names) < 2:
-            yield from map(read, names)
-            return
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
-            yield from threads.map(read, names)
 
     # What is damaged
 
@@ -196,19 +150,19 @@ class Store:
 
         What lies there and is no part, though something of one is there, is to be made again, too.
         """
-        whole, unsound = self._found(stage)
+        whole, unsound = inventory(self._files, stage)
         faults = {name: list[str]() for name in unsound}
         for name in whole:
             if found := self.verify(stage, name):
                 self._files.remove(f"{stage.folder}/{name}.json")
                 faults[name] = found
-        _asked_once.cache_clear()
+        forget()
         return faults
 
     def _describe_again(self, stage: Stage) -> None:
         """Write what a stage is beside its parts, where that is damaged or gone. Nothing waits for it but who cleans the root."""
         name, described = f"{stage.folder}/{DESCRIPTION}", _described(stage)
-        if self._found(stage)[0] and self.left(name) != described:
+        if inventory(self._files, stage).whole and self.left(name) != described:
             self.leave(name, described)
 
     # Reading
@@ -388,19 +342,7 @@ class Store:
         return self._files.free_bytes()
 
 
-# What this process has read and written already: records never change, and settings are the same in every part.
-_RECORDS: dict[tuple[str, str], dict[str, tuple[Entry, tuple[str, ...] | str]]] = {}
-_DESCRIBED: set[tuple[str, str]] = set()
-
-
-def _held(files: Filesystem, name: str) -> bytes:
-    """The content of a record: of one in an object store as this process has read it before."""
-    return files.read(name) if is_local(files.address) else _asked_once(files.address, name)
-
-
-@lru_cache(maxsize=20_000)
-def _asked_once(address: str, name: str) -> bytes:
-    return opened(address).read(name)
+_DESCRIBED: set[tuple[str, str]] = set()  # the stages that this process has described, by root and folder
 
 
 def describe(stage: Stage, extents: bool = False) -> dict[str, Any]:

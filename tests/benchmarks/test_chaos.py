@@ -1,4 +1,4 @@
-"""Two minutes of chaos, as they run before every release: nothing is lost."""
+"""Two minutes of chaos, as they run before every change: nothing is lost."""
 
 import json
 import random
@@ -47,10 +47,11 @@ def test_faults_of_requests_are_counted_apart(chaos):
     assert benchmark.struck_beside_requests(chaos) == 5
 
 
-@pytest.mark.slow
 def test_two_minutes_lose_nothing():
-    command = [sys.executable, "-m", "benchmarks.chaos", "--quick", "--seed", "1"]
+    """Of rounds that take half a minute each."""
+    rounds = ("rot", "bucket", "processes", "drivers")
+    command = [sys.executable, "-m", "benchmarks.chaos", "--quick", "--seed", "1", "--only", *rounds]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False)
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
     figures = json.loads(result.stdout.splitlines()[-1])["figures"]
-    assert figures["losses"] == 0 and figures["faults"] >= 5
+    assert figures["losses"] == 0 and figures["rounds"] >= 2 and figures["faults_beside_requests_to_the_store"] >= 5

@@ -73,7 +73,7 @@ ON_RAY = pytest.param(2, marks=pytest.mark.slow, id="on-ray")
 
 
 @pytest.mark.parametrize("workers", [pytest.param(0, id="in-process"), ON_RAY])
-@pytest.mark.parametrize("send", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("send", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT])
 def test_a_job_disturbed_in_the_middle_of_a_part_ends_with_the_same_bytes_when_run_again(
     send, workers, undisturbed, tmp_path
 ):

@@ -16,6 +16,7 @@ from benchmarks._proxy import KINDS, Proxy, faulty
 from benchmarks._servers import BUCKET, Server
 from pipeline.engine import bucket
 from pipeline.engine.filesystem import Unusable
+from pipeline.engine.inventory import forget
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import h_writer
@@ -165,9 +166,7 @@ def test_a_flipped_bit_of_an_object_is_found_and_its_part_made_again(name, store
     bucket_of_another = Store(f"{store.root}/")
     for each in (tmp_path / "hspace-directions-0").glob("cache/*/*"):
         each.unlink()
-    from pipeline.engine import store as stores
-
-    stores._asked_once.cache_clear()
+    forget()
     with pytest.raises(UserError, match=name.partition(".")[0]):
         bucket_of_another.table(STAGE, "numbers.parquet", 0)
     assert 0 in Store(store.root, repairing=True).missing(STAGE)
