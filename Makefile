@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ON_ALL_CORES := --numprocesses logical --maxprocesses 8 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench format constraints clean
+.PHONY: help setup demo test types check bench format constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -21,12 +21,14 @@ demo: $(INSTALLED) ## the whole job on the bundled model: a measured catalog and
 test: $(INSTALLED) ## the tests (ARGS='-m slow' for the long ones)
 	@$(BIN)/python -m pytest $(ON_ALL_CORES) $(ARGS)
 
-check: $(INSTALLED) ## formatting, lint, types, direction of imports, then the tests
+types: $(INSTALLED) ## types
+	@$(BIN)/mypy
+
+check: $(INSTALLED) ## formatting, lint, direction of imports, then types and the tests side by side
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
-	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest $(ON_ALL_CORES)
+	@$(MAKE) --no-print-directory --jobs 2 types test
 
 bench: $(INSTALLED) ## every benchmark against its targets; rewrites benchmarks/RESULTS.md (not with ARGS=--quick)
 	@$(BIN)/python -m benchmarks $(ARGS)

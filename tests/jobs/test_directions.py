@@ -181,6 +181,7 @@ def test_python_makes_the_same_and_makes_nothing_twice(made, standing_there, mod
 # Capture points
 
 
+@pytest.mark.slow
 def test_a_capture_point_is_chosen_for_each_attribute(elsewhere, standing_there, model, tmp_path):
     """By who labels, on samples that nothing is reported on; the same bytes by its run.toml."""
     small = ["--samples", 32, "--steps", 3, "--top", 8, "--held-out", 4, "--components", 1, "--jacobians", 1]

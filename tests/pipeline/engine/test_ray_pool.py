@@ -238,6 +238,7 @@ def test_a_process_that_is_connected_to_a_ray_keeps_it(pool, tmp_path):
     make(Store(tmp_path), Failing(parts=2), lambda: Borrowed(pool))
 
 
+@pytest.mark.slow
 def test_when_the_driver_is_killed_its_ray_goes_too_and_the_next_run_finds_what_was_finished(tmp_path):
     store, gate = Store(tmp_path / "root"), tmp_path / "gate"
     code = (

@@ -29,6 +29,7 @@ def test_a_configuration_of_2022_makes_the_network_of_ho_et_al(name):
     assert len(network.down_blocks[4].attentions) == 2
 
 
+@pytest.mark.slow
 def test_the_paper_s_model_is_read_from_its_pickle_and_samples(tmp_path):
     """Everything at the top, as google/ddpm-ema-celebahq-256 has it, attention under its old names; float16 to be quick."""
     model = Path(shutil.copytree(CONFIGURATIONS / "ddpm-ema-celebahq-256", tmp_path / "model"))
