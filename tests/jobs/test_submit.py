@@ -155,7 +155,13 @@ def test_a_machine_that_is_lost_in_mid_run_changes_nothing_of_what_is_made(clust
     (here / "my_plugs.py").write_text("\n".join(line for line in PLUGS.splitlines() if "assert" not in line))
     alone = [sys.executable, "-m", "jobs.directions", *map(str, more), "--workers", "0", "--root", "alone"]
     subprocess.run(alone, cwd=here, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
-    assert Truth.of(here / "alone").losses(made) == []
+    truth = Truth.of(here / "alone")
+    names_its_model = {part for part in truth.parts if part.startswith(("catalog-", "report-"))}
+    assert len(names_its_model) == 2, "which is another path on the cluster"
+    lost = [each for each in truth.losses(made) if not each.startswith(("catalog-", "report-"))]
+    assert lost == [] and len(truth.parts) == len(list(records(made)))
+    vectors = [next(root.glob("catalog-*/*/directions.safetensors")).read_bytes() for root in (made, here / "alone")]
+    assert vectors[0] == vectors[1]
 
 
 def test_scores_are_those_of_the_images_and_the_same_again_makes_nothing_twice(cluster, here):
