@@ -1,0 +1,102 @@
+"""How what a direction does has changed, at one strength that both catalogs know: on its target and on everything else."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.catalog.compare.matching import Matched
+from pipeline.catalog.curves import Curve, Curves
+from pipeline.metrics.differences import Difference, MeanChange, by_standard_errors
+
+
+@dataclass(frozen=True)
+class EffectChange:
+    """An effect on one attribute, in standard deviations, in both catalogs."""
+
+    attribute: str
+    before: MeanChange
+    after: MeanChange
+    difference: Difference
+    was_significant: bool | None  # None where there was no control
+    is_significant: bool | None
+
+
+@dataclass(frozen=True)
+class EffectChanges:
+    """The effects of two directions of one meaning at one strength, by one judge."""
+
+    judge: str
+    strength: float  # of the first catalog's vector
+    strength_after: float  # of the second's: minus that, where its vector points the other way
+    read_off: bool  # whether the second was not measured at just that strength, but read off straight lines between those that were
+    target: EffectChange | None
+    others: tuple[EffectChange, ...]
+
+    @property
+    def all(self) -> tuple[EffectChange, ...]:
+        return (*([self.target] if self.target else []), *self.others)
+
+    @property
+    def most_changed(self) -> EffectChange | None:
+        """Of the others, that with the largest difference."""
+        known = [each for each in self.others if np.isfinite(each.difference.value)]
+        return max(known, key=lambda each: abs(each.difference.value), default=None)
+
+
+def effect_changes(a: Curves, b: Curves, pair: Matched) -> EffectChanges | str:
+    """Return how the effects of two directions differ; or why that cannot be told, in words.
+
+    The strength is that of the first catalog's profile, the farthest at which images still are the model's own; where the second
+    was not measured so far, the farthest of the first's strengths that it was. It is what a vector is multiplied by.
+    """
+    by_judge, by_judge_after = a.of(pair.a), b.of(pair.b)
+    judge = next((judge for judge in by_judge if judge in by_judge_after), None)
+    if judge is None:
+        return _why_not(list(by_judge), list(by_judge_after))
+    before, turned = (
+        by_judge[judge],
+        pair.cosines is not None and not pair.meaning.supervised and pair.cosines.over_all < 0,
+    )
+    after = by_judge_after[judge].reversed if turned else by_judge_after[judge]
+    profile = a.profiles.get(pair.a, {})
+    strength = _strength(before, after, profile.get("strength"))
+    if strength is None:
+        return "no strength of the first lies within those that the second was measured at"
+    target = pair.meaning.attribute or profile.get("target")
+    changes = [_change(before, after, strength, each) for each in before.attributes if each in after.attributes]
+    return EffectChanges(
+        judge,
+        strength,
+        -strength if turned else strength,
+        not after.measured(strength),
+        next((each for each in changes if each.attribute == target), None),
+        tuple(each for each in changes if each.attribute != target),
+    )
+
+
+def _why_not(before: list[str], after: list[str]) -> str:
+    if not before or not after:
+        return f"it was not measured in the {'second' if before else 'first'}"
+    return f"{', '.join(before)} judged the first and {', '.join(after)} the second: they have no judge in common"
+
+
+def _strength(before: Curve, after: Curve, wanted: float | None) -> float | None:
+    """The strength of the first catalog to compare at: the wanted one, or the farthest; on the wanted side if there is one."""
+    shared = [float(each) for each in before.strengths if after.covers(each)]
+    if not shared:
+        return None
+    sense = np.sign(wanted) if wanted else 1.0
+    within = [each for each in shared if wanted and 0 < each * sense <= abs(wanted) * (1 + 1e-6)]
+    return max(within or shared, key=lambda each: (each * sense > 0, abs(each)))
+
+
+def _change(before: Curve, after: Curve, strength: float, attribute: str) -> EffectChange:
+    one, other = before.at(strength, attribute), after.at(strength, attribute)
+    return EffectChange(
+        attribute,
+        one,
+        other,
+        by_standard_errors(one, other),
+        before.significant(strength, attribute),
+        after.significant(strength, attribute),
+    )
