@@ -1,6 +1,6 @@
 """What a direction was measured to do, by strength: the rows of effects.parquet of one direction by one judge, as a curve."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,23 +21,20 @@ class Curve:
     judge: str
     strengths: np.ndarray  # (S,)
     indices: np.ndarray  # (S,) of these strengths in the tables
-    figures: dict[str, pd.DataFrame]  # by FIGURES, each (S, A)
-
-    @property
-    def attributes(self) -> list[str]:
-        return list(self.figures["effect"].columns)
+    attributes: tuple[str, ...]
+    figures: dict[str, np.ndarray]  # by FIGURES, each (S, A), NaN where there is none; significant is 0 or 1
 
     @property
     def units(self) -> np.ndarray:
         """How many of the judge's own units a standard deviation of each attribute is (A,); NaN of what was not moved."""
-        raw, effect = (np.nansum(np.abs(self.figures[name].to_numpy(float)), axis=0) for name in ("raw", "effect"))
+        raw, effect = (np.nansum(np.abs(self.figures[name]), axis=0) for name in ("raw", "effect"))
         return np.divide(raw, effect, out=np.full(len(effect), np.nan), where=effect > 0)
 
     @property
     def reversed(self) -> "Curve":
         """The curve of the direction turned round: what it does at g, this one does at -g."""
         turned = {name: table[::-1] for name, table in self.figures.items()}
-        return Curve(self.evaluation, self.judge, -self.strengths[::-1], self.indices[::-1], turned)
+        return replace(self, strengths=-self.strengths[::-1], indices=self.indices[::-1], figures=turned)
 
     def effects(self, attribute: str) -> tuple[np.ndarray, np.ndarray]:
         """Return strengths and effects on an attribute, both (S + 1,), with 0 at 0."""
@@ -56,8 +53,8 @@ class Curve:
 
     def significant(self, strength: float, attribute: str) -> bool | None:
         """Whether the effect was significant at the measured strength next to this one; None where that is not known."""
-        found = self.figures["significant"][attribute].iloc[self._nearest(strength)]
-        return None if pd.isna(found) else bool(found)
+        found = self._values("significant", attribute)[self._nearest(strength)]
+        return None if np.isnan(found) else bool(found)
 
     def index(self, strength: float) -> int:
         """The index, in the tables, of the measured strength next to this one."""
@@ -71,7 +68,7 @@ class Curve:
         return int(np.argmin(np.abs(self.strengths - strength)))
 
     def _values(self, name: str, attribute: str) -> np.ndarray:
-        return self.figures[name][attribute].to_numpy(dtype=np.float64)
+        return self.figures[name][:, self.attributes.index(attribute)]
 
     def _along(self, name: str, strength: float, attribute: str) -> float:
         if self.measured(strength):
@@ -89,14 +86,7 @@ class Curves:
 
     def of(self, direction: str) -> dict[str, Curve]:
         """The curves of a direction by judge, in the order of the evaluation that measured it; none where it was not measured."""
-        rows = self._rows.get(direction)
-        if rows is None:
-            return {}
-        evaluation = int(rows["evaluation"].iloc[0])
-        own = rows[rows["evaluation"] == evaluation]
-        judged = {str(judge): each for judge, each in own.groupby("judge", sort=False)}
-        order = self.catalog.about.evaluations[evaluation].judges
-        return {judge: _curve(evaluation, judge, judged[judge]) for judge in order if judge in judged}
+        return self._all.get(direction, {})
 
     def first(self, direction: str) -> Curve | None:
         """The curve by the first judge."""
@@ -108,14 +98,27 @@ class Curves:
         return {row["direction"]: row for row in self.catalog.arrow("profiles.parquet").to_pylist()}
 
     @cached_property
-    def _rows(self) -> dict[str, pd.DataFrame]:
+    def _all(self) -> dict[str, dict[str, Curve]]:
         table = self.catalog.table("effects.parquet")
         of_directions = table[~table["control"] & (table["strength_index"] >= 0)]
-        return {str(name): rows for name, rows in of_directions.groupby("direction", sort=False)}
+        found: dict[str, dict[str, Curve]] = {}
+        for (name, evaluation), rows in of_directions.groupby(["direction", "evaluation"], sort=False):
+            judges = self.catalog.about.evaluations[evaluation].judges
+            by_judge = ((judge, rows[rows["judge"] == judge]) for judge in judges)
+            curves = {judge: _curve(evaluation, judge, own) for judge, own in by_judge if len(own)}
+            found.setdefault(str(name), curves)  # the first evaluation that measured it
+        return found
 
 
 def _curve(evaluation: int, judge: str, rows: pd.DataFrame) -> Curve:
-    strengths = rows.groupby("strength_index")["strength"].first().sort_values()
-    tables = {name: rows.pivot(index="strength_index", columns="attribute", values=name) for name in FIGURES}
-    figures = {name: table.loc[strengths.index] for name, table in tables.items()}
-    return Curve(evaluation, judge, strengths.to_numpy(float), strengths.index.to_numpy(int), figures)
+    """The rows of one direction by one judge."""
+    indices, first, row = np.unique(rows["strength_index"], return_index=True, return_inverse=True)
+    strengths = rows["strength"].to_numpy(np.float64)[first]
+    rising = np.argsort(strengths)
+    attributes = tuple(map(str, dict.fromkeys(rows["attribute"])))
+    column = rows["attribute"].map({name: place for place, name in enumerate(attributes)}).to_numpy()
+    figures = {name: np.full((len(indices), len(attributes)), np.nan) for name in FIGURES}
+    for name, table in figures.items():
+        table[row, column] = rows[name].astype(float)
+        figures[name] = table[rising]
+    return Curve(evaluation, judge, strengths[rising], indices[rising], attributes, figures)

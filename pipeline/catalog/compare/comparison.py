@@ -13,6 +13,7 @@ from pipeline.catalog.curves import Curves
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.field_figures import FieldFigures, field_figures
 from pipeline.catalog.summary import Summary
+from pipeline.catalog.templates import signed
 from pipeline.errors import UserError
 
 ROUNDING = 1e-6  # by which cosines of the same vectors may differ
@@ -130,14 +131,14 @@ class Comparing:
             return
         cosine = pair.cosines.over_all if pair.meaning.supervised else abs(pair.cosines.over_all)
         if cosine < self.bounds.cosine - ROUNDING:
-            yield f"cosine {cosine:.2f}"
+            yield f"cosine {signed(cosine).lstrip('+')}"
 
     def _of_effects(self, effects: EffectChanges, among: int) -> Iterator[str]:
         for each in effects.all:
             if abs(each.difference.value) > self.bounds.effect and each.difference.is_real(
                 self.bounds.confidence, among
             ):
-                yield f"effect on {each.attribute} {each.before.mean:+.2f} to {each.after.mean:+.2f}"
+                yield f"effect on {each.attribute} {signed(each.before.mean)} to {signed(each.after.mean)}"
         if effects.target and _lost(effects.target):
             yield f"effect on {effects.target.attribute} no longer significant"
 
