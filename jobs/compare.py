@@ -10,9 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from jobs.command_line import main
 from jobs.printing import console, for_people, print_json, print_table, refuse
-from jobs.verify import JSON
 from pipeline.catalog.compare.bounds import Bounds
 from pipeline.catalog.compare.comparison import Change, Comparison, compare
 from pipeline.catalog.compare.for_machines import for_machines
@@ -26,6 +24,7 @@ MATTERS = 1  # exit code
 
 A = Annotated[Path, typer.Argument(metavar="A", help="Folder of the catalog before.", show_default=False)]
 B = Annotated[Path, typer.Argument(metavar="B", help="Folder of the catalog to compare with it.", show_default=False)]
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, all else on errors.")]
 HTML = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page of it.")]
 
 
@@ -98,4 +97,4 @@ def _cells(change: Change) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    main(compare_catalogs)
+    typer.run(compare_catalogs)

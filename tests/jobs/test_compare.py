@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from jobs.command_line import app
 from jobs.compare import compare_catalogs
 from tests.pipeline.catalog.planted_catalog import standard, turned
 
@@ -20,7 +20,9 @@ def folders(tmp_path_factory) -> dict[str, Path]:
 
 
 def job(*arguments: object) -> Result:
-    return CliRunner().invoke(app(compare_catalogs), [*map(str, arguments)], catch_exceptions=False)
+    app = typer.Typer()
+    app.command()(compare_catalogs)
+    return CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
 
 
 def test_it_ends_with_0_where_nothing_has_changed(folders):
