@@ -11,10 +11,12 @@ import typer
 from rich.table import Table
 
 from jobs.printing import console, for_people, print_json, print_table, refuse
+from jobs.scores import scores_behind
 from pipeline.catalog.compare.bounds import Bounds
 from pipeline.catalog.compare.comparison import Change, Comparison, compare
 from pipeline.catalog.compare.for_machines import for_machines
 from pipeline.catalog.compare.page import page
+from pipeline.catalog.compare.pairs import SamplePairs
 from pipeline.catalog.compare.words import amount_of_change, called, verdict
 from pipeline.catalog.templates import signed
 from pipeline.errors import UserError
@@ -47,7 +49,8 @@ def compare_catalogs(
     """Compare two catalogs of one model, or of checkpoints of one, direction by direction."""
     for_people(json)
     try:
-        found = compare(a, b, Bounds(cosine, effect, confidence, match, everything))
+        scores = SamplePairs(scores_behind(a), scores_behind(b))
+        found = compare(a, b, Bounds(cosine, effect, confidence, match, everything), scores)
         if html:
             html.write_text(page(found), encoding="utf-8")
     except UserError as error:

@@ -51,6 +51,10 @@ class Curve:
         mean, std = (self._along(name, strength, attribute) for name in ("effect", "std"))
         return MeanChange(mean, std, int(self._values("n", attribute)[self._nearest(strength)]))
 
+    def raw(self, strength: float, attribute: str) -> float:
+        """The effect at the measured strength next to this one, as the judge gives it."""
+        return float(self._values("raw", attribute)[self._nearest(strength)])
+
     def significant(self, strength: float, attribute: str) -> bool | None:
         """Whether the effect was significant at the measured strength next to this one; None where that is not known."""
         found = self._values("significant", attribute)[self._nearest(strength)]

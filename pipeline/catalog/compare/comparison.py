@@ -8,7 +8,8 @@ from pathlib import Path
 from pipeline.catalog.compare.bounds import Bounds
 from pipeline.catalog.compare.effects import EffectChange, EffectChanges, effect_changes
 from pipeline.catalog.compare.matching import Alone, Matched, Matcher
-from pipeline.catalog.compare.notes import notes
+from pipeline.catalog.compare.notes import notes, same_noise
+from pipeline.catalog.compare.pairs import SamplePairs
 from pipeline.catalog.curves import Curves
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.field_figures import FieldFigures, field_figures
@@ -73,12 +74,14 @@ class Comparison:
         return each.meaning.supervised or self.bounds.everything
 
 
-def compare(first: str | Path, second: str | Path, bounds: Bounds | None = None) -> Comparison:
-    """Compare the catalogs in two folders.
+def compare(
+    first: str | Path, second: str | Path, bounds: Bounds | None = None, scores: SamplePairs | None = None
+) -> Comparison:
+    """Compare the catalogs in two folders. scores: those behind them, by which errors are of pairs where the noise was the same.
 
     Raises UserError where one is no catalog, or nothing of one can be laid beside anything of the other.
     """
-    return Comparing(str(first), str(second), bounds or Bounds()).comparison()
+    return Comparing(str(first), str(second), bounds or Bounds(), scores).comparison()
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,13 @@ class Comparing:
     first: str
     second: str
     bounds: Bounds
+    scores: SamplePairs | None = None
 
     def comparison(self) -> Comparison:
         a, b = self._catalogs
         found = Matcher(a, b, self.bounds.match).match()
-        effects = [effect_changes(*self._curves, pair) for pair in found.matched]
+        samples = self.scores if same_noise(a, b) else None
+        effects = [effect_changes(*self._curves, pair, samples) for pair in found.matched]
         if not any(isinstance(each, EffectChanges) for each in effects) and not any(
             pair.cosines for pair in found.matched
         ):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.catalog.compare.matching import Matched
+from pipeline.catalog.compare.pairs import SamplePairs
 from pipeline.catalog.curves import Curve, Curves
 from pipeline.metrics.differences import Difference, MeanChange, by_standard_errors
 
@@ -43,7 +44,7 @@ class EffectChanges:
         return max(known, key=lambda each: abs(each.difference.value), default=None)
 
 
-def effect_changes(a: Curves, b: Curves, pair: Matched) -> EffectChanges | str:
+def effect_changes(a: Curves, b: Curves, pair: Matched, samples: SamplePairs | None = None) -> EffectChanges | str:
     """Return how the effects of two directions differ; or why that cannot be told, in words.
 
     The strength is that of the first catalog's profile, the farthest at which images still are the model's own; where the second
@@ -63,12 +64,16 @@ def effect_changes(a: Curves, b: Curves, pair: Matched) -> EffectChanges | str:
     if strength is None:
         return "no strength of the first lies within those that the second was measured at"
     target = pair.meaning.attribute or profile.get("target")
-    changes = [_change(before, after, strength, each) for each in before.attributes if each in after.attributes]
+    measured = after.measured(strength)  # what is read off lines has no samples
+    changes = []
+    for each in [name for name in before.attributes if name in after.attributes]:
+        known = samples.difference((pair.a, pair.b), (before, after), strength, each) if samples and measured else None
+        changes.append(_change(before, after, strength, each, known))
     return EffectChanges(
         judge,
         strength,
         -strength if turned else strength,
-        not after.measured(strength),
+        not measured,
         next((each for each in changes if each.attribute == target), None),
         tuple(each for each in changes if each.attribute != target),
     )
@@ -90,13 +95,15 @@ def _strength(before: Curve, after: Curve, wanted: float | None) -> float | None
     return max(within or shared, key=lambda each: (each * sense > 0, abs(each)))
 
 
-def _change(before: Curve, after: Curve, strength: float, attribute: str) -> EffectChange:
+def _change(
+    before: Curve, after: Curve, strength: float, attribute: str, difference: Difference | None
+) -> EffectChange:
     one, other = before.at(strength, attribute), after.at(strength, attribute)
     return EffectChange(
         attribute,
         one,
         other,
-        by_standard_errors(one, other),
+        difference or by_standard_errors(one, other),
         before.significant(strength, attribute),
         after.significant(strength, attribute),
     )

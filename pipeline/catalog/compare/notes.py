@@ -14,27 +14,25 @@ def notes(a: DirectionCatalog, b: DirectionCatalog, found: Matching, effects: Se
     yield from _of_vectors(a, b, found)
     if any(each.read_off for each in effects):
         yield "Where both were measured at other strengths, the second's effects are read off straight lines between its own."
-    changes = [each for of_direction in effects for each in of_direction.all]
-    if any(not each.difference.paired for each in changes):
+    paired = {each.difference.paired for of_direction in effects for each in of_direction.all}
+    if paired == {True}:
+        yield "Both were measured on the same noise: errors are of the differences of each sample."
+    elif paired and same_noise(a, b):
         yield (
-            "Both were measured on the same held-out samples, but a catalog does not hold the change of each: errors are by the "
-            "two standard errors, which is too much as far as the changes of a sample go together."
-            if same_samples(a, b)
-            else "They were measured on different held-out samples: errors are by the two standard errors."
+            "Both were measured on the same noise, but the scores of each sample are not at hand: errors are by the two standard "
+            "errors, which is too much as far as the changes of a sample go together."
         )
+    elif paired:
+        yield "They were measured on different noise: errors are by the two standard errors."
 
 
-def same_samples(a: DirectionCatalog, b: DirectionCatalog) -> bool:
-    """Whether both made their held-out samples of the same noise by the same model."""
-    one, other = a.about, b.about
-    held_out = [[(each.n, each.seeds) for each in about.evaluations] for about in (one, other)]
-    conditions = [(about.model.condition_sha256, about.model.class_label) for about in (one, other)]
-    return (
-        one.model.weights_sha256 == other.model.weights_sha256
-        and one.sampling.model_dump(exclude={"n", "found_in"}) == other.sampling.model_dump(exclude={"n", "found_in"})
-        and held_out[0] == held_out[1]
-        and conditions[0] == conditions[1]
+def same_noise(a: DirectionCatalog, b: DirectionCatalog) -> bool:
+    """Whether both made their held-out samples of the same noise, in the same way; the models may differ."""
+    one, other = (
+        (catalog.about.sampling.model_dump(exclude={"n", "found_in"}), catalog.about.model.class_label)
+        for catalog in (a, b)
     )
+    return one == other
 
 
 def _of_models(a: DirectionCatalog, b: DirectionCatalog) -> Iterator[str]:

@@ -121,11 +121,11 @@ def test_what_is_to_be_known_of_the_comparison_is_said(compared):
     )
     said = " ".join(found.notes)
     assert "of different weights" in said and "The seeds are 0 and 3." in said and "over the 2 timesteps" in said
-    assert "different held-out samples" in said
+    assert "measured on different noise" in said
 
 
-def test_the_same_samples_are_known_as_such(compared):
-    assert "the same held-out samples" in " ".join(compared(standard()).notes)
+def test_the_same_noise_is_known_as_such(compared):
+    assert "on the same noise, but the scores of each sample are not at hand" in " ".join(compared(standard()).notes)
 
 
 def test_catalogs_with_nothing_in_common_cannot_be_compared(compared, tmp_path):
