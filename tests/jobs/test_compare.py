@@ -1,6 +1,7 @@
 """The job's exit codes are for CI of models, and what it prints for machines is one object."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from jobs.compare import compare_catalogs
+from pipeline.catalog.compare.bounds import Bounds
 from tests.pipeline.catalog.planted_catalog import standard, turned
 
 
@@ -59,3 +61,11 @@ def test_it_writes_a_page(folders, tmp_path):
     result = job(folders["a"], folders["moved"], "--html", tmp_path / "page.html")
     assert f"Page: {tmp_path / 'page.html'}" in result.stdout
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_the_page_on_it_says_what_each_bound_means():
+    text = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()
+    for bound in fields(Bounds):
+        unless = {True: "yes", False: "no"}.get(bound.default, f"{bound.default:g}")
+        meaning = bound.metadata["meaning"].replace("|", r"\|")
+        assert f"| `--{bound.name}` | {unless} | {meaning} |\n" in text
