@@ -86,13 +86,12 @@ def _why_not(before: list[str], after: list[str]) -> str:
 
 
 def _strength(before: Curve, after: Curve, wanted: float | None) -> float | None:
-    """The strength of the first catalog to compare at: the wanted one, or the farthest; on the wanted side if there is one."""
+    """The strength of the first catalog to compare at: the farthest on the way to the wanted one, or else that next to it."""
     shared = [float(each) for each in before.strengths if after.covers(each)]
-    if not shared:
-        return None
-    sense = np.sign(wanted) if wanted else 1.0
-    within = [each for each in shared if wanted and 0 < each * sense <= abs(wanted) * (1 + 1e-6)]
-    return max(within or shared, key=lambda each: (each * sense > 0, abs(each)))
+    if not shared or not wanted:
+        return max(shared, key=lambda each: (abs(each), each), default=None)
+    within = [each for each in shared if 0 < each / wanted <= 1 + 1e-6]
+    return max(within, key=abs) if within else min(shared, key=lambda each: abs(each - wanted))
 
 
 def _change(

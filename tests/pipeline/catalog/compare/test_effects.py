@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.catalog.compare.effects import EffectChanges, effect_changes
+from pipeline.catalog.compare.effects import EffectChanges, _strength, effect_changes
 from pipeline.catalog.compare.matching import Matcher
 from pipeline.catalog.curves import Curves
 from pipeline.catalog.direction_catalog import DirectionCatalog
@@ -43,6 +43,14 @@ def test_where_the_second_went_less_far_it_is_the_farthest_that_it_went(changes)
     assert found.target.after.mean == pytest.approx(1.2) and found.target.difference.value == pytest.approx(
         0.0, abs=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    "wanted, chosen", [(2.0, 2.0), (1.5, 1.0), (-2.0, -2.0), (0.3, 1.0), (-0.3, -1.0), (None, 2.0), (9.0, 2.0)]
+)
+def test_it_is_the_farthest_on_the_way_to_what_the_profile_says(tmp_path, wanted, chosen):
+    curve = Curves(DirectionCatalog.open(standard().write(tmp_path / "a"))).first("smile/ridge")
+    assert _strength(curve, curve, wanted) == chosen
 
 
 def test_without_a_strength_in_common_there_is_nothing_to_compare(changes):
