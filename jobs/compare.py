@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from jobs.printing import console, for_people, print_json, print_table, refuse
+from jobs.printing import console, for_people, option, print_json, print_table, refuse
 from jobs.scores import scores_behind
 from pipeline.catalog.compare.bounds import Bounds
 from pipeline.catalog.compare.comparison import Change, Comparison, compare
@@ -32,7 +32,7 @@ HTML = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write
 
 def bound(name: str, **limits: Any) -> Any:
     """An option of that name, with what it means."""
-    return typer.Option(f"--{name}", help=MEANING[name], **limits)
+    return typer.Option(option(name), help=MEANING[name], **limits)
 
 
 def compare_catalogs(
@@ -44,13 +44,14 @@ def compare_catalogs(
     effect: Annotated[float, bound("effect", min=0)] = Bounds.effect,
     confidence: Annotated[float, bound("confidence", min=0.5, max=0.999999)] = Bounds.confidence,
     match: Annotated[float, bound("match", min=0, max=1)] = Bounds.match,
+    any_method: Annotated[bool, bound("any_method")] = Bounds.any_method,
     everything: Annotated[bool, bound("everything")] = Bounds.everything,
 ) -> None:
     """Compare two catalogs of one model, or of checkpoints of one, direction by direction."""
     for_people(json)
     try:
         scores = SamplePairs(scores_behind(a), scores_behind(b))
-        found = compare(a, b, Bounds(cosine, effect, confidence, match, everything), scores)
+        found = compare(a, b, Bounds(cosine, effect, confidence, match, any_method, everything), scores)
         if html:
             html.write_text(page(found), encoding="utf-8")
     except UserError as error:

@@ -10,6 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from jobs.compare import compare_catalogs
+from jobs.printing import option
 from pipeline.catalog.compare.bounds import Bounds
 from tests.pipeline.catalog.planted_catalog import standard, turned
 
@@ -68,4 +69,4 @@ def test_the_page_on_it_says_what_each_bound_means():
     for bound in fields(Bounds):
         unless = {True: "yes", False: "no"}.get(bound.default, f"{bound.default:g}")
         meaning = bound.metadata["meaning"].replace("|", r"\|")
-        assert f"| `--{bound.name}` | {unless} | {meaning} |\n" in text
+        assert f"| `{option(bound.name)}` | {unless} | {meaning} |\n" in text

@@ -26,6 +26,12 @@ class Bounds:
         default=0.5,
         metadata={"meaning": "Directions that only their vectors tell apart are counterparts from this |cosine| on."},
     )
+    any_method: bool = field(
+        default=False,
+        metadata={
+            "meaning": "Whether directions by different methods are counterparts, as by two estimators of one attribute."
+        },
+    )
     everything: bool = field(
         default=False,
         metadata={"meaning": "Whether unsupervised directions, and those that appeared, matter as supervised ones do."},

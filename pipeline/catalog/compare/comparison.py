@@ -95,7 +95,7 @@ class Comparing:
 
     def comparison(self) -> Comparison:
         a, b = self._catalogs
-        found = Matcher(a, b, self.bounds.match).match()
+        found = Matcher(a, b, self.bounds.match, self.bounds.any_method).match()
         samples = self.scores if same_noise(a, b) else None
         effects = [effect_changes(*self._curves, pair, samples) for pair in found.matched]
         if not any(isinstance(each, EffectChanges) for each in effects) and not any(

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -17,8 +16,6 @@ from scipy.optimize import linear_sum_assignment
 from pipeline.catalog.compare.meaning import Meaning
 from pipeline.catalog.compare.vectors import Cosines, SharedSteps, Vectors, cosines, why_incomparable
 from pipeline.catalog.direction_catalog import DirectionCatalog
-
-Row = Mapping[str, Any]  # of schemas.directions
 
 
 @dataclass(frozen=True)
@@ -52,75 +49,92 @@ class Matching:
 
 @dataclass(frozen=True)
 class Matcher:
-    """Matches the directions of two catalogs. least: |cosine| of counterparts that only their vectors tell from others."""
+    """Matches the directions of two catalogs.
+
+    least: |cosine| of counterparts that only their vectors tell from others. any_method: whether they may be of different methods.
+    """
 
     a: DirectionCatalog
     b: DirectionCatalog
     least: float
+    any_method: bool = False
 
     def match(self) -> Matching:
         """Return what belongs together, in the order of the first catalog, and what is left."""
-        groups = [_by_meaning(rows) for rows in self._rows]
-        matched: list[Matched] = []
-        for meaning in dict.fromkeys((*groups[0], *groups[1])):
-            matched += self._group(meaning, groups[0].get(meaning, []), groups[1].get(meaning, []))
-        order = {row["name"]: place for place, row in enumerate(self._rows[0])}
-        found = tuple(sorted(matched, key=lambda each: order[each.a]))
+        before, after = self._sides
+        groups, others = before.groups(self.any_method), after.groups(self.any_method)
+        matched = [found for key in groups if key in others for found in self._group(key, groups[key], others[key])]
+        order = list(before.meanings)
+        found = tuple(sorted(matched, key=lambda each: order.index(each.a)))
         return Matching(
             found,
-            tuple(self._left(self._rows[0], {each.a for each in found}, groups[1])),
-            tuple(self._left(self._rows[1], {each.b for each in found}, groups[0])),
+            tuple(self._left(before, {each.a for each in found}, others)),
+            tuple(self._left(after, {each.b for each in found}, groups)),
         )
 
-    def _group(self, meaning: Meaning, a: list[str], b: list[str]) -> Iterator[Matched]:
-        why = why_incomparable(self.a, self.b, meaning.point)
-        if not a or not b:
-            return
-        if meaning.supervised and len(a) == len(b) == 1:
-            found = None if why else self._cosines(a[0], b[0], meaning.point)
-            yield Matched(a[0], b[0], meaning, found, why)
+    def _group(self, key: Meaning, a: list[str], b: list[str]) -> Iterator[Matched]:
+        why = why_incomparable(self.a, self.b, key.point)
+        if key.supervised and len(a) == len(b) == 1:
+            yield self._matched(a[0], b[0], why)
         elif not why:
-            yield from self._assigned(meaning, a, b)
+            yield from self._assigned(key, a, b)
 
-    def _assigned(self, meaning: Meaning, a: list[str], b: list[str]) -> Iterator[Matched]:
-        alike = self._units(self._vectors[0], a, meaning, 0) @ self._units(self._vectors[1], b, meaning, 1).T
+    def _assigned(self, key: Meaning, a: list[str], b: list[str]) -> Iterator[Matched]:
+        before, after = self._sides
+        alike = before.units(a, key.point) @ after.units(b, key.point).T
         for i, j in zip(*linear_sum_assignment(np.abs(alike), maximize=True), strict=True):
             if abs(alike[i, j]) >= self.least:
-                yield Matched(a[i], b[j], meaning, self._cosines(a[i], b[j], meaning.point))
+                yield self._matched(a[i], b[j], None)
 
-    def _units(self, vectors: Vectors, names: Sequence[str], meaning: Meaning, side: int) -> np.ndarray:
-        """Directions (n, T D) of norm 1, at the steps that both catalogs have."""
-        steps = (self._shared.a, self._shared.b)[side]
-        flat = np.stack([vectors.of(name, meaning.point)[steps].ravel() for name in names])
-        return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    def _matched(self, a: str, b: str, why: str | None) -> Matched:
+        before, after = self._sides
+        meaning = before.meanings[a]
+        vectors = (before.vector(a, meaning.point), after.vector(b, meaning.point)) if why is None else None
+        return Matched(a, b, meaning, cosines(*vectors, self._shared.timesteps) if vectors else None, why)
 
-    def _cosines(self, a: str, b: str, capture: str) -> Cosines:
-        one, other = (vectors.of(name, capture) for vectors, name in zip(self._vectors, (a, b), strict=True))
-        return cosines(one[self._shared.a], other[self._shared.b], self._shared.timesteps)
-
-    def _left(self, rows: list[Row], found: set[str], others: Mapping[Meaning, list[str]]) -> Iterator[Alone]:
-        for row in rows:
-            meaning = Meaning.of(row)
-            if row["name"] not in found:
-                why = why_incomparable(self.a, self.b, meaning.point) if meaning in others else None
-                yield Alone(row["name"], meaning, why)
-
-    @cached_property
-    def _rows(self) -> tuple[list[Row], list[Row]]:
-        one, other = (catalog.arrow("directions.parquet").to_pylist() for catalog in (self.a, self.b))
-        return one, other
-
-    @cached_property
-    def _vectors(self) -> tuple[Vectors, Vectors]:
-        return Vectors(self.a), Vectors(self.b)
+    def _left(self, side: "Side", found: set[str], others: Mapping[Meaning, list[str]]) -> Iterator[Alone]:
+        for name, meaning in side.meanings.items():
+            if name not in found:
+                could = meaning.of_any_method(self.any_method) in others
+                yield Alone(name, meaning, why_incomparable(self.a, self.b, meaning.point) if could else None)
 
     @cached_property
     def _shared(self) -> SharedSteps:
         return SharedSteps.of(self.a, self.b)
 
+    @cached_property
+    def _sides(self) -> tuple["Side", "Side"]:
+        return Side(self.a, self._shared.a), Side(self.b, self._shared.b)
 
-def _by_meaning(rows: list[Row]) -> dict[Meaning, list[str]]:
-    groups: dict[Meaning, list[str]] = defaultdict(list)
-    for row in rows:
-        groups[Meaning.of(row)].append(row["name"])
-    return groups
+
+@dataclass(frozen=True)
+class Side:
+    """The directions of one of two catalogs, at the steps that both have."""
+
+    catalog: DirectionCatalog
+    steps: list[int]
+
+    @cached_property
+    def meanings(self) -> dict[str, Meaning]:
+        """What each direction is of, by its name."""
+        return {row["name"]: Meaning.of(row) for row in self.catalog.arrow("directions.parquet").to_pylist()}
+
+    def groups(self, any_method: bool) -> dict[Meaning, list[str]]:
+        """The names of the directions of each meaning."""
+        found: dict[Meaning, list[str]] = defaultdict(list)
+        for name, meaning in self.meanings.items():
+            found[meaning.of_any_method(any_method)].append(name)
+        return found
+
+    def vector(self, name: str, capture: str) -> np.ndarray:
+        """A direction as (T, D)."""
+        return self._vectors.of(name, capture)[self.steps]
+
+    def units(self, names: Sequence[str], capture: str) -> np.ndarray:
+        """Directions as (n, T D), each of norm 1."""
+        flat = np.stack([self.vector(name, capture).ravel() for name in names])
+        return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+
+    @cached_property
+    def _vectors(self) -> Vectors:
+        return Vectors(self.catalog)

@@ -22,6 +22,10 @@ class Meaning(NamedTuple):
     def supervised(self) -> bool:
         return self.attribute is not None
 
+    def of_any_method(self, any_method: bool = True) -> "Meaning":
+        """The same whatever method found it, where any may have."""
+        return self._replace(method="") if any_method else self
+
 
 def _variant(row: Mapping[str, Any]) -> str:
     """How a direction was projected, in words."""

@@ -48,30 +48,24 @@ class Merging:
                 f"{self.source.folder}/{name} has the columns {', '.join(table.schema.names)}: expected "
                 f"{', '.join(TABLES[name].names)}.\nPublish the catalog again with this release."
             )
-        table = table.filter(pa.array([self._is_published(name, row) for row in self._told(table, name)], pa.bool_()))
+        told = [each for each in (NAMING[name][0], "other", "of", "evaluation") if each in table.schema.names]
+        rows = table.select(told).to_pylist()
+        table = table.filter(pa.array([self._is_published(name, row) for row in rows], pa.bool_()))
         for column in NAMING[name]:
             table = _changed(table, column, self._renamed)
         if "evaluation" in table.schema.names:
             table = _changed(table, "evaluation", lambda number: None if number is None else self.evaluations[number])
         return table.cast(TABLES[name])
 
-    def _told(self, table: pa.Table, name: str) -> Iterator[dict[str, Any]]:
-        """Of each row, what decides whether it is published."""
-        wanted = [
-            each for each in (NAMING[name][0], "other", "of", "evaluation", "control") if each in table.schema.names
-        ]
-        yield from table.select(wanted).to_pylist()
-
     def _is_published(self, name: str, row: dict[str, Any]) -> bool:
+        """Whether a row is of what is published, or, as those of random directions and unedited samples, of what goes with it."""
         if row.get("of") == SAMPLE:
             return self.first
         if row.get("evaluation") is not None and row["evaluation"] not in self.evaluations:
             return False
         of = row[NAMING[name][0]]
-        ours = (
-            of not in self.naming.names or of in self.naming.published
-        )  # random directions, and what is unedited, are
-        return ours or row.get("other") in self.naming.published
+        published = self.naming.published
+        return of not in self.naming.names or of in published or row.get("other") in published
 
     def _renamed(self, value: Any) -> Any:
         return [self.naming(each) for each in value] if isinstance(value, list) else self.naming(value)

@@ -80,6 +80,23 @@ def test_where_vectors_cannot_be_compared_what_only_they_tell_apart_is_alone_and
     assert {each.why for each in found.vanished} == {"they have no timestep in common"}
 
 
+def test_estimators_are_counterparts_where_any_method_may_be(match, tmp_path):
+    ridge, mean = supervised("smile", "ridge"), supervised("smile", "mean-difference")
+    a, b = (PlantedCatalog([row], {row["name"]: drawn("v")}) for row in (ridge, mean))
+    apart = match(a, b)
+    assert not apart.matched and len(apart.vanished) == len(apart.appeared) == 1
+    one, other = (DirectionCatalog.open(tmp_path / name) for name in ("a", "b"))
+    [pair] = Matcher(one, other, 0.5, any_method=True).match().matched
+    assert (pair.a, pair.b, pair.cosines.over_all) == ("smile/ridge", "smile/mean-difference", pytest.approx(1.0))
+
+
+def test_among_several_estimators_each_is_its_own_counterpart(match, tmp_path):
+    match(standard(), standard())
+    one, other = (DirectionCatalog.open(tmp_path / name) for name in ("a", "b"))
+    found = Matcher(one, other, 0.5, any_method=True).match()
+    assert [each.a for each in found.matched] == [each.b for each in found.matched] and len(found.matched) == 10
+
+
 def test_directions_of_one_meaning_that_were_merged_are_told_apart_by_their_vectors(match):
     row, v, w = supervised("smile", "ridge"), drawn("v"), drawn("w")
     a = PlantedCatalog([row, {**row, "name": "smile/ridge/b"}], {"smile/ridge": v, "smile/ridge/b": w})
