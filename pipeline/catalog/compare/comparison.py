@@ -67,7 +67,7 @@ class Comparison:
         yield from (f"{each.name} vanished" for each in self.vanished if self._counts(each))
         yield from (f"{each.name} appeared" for each in self.appeared if self.bounds.everything)
         yield from (f"{each.pair.a}: {'; '.join(each.reasons)}" for each in self.changes if each.matters)
-        for each in self.recommended:
+        for each in [each for each in self.recommended if each.before or self.bounds.everything]:
             yield f"recommended for {each.attribute}: {each.before or 'nothing'} before, {each.after or 'nothing'} now"
 
     def _counts(self, each: Alone) -> bool:

@@ -7,6 +7,8 @@ from pipeline.catalog.compare.matching import Matching
 from pipeline.catalog.compare.vectors import SharedSteps
 from pipeline.catalog.direction_catalog import DirectionCatalog
 
+WAYS = ("steps", "eta", "clip", "dtype")  # to sample
+
 
 def notes(a: DirectionCatalog, b: DirectionCatalog, found: Matching, effects: Sequence[EffectChanges]) -> Iterator[str]:
     """Yield a sentence each."""
@@ -42,6 +44,9 @@ def _of_models(a: DirectionCatalog, b: DirectionCatalog) -> Iterator[str]:
             "They are of different weights: an effect is in standard deviations over each model's own samples, and a cosine "
             "compares spaces that training may have turned."
         )
+    before, after = (catalog.about.sampling.model_dump(include={*WAYS}) for catalog in (a, b))
+    if differs := [f"{name} {before[name]} and {after[name]}" for name in before if before[name] != after[name]]:
+        yield f"They are sampled in different ways ({', '.join(differs)}): the effects are those of either way."
     seeds = a.about.sampling.seed, b.about.sampling.seed
     if seeds[0] != seeds[1]:
         yield f"The seeds are {seeds[0]} and {seeds[1]}."

@@ -107,6 +107,18 @@ def test_another_direction_to_use_matters(compared):
     ]
 
 
+def test_a_direction_to_use_where_there_was_none_matters_where_everything_does(compared):
+    a = standard()
+    without = a.but(rows=[row for row in a.rows if row["attribute"] != "age"])
+    found = compared(a, without)
+    assert [(each.attribute, each.before) for each in found.recommended] == [("age", None)] and found.findings == []
+    everything = compare(found.first, found.second, Bounds(everything=True)).findings
+    assert "recommended for age: nothing before, age/ridge/disentangled now" in everything
+    assert (
+        "recommended for age: age/ridge/disentangled before, nothing now" in compare(found.second, found.first).findings
+    )
+
+
 def test_where_vectors_do_not_lie_in_one_space_effects_alone_are_compared_and_that_is_said(compared):
     wide = standard(captures=[("mid_block", (2, 4, 4))], effect=weaker("smile/ridge", 0.8, "smile"))
     found = compared(wide.but(vectors={name: v.reshape(4, 2, 4, 4) for name, v in wide.vectors.items()}))
@@ -117,11 +129,11 @@ def test_where_vectors_do_not_lie_in_one_space_effects_alone_are_compared_and_th
 
 def test_what_is_to_be_known_of_the_comparison_is_said(compared):
     found = compared(
-        standard(model={"weights_sha256": "cd" * 32}, sampling={"seed": 3, "timesteps": [999, 682, 20, 1]})
+        standard(model={"weights_sha256": "cd" * 32}, sampling={"seed": 3, "eta": 0.0, "timesteps": [999, 682, 20, 1]})
     )
     said = " ".join(found.notes)
     assert "of different weights" in said and "The seeds are 0 and 3." in said and "over the 2 timesteps" in said
-    assert "measured on different noise" in said
+    assert "measured on different noise" in said and "sampled in different ways (eta 1.0 and 0.0)" in said
 
 
 def test_the_same_noise_is_known_as_such(compared):
