@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.catalog.compare.bounds import Bounds
-from pipeline.catalog.compare.effects import EffectChange, EffectChanges, effect_changes
+from pipeline.catalog.compare.effects import EffectChanges, effect_changes
 from pipeline.catalog.compare.matching import Alone, Matched, Matcher
 from pipeline.catalog.compare.notes import notes, same_noise
 from pipeline.catalog.compare.pairs import SamplePairs
@@ -144,7 +144,7 @@ class Comparing:
                 self.bounds.confidence, among
             ):
                 yield f"effect on {each.attribute} {signed(each.before.mean)} to {signed(each.after.mean)}"
-        if effects.target and _lost(effects.target):
+        if effects.target and effects.target.attribute in effects.no_longer_significant:
             yield f"effect on {effects.target.attribute} no longer significant"
 
     def _recommended(self, counterparts: dict[str, str]) -> Iterator[RecommendedChange]:
@@ -167,7 +167,3 @@ class Comparing:
     @cached_property
     def _figures(self) -> tuple[dict[str, FieldFigures], dict[str, FieldFigures]]:
         return field_figures(self._curves[0]), field_figures(self._curves[1])
-
-
-def _lost(change: EffectChange) -> bool:
-    return change.was_significant is True and change.is_significant is False

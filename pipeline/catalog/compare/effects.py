@@ -38,6 +38,20 @@ class EffectChanges:
         return (*([self.target] if self.target else []), *self.others)
 
     @property
+    def now_significant(self) -> tuple[str, ...]:
+        """The attributes on which the effect was not significant, and is."""
+        return tuple(
+            each.attribute for each in self.all if (each.was_significant, each.is_significant) == (False, True)
+        )
+
+    @property
+    def no_longer_significant(self) -> tuple[str, ...]:
+        """The attributes on which the effect was significant, and is not."""
+        return tuple(
+            each.attribute for each in self.all if (each.was_significant, each.is_significant) == (True, False)
+        )
+
+    @property
     def most_changed(self) -> EffectChange | None:
         """Of the others, that with the largest difference."""
         known = [each for each in self.others if np.isfinite(each.difference.value)]

@@ -42,6 +42,8 @@ def _change(change: Change) -> dict[str, Any]:
         "read_off": effects.read_off if effects else None,
         "target": _effect(effects.target) if effects and effects.target else None,
         "others": [_effect(each) for each in effects.others] if effects else [],
+        "now_significant": list(effects.now_significant) if effects else [],
+        "no_longer_significant": list(effects.no_longer_significant) if effects else [],
         "moved": list(change.reasons),
         "matters": change.matters,
         "figures": [_figures(each) for each in change.figures],

@@ -34,7 +34,7 @@ def test_the_difference_and_its_error_are_the_planted_ones(changes):
     assert found.target.difference.error == pytest.approx(np.sqrt(0.4**2 / 28 + 0.3**2 / 40))
     assert {each.attribute: round(each.difference.value, 5) for each in found.others} == {"age": 0.4, "skin": 0.4}
     assert found.most_changed in found.others
-    assert [found.most_changed.was_significant, found.most_changed.is_significant] == [False, True]
+    assert set(found.now_significant) == {"age", "skin"} and found.no_longer_significant == ()
 
 
 def test_where_the_second_went_less_far_it_is_the_farthest_that_it_went(changes):
