@@ -55,6 +55,7 @@ def test_for_machines_it_prints_one_object(folders):
     [ridge] = [each for each in found["directions"] if each["first"] == "smile/ridge"]
     assert ridge["cosine"] == pytest.approx(0.7, abs=1e-5) and len(ridge["cosine_by_timestep"]) == 4
     assert ridge["target"]["difference"] == 0 and ridge["target"]["standard_error"] > 0 and ridge["matters"]
+    assert ridge["strength_per_sd"] == [pytest.approx(0.71), pytest.approx(0.71)]
     assert ridge["figures"][0]["conceptual_range"] == pytest.approx(4.8)
 
 

@@ -30,6 +30,7 @@ class Change:
     reasons: tuple[str, ...]  # what of it is beyond the bounds, in words; empty where nothing is
     matters: bool  # whether that counts: of an unsupervised direction only where everything does
     figures: tuple[FieldFigures | None, FieldFigures | None]
+    strength_per_sd: tuple[float | None, float | None]
 
     @property
     def moved(self) -> bool:
@@ -128,7 +129,11 @@ class Comparing:
             reasons,
             bool(reasons) and (pair.meaning.supervised or self.bounds.everything),
             (self._figures[0].get(pair.a), self._figures[1].get(pair.b)),
+            (self._strength_per_sd(0, pair.a), self._strength_per_sd(1, pair.b)),
         )
+
+    def _strength_per_sd(self, side: int, name: str) -> float | None:
+        return self._curves[side].profiles.get(name, {}).get("strength_per_sd")
 
     def _of_vector(self, pair: Matched) -> Iterator[str]:
         """What has moved of a vector; one without a sign of its own may be turned round."""

@@ -29,7 +29,7 @@ class EffectChanges:
     judge: str
     strength: float  # of the first catalog's vector
     strength_after: float  # of the second's: minus that, where its vector points the other way
-    read_off: bool  # whether the second was not measured at just that strength, but read off straight lines between those that were
+    read_off: bool  # whether one was not measured at just that strength, but is read off straight lines between those that were
     target: EffectChange | None
     others: tuple[EffectChange, ...]
 
@@ -61,8 +61,8 @@ class EffectChanges:
 def effect_changes(a: Curves, b: Curves, pair: Matched, samples: SamplePairs | None = None) -> EffectChanges | str:
     """Return how the effects of two directions differ; or why that cannot be told, in words.
 
-    The strength is that of the first catalog's profile, the farthest at which images still are the model's own; where the second
-    was not measured so far, the farthest of the first's strengths that it was. It is what a vector is multiplied by.
+    The strength is that of the first catalog's profile, the farthest at which images still are the model's own, as far as both were
+    measured. It is what a vector is multiplied by.
     """
     by_judge, by_judge_after = a.of(pair.a), b.of(pair.b)
     judge = next((judge for judge in by_judge if judge in by_judge_after), None)
@@ -76,9 +76,9 @@ def effect_changes(a: Curves, b: Curves, pair: Matched, samples: SamplePairs | N
     profile = a.profiles.get(pair.a, {})
     strength = _strength(before, after, profile.get("strength"))
     if strength is None:
-        return "no strength of the first lies within those that the second was measured at"
+        return "they were measured on different sides of 0"
     target = pair.meaning.attribute or profile.get("target")
-    measured = after.measured(strength)  # what is read off lines has no samples
+    measured = before.measured(strength) and after.measured(strength)  # what is read off lines has no samples
     changes = []
     for each in [name for name in before.attributes if name in after.attributes]:
         known = samples.difference((pair.a, pair.b), (before, after), strength, each) if samples and measured else None
@@ -100,8 +100,12 @@ def _why_not(before: list[str], after: list[str]) -> str:
 
 
 def _strength(before: Curve, after: Curve, wanted: float | None) -> float | None:
-    """The strength of the first catalog to compare at: the farthest on the way to the wanted one, or else that next to it."""
+    """The strength to compare at: the farthest on the way to the wanted one, or else that next to it; None without one in common.
+
+    It is one of the first catalog's; where the second was measured less far than any of these, it is one of the second's.
+    """
     shared = [float(each) for each in before.strengths if after.covers(each)]
+    shared = shared or [float(each) for each in after.strengths if before.covers(each)]
     if not shared or not wanted:
         return max(shared, key=lambda each: (abs(each), each), default=None)
     within = [each for each in shared if 0 < each / wanted <= 1 + 1e-6]

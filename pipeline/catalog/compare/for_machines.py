@@ -46,6 +46,7 @@ def _change(change: Change) -> dict[str, Any]:
         "no_longer_significant": list(effects.no_longer_significant) if effects else [],
         "moved": list(change.reasons),
         "matters": change.matters,
+        "strength_per_sd": list(change.strength_per_sd),
         "figures": [_figures(each) for each in change.figures],
     }
 

@@ -15,7 +15,7 @@ def notes(a: DirectionCatalog, b: DirectionCatalog, found: Matching, effects: Se
     yield from _of_models(a, b)
     yield from _of_vectors(a, b, found)
     if any(each.read_off for each in effects):
-        yield "Where both were measured at other strengths, the second's effects are read off straight lines between its own."
+        yield "Where both were measured at other strengths, effects are read off straight lines between those of one of them."
     paired = {each.difference.paired for of_direction in effects for each in of_direction.all}
     if paired == {True}:
         yield "Both were measured on the same noise: errors are of the differences of each sample."

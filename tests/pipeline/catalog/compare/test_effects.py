@@ -53,9 +53,15 @@ def test_it_is_the_farthest_on_the_way_to_what_the_profile_says(tmp_path, wanted
     assert _strength(curve, curve, wanted) == chosen
 
 
-def test_without_a_strength_in_common_there_is_nothing_to_compare(changes):
-    said = changes(standard(), standard(strengths=(-0.5, 0.5)))
-    assert said == "no strength of the first lies within those that the second was measured at"
+def test_where_the_second_went_less_far_than_any_of_the_first_it_is_a_strength_of_the_second(changes):
+    found = changes(standard(effect=halved), standard(strengths=(-0.25, -0.5, 0.25, 0.5)))
+    assert found.strength == 0.5 and found.read_off
+    assert (found.target.before.mean, found.target.after.mean) == (pytest.approx(0.3), pytest.approx(0.6))
+
+
+def test_what_was_measured_on_the_other_side_alone_is_not_compared(changes):
+    said = changes(standard(strengths=(1.0, 2.0)), standard(strengths=(-2.0, -1.0)))
+    assert said == "they were measured on different sides of 0"
 
 
 def test_without_a_judge_in_common_there_is_nothing_to_compare(changes):
