@@ -38,8 +38,7 @@ class Curve:
 
     def effects(self, attribute: str) -> tuple[np.ndarray, np.ndarray]:
         """Return strengths and effects on an attribute, both (S + 1,), with 0 at 0."""
-        place = int(np.searchsorted(self.strengths, 0.0))
-        return np.insert(self.strengths, place, 0.0), np.insert(self._values("effect", attribute), place, 0.0)
+        return self._through_0("effect", attribute)
 
     def covers(self, strength: float) -> bool:
         """Whether a strength is between two that were measured, or between one and 0."""
@@ -49,7 +48,8 @@ class Curve:
     def at(self, strength: float, attribute: str) -> MeanChange:
         """Return the effect at a strength, in standard deviations; between those that were measured, off straight lines."""
         mean, std = (self._along(name, strength, attribute) for name in ("effect", "std"))
-        return MeanChange(mean, std, int(self._values("n", attribute)[self._nearest(strength)]))
+        n = self._values("n", attribute)[self._nearest(strength)]
+        return MeanChange(mean, std, int(np.nan_to_num(n)))
 
     def raw(self, strength: float, attribute: str) -> float:
         """The effect at the measured strength next to this one, as the judge gives it."""
@@ -77,9 +77,11 @@ class Curve:
     def _along(self, name: str, strength: float, attribute: str) -> float:
         if self.measured(strength):
             return float(self._values(name, attribute)[self._nearest(strength)])
+        return float(np.interp(strength, *self._through_0(name, attribute)))
+
+    def _through_0(self, name: str, attribute: str) -> tuple[np.ndarray, np.ndarray]:
         place = int(np.searchsorted(self.strengths, 0.0))
-        x, y = np.insert(self.strengths, place, 0.0), np.insert(self._values(name, attribute), place, 0.0)
-        return float(np.interp(strength, x, y))
+        return np.insert(self.strengths, place, 0.0), np.insert(self._values(name, attribute), place, 0.0)
 
 
 @dataclass(frozen=True)

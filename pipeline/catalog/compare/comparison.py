@@ -99,15 +99,14 @@ class Comparing:
         found = Matcher(a, b, self.bounds.match, self.bounds.any_method).match()
         samples = self.scores if same_noise(a, b) else None
         effects = [effect_changes(*self._curves, pair, samples) for pair in found.matched]
-        if not any(isinstance(each, EffectChanges) for each in effects) and not any(
-            pair.cosines for pair in found.matched
-        ):
+        known = [each for each in effects if isinstance(each, EffectChanges)]
+        if not known and not any(pair.cosines for pair in found.matched):
             raise UserError(
                 f"Nothing in {self.second} can be compared with {self.first}: of {len(found.matched)} directions of the same "
                 "meaning none has a vector in the same space, or effects by the same judge.\n"
                 "Give catalogs of one model, or of the same attributes by the same judge."
             )
-        among = sum(len(each.all) for each in effects if isinstance(each, EffectChanges))
+        among = sum(len(each.all) for each in known)
         return Comparison(
             self.first,
             self.second,
@@ -116,7 +115,7 @@ class Comparing:
             found.vanished,
             found.appeared,
             tuple(self._recommended({pair.a: pair.b for pair in found.matched})),
-            tuple(notes(a, b, found, [each for each in effects if isinstance(each, EffectChanges)])),
+            tuple(notes(a, b, found, known)),
         )
 
     def _change(self, pair: Matched, effects: EffectChanges | str, among: int) -> Change:
@@ -145,9 +144,8 @@ class Comparing:
 
     def _of_effects(self, effects: EffectChanges, among: int) -> Iterator[str]:
         for each in effects.all:
-            if abs(each.difference.value) > self.bounds.effect and each.difference.is_real(
-                self.bounds.confidence, among
-            ):
+            large = abs(each.difference.value) > self.bounds.effect
+            if large and each.difference.is_real(self.bounds.confidence, among):
                 yield f"effect on {each.attribute} {signed(each.before.mean)} to {signed(each.after.mean)}"
         if effects.target and effects.target.attribute in effects.no_longer_significant:
             yield f"effect on {effects.target.attribute} no longer significant"

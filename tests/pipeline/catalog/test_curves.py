@@ -57,3 +57,11 @@ def test_a_judges_units_are_told_where_anything_moves(curve):
 def test_what_was_not_measured_has_no_curve(curves):
     assert curves.of("nothing") == {} and curves.first("nothing") is None
     assert curves.first("random-0") is None
+
+
+def test_what_was_not_measured_at_a_strength_is_not_known_there(tmp_path):
+    def partly(row: dict, gamma: float, attribute: str) -> float:
+        return np.nan if (gamma, attribute) == (2.0, "smile") else gamma
+
+    curve = Curves(DirectionCatalog.open(standard(effect=partly).write(tmp_path / "a"))).first("smile/ridge")
+    assert np.isnan(curve.at(2.0, "smile").mean) and curve.at(1.0, "smile").mean == 1.0
