@@ -51,6 +51,19 @@ class Curve:
         n = self._values("n", attribute)[self._nearest(strength)]
         return MeanChange(mean, std, int(np.nan_to_num(n)))
 
+    def between(self, strength: float) -> list[tuple[float, float]]:
+        """Return the measured strengths that a strength is read off, each with its share: one, or two that it lies between.
+
+        What is between 0 and a strength is read off that one, since nothing changes at 0.
+        """
+        if self.measured(strength):
+            return [(float(self.strengths[self._nearest(strength)]), 1.0)]
+        known = np.unique([*self.strengths, 0.0])
+        place = int(np.searchsorted(known, strength))
+        low, high = known[place - 1], known[place]
+        share = (strength - low) / (high - low)
+        return [(float(at), float(part)) for at, part in ((low, 1 - share), (high, share)) if at]
+
     def raw(self, strength: float, attribute: str) -> float:
         """The effect at the measured strength next to this one, as the judge gives it."""
         return float(self._values("raw", attribute)[self._nearest(strength)])

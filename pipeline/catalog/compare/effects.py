@@ -78,16 +78,15 @@ def effect_changes(a: Curves, b: Curves, pair: Matched, samples: SamplePairs | N
     if strength is None:
         return "they were measured on different sides of 0"
     target = pair.meaning.attribute or profile.get("target")
-    measured = before.measured(strength) and after.measured(strength)  # what is read off lines has no samples
     changes = []
     for each in [name for name in before.attributes if name in after.attributes]:
-        known = samples.difference((pair.a, pair.b), (before, after), strength, each) if samples and measured else None
+        known = samples.difference((pair.a, pair.b), (before, after), strength, each) if samples else None
         changes.append(_change(before, after, strength, each, known))
     return EffectChanges(
         judge,
         strength,
         -strength if turned else strength,
-        not measured,
+        not (before.measured(strength) and after.measured(strength)),
         next((each for each in changes if each.attribute == target), None),
         tuple(each for each in changes if each.attribute != target),
     )

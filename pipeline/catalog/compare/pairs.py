@@ -26,10 +26,16 @@ class SampleScores:
     tables: Sequence[pd.DataFrame]
 
     def of(self, direction: str, curve: Curve, strength: float, attribute: str) -> pd.Series | None:
-        """Return the changes of samples by (seed, sample_id), in the judge's own units.
+        """Return the changes of samples by (seed, sample_id), in the judge's own units; None where they are not at hand.
 
-        They are those whose mean is the catalog's figure; None where no table has such.
+        Between measured strengths the change of a sample goes straight, as the mean over samples does.
         """
+        found = [(self._measured(direction, curve, at, attribute), share) for at, share in curve.between(strength)]
+        parts = [share * raw for raw, share in found if raw is not None]
+        return pd.concat(parts, axis=1, join="inner").sum(axis=1, skipna=False) if len(parts) == len(found) else None
+
+    def _measured(self, direction: str, curve: Curve, strength: float, attribute: str) -> pd.Series | None:
+        """The changes at a measured strength: those whose mean is the catalog's figure."""
         key = (direction, curve.index(strength), curve.judge, attribute)
         for groups in self._changes:
             if key in groups.groups:

@@ -35,6 +35,12 @@ def test_between_strengths_it_goes_straight_and_through_0(curve):
     assert curve.at(2.0, "smile").n == 28 and curve.measured(2.0)
 
 
+def test_a_strength_is_between_measured_ones_by_its_share(curve):
+    assert curve.between(2.0) == [(2.0, 1.0)]
+    assert curve.between(1.25) == [(1.0, 0.75), (2.0, 0.25)] and curve.between(-1.5) == [(-2.0, 0.5), (-1.0, 0.5)]
+    assert curve.between(0.25) == [(1.0, 0.25)] and curve.between(-0.5) == [(-1.0, 0.5)]
+
+
 def test_beyond_what_was_measured_it_says_nothing(curve):
     assert [curve.covers(each) for each in (-2.0, 0.3, 2.0, 2.1, -3.0)] == [True, True, True, False, False]
 

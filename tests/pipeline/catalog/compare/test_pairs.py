@@ -86,9 +86,17 @@ def test_other_noise_is_never_paired(compared):
     assert not found.changes[1].effects.target.difference.paired
 
 
-def test_what_is_read_off_lines_has_no_samples(compared):
-    found = compared(standard(strengths=(-3.0, -1.0, 1.0, 3.0)))
-    assert found.changes[1].effects.read_off and not found.changes[1].effects.target.difference.paired
+def test_between_strengths_samples_are_read_off_lines_as_their_mean_is(compared, tables):
+    """The second was measured at 3 in place of 2; what its samples do at 2 is half way from 1 to 3."""
+    farther = standard(strengths=(-3.0, -1.0, 1.0, 3.0))
+    scores = tables[1].assign(strength=tables[1]["strength"].replace({2.0: 3.0, -2.0: -3.0}))
+    moved = scores["direction"] != "unedited"
+    effect = scores["strength"] * np.where(scores["attribute"] == "smile", 1.2, 0.1)
+    before = tables[1]["strength"] * np.where(scores["attribute"] == "smile", 1.2, 0.1)
+    scores = scores.assign(score=scores["score"] + UNIT * (effect - before).where(moved, 0.0))
+    change = compared(farther, (tables[0], scores)).changes[1].effects
+    assert change.read_off and change.target.difference.paired and change.strength == 2.0
+    assert change.target.difference.value == pytest.approx(0.0, abs=1e-5)
 
 
 def test_other_weights_on_the_same_noise_are_paired(compared):
