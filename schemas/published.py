@@ -15,6 +15,7 @@ from schemas.learning_curve import LEARNING_CURVE
 from schemas.locality import LOCALITY
 from schemas.preservation import PRESERVATION
 from schemas.profiles import PROFILES
+from schemas.provenance import PROVENANCE
 from schemas.thumbnails import THUMBNAILS
 from schemas.transfer import TRANSFER
 
@@ -93,6 +94,12 @@ CATALOG_FILES = (
         always=False,
     ),
     CatalogFile("thumbnails.parquet", "small images of samples, and of what directions do to them", THUMBNAILS),
+    CatalogFile(
+        "provenance.parquet",
+        "of a catalog that was merged: which catalog each direction, and what was measured of it, came from",
+        PROVENANCE,
+        always=False,
+    ),
     CatalogFile(
         "run.toml",
         "the settings of the run, for python -m jobs.directions run.toml, which makes this catalog again",

@@ -12,7 +12,9 @@ HEAVY = ("ray", "facenet_pytorch", "diffusers", "torchvision")
 LIGHT = {  # and what else is not loaded
     "pipeline.catalog": ("torch", "pandas", "scipy"),
     "pipeline.catalog.card": ("torch",),
+    "pipeline.catalog.compare.page": ("torch",),
     "pipeline.catalog.direction_catalog": ("torch", "sklearn"),
+    "pipeline.catalog.merge.merged": ("torch",),
     "pipeline.catalog.report.page": ("torch",),
     "pipeline.engine.runner": ("torch", "pandas", "scipy"),
     "pipeline.engine.pool": ("torch", "pandas", "scipy"),
@@ -21,6 +23,8 @@ LIGHT = {  # and what else is not loaded
     "pipeline.metrics.effects": ("torch",),
     "pipeline.annotators.registry": ("torch", "pandas"),
     "schemas.run": ("torch", "pandas", "pyarrow"),
+    "jobs.compare": ("torch",),
+    "jobs.merge": ("torch",),
     "jobs.report": ("torch",),
 }
 

@@ -109,6 +109,7 @@ class Findings:
     carriage: pd.DataFrame | None = None  # of schemas.carriage
     choice: pd.DataFrame | None = None  # of schemas.choice
     recorded: bool = False  # whether the run stands in run.toml
+    merged: bool = False  # whether provenance.parquet says where each direction came from
     profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
     # Thumbnails of the sample that a direction was found on, with the region outlined where it is not edited:
     origins: dict[Edit, bytes] = field(default_factory=dict)
@@ -246,7 +247,9 @@ class Findings:
         judged = {row["name"]: row["attribute"] for row in rows if row["attribute"] in self.attributes}
         targets = {name: attribute for name, attribute in judged.items() if self.evaluation(name)}
         if targets:
-            return Group(method, projected, rows, best_strengths(self.effects(list(targets)), targets), point)
+            best = best_strengths(self.effects(list(targets)), targets)
+            judged_elsewhere = [each for each in self.attributes if each not in best]
+            return Group(method, projected, rows, best.reindex(columns=[*best, *judged_elsewhere]), point)
         columns = ["strength_index", "strength", "target", "on_target", "off_target", "ratio", "clean"]
         return Group(method, projected, rows, pd.DataFrame(columns=columns).astype({"clean": bool}), point)
 

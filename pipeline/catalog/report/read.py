@@ -24,6 +24,7 @@ def findings(catalog: DirectionCatalog) -> Findings:
         carriage=catalog.optional("carriage.parquet"),
         choice=catalog.optional("choice.parquet"),
         recorded="run.toml" in catalog.files,
+        merged="provenance.parquet" in catalog.files,
         profiles={row["direction"]: row for row in catalog.arrow("profiles.parquet").to_pylist()},
         origins={
             (name, int(index)): cell["bytes"]

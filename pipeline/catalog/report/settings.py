@@ -18,6 +18,7 @@ def facts(findings: Findings) -> Facts:
         "learning_curve.parquet": findings.learning_curve,
         "carriage.parquet": findings.carriage,
         "choice.parquet": findings.choice,
+        "provenance.parquet": findings.merged or None,
         "run.toml": findings.recorded or None,
     }
     model = {"unet": catalog.model.unet, "scheduler": catalog.model.scheduler}

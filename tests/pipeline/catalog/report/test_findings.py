@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
-from tests.pipeline.catalog.planted_findings import another_way, of_single_images, planted
+from pipeline.catalog.report.page import page
+from tests.pipeline.catalog.planted_findings import another_way, measured, of_single_images, planted
 
 
 def test_the_first_group_is_the_disentangled_classifiers_and_its_figures_are_right():
@@ -39,3 +42,20 @@ def test_principal_components_and_directions_of_single_images_are_kept_apart():
     findings = of_single_images()
     assert [row["method"] for row in findings.jacobian] == ["jacobian"] * 3
     assert [row["method"] for row in findings.components] == ["principal-components"] * 2
+
+
+def test_what_was_judged_of_some_directions_alone_is_unknown_of_the_others():
+    """As of catalogs that were merged: each was measured by its own judge."""
+    found = planted(components=0)
+    ridge = [row for row in found.directions if row["method"] == "ridge"]
+    rest = [row for row in found.directions if row["method"] != "ridge"]
+    apart = replace(
+        found,
+        measured=[
+            measured(ridge, ["smile", "age"], (-1.0, 1.0)),
+            measured(rest, ["smile", "age", "skin"], (-1.0, 1.0)),
+        ],
+    )
+    groups = {group.method: group.best for group in apart.groups if not group.disentangled}
+    assert groups["ridge"]["skin"].isna().all() and groups["mean-difference"]["skin"].notna().all()
+    assert "skin" in page(apart)

@@ -1,0 +1,1 @@
+"""Catalogs of one model into one, with where each direction came from."""
