@@ -12,7 +12,9 @@ HEAVY = ("ray", "facenet_pytorch", "diffusers", "torchvision")
 LIGHT = {  # and what else is not loaded
     "pipeline.catalog": ("torch", "pandas", "scipy"),
     "pipeline.catalog.card": ("torch",),
-    "pipeline.catalog.direction_catalog": ("torch", "sklearn"),
+    "pipeline.catalog.direction_catalog": ("torch", "sklearn", "scipy", "jinja2", "obstore", "huggingface_hub"),
+    "pipeline.catalog.direction_edit": ("torch",),
+    "pipeline.catalog.editing": ("sklearn", "scipy", "jinja2"),
     "pipeline.catalog.report.page": ("torch",),
     "pipeline.engine.runner": ("torch", "pandas", "scipy"),
     "pipeline.engine.pool": ("torch", "pandas", "scipy"),

@@ -7,15 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DModel, VQModel
+from diffusers import AutoencoderKL, DDIMPipeline, DDIMScheduler, DDPMScheduler, UNet2DModel, VQModel
 from safetensors.numpy import save_file
 
 from pipeline.catalog.card import card
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.hspace.capture import singles
 from pipeline.hspace.denoiser import Denoiser
-from pipeline.hspace.edits import Add
+from pipeline.hspace.edits import Add, at_timesteps
+from pipeline.hspace.inversion import Inverted
 from pipeline.hspace.points import h_shape
+from pipeline.hspace.reverse_process import ReverseProcess
 from schemas.catalog import Capture, Catalog, Evaluation
 from schemas.published import files_of
 from tests.pipeline import planted_models
@@ -233,6 +235,13 @@ def vectors(unet, point: str) -> dict[str, np.ndarray]:
     return {f"smile/ridge@{each}" if len(own) > 1 else "smile/ridge": v.astype(np.float32) for each, v in own.items()}
 
 
+def timesteps(steps: int) -> list[int]:
+    """Those of diffusers' own spacing, noisiest first."""
+    scheduler = DDIMScheduler()
+    scheduler.set_timesteps(steps)
+    return scheduler.timesteps.tolist()
+
+
 def saved(folder, unet, autoencoder=None, scheduler=None, model=None, capture="mid_block", **known: object) -> str:
     """The lines of the card for that model, whose folder and whose catalog's vectors are made."""
     unet.save_pretrained(folder / "unet")
@@ -246,7 +255,8 @@ def saved(folder, unet, autoencoder=None, scheduler=None, model=None, capture="m
     catalog = planted_catalog(capture=capture)
     model = (model or catalog.model).model_copy(update=about)
     captures = [Capture(point=each, shape=list(h_shape(unet, each))) for each in singles(capture)]
-    changed = catalog.model_copy(update={"model": model, "captures": captures, **known})
+    sampling = known.pop("sampling", catalog.sampling).model_copy(update={"timesteps": timesteps(T)})
+    changed = catalog.model_copy(update={"model": model, "captures": captures, "sampling": sampling, **known})
     effects = planted_effects()
     return code(card_of(changed, effects)).replace("path/to/model", str(folder))
 
@@ -307,6 +317,25 @@ def test_they_add_at_a_capture_point_what_the_projects_own_edits_add(tmp_path, m
     made = executed(lines)
     torch.testing.assert_close(made["x_t"], edited(unet, capture, 1.0), rtol=1e-4, atol=1e-4)
     assert (made["x_t"] - edited(unet, capture, 0.0)).abs().max() > 1e-2
+
+
+def test_their_hooks_work_in_a_pipeline_at_another_number_of_steps(tmp_path, monkeypatch):
+    """Each pass gets the vector of the nearest timestep of the catalog."""
+    unet = planted_models.unet(sample_size=8)
+    lines = saved(tmp_path, unet)
+    monkeypatch.chdir(tmp_path)
+    made = executed(lines)
+    pipe = DDIMPipeline(made["unet"], made["scheduler"])
+    pipe.set_progress_bar_config(disable=True)
+    noise = partial(torch.Generator().manual_seed, 1)
+    found = pipe(batch_size=2, num_inference_steps=7, generator=noise(), output_type="np").images
+
+    v, made_at = torch.tensor(vectors(unet, "mid_block")["smile/ridge"]), timesteps(T)
+    edit = Add(at_timesteps(v, made_at, timesteps(7)), 1.0)
+    process = ReverseProcess(DDIMScheduler.from_config(made["scheduler"].config), 7, 0.0)
+    x_0 = process.run(Denoiser(unet.eval()), Inverted(torch.randn(2, 3, 8, 8, generator=noise())), [edit])
+    expected = (x_0 / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+    torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", [VQModel, AutoencoderKL])

@@ -200,7 +200,9 @@ def test_deepfloyd_if_draws_pixels_under_an_embedding_that_it_pools_and_projects
     with torch.inference_mode():
         network = UNet2DConditionModel.from_pretrained(model / "unet").eval()
         expected = network(x_t, 500, embedding.expand(2, -1, -1)).sample[:, :3]
-        torch.testing.assert_close(loaded.denoiser(x_t, 500)[0], expected, atol=1e-3, rtol=0)  # float32 itself is 6e-5 off
+        torch.testing.assert_close(
+            loaded.denoiser(x_t, 500)[0], expected, atol=1e-3, rtol=0
+        )  # float32 itself is 6e-5 off
         assert pretrained.find(str(model)).load().denoiser(x_t, 500)[0].shape == x_t.shape, "under nothing, too"
     assert Sample(found, n=2, steps=2).reverse_process.scheduler.config.thresholding
 
