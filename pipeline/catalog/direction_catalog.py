@@ -1,8 +1,8 @@
 """DirectionCatalog: a published catalog, read from where it lies. It needs nothing of the pipeline that made it.
 
-catalog = DirectionCatalog.from_pretrained("runs/portraits/catalog")
-smile = catalog["smile"]                                  # the direction to use of an attribute
-with catalog.edit(pipe, {"smile": 1.5, "glasses": -1.0}):  # in standard deviations
+catalog = DirectionCatalog.from_pretrained("runs/churches/catalog")
+tower = catalog["tower"]  # the direction to use of an attribute
+with catalog.edit(pipe, {"tower": 1.5, "snow": -1.0}):  # in standard deviations
     images = pipe(batch_size=4).images
 """
 

@@ -1,4 +1,4 @@
-"""Tables and vectors of a catalog's files, read with an eye on what a stranger may have written into them.
+"""Tables and vectors of a catalog's files, read as what a stranger may have written.
 
 A sum says that a file is the one that was published, and not that whoever published it meant well: a file of a kilobyte can declare
 more rows than fit into any memory. So what a file declares is looked at before anything is made of it. Nothing here can be pickled.

@@ -159,6 +159,7 @@ print(light, abs(after - before).max() > 1e-4)
 """
 
 
+@pytest.mark.slow
 def test_it_is_used_alone_without_what_only_the_pipeline_needs(planted):
     """In a process in which the cluster, the estimators' and the face detector's libraries, and the engine cannot be imported."""
     libraries = "ray sklearn facenet_pytorch torchvision scipy jinja2 obstore isal torchmetrics typer rich accelerate"
