@@ -1,6 +1,8 @@
 """The card says what was planted, and its lines apply a direction with nothing of this project."""
 
 import re
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -10,16 +12,21 @@ import torch
 from diffusers import AutoencoderKL, DDIMPipeline, DDIMScheduler, DDPMScheduler, UNet2DModel, VQModel
 from safetensors.numpy import save_file
 
+from pipeline.annotators.registry import annotator
 from pipeline.catalog.card import card
 from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.domains.portraits import MODEL
+from pipeline.domains.portraits.run import PORTRAITS
 from pipeline.hspace.capture import singles
 from pipeline.hspace.denoiser import Denoiser
 from pipeline.hspace.edits import Add, at_timesteps
 from pipeline.hspace.inversion import Inverted
 from pipeline.hspace.points import h_shape
 from pipeline.hspace.reverse_process import ReverseProcess
+from pipeline.recipes.make import make
 from schemas.catalog import Capture, Catalog, Evaluation
 from schemas.published import files_of
+from schemas.run import Run
 from tests.pipeline import planted_models
 from tests.pipeline.catalog.planted_findings import T, catalog_of, component, supervised
 
@@ -434,3 +441,35 @@ def test_latents_have_the_scale_that_the_catalog_names(tmp_path):
     coder = VQModel(latent_channels=3, block_out_channels=(8, 8), norm_num_groups=4, scaling_factor=1.0, **types)
     lines = saved(tmp_path, UNet2DModel(sample_size=16, **blocks, **BLOCKS), coder)
     assert "autoencoder.decode(x_t / 1.0).sample" in lines
+
+
+@pytest.mark.slow
+def test_alone_they_move_a_judges_score_the_right_way(tmp_path):
+    """Of the bundled model, in a process that has nothing of this project."""
+    small = {
+        "attributes": ("smile",),
+        "samples": 192,
+        "steps": 6,
+        "top": 48,
+        "components": 0,
+        "jacobians": 0,
+        "held_out": 8,
+    }
+    settings = (
+        PORTRAITS.model_dump() | small | {"judge": ("portraits-judge",), "region": ("image",), "foreground": None}
+    )
+    catalog = make(Run.model_validate(settings), tmp_path)
+    [readme] = tmp_path.glob("catalog-*/*/README.md")
+    scored = {}
+    for strength in ("as it stands", "0.0"):
+        lines = code(readme.read_text()).replace("path/to/model", str(MODEL))
+        if strength != "as it stands":
+            lines = re.sub(r"(strength_per_sd = .*), [-\d.]+, ([-\d.]+)\n", rf"\1, {strength}, \2\n", lines)
+        lines = f"import sys\nsys.modules['pipeline'] = None\n{lines}\nimport numpy\nnumpy.save(sys.argv[1], images.numpy())\n"
+        saved_to = tmp_path / "images.npy"
+        subprocess.run([sys.executable, "-I", "-c", lines, str(saved_to)], cwd=readme.parent, check=True)
+        scored[strength] = annotator("portraits-judge").load()(np.load(saved_to).transpose(0, 2, 3, 1))[:, 0]
+    smile = catalog["smile"]
+    change = scored["as it stands"] - scored["0.0"]
+    assert smile.name in readme.read_text() and (change.mean() > 0) == (smile.about.strength_by != "fall")
+    assert (np.sign(change) == np.sign(change.mean())).all()
