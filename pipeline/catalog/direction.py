@@ -64,6 +64,10 @@ class Direction:
             {each.point: each.shape for each in self.catalog.about.captures},
         )
         keys = {point: f"{self.name}@{point}" if len(self.points) > 1 else self.name for point in self.points}
+        if missing := [point for point in self.points if point not in shapes]:
+            raise UserError(
+                f"catalog.json has no shape of h at {missing[0]!r}, where {self.name!r} is added. Copy the catalog again."
+            )
         return {point: self.catalog.stored_vector(key, (steps, *shapes[point])) for point, key in keys.items()}
 
     @cached_property

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from pipeline.catalog import stored
 from pipeline.catalog.direction import Direction
-from pipeline.catalog.place import CatalogFolder, place
+from pipeline.catalog.place import CatalogFolder, CatalogPlace, place
 from pipeline.catalog.recommended import recommended
 from pipeline.catalog.verified import SUMS, VerifiedFiles
 from pipeline.errors import UserError
@@ -50,15 +50,17 @@ class DirectionCatalog:
         SHA256SUMS is read first, and every file checked against it as it is read. Raises UserError where there is no catalog, or a
         file is missing or damaged; the last when it is read.
         """
-        found = place(address)
-        files = VerifiedFiles.of(found)
-        return cls(files.read, frozenset(files.expected), files.path, found.address)
+        return cls._of(place(address))
 
     @classmethod
     def open(cls, folder: str | Path) -> "DirectionCatalog":
         """Open a catalog's folder, as `from_pretrained` does."""
-        files = VerifiedFiles.of(CatalogFolder(Path(folder)))
-        return cls(files.read, frozenset(files.expected), files.path, str(folder))
+        return cls._of(CatalogFolder(Path(folder)))
+
+    @classmethod
+    def _of(cls, found: CatalogPlace) -> "DirectionCatalog":
+        files = VerifiedFiles.of(found)
+        return cls(files.read, frozenset(files.expected), files.path, found.address)
 
     @cached_property
     def about(self) -> Catalog:

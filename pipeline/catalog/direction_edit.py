@@ -78,6 +78,10 @@ class DirectionEdit(BaseModel):
         """Open its catalog where that lay. Raises UserError where there is none, or another one."""
         from pipeline.catalog.direction_catalog import DirectionCatalog
 
+        if not self.catalog:
+            raise UserError(
+                "The catalog of this edit has no address: it was not read from one. Open it yourself, and edit with it."
+            )
         catalog = DirectionCatalog.from_pretrained(self.catalog)
         if catalog.sha256 != self.catalog_sha256:
             raise UserError(

@@ -153,7 +153,12 @@ class Editing:
 
 def _additions(catalog: DirectionCatalog, edit: DirectionEdit) -> Iterator[tuple[str, Addition]]:
     """What is added, by capture point."""
-    made_at = torch.tensor(catalog.about.sampling.timesteps, dtype=torch.float32)
+    sampling = catalog.about.sampling
+    if len(sampling.timesteps) != sampling.steps:
+        raise UserError(
+            f"catalog.json has {len(sampling.timesteps)} timesteps of {sampling.steps} steps. Copy the catalog again."
+        )
+    made_at = torch.tensor(sampling.timesteps, dtype=torch.float32)
     of_point: dict[str, dict[str, Tensor]] = {}
     for name in edit.strengths:
         for point, vector in catalog[name].vectors.items():

@@ -13,6 +13,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ def _differences(
             "catalog",
             f"the edit was made with the catalog {edit.catalog_sha256[:12]}, and this one is {catalog.sha256[:12]}",
         )
+    if edit.weights_sha256 != model.weights_sha256:
+        yield (
+            "weights",
+            f"the edit is of the weights {edit.weights_sha256[:12]}, and the catalog of {model.weights_sha256[:12]}",
+        )
     if otherwise := _built_otherwise(model, dict(unet.config)):
         yield "configuration", f"the U-Net has {otherwise}"
     elif "weights" not in allow and (weights := _other_weights(model, unet)):
@@ -74,8 +80,9 @@ def _built_otherwise(model: ModelCard, config: dict[str, Any]) -> str:
 def _other_weights(model: ModelCard, unet: Any) -> str:
     """How the file of its weights differs, in words; "" where it is the same, or is not to be found."""
     folder = _folder(str(dict(unet.config).get("_name_or_path") or ""))
+    folders = [] if folder is None else list(dict.fromkeys((folder, folder / model.unet_folder)))
     first = ""
-    for found in _hashes(folder) if folder else ():
+    for found in chain.from_iterable(map(_hashes, folders)):
         if found == model.weights_sha256:
             return ""
         first = first or found

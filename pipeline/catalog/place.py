@@ -48,10 +48,11 @@ class CatalogFolder:
 
     folder: Path
     within: Path | None = None  # where its links may lead; None is the folder itself
+    called: str = ""  # elsewhere; "" is the folder's own path
 
     @property
     def address(self) -> str:
-        return str(self.folder)
+        return self.called or str(self.folder.absolute())
 
     def path(self, name: str, most: int | None = None) -> Path:
         path = self.folder / name
@@ -120,7 +121,7 @@ def _of_hub(name: str) -> CatalogFolder:
     from pipeline.formats import hub
 
     found = hub.locate(name, hub.Sought("catalog", HOLDS, EXAMPLE, _wanted))
-    return CatalogFolder(found.folder, found.folder.parents[1])
+    return CatalogFolder(found.folder, found.folder.parents[1], f"{found.name}@{found.revision}")
 
 
 def _wanted(listed: Iterable[str]) -> Iterable[str]:

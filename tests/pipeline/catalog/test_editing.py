@@ -307,6 +307,14 @@ def test_a_network_in_another_precision_is_edited_whenever_it_was_made_so(catalo
     torch.testing.assert_close(found.float(), added(catalog, SMILE, 1).expand(2, -1, -1, -1), rtol=5e-2, atol=5e-2)
 
 
+def test_vectors_follow_h_to_its_device(catalog, pipe):
+    """Planted on the device without memory: what is asked for there is there, the timestep included."""
+    [addition] = catalog.edit(pipe, {SMILE: 1.0}).additions.values()
+    elsewhere = torch.device("meta")
+    found = addition.at(torch.zeros(1, device=elsewhere), elsewhere)
+    assert found.device == addition.strengths.device == elsewhere and found.shape == (1, 1, 16, 4, 4)
+
+
 @pytest.mark.parametrize("place", ["around", "in place", "a block"])
 def test_a_compiled_network_is_edited_and_compiled_again_afterwards(catalog, pipe, place):
     """Its graph was made without the hooks, and would not know of them."""

@@ -7,6 +7,7 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EDMEulerScheduler, FlowMatchEulerDiscreteScheduler
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.catalog.direction_edit import DirectionEdit
 from pipeline.errors import UserError
 from tests.pipeline import planted_models
 from tests.pipeline.catalog.planted_catalogs import loaded, planted_catalog, planted_model
@@ -63,6 +64,21 @@ def test_one_set_of_weights_among_others_is_enough(catalog, model, tmp_path):
     catalog.edit(Pipe(*loaded(tmp_path)), {"smile": 1.0})
 
 
+def test_weights_are_found_below_the_folder_that_was_named_too(catalog, model):
+    unet = type(loaded(model)[0]).from_pretrained(model, subfolder="unet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        catalog.edit(unet, {"smile": 1.0})
+
+
+def test_an_edit_of_another_model_is_refused_even_where_its_catalog_is_allowed(catalog, model):
+    edit = DirectionEdit.of(catalog, {"smile": 1.0}).model_copy(
+        update={"weights_sha256": "0" * 64, "catalog_sha256": "1" * 64}
+    )
+    with pytest.raises(UserError, match="the edit is of the weights 000000000000, and the catalog of"):
+        catalog.edit(Pipe(*loaded(model)), edit, allow=["catalog"])
+
+
 def test_a_u_net_that_is_built_otherwise_is_refused(catalog, tmp_path):
     other = Pipe(*loaded(planted_model(tmp_path, planted_models.unet(sample_size=8, norm_num_groups=2))))
     refused(catalog, other, "configuration", "the U-Net has norm_num_groups = 2, and not 4", ("weights",))
@@ -79,7 +95,7 @@ def test_the_size_of_images_is_no_difference_of_the_model(catalog, tmp_path):
             DDIMScheduler(prediction_type="v_prediction"),
             "takes what the U-Net gives as v_prediction, and .* predicts epsilon",
         ),
-        (DDIMScheduler(beta_end=0.012), "betas up to 0.012, and the model was trained with 1000 up to 0.02"),
+        (DDIMScheduler(beta_end=0.012), "betas up to 0.012, and the model was trained with 1000 betas up to 0.02"),
         (DDIMScheduler(num_train_timesteps=500), "has 500 betas"),
         (FlowMatchEulerDiscreteScheduler(), "FlowMatchEulerDiscreteScheduler is of another family"),
         (EDMEulerScheduler(), "EDMEulerScheduler is of another family"),

@@ -13,6 +13,7 @@ from huggingface_hub import constants
 from obstore.store import from_url
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.catalog.direction_edit import DirectionEdit
 from pipeline.catalog.place import is_inside
 from pipeline.errors import UserError
 from pipeline.formats import hub
@@ -58,7 +59,12 @@ def same(catalog: DirectionCatalog, planted: Path) -> bool:
 
 @pytest.mark.parametrize("name", ["owner/catalog", "owner/catalog@v1", f"owner/catalog@{COMMIT}"])
 def test_a_repository_of_the_hub_is_read_from_its_cache(repository, planted, name):
-    assert same(DirectionCatalog.from_pretrained(name), planted)
+    catalog = DirectionCatalog.from_pretrained(name)
+    assert same(catalog, planted) and catalog.address == f"owner/catalog@{COMMIT}"
+    edit = DirectionEdit.of(catalog, {"smile": 1.0})
+    assert same(DirectionEdit.from_json(edit.to_json()).open(), planted), (
+        "an edit names the commit, and no folder of this machine"
+    )
 
 
 def test_a_repository_that_is_not_there_says_so(repository):

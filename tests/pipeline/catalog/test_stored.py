@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from pipeline.catalog import stored
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.errors import UserError
-from tests.pipeline.catalog.planted_catalogs import planted_catalog, planted_model, summed
+from tests.pipeline.catalog.planted_catalogs import loaded, planted_catalog, planted_model, summed
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,24 @@ def test_a_huge_shape_in_a_header_is_refused_without_making_room_for_it(folder):
         refused(folder, "has no vector 'smile/ridge/disentangled' that can be read")
     (folder / "directions.safetensors").write_bytes(struct.pack("<Q", 2**60) + b"{}")
     refused(folder, "that can be read")
+
+
+@pytest.mark.parametrize(
+    "changed, match",
+    [
+        ({"sampling": {"timesteps": [999, 1]}}, "has 2 timesteps of 4 steps"),
+        ({"captures": []}, "has no shape of h at 'mid_block'"),
+        ({"sampling": {"steps": 10**12}}, "has 4 timesteps of 1000000000000 steps"),
+    ],
+)
+def test_a_catalog_that_contradicts_itself_is_refused(folder, model, changed, match):
+    about = json.loads((folder / "catalog.json").read_text())
+    for key, value in changed.items():
+        about[key] = {**about[key], **value} if isinstance(value, dict) else value
+    (folder / "catalog.json").write_text(json.dumps(about))
+    unet, _ = loaded(model)
+    with pytest.raises(UserError, match=match):
+        DirectionCatalog.from_pretrained(summed(folder)).edit(unet, {"smile": 1.0})
 
 
 class Evil:
