@@ -344,6 +344,21 @@ def test_a_compiled_network_is_edited_and_compiled_again_afterwards(catalog, pip
     torch.compiler.reset()
 
 
+def test_a_compiled_network_stays_uncompiled_until_the_last_of_its_hooks_is_gone(catalog, pipe):
+    """In whatever order they go."""
+    t, unet = torch.tensor(catalog.about.sampling.timesteps[0]), pipe.unet
+    unet.compile(backend="eager")
+    plain = passed(unet, t)
+    with catalog.edit(unet, {GLASSES: 1.0}):
+        expected = passed(unet, t)
+    first, second = (catalog.hook(unet, {name: 1.0}) for name in (SMILE, GLASSES))
+    first.remove()
+    close(passed(unet, t), expected)
+    second.remove()
+    close(passed(unet, t), plain)
+    torch.compiler.reset()
+
+
 def test_what_has_no_u_net_is_refused(catalog):
     with pytest.raises(UserError, match="Pipe has no U-Net; expected a pipeline of diffusers"):
         catalog.edit(type("Pipe", (), {})(), {SMILE: 1.0})
