@@ -448,9 +448,9 @@ def test_alone_they_move_a_judges_score_the_right_way(tmp_path):
     """Of the bundled model, in a process that has nothing of this project."""
     small = {
         "attributes": ("smile",),
-        "samples": 192,
+        "samples": 96,
         "steps": 6,
-        "top": 48,
+        "top": 24,
         "components": 0,
         "jacobians": 0,
         "held_out": 8,
