@@ -49,7 +49,7 @@ def test_the_unit_is_a_standard_deviation_as_the_catalogs_judge_has_it():
 
 
 def test_every_sampler_takes_the_models_own_configuration():
-    for kind, steps, settings in SAMPLERS.values():
+    for kind, steps, settings, _ in SAMPLERS.values():
         scheduler = kind.from_config(DDIMScheduler(prediction_type="v_prediction").config, **settings)
         scheduler.set_timesteps(steps)
         assert scheduler.config.prediction_type == "v_prediction" and len(scheduler.timesteps) == steps
