@@ -175,6 +175,11 @@ class Catalog(_Strict):
     captures: list[Capture] = Field(description="every capture point that a direction of this catalog is added at")
     directions: list[Direction]
     evaluations: list[Evaluation]
+    recommended: dict[str, str] = Field(
+        default={},
+        description="by attribute the name of the direction to use; none of an attribute that was not measured",
+    )
+    recommended_by: str = Field(default="", description="the rule by which those were chosen, in words")
     left_out: list[LeftOut] = Field(
         default=[], description="attributes and regions that there are no directions of, and why"
     )

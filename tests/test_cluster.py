@@ -146,7 +146,7 @@ def test_every_node_installs_the_pinned_releases_and_not_rays_nightly_build(conf
         assert (ROOT / mounts[name]).is_file()
     for node in ("head_setup_commands", "worker_setup_commands"):
         commands = "\n".join(config[node] or config["setup_commands"])
-        assert "--constraint constraints.txt" in commands
+        assert "--constraint constraints.txt '.[pipeline]'" in commands
         assert "ray-wheels" not in commands
 
 

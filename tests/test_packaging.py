@@ -61,6 +61,11 @@ def test_developers_have_every_extra():
     assert own.extras == EXTRAS.keys() - {"dev"}
 
 
+def test_a_catalog_needs_no_cluster_no_estimators_and_no_face_detector():
+    heavy = {"ray", "scikit-learn", "facenet-pytorch", "diffusers", "torchvision", "scipy", "obstore"}
+    assert not names(RUNTIME + EXTRAS["catalog"]) & heavy and heavy <= names(EXTRAS["pipeline"])
+
+
 def test_every_dependency_has_a_lower_bound():
     for requirement in RUNTIME + DEV + EXTRA:
         assert any(bound.operator == ">=" for bound in requirement.specifier), requirement
@@ -85,7 +90,7 @@ def pins() -> dict[str, str]:
 
 
 def test_constraints_pin_every_dependency_within_its_bounds(pins):
-    for requirement in RUNTIME + DEV:
+    for requirement in RUNTIME + DEV + EXTRAS["pipeline"]:
         assert pins[canonicalize_name(requirement.name)] in requirement.specifier, requirement
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.doubts import doubts, of_template
-from pipeline.catalog.hooks import hook
+from pipeline.catalog.hooks import follow, hook
 from pipeline.catalog.templates import Facts, render
 from pipeline.metrics.effects import best_strengths, largest_control
 from schemas.catalog import Catalog, Direction, ModelCard, in_words
@@ -28,6 +28,7 @@ def card(catalog: DirectionCatalog) -> str:
         where=in_words(shown.capture),
         points=points,
         shapes=[[about.sampling.steps, *shapes[each]] for each in points],
+        follow=follow(about.sampling.timesteps),
         hooks=[hook(each, "v" if len(points) == 1 else f"v[{each!r}]", about.model.unet) for each in points],
         elsewhere=sorted({in_words(each.capture) for each in about.directions if each.capture != shown.capture}),
         files=table_of_files(files_of(catalog.files)),
@@ -48,9 +49,11 @@ def _marks(catalog: DirectionCatalog) -> Marks:
 
 
 def _shown(catalog: Catalog, marks: Marks) -> Direction:
-    """The first of the directions that have least to be said against them, of those with a strength per standard deviation."""
-    supervised = [direction for direction in catalog.directions if direction.attribute]
-    return min(supervised or catalog.directions, key=lambda each: (not each.strength_per_sd, len(marks[each.name])))
+    """Of the recommended directions, or else of all, the first with least to be said against it; those with a strength first."""
+    recommended = [each for each in catalog.directions if each.name in catalog.recommended.values()]
+    supervised = [each for each in catalog.directions if each.attribute]
+    shown = recommended or supervised or catalog.directions
+    return min(shown, key=lambda each: (not each.strength_per_sd, len(marks[each.name])))
 
 
 def _gamma(shown: Direction, effects: pd.DataFrame) -> float:

@@ -1,11 +1,10 @@
 """What a catalog has found, in a few rows: the direction to use of each attribute, and the most useful of the unsupervised ones."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import NamedTuple
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.catalog.recommended import best_of_each
 from pipeline.catalog.report.findings import Findings
 from pipeline.catalog.report.read import findings
 
@@ -64,14 +63,7 @@ class Summary:
 
 
 def _recommended(found: Findings) -> list[Recommended]:
-    """Of the estimators that are measured best, the one with the largest clean effect; where none is clean, with the best ratio."""
-    groups = [group.best for group in found.recommended if len(group.best)]
-    if not groups:
-        return []
-    best = pd.concat(groups)
-    worth = best["on_target"].where(best["clean"].astype(bool), best["ratio"])
-    best = best.assign(worth=worth).sort_values(["clean", "worth"], ascending=False, kind="stable")
-    of_attribute: dict[str, Any] = {str(row["target"]): row for _, row in best[::-1].iterrows()}
+    """What the direction to use of each attribute does, at its best strength."""
     known = {each.name: each for each in found.catalog.directions}
     return [
         Recommended(
@@ -84,6 +76,5 @@ def _recommended(found: Findings) -> list[Recommended]:
             float(row["off_target"]),
             bool(row["clean"]),
         )
-        for attribute in found.attributes
-        if (row := of_attribute.get(attribute)) is not None
+        for attribute, row in best_of_each(found).items()
     ]

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipeline.catalog.card import card
 from pipeline.catalog.direction_catalog import SUMS, DirectionCatalog
+from pipeline.catalog.recommended import RULE, recommended
 from pipeline.engine.machines import so_far, told
 from pipeline.engine.provenance import kind_of
 from pipeline.engine.stage import Need, Stage, in_order, whole
@@ -57,7 +58,7 @@ class LeftOut:
 class Catalog(Stage):
     """A catalog: the files that schemas.published lists."""
 
-    version: ClassVar[int] = 8
+    version: ClassVar[int] = 9
 
     sample: Source  # what the directions were found in
     profiles: Profiles  # of every direction that is published, and how they were measured
@@ -128,9 +129,8 @@ class Catalog(Stage):
             write_table(out / name, table)
         notes = (*seen, *told({*so_far(), kind_of(self)}))  # of the machines behind all that has been read
         catalog = self._catalog(rows, profiles.to_pylist(), notes)
-        (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        files = frozenset(path.name for path in out.iterdir())
-        published = DirectionCatalog(lambda name: (out / name).read_bytes(), files)
+        found = recommended(_written(out, catalog))
+        published = _written(out, catalog.model_copy(update={"recommended": found, "recommended_by": RULE}))
         (out / "README.md").write_text(card(published), encoding="utf-8")
         sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(out.iterdir())]
         (out / SUMS).write_text("".join(sums))
@@ -226,6 +226,12 @@ class Catalog(Stage):
             embedder=scored.embed.embedder.name if scored.embed else None,
             foreground=scored.foreground.name if scored.foreground else None,
         )
+
+
+def _written(out: Path, catalog: schema.Catalog) -> DirectionCatalog:
+    """The catalog in a folder, with what it says of itself."""
+    (out / "catalog.json").write_text(catalog.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return DirectionCatalog(lambda name: (out / name).read_bytes(), frozenset(path.name for path in out.iterdir()))
 
 
 def _direction(row: Row, profile: Row) -> schema.Direction:

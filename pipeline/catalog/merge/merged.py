@@ -92,8 +92,19 @@ def _about(merging: Sequence[Merging]) -> Catalog:
             "left_out": _left_out(merging, directions),
             "notes": _unique([note for one in merging for note in one.source.about.notes]) + list(_notes(merging)),
             "stages": _unique([stage for one in merging for stage in one.source.about.stages]),
+            "recommended": _recommended(merging),
+            "recommended_by": next(filter(None, (one.source.about.recommended_by for one in merging)), ""),
         }
     )
+
+
+def _recommended(merging: Sequence[Merging]) -> dict[str, str]:
+    """The direction to use of each attribute, of the first catalog that recommends one."""
+    return {
+        attribute: one.naming(name)
+        for one in reversed(merging)
+        for attribute, name in one.source.about.recommended.items()
+    }
 
 
 def _directions(merging: Merging) -> Iterator[Direction]:

@@ -1,23 +1,32 @@
 """The card says what was planted, and its lines apply a direction with nothing of this project."""
 
 import re
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DModel, VQModel
+from diffusers import AutoencoderKL, DDIMPipeline, DDIMScheduler, DDPMScheduler, UNet2DModel, VQModel
 from safetensors.numpy import save_file
 
+from pipeline.annotators.registry import annotator
 from pipeline.catalog.card import card
 from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.domains.portraits import MODEL
+from pipeline.domains.portraits.run import PORTRAITS
 from pipeline.hspace.capture import singles
 from pipeline.hspace.denoiser import Denoiser
-from pipeline.hspace.edits import Add
+from pipeline.hspace.edits import Add, at_timesteps
+from pipeline.hspace.inversion import Inverted
 from pipeline.hspace.points import h_shape
+from pipeline.hspace.reverse_process import ReverseProcess
+from pipeline.recipes.make import make
 from schemas.catalog import Capture, Catalog, Evaluation
 from schemas.published import files_of
+from schemas.run import Run
 from tests.pipeline import planted_models
 from tests.pipeline.catalog.planted_findings import T, catalog_of, component, supervised
 
@@ -233,6 +242,13 @@ def vectors(unet, point: str) -> dict[str, np.ndarray]:
     return {f"smile/ridge@{each}" if len(own) > 1 else "smile/ridge": v.astype(np.float32) for each, v in own.items()}
 
 
+def timesteps(steps: int) -> list[int]:
+    """Those of diffusers' own spacing, noisiest first."""
+    scheduler = DDIMScheduler()
+    scheduler.set_timesteps(steps)
+    return scheduler.timesteps.tolist()
+
+
 def saved(folder, unet, autoencoder=None, scheduler=None, model=None, capture="mid_block", **known: object) -> str:
     """The lines of the card for that model, whose folder and whose catalog's vectors are made."""
     unet.save_pretrained(folder / "unet")
@@ -246,7 +262,8 @@ def saved(folder, unet, autoencoder=None, scheduler=None, model=None, capture="m
     catalog = planted_catalog(capture=capture)
     model = (model or catalog.model).model_copy(update=about)
     captures = [Capture(point=each, shape=list(h_shape(unet, each))) for each in singles(capture)]
-    changed = catalog.model_copy(update={"model": model, "captures": captures, **known})
+    sampling = known.pop("sampling", catalog.sampling).model_copy(update={"timesteps": timesteps(T)})
+    changed = catalog.model_copy(update={"model": model, "captures": captures, "sampling": sampling, **known})
     effects = planted_effects()
     return code(card_of(changed, effects)).replace("path/to/model", str(folder))
 
@@ -307,6 +324,25 @@ def test_they_add_at_a_capture_point_what_the_projects_own_edits_add(tmp_path, m
     made = executed(lines)
     torch.testing.assert_close(made["x_t"], edited(unet, capture, 1.0), rtol=1e-4, atol=1e-4)
     assert (made["x_t"] - edited(unet, capture, 0.0)).abs().max() > 1e-2
+
+
+def test_their_hooks_work_in_a_pipeline_at_another_number_of_steps(tmp_path, monkeypatch):
+    """Each pass gets the vector of the nearest timestep of the catalog."""
+    unet = planted_models.unet(sample_size=8)
+    lines = saved(tmp_path, unet)
+    monkeypatch.chdir(tmp_path)
+    made = executed(lines)
+    pipe = DDIMPipeline(made["unet"], made["scheduler"])
+    pipe.set_progress_bar_config(disable=True)
+    noise = partial(torch.Generator().manual_seed, 1)
+    found = pipe(batch_size=2, num_inference_steps=7, generator=noise(), output_type="np").images
+
+    v, made_at = torch.tensor(vectors(unet, "mid_block")["smile/ridge"]), timesteps(T)
+    edit = Add(at_timesteps(v, made_at, timesteps(7)), 1.0)
+    process = ReverseProcess(DDIMScheduler.from_config(made["scheduler"].config), 7, 0.0)
+    x_0 = process.run(Denoiser(unet.eval()), Inverted(torch.randn(2, 3, 8, 8, generator=noise())), [edit])
+    expected = (x_0 / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+    torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", [VQModel, AutoencoderKL])
@@ -405,3 +441,35 @@ def test_latents_have_the_scale_that_the_catalog_names(tmp_path):
     coder = VQModel(latent_channels=3, block_out_channels=(8, 8), norm_num_groups=4, scaling_factor=1.0, **types)
     lines = saved(tmp_path, UNet2DModel(sample_size=16, **blocks, **BLOCKS), coder)
     assert "autoencoder.decode(x_t / 1.0).sample" in lines
+
+
+@pytest.mark.slow
+def test_alone_they_move_a_judges_score_the_right_way(tmp_path):
+    """Of the bundled model, in a process that has nothing of this project."""
+    small = {
+        "attributes": ("smile",),
+        "samples": 96,
+        "steps": 6,
+        "top": 24,
+        "components": 0,
+        "jacobians": 0,
+        "held_out": 8,
+    }
+    settings = (
+        PORTRAITS.model_dump() | small | {"judge": ("portraits-judge",), "region": ("image",), "foreground": None}
+    )
+    catalog = make(Run.model_validate(settings), tmp_path)
+    [readme] = tmp_path.glob("catalog-*/*/README.md")
+    scored = {}
+    for strength in ("as it stands", "0.0"):
+        lines = code(readme.read_text()).replace("path/to/model", str(MODEL))
+        if strength != "as it stands":
+            lines = re.sub(r"(strength_per_sd = .*), [-\d.]+, ([-\d.]+)\n", rf"\1, {strength}, \2\n", lines)
+        lines = f"import sys\nsys.modules['pipeline'] = None\n{lines}\nimport numpy\nnumpy.save(sys.argv[1], images.numpy())\n"
+        saved_to = tmp_path / "images.npy"
+        subprocess.run([sys.executable, "-I", "-c", lines, str(saved_to)], cwd=readme.parent, check=True)
+        scored[strength] = annotator("portraits-judge").load()(np.load(saved_to).transpose(0, 2, 3, 1))[:, 0]
+    smile = catalog["smile"]
+    change = scored["as it stands"] - scored["0.0"]
+    assert smile.name in readme.read_text() and (change.mean() > 0) == (smile.about.strength_by != "fall")
+    assert (np.sign(change) == np.sign(change.mean())).all()

@@ -17,6 +17,9 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from pipeline.annotators.registry import annotator
+from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.catalog.recommended import RULE
+from pipeline.catalog.summary import Summary
 from pipeline.engine import machines, provenance
 from pipeline.errors import UserError
 from pipeline.stages.finders.principal_components import PrincipalComponents
@@ -71,6 +74,14 @@ def test_a_catalog_with_everything_has_the_files_that_are_listed(folder):
     elsewhere = ("run.toml", "choice.parquet", "provenance.parquet")  # wired from settings, or of merged catalogs
     by_hand = [file.name for file in CATALOG_FILES if file.name not in elsewhere]
     assert sorted(path.name for path in folder.iterdir()) == sorted(by_hand)
+
+
+def test_it_says_which_direction_of_an_attribute_to_use_and_by_what_rule(folder):
+    catalog = DirectionCatalog.open(folder)
+    assert catalog.about.recommended_by == RULE
+    said = {each.attribute: each.direction for each in Summary.of(catalog).recommended}
+    assert said and catalog.about.recommended == said
+    assert all(catalog[attribute].name == name for attribute, name in said.items())
 
 
 def test_nothing_is_pickled(folder):

@@ -18,11 +18,18 @@ from tests.pipeline.catalog.planted_catalog import PlantedCatalog, drawn, smooth
 from tests.pipeline.catalog.planted_findings import supervised
 
 
+RECOMMENDED = {"recommended": {"smile": "smile/ridge", "shine": "shine/ridge"}, "recommended_by": "A rule."}
+
+
 def second() -> PlantedCatalog:
     """The same but for one vector that is another, one direction that the first does not have, another seed, weaker effects."""
     a, shine = standard(), supervised("shine", "ridge")
     vectors = {**a.vectors, "smile/ridge": drawn("another"), shine["name"]: drawn("shine")}
-    more = {"sampling": {"seed": 9}, "judged": ("shine", "age", "smile"), "known": {"notes": ["Of the second."]}}
+    more = {
+        "sampling": {"seed": 9},
+        "judged": ("shine", "age", "smile"),
+        "known": {"notes": ["Of the second."], **RECOMMENDED},
+    }
     rows = [row for row in a.rows if row["name"] != "age/ridge"]
     return a.but(rows=[*rows, shine], vectors=vectors, effect=lambda *of: 0.9 * smooth(*of), **more)
 
@@ -47,6 +54,11 @@ def test_every_direction_is_there_once_with_its_own_bytes(folders, both):
     assert found.keys() == expected.keys() and all(np.array_equal(found[name], expected[name]) for name in expected)
     assert {each.name for each in both.about.directions} == set(expected)
     assert set(both.table("directions.parquet")["name"]) == set(expected)
+
+
+def test_it_recommends_what_a_catalog_of_it_does_by_the_name_that_it_has_now(folders, both):
+    assert both.about.recommended == {"smile": "smile/ridge/b", "shine": "shine/ridge"}
+    assert both.about.recommended_by == "A rule." and both["smile"].name == "smile/ridge/b"
 
 
 def test_its_sums_hold_for_every_file(folders, both):
