@@ -17,7 +17,6 @@ from pipeline.errors import UserError
 from tests.pipeline.catalog.planted_catalog import PlantedCatalog, drawn, smooth, standard
 from tests.pipeline.catalog.planted_findings import supervised
 
-
 RECOMMENDED = {"recommended": {"smile": "smile/ridge", "shine": "shine/ridge"}, "recommended_by": "A rule."}
 
 
