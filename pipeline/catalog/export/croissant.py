@@ -25,9 +25,10 @@ from schemas.published import TABLES
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 _OF_CROISSANT = (
-    "citeAs", "column", "dataBiases", "dataCollection", "extract", "field", "fileProperty", "fileObject", "fileSet", "format",
-    "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "personalSensitiveInformation", "recordSet",
-    "references", "regex", "repeated", "replace", "separator", "source", "subField", "transform",
+    "citeAs", "column", "dataBiases", "dataCollection", "equivalentProperty", "extract", "field", "fileProperty", "fileObject",
+    "fileSet", "format", "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path",
+    "personalSensitiveInformation", "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "separator",
+    "source", "subField", "transform",
 )  # fmt: skip
 CONTEXT: dict[str, Any] = {
     "@language": "en",

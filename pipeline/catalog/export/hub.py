@@ -87,7 +87,7 @@ def _page(about: Catalog, pictures: Sequence[Picture], repository: str) -> str:
     name = text(about.model.name)
     shown = [
         f"**{text(each.of.attribute)}**, {_change(each)}, along {text(each.of.direction)}; strengths "
-        f"{', '.join(f'{strength:+.3g}' for strength in each.strengths)}:\n\n![{text(each.of.attribute)}]({PICTURES}/{each.file})\n"
+        f"{', '.join(map(_signed, each.strengths))}:\n\n![{text(each.of.attribute)}]({PICTURES}/{each.file})\n"
         for each in pictures
     ]
     lines = [
@@ -111,12 +111,16 @@ def _page(about: Catalog, pictures: Sequence[Picture], repository: str) -> str:
 
 
 def _change(picture: Picture) -> str:
-    return f"{picture.of.on_target:+.2f} standard deviations at strength {picture.of.strength:+.3g}"
+    return f"moved by {abs(picture.of.on_target):.2f} standard deviations at strength {_signed(picture.of.strength)}"
+
+
+def _signed(strength: float) -> str:
+    return f"{strength:+.3g}" if strength else "0"
 
 
 def text(name: str) -> str:
     """A name as text of Markdown that is neither markup, nor HTML, nor leaves its line."""
-    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", in_one_line(name))
+    escaped = re.sub(r"([\\`*_\[\]()|~$])", r"\\\1", in_one_line(name))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

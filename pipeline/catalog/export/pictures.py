@@ -50,9 +50,10 @@ def _strip(found: Findings, name: str) -> tuple[tuple[float, ...], tuple[Images,
 
 
 def _sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
-    """Images in rows, all of the size of the largest, at most a tile."""
-    width = min(TILE, max(each.width for row in rows for each in row))
-    height = min(TILE, max(each.height for row in rows for each in row))
+    """Images in rows, each of the size of the largest, enlarged by a whole number as far as fits into a tile."""
+    width, height = (max(each.size[axis] for row in rows for each in row) for axis in (0, 1))
+    times = max(1, TILE // max(width, height))
+    width, height = min(TILE, times * width), min(TILE, times * height)
     sheet = Image.new("RGB", (width * max(map(len, rows)), height * len(rows)), "white")
     for x, y, image in _placed(rows):
         sheet.paste(image.convert("RGB").resize((width, height)), (x * width, y * height))

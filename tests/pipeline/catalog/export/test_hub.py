@@ -40,9 +40,9 @@ def test_the_folder_is_the_catalog_with_pictures(tmp_path):
 
 def test_its_pictures_show_samples_from_minus_to_plus(tmp_path):
     readme = exported(planted(tmp_path / "catalog"), tmp_path / "out")
-    assert Image.open(tmp_path / "out" / "pictures" / "smile.jpg").size == (3 * 16, 2 * 16)  # -1, 0 and 1; two samples
+    assert Image.open(tmp_path / "out" / "pictures" / "smile.jpg").size == (3 * 128, 2 * 128)  # -1, 0 and 1; two samples
     assert set(re.findall(r"!\[\w+\]\((.*?)\)", readme)) == {"pictures/smile.jpg", "pictures/age.jpg"}
-    assert "+1.20 standard deviations at strength +1" in readme and "strengths -1, +0, +1" in readme
+    assert "moved by 1.20 standard deviations at strength +1," in readme and "strengths -1, 0, +1:" in readme
 
 
 def test_the_front_matter_is_what_the_hub_is_to_know(tmp_path):
