@@ -100,7 +100,7 @@ def _page(about: Catalog, pictures: Sequence[Picture], repository: str) -> str:
         "from huggingface_hub import snapshot_download",
         "from pipeline.catalog.direction_catalog import DirectionCatalog  # of hspace-directions",
         "",
-        f'catalog = DirectionCatalog.open(snapshot_download("{repository}"))',
+        f'catalog = DirectionCatalog.open(snapshot_download("{repository}", local_dir="directions"))',
         "print([direction.name for direction in catalog.about.directions])",
         "```",
         "",

@@ -40,7 +40,10 @@ def test_the_folder_is_the_catalog_with_pictures(tmp_path):
 
 def test_its_pictures_show_samples_from_minus_to_plus(tmp_path):
     readme = exported(planted(tmp_path / "catalog"), tmp_path / "out")
-    assert Image.open(tmp_path / "out" / "pictures" / "smile.jpg").size == (3 * 128, 2 * 128)  # -1, 0 and 1; two samples
+    assert Image.open(tmp_path / "out" / "pictures" / "smile.jpg").size == (
+        3 * 128,
+        2 * 128,
+    )  # -1, 0 and 1; two samples
     assert set(re.findall(r"!\[\w+\]\((.*?)\)", readme)) == {"pictures/smile.jpg", "pictures/age.jpg"}
     assert "moved by 1.20 standard deviations at strength +1," in readme and "strengths -1, 0, +1:" in readme
 
@@ -96,7 +99,7 @@ def test_the_lines_that_apply_a_direction_are_those_of_the_card(tmp_path):
     readme = exported(folder, tmp_path / "out", repository="me/directions")
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     [plain] = re.findall(r"```python\n(.*?)```", card(opened(folder)), re.DOTALL)
-    assert plain in blocks and 'snapshot_download("me/directions")' in blocks[0]
+    assert plain in blocks and 'snapshot_download("me/directions",' in blocks[0]
     for block in blocks:
         ast.parse(block)
 

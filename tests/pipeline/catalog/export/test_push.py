@@ -37,7 +37,7 @@ def test_every_file_is_there_in_one_commit_and_is_a_catalog_again(server, export
     assert uploaded(server) == {name: content for name, content in files.items() if name != MARK}
     assert url == f"{server.endpoint}/me/directions/commit/{COMMIT}" and len(server.messages) == 1
     assert not server.private["me/directions"] and set(server.validated) == {(exported / "README.md").read_text()}
-    folder = snapshot_download("me/directions", endpoint=server.endpoint, cache_dir=tmp_path / "cache")
+    folder = snapshot_download("me/directions", endpoint=server.endpoint, local_dir=tmp_path / "directions")
     catalog = DirectionCatalog.open(folder)
     assert {each.name for each in catalog.about.directions} == {"smile/ridge", "age/ridge"}
     assert [catalog.read(name) for name in sorted(catalog.files)] == [files[name] for name in sorted(catalog.files)]
