@@ -21,6 +21,7 @@ LIGHT = {  # and what else is not loaded
     "pipeline.metrics.effects": ("torch",),
     "pipeline.annotators.registry": ("torch", "pandas"),
     "schemas.run": ("torch", "pandas", "pyarrow"),
+    "jobs.export": ("torch", "huggingface_hub"),
     "jobs.report": ("torch",),
 }
 

@@ -69,15 +69,8 @@ class Offset:
         self.vector, self.timesteps = vector, torch.tensor(timesteps, dtype=torch.float32)
         self.timestep_of, self.where, self.to = timestep_of, where, to
 
-    def output(self, h: torch.Tensor, skip: torch.Tensor, options: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
-        """A patch of output blocks: h, before the skip connection is joined to it."""
-        return self._added(h, options), skip
-
-    def input(self, h: torch.Tensor, options: dict[str, Any]) -> torch.Tensor:
-        """A patch of input blocks, after the skip connection has been taken."""
-        return self._added(h, options)
-
-    def _added(self, h: torch.Tensor, options: dict[str, Any]) -> torch.Tensor:
+    def added(self, h: torch.Tensor, options: dict[str, Any]) -> torch.Tensor:
+        """h with the vector of the timestep of this pass, where the pass is at that place."""
         if tuple(options["block"]) != self.where:
             return h
         if h.shape[1:] != self.vector.shape[1:]:
@@ -128,10 +121,23 @@ def patched(model: Any, folder: Path, strengths: Mapping[str, float], to: str) -
         where = place(point, about["model"]["unet"])
         offset = Offset(vector, about["sampling"]["timesteps"], timestep_of, where, to)
         if where.side == "output":
-            result.set_model_output_block_patch(offset.output)
+            result.set_model_output_block_patch(_output_patch(offset))
         else:
-            result.set_model_input_block_patch_after_skip(offset.input)
+            result.set_model_input_block_patch_after_skip(_input_patch(offset))
     return result
+
+
+# Patches are functions: ComfyUI copies a model's options deeply for every clone, and functions are not copied.
+
+
+def _output_patch(offset: Offset) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
+    """A patch of output blocks: it is given h and the skip connection, before they are joined."""
+    return lambda h, skip, options: (offset.added(h, options), skip)
+
+
+def _input_patch(offset: Offset) -> Callable[..., torch.Tensor]:
+    """A patch of input blocks, after the skip connection has been taken."""
+    return lambda h, options: offset.added(h, options)
 
 
 def _published(folder: Path, name: str) -> bytes:

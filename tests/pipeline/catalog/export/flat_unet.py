@@ -56,7 +56,7 @@ class ModelPatcher:
 
     def clone(self) -> "ModelPatcher":
         found = ModelPatcher(self.model)
-        found.model_options = copy.deepcopy(self.model_options, {id(each): each for each in self._patches()})
+        found.model_options = copy.deepcopy(self.model_options)
         return found
 
     def set_model_patch(self, patch: Callable, name: str) -> None:
@@ -74,9 +74,6 @@ class ModelPatcher:
         sigma = self.model.model_sampling.sigma(timestep).repeat(len(x) // len(cond_or_uncond))
         options = {**self.model_options["transformer_options"], "cond_or_uncond": cond_or_uncond, "sigmas": sigma}
         return self.model.diffusion_model(x, torch.full((len(x),), timestep), context, options)
-
-    def _patches(self) -> list[Callable]:
-        return [each for some in self.model_options["transformer_options"].get("patches", {}).values() for each in some]
 
 
 class FlatUNet:

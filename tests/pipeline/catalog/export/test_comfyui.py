@@ -104,7 +104,7 @@ def test_the_flat_unet_is_diffusers(unet, given):
     assert torch.allclose(plain, edited(unet, given, {}, 500), atol=1e-5)
 
 
-@pytest.mark.parametrize("timestep", [999, 700, 49, 0])
+@pytest.mark.parametrize("timestep", [999, 300])
 @pytest.mark.parametrize("point", REACHED)
 def test_it_adds_what_an_edit_of_diffusers_adds(point, timestep, unet, given, tmp_path):
     folder = node_folder(tmp_path, unet, point)
@@ -147,7 +147,7 @@ def test_half_precision_stays_what_it_is(unet, tmp_path):
     module = load_custom_node(node_folder(tmp_path, unet))
     offset = module.Offset(torch.ones(4, 8, 2, 2), [3, 2, 1, 0], lambda sigma: sigma, Place("output", 0), BOTH)
     h = torch.zeros(2, 8, 2, 2, dtype=torch.float16)
-    assert offset.output(h, h, {"block": ("output", 0), "sigmas": torch.tensor([2.0])})[0].dtype == torch.float16
+    assert offset.added(h, {"block": ("output", 0), "sigmas": torch.tensor([2.0])}).dtype == torch.float16
 
 
 def test_it_has_a_slider_an_attribute(unet, tmp_path):
