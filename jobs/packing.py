@@ -28,6 +28,7 @@ IMAGES = (
     "IMAGES",
 )  # settings that are a set of images: it is known by when its files changed, which copies forget
 PATHS = ("condition", "facenet_weights")  # settings that are a path
+DESCRIPTIONS = ("imported",)  # or one that names files beside it, and so its folder travels
 MODELS = ("model", "MODEL")  # or a name
 PLUGS = ("annotator", "judge", "allow_judge", "embedder")
 REGIONS = ("region", "foreground")
@@ -88,6 +89,9 @@ class Package:
         text = str(value)
         if name in IMAGES:
             return self._there(text)
+        if name in DESCRIPTIONS:
+            path = Path(text).expanduser()
+            return f"{self._brought(str(path.parent))}/{path.name}" if path.exists() else self._brought(text)
         if name in PATHS or (name in MODELS and is_path(text)) or (name in REGIONS and Path(text).is_file()):
             return self._brought(text)
         if name not in (*PLUGS, *REGIONS):

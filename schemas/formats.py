@@ -22,6 +22,7 @@ from schemas import (
     events,
     familiarity,
     image_index,
+    imported,
     left_out_files,
     read_images,
     run,
@@ -69,6 +70,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     catalog.Evaluation,
 )
 
+DESCRIPTION = (imported.ImportedDirections, imported.ImportedDirection)
 SUMMARY = (run_summary.RunSummary, run_summary.StageSummary, run_summary.FailureSummary)
 
 _INTRODUCTION = """\
@@ -87,6 +89,7 @@ def document() -> str:
     pieces += ["## The tables behind them\n", *(_table(*each) for each in INTERMEDIATE)]
     pieces += [f"### {title}\n\n{said}\n\n{_columns(schema)}" for title, said, schema in FURTHER]
     pieces += ["## A run\n", _module(run), _fields(run.Run)]
+    pieces += ["## Directions from outside\n", _module(imported), *(_model(model) for model in DESCRIPTION)]
     pieces += ["## How a run went\n", _module(run_summary), *(_model(model) for model in SUMMARY)]
     pieces += [_table("events-*.jsonl", events, events.EVENTS)]
     return "\n".join(pieces)

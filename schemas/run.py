@@ -191,6 +191,12 @@ class Run(BaseModel):
     jacobians: int = _setting(
         8, FIND, "INTEGER", "Samples whose Jacobians give directions of single images; 0 leaves them out."
     )
+    imported: Names | None = _setting(
+        None,
+        FIND,
+        "FILE...",
+        "Description of directions from outside, which are measured beside the others (docs/import.md); may be repeated.",
+    )
     by_effects: bool = _setting(
         False, FIND, "", "Also project away only what each direction is measured to move beside its target."
     )

@@ -26,6 +26,7 @@ LIGHT = {  # and what else is not loaded
     "pipeline.annotators.registry": ("torch", "pandas"),
     "schemas.run": ("torch", "pandas", "pyarrow"),
     "jobs.compare": ("torch",),
+    "jobs.export": ("torch", "huggingface_hub"),
     "jobs.merge": ("torch",),
     "jobs.report": ("torch",),
 }

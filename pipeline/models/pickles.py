@@ -49,16 +49,26 @@ def cache() -> Path:
 
 def read(path: Path) -> dict[str, Tensor]:
     """The tensors of a pickle by name, on the CPU. Raises UserError as `converted` does."""
+    return _tensors(_held(path), path)
+
+
+def read_one_or_more(path: Path) -> dict[str, Tensor]:
+    """The same of a pickle that may be one tensor alone, which is then called "tensor"."""
+    held = _held(path)
+    return _tensors({"tensor": held} if isinstance(held, Tensor) else held, path)
+
+
+def _held(path: Path) -> object:
+    """What a pickle holds, read by the restricted unpickler."""
     if _torch_version() < _SAFE_SINCE:
         raise UserError(
             f"{path} is a pickle, and torch {torch.__version__} does not read those safely. Install torch 2.10 or newer."
         )
     try:
         with warnings.catch_warnings(action="ignore"):  # of what is refused anyway
-            held = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # whatever a damaged or hostile file makes zipfile, pickle and torch raise
         raise _unreadable(path, error) from error
-    return _tensors(held, path)
 
 
 def _tensors(held: object, path: Path) -> dict[str, Tensor]:

@@ -81,7 +81,8 @@ class Directions:
 
     @cached_property
     def sources(self) -> find.Sources:
-        return find.sources(self.run, self.domain, tuple(place.point for place in self._shortlist))
+        points = (*(place.point for place in self._shortlist), *find.points_from_outside(self.run))
+        return find.sources(self.run, self.domain, points)
 
     @cached_property
     def choice(self) -> Choose:
@@ -162,14 +163,16 @@ class Directions:
         best = [measure.supervised(*fitted, run.by_effects, place.attributes) for place, fitted in supervised]
         along = measure.unsupervised(components, "components") if components else ()
         alone = measure.unsupervised(single, "directions of single images") if single else ()
-        evaluations = (*(each for at_place in best for each in at_place), *along, *alone)
+        outside = find.from_outside(run, self.sources.measured_on)
+        brought = measure.unsupervised(outside, "imported directions") if outside else ()
+        evaluations = (*(each for at_place in best for each in at_place), *along, *alone, *brought)
         if not evaluations:
             raise UserError(self._nothing_left())
 
         published = [finder for each in evaluations for finder in each.edit.finders]
         distinct = tuple(each for each in single if each.kind == "distinct")
         verified: list[ScoreEdits] = [each for at_place in best for each in measure.verified(at_place[0])]
-        verified += [verification(each, measure.few) for each in (*along[:1], *alone[:1])]
+        verified += [verification(each, measure.few) for each in (*along[:1], *alone[:1], *brought[:1])]
         profiles = Profiles(
             tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
             evaluations,

@@ -1,5 +1,6 @@
 """Where directions are found, and the finders of them, as the paper has them and as this project recommends them."""
 
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from pipeline.annotators.base import Labels, check_known
@@ -8,6 +9,7 @@ from pipeline.hspace.capture import singles, union
 from pipeline.imagesets import image_set
 from pipeline.recipes.domain import WHOLE, Domain
 from pipeline.stages.finders.by_step import EXACT
+from pipeline.stages.finders.imported import Imported, described, imported
 from pipeline.stages.finders.jacobian_directions import JacobianDirections
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.finders.joined import Joined
@@ -157,6 +159,16 @@ def subspaces(run: Run, source: Source, domain: Domain, point: str) -> tuple[Jac
         JacobianSubspaces(source, ids, at, VECTORS, region, NEAR, purpose=region.name if region else f"whole {WHOLE}s")
         for region in (domain.regions if run.jacobians else ())
     )
+
+
+def points_from_outside(run: Run) -> tuple[str, ...]:
+    """The capture points of directions that were found elsewhere: h is recorded there, too."""
+    return tuple(described(Path(path)).capture for path in run.imported or ())
+
+
+def from_outside(run: Run, source: Source) -> tuple[Imported, ...]:
+    """Directions that were found elsewhere."""
+    return tuple(imported(path, source) for path in run.imported or ())
 
 
 def of_single_images(found: tuple[JacobianSubspaces, ...], source: Source) -> tuple[JacobianDirections, ...]:

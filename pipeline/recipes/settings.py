@@ -67,6 +67,8 @@ def placed(run: Run) -> Run:
     }
     foreground = run.foreground and _whole_mask(run.foreground)
     regions = tuple(map(_whole_mask, run.region))
+    if run.imported:
+        files["imported"] = tuple(map(_whole, run.imported))
     return run.model_copy(update={**files, **plugs, "model": model, "foreground": foreground, "region": regions})
 
 

@@ -116,6 +116,19 @@ def test_small_files_travel_along_and_keep_their_names(here, place, code):
     assert (place / "files" / "labels.csv").read_bytes() == b"labels"
 
 
+def test_a_description_of_directions_travels_with_the_files_beside_it(here, place, code):
+    (here / "theirs").mkdir()
+    for name in ("first.json", "second.json", "vectors.npz"):
+        (here / "theirs" / name).write_text(name)
+    packed(place, "--model portraits --attributes '' --imported theirs/first.json --imported theirs/second.json")
+    sent = tomllib.loads((place / "run.toml").read_text())["imported"]
+    assert sent == ["files/theirs/first.json", "files/theirs/second.json"]
+    assert {(place / each).read_text() for each in sent} == {"first.json", "second.json"}
+    assert (place / "files" / "theirs" / "vectors.npz").exists()
+    with pytest.raises(UserError, match="absent.json is not there"):
+        packed(place, "--model portraits --attributes '' --imported absent.json")
+
+
 def test_files_of_one_name_from_two_folders_do_not_meet(here, place, code):
     for name in "ab":
         (here / name).mkdir()

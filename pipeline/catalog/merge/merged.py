@@ -101,7 +101,7 @@ def _about(merging: Sequence[Merging]) -> Catalog:
 def _recommended(merging: Sequence[Merging]) -> dict[str, str]:
     """The direction to use of each attribute, of the first catalog that recommends one."""
     return {
-        attribute: one.naming(name)
+        attribute: one.naming.names[name]
         for one in reversed(merging)
         for attribute, name in one.source.about.recommended.items()
     }

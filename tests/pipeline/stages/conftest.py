@@ -4,10 +4,12 @@ A section names its stages; nothing is made before a test asks for it, and then 
 in its section.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace as Section
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -22,6 +24,7 @@ from pipeline.models import pretrained
 from pipeline.recipes.annotations import annotations
 from pipeline.stages.finders.disentangle import Disentangle
 from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects
+from pipeline.stages.finders.imported import imported
 from pipeline.stages.finders.jacobian_directions import JacobianDirections
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.finders.joined import Joined
@@ -110,7 +113,18 @@ def of_images(real, tmp_path_factory) -> Section:
 
 
 @pytest.fixture(scope="session")
-def finders(sources, labels) -> Section:
+def outside(tmp_path_factory) -> Path:
+    """A description of two directions of the tiny model, one of an attribute."""
+    folder = tmp_path_factory.mktemp("outside")
+    np.save(folder / "vectors.npy", np.random.default_rng(0).standard_normal((2, 16, 8, 8)))
+    named = [{"name": "theirs", "attribute": "smile"}, {"name": "free"}]
+    directions = [{**each, "file": "vectors.npy", "row": row} for row, each in enumerate(named)]
+    (folder / "theirs.json").write_text(json.dumps({"directions": directions}))
+    return folder / "theirs.json"
+
+
+@pytest.fixture(scope="session")
+def finders(sources, labels, outside) -> Section:
     sample, by = sources.sample, (labels.annotate, "portraits", WANTED, 4)
     difference = MeanDifference(*by)
     subspaces = JacobianSubspaces(sample, (0, 9, 3), (0, 2), 2, REGION, batch=2)
@@ -125,6 +139,7 @@ def finders(sources, labels) -> Section:
         by_effects=DisentangleByEffects(difference, sample, labels.annotate, annotator("portraits"), n=2),
         distinct=JacobianDirections(subspaces, sample, 2),
         mean=JacobianDirections(subspaces, sample, 1, "mean"),
+        imported=imported(outside, sample),
     )
 
 

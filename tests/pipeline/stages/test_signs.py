@@ -55,9 +55,10 @@ def test_a_direction_has_a_stated_sign(every, made_of):
     unsupervised = [name for name, row in rows.items() if row["attribute"] is None]
     assert {rows[name]["method"] for name in unsupervised} == {
         "principal-components", "matched-components", "joint-components", "jacobian", "mean-jacobian", "random",
+        "imported",
     }  # fmt: skip
     assert all(vectors[name][np.abs(vectors[name]).argmax()] > 0 for name in unsupervised)
     supervised = {name: row["attribute"] for name, row in rows.items() if name not in unsupervised}
     for name, attribute in supervised.items():
-        if rows[name]["method"] != "adjusted-difference":  # of other images
+        if rows[name]["method"] not in ("adjusted-difference", "imported"):  # of other images; as it was brought
             assert vectors[name] @ vectors[f"{attribute}/mean-difference"] > 0, name
