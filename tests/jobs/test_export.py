@@ -41,7 +41,7 @@ def test_it_is_uploaded_where_that_is_asked_for(catalog, tmp_path, monkeypatch):
         result = run(catalog, "--to", "hub", "--out", tmp_path / "out", "--push", "me/directions", "--private")
     assert result.exit_code == 0, result.output
     assert f"Commit:  {server.endpoint}/me/directions/commit/" in result.stdout
-    assert 'snapshot_download("me/directions",' in server.repositories["me/directions"]["README.md"].decode()
+    assert 'from_pretrained("me/directions")' in server.repositories["me/directions"]["README.md"].decode()
 
 
 @pytest.mark.parametrize(

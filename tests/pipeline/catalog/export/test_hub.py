@@ -99,7 +99,7 @@ def test_the_lines_that_apply_a_direction_are_those_of_the_card(tmp_path):
     readme = exported(folder, tmp_path / "out", repository="me/directions")
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     [plain] = re.findall(r"```python\n(.*?)```", card(opened(folder)), re.DOTALL)
-    assert plain in blocks and 'snapshot_download("me/directions",' in blocks[0]
+    assert plain in blocks and 'from_pretrained("me/directions")' in blocks[0]
     for block in blocks:
         ast.parse(block)
 
