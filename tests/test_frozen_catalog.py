@@ -1,0 +1,56 @@
+"""A catalog as it was published when `schema_version` 5 was the newest: whatever comes after, it is read.
+
+It is of an untrained U-Net of 16 x 16 images: T = 2, yaw by two estimators, and a component. A change that this test does not
+survive needs another version, a reader for this one, and a frozen catalog of the other.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.catalog.compare.comparison import compare
+from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.catalog.direction_edit import DirectionEdit
+from pipeline.catalog.export.formats import export
+from pipeline.catalog.report.page import page
+from pipeline.catalog.report.read import findings
+from schemas.published import TABLES
+
+FOLDER = Path(__file__).parent / "frozen" / "catalog-5"
+
+
+@pytest.fixture(scope="module")
+def catalog() -> DirectionCatalog:
+    return DirectionCatalog.from_pretrained(FOLDER)
+
+
+def test_every_file_is_as_it_was_published(catalog):
+    assert catalog.files == {path.name for path in FOLDER.iterdir()} - {"SHA256SUMS"}
+    assert all(catalog.read(name) for name in catalog.files)
+    assert catalog.sha256.startswith("2cb091ce63db")
+
+
+def test_its_directions_are_read_with_what_they_do(catalog):
+    assert catalog.about.schema_version == 5
+    assert set(catalog.recommended) == {"yaw"}
+    yaw = catalog["yaw"]
+    assert yaw.vector.shape == (2, 16, 8, 8) and np.isfinite(yaw.vector).all()
+    assert np.linalg.norm(yaw.vector) == pytest.approx(yaw.about.norm, rel=1e-5)
+    assert len(yaw.effects) and len(catalog.to_pandas()) == len(catalog)
+    assert DirectionEdit.from_json(DirectionEdit.of(catalog, {yaw.name: 1.0}, calibrated=False).to_json()).strengths
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.parquet")))
+def test_its_tables_have_the_columns_that_are_written_today(catalog, name):
+    columns = {each: TABLES[name].field(each).type for each in TABLES[name].names}
+    found = catalog.arrow(name).schema
+    assert {each: found.field(each).type for each in found.names}.items() <= columns.items()
+
+
+def test_it_is_reported_compared_and_exported(catalog, tmp_path):
+    assert "yaw/ridge" in page(findings(catalog))
+    assert compare(FOLDER, FOLDER).findings == []
+    export(catalog, "npz", tmp_path / "npz")
+    with np.load(tmp_path / "npz" / "directions.npz") as found:
+        assert np.array_equal(found["yaw-ridge"], catalog["yaw"].vector)
