@@ -24,7 +24,7 @@ _WITHOUT_LOCKS = 7 * 24 * 3600  # seconds after which a folder is given up, on a
 
 
 @dataclass
-class Held:
+class OwnFolder:
     """The folder of this process, which holds its lock: what is in the making, and what was and can be used again."""
 
     folder: Path
@@ -55,7 +55,7 @@ class Held:
         os.close(self.lock)
 
 
-_HELD: dict[tuple[Path, int], Held] = {}  # by where it is, and by process: a forked one has its own
+_HELD: dict[tuple[Path, int], OwnFolder] = {}  # by where it is, and by process: a forked one has its own
 _ONE_AT_A_TIME = Lock()
 
 
@@ -90,7 +90,7 @@ class Scratch:
         """How many processes have a folder here: after `clear`, those that live."""
         return len([path for path in self.home.glob("*") if path.is_dir()])
 
-    def _hold(self) -> Held:
+    def _hold(self) -> OwnFolder:
         """Lock a folder of a name that nobody else has.
 
         Who clears may have removed the lock's file before it was locked: then it is made again.
@@ -103,7 +103,7 @@ class Scratch:
             with suppress(OSError):  # a disk without locks
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _is_at(descriptor, path):
-                return Held(folder, descriptor)
+                return OwnFolder(folder, descriptor)
             os.close(descriptor)
 
     def _clear(self, token: str) -> None:

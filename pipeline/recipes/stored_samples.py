@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.batches import batches
-from pipeline.catalog.export.dataset import Samples
+from pipeline.catalog.export.dataset import SampledPart
 from pipeline.engine.filesystem import Filesystem
 from pipeline.engine.holdings import Held, holdings
 from pipeline.engine.records import content_as_recorded
@@ -23,7 +23,7 @@ from schemas.catalog import Catalog
 SAMPLES, H, SCORES = "samples.parquet", "activations.parquet", "annotations.parquet"
 
 
-def stored_samples(root: str, about: Catalog) -> Iterator[Samples]:
+def stored_samples(root: str, about: Catalog) -> Iterator[SampledPart]:
     """Yield the samples that a catalog's directions were found in, a part of the run at a time: memory holds one.
 
     Raises UserError where the root does not have them, or without their activations, or where something is damaged.
@@ -38,7 +38,7 @@ def stored_samples(root: str, about: Catalog) -> Iterator[Samples]:
         name = named(f"{number:05d}", at.stop - at.start, batch)
         samples = _table(files, source, name, SAMPLES)
         scores = [_table(files, each, name, SCORES) for each in annotations]
-        yield Samples(
+        yield SampledPart(
             samples, pa.concat_tables(scores or [ANNOTATIONS.empty_table()]), _h(files, source, name, samples)
         )
 

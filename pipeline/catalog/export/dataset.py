@@ -28,7 +28,7 @@ Score = tuple[str, str]  # annotator, attribute
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class SampledPart:
     """Some samples of a run, B of them."""
 
     samples: pa.Table  # of schemas.samples
@@ -38,7 +38,7 @@ class Samples:
     ]  # float16 (B, T, *shape) by the column that it has in activations.parquet: h, or a capture point
 
 
-def write(catalog: DirectionCatalog, out: Path, parts: Iterable[Samples]) -> None:
+def write(catalog: DirectionCatalog, out: Path, parts: Iterable[SampledPart]) -> None:
     """Write samples into an empty folder, a file a part. Raises UserError where there are none, or they were not scored alike."""
     (out / "data").mkdir()
     schema, scores, n = None, list[Score](), 0
@@ -55,7 +55,7 @@ def write(catalog: DirectionCatalog, out: Path, parts: Iterable[Samples]) -> Non
     (out / "README.md").write_text(_card(catalog.about, n, schema, shapes), encoding="utf-8")
 
 
-def _write_part(path: Path, part: Samples, scores: list[Score], schema: pa.Schema) -> None:
+def _write_part(path: Path, part: SampledPart, scores: list[Score], schema: pa.Schema) -> None:
     rows = max(1, GROUP_BYTES // max(1, sum(h[0].nbytes for h in part.h.values())))
     ids = part.samples["sample_id"]
     columns = [ids, part.samples["seed"], part.samples["image"].cast(IMAGE)]
@@ -67,7 +67,7 @@ def _write_part(path: Path, part: Samples, scores: list[Score], schema: pa.Schem
             writer.write_table(table.slice(start, rows))
 
 
-def _schema(part: Samples, scores: list[Score]) -> pa.Schema:
+def _schema(part: SampledPart, scores: list[Score]) -> pa.Schema:
     """The columns, which may all be null, as `datasets` expects them; the image is one of its own kind."""
     features = {"image": {"_type": "Image"}}
     return pa.schema(

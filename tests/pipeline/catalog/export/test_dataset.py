@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.catalog.export import dataset
-from pipeline.catalog.export.dataset import Samples
+from pipeline.catalog.export.dataset import SampledPart
 from pipeline.catalog.export.formats import export
 from pipeline.errors import UserError
 from pipeline.stages.sources.source import samples_table
@@ -47,7 +47,7 @@ def planted_part(part, attributes=("smile", "age"), points=None):
         for k, name in enumerate(attributes)
     ]
     activations = {point: h(part, shape) for point, shape in (points or {"h": SHAPE}).items()}
-    return Samples(samples_table(ids, 7, images(part)), pa.Table.from_pylist(rows[::-1], ANNOTATIONS), activations)
+    return SampledPart(samples_table(ids, 7, images(part)), pa.Table.from_pylist(rows[::-1], ANNOTATIONS), activations)
 
 
 def loaded(folder, tmp_path, monkeypatch):
