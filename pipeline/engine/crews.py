@@ -8,6 +8,7 @@ from pipeline.engine.cluster import Cluster
 from pipeline.engine.crew import Crew, Member
 from pipeline.engine.limits import Limits
 from pipeline.engine.stage import Stage
+from pipeline.errors import UserError
 
 STARTING = 15.0  # seconds that a worker may take to start before it is said that it is waited for
 
@@ -73,10 +74,19 @@ class Crews:
         return min(room if self.private else self.most or room + max(1, room), crew.needed)
 
     def review(self) -> list[Member]:
-        """Look at the cluster as it is now, and say what is waited for. Returns workers that should long have started."""
+        """Look at the cluster as it is now, and say what is waited for. Returns workers that should long have started.
+
+        Raises UserError where a Ray of this process's own has lost its only node: no other one comes.
+        """
         now = time.monotonic()
+        found = Cluster.of(self.ray)
+        if self.private and not found.machines:
+            raise UserError(
+                "The Ray that this run started has ended: its raylet was killed, as for want of memory.\n"
+                "Run the same again: what is finished is kept."
+            )
         if not self.private:
-            self.cluster = Cluster.of(self.ray)
+            self.cluster = found
             self._move()
             self._say(now)
         return [

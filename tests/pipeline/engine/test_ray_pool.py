@@ -266,6 +266,29 @@ def test_when_the_driver_is_killed_its_ray_goes_too_and_the_next_run_finds_what_
     assert [path.read_text() for path in store.root.glob("total-*/00000-*/total.txt")] == ["6\n"]
 
 
+@pytest.mark.slow
+def test_when_its_raylet_is_killed_the_run_ends_with_a_word_and_the_next_one_goes_on(tmp_path):
+    store, gate = Store(tmp_path / "root"), tmp_path / "gate"
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from tests.pipeline.engine.test_ray_pool import *; from tests.pipeline.planted import *\n"
+        "make(Store(Path(sys.argv[1])), Total(Gated(parts=4, held=2, gate=sys.argv[2])), lambda: RayPool(2, 'local'))"
+    )
+    command = [sys.executable, "-c", code, str(store.root), str(gate)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    driver = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    reached = tmp_path / "gate.reached.3"
+    wait_for(lambda: reached.exists() or driver.poll() is not None, "both workers to be in the middle of a part")
+    [raylet] = [each for each in psutil.Process(driver.pid).children(recursive=True) if each.name() == "raylet"]
+    raylet.kill()
+    _, complaints = driver.communicate(timeout=180)
+    assert driver.returncode != 0 and "UserError: The Ray that this run started has ended" in complaints
+
+    gate.touch()
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=300)
+    assert [path.read_text() for path in store.root.glob("total-*/00000-*/total.txt")] == ["6\n"]
+
+
 class NoRay(Exception):
     pass
 
