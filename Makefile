@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
-ON_ALL_CORES := --numprocesses logical --maxprocesses 8 --dist loadfile
+# Whole files to a worker, in their order: sorted by their number of tests, the few long ones would come last and alone.
+ON_ALL_CORES := --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test types check bench format constraints clean
