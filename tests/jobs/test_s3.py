@@ -64,7 +64,6 @@ def puts_of_records(proxy: Proxy) -> int:
     return sum(bool(re.match(r"PUT .*/\d{5}[-\d]*\.json", each)) for each in proxy.asked)
 
 
-@pytest.mark.slow  # two minutes of chaos are fast enough, and have a real server and a faulty connection, too
 def test_the_whole_job_through_a_faulty_connection_makes_what_a_local_run_makes(
     truth, s3_server, s3_root, tmp_path, monkeypatch
 ):

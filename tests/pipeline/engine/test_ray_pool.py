@@ -8,6 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -238,55 +239,65 @@ def test_a_process_that_is_connected_to_a_ray_keeps_it(pool, tmp_path):
     make(Store(tmp_path), Failing(parts=2), lambda: Borrowed(pool))
 
 
+@dataclass
+class Driver:
+    """A run in a process of its own, whose two workers are held in the middle of a part until its gate is there."""
+
+    folder: Path
+    process: subprocess.Popen[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.process = subprocess.Popen(self.command, cwd=ROOT, env=self.environment, stderr=subprocess.PIPE, text=True)
+        reached = self.folder / "gate.reached.3"
+        wait_for(lambda: reached.exists() or self.process.poll() is not None, "both workers to be in a part")
+
+    @property
+    def command(self) -> list[str]:
+        code = (
+            "import sys; from pathlib import Path\n"
+            "from tests.pipeline.engine.test_ray_pool import *; from tests.pipeline.planted import *\n"
+            "goal = Total(Gated(parts=4, held=2, gate=sys.argv[2]))\n"
+            "make(Store(Path(sys.argv[1])), goal, lambda: RayPool(2, 'local'))"
+        )
+        return [sys.executable, "-c", code, str(self.folder / "root"), str(self.folder / "gate")]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    @property
+    def started(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def check_the_next_run(self) -> None:
+        """The same command goes on, and makes all that there is."""
+        (self.folder / "gate").touch()
+        subprocess.run(self.command, cwd=ROOT, env=self.environment, check=True, timeout=300)
+        root = self.folder / "root"
+        assert len(list(root.glob("gated-*/*.json"))) == 5
+        assert [path.read_text() for path in root.glob("total-*/00000-*/total.txt")] == ["6\n"]
+
+
 @pytest.mark.slow
 def test_when_the_driver_is_killed_its_ray_goes_too_and_the_next_run_finds_what_was_finished(tmp_path):
-    store, gate = Store(tmp_path / "root"), tmp_path / "gate"
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from tests.pipeline.engine.test_ray_pool import *; from tests.pipeline.planted import *\n"
-        "goal = Total(Gated(parts=4, held=2, gate=sys.argv[2]))\n"
-        "make(Store(Path(sys.argv[1])), goal, lambda: RayPool(2, 'local'))"
-    )
-    command = [sys.executable, "-c", code, str(store.root), str(gate)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-
-    driver = subprocess.Popen(command, cwd=ROOT, env=environment)
-    reached = tmp_path / "gate.reached.3"
-    wait_for(lambda: reached.exists() or driver.poll() is not None, "both workers to be in the middle of a part")
-    started = psutil.Process(driver.pid).children(recursive=True)
+    driver = Driver(tmp_path)
+    started = driver.started
     assert {"gcs_server", "raylet", "ray::DashboardAgent"} <= {each.name() for each in started}
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
+    driver.process.send_signal(signal.SIGKILL)
+    driver.process.wait()
     _, left = psutil.wait_procs(started, timeout=30)
     assert not left, "of the killed driver's Ray"
-
-    gate.touch()
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=300)
-    assert len(list(store.root.glob("gated-*/*.json"))) == 5
-    assert [path.read_text() for path in store.root.glob("total-*/00000-*/total.txt")] == ["6\n"]
+    driver.check_the_next_run()
 
 
 @pytest.mark.slow
 def test_when_its_raylet_is_killed_the_run_ends_with_a_word_and_the_next_one_goes_on(tmp_path):
-    store, gate = Store(tmp_path / "root"), tmp_path / "gate"
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from tests.pipeline.engine.test_ray_pool import *; from tests.pipeline.planted import *\n"
-        "make(Store(Path(sys.argv[1])), Total(Gated(parts=4, held=2, gate=sys.argv[2])), lambda: RayPool(2, 'local'))"
-    )
-    command = [sys.executable, "-c", code, str(store.root), str(gate)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    driver = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-    reached = tmp_path / "gate.reached.3"
-    wait_for(lambda: reached.exists() or driver.poll() is not None, "both workers to be in the middle of a part")
-    [raylet] = [each for each in psutil.Process(driver.pid).children(recursive=True) if each.name() == "raylet"]
+    driver = Driver(tmp_path)
+    [raylet] = [each for each in driver.started if each.name() == "raylet"]
     raylet.kill()
-    _, complaints = driver.communicate(timeout=180)
-    assert driver.returncode != 0 and "UserError: The Ray that this run started has ended" in complaints
-
-    gate.touch()
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=300)
-    assert [path.read_text() for path in store.root.glob("total-*/00000-*/total.txt")] == ["6\n"]
+    _, complaints = driver.process.communicate(timeout=180)
+    assert driver.process.returncode != 0 and "UserError: The Ray that this run started has ended" in complaints
+    driver.check_the_next_run()
 
 
 class NoRay(Exception):

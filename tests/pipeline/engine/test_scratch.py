@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -70,7 +69,6 @@ def test_threads_make_side_by_side_and_leave_nothing(home):
     def make(number: int) -> int:
         with Scratch(home).staging() as folder:
             (folder / "mine").write_text(str(number))
-            time.sleep(0.001)
             return int((folder / "mine").read_text())
 
     with ThreadPoolExecutor(8) as threads:
