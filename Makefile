@@ -16,7 +16,7 @@ help: ## list the targets
 setup: $(INSTALLED) ## make the environment in .venv: pinned, done once (6 GB, a few minutes)
 	@echo "The environment stands in $(VENV)."
 
-demo: $(INSTALLED) ## the whole job on the bundled model: a measured catalog and a report (ARGS=--plan to look first)
+demo: $(INSTALLED) ## the whole job on the bundled model: a measured catalog and its explorer (ARGS=--plan to look first)
 	@$(BIN)/python -m jobs.portraits $(ARGS)
 
 test: $(INSTALLED) ## the tests (ARGS='-m slow' for the long ones)

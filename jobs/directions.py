@@ -18,7 +18,7 @@ from schemas.run import Run
 
 @options(root="runs/directions")
 def directions(run: Path | None, given: dict[str, Any], where: Where) -> None:
-    """Find directions in the h-space of a diffusion model, measure them, and publish a catalog and a report."""
+    """Find directions in the h-space of a diffusion model, measure them, and publish a catalog and its explorer."""
     make_catalog(run, given, where)
 
 

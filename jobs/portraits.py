@@ -12,7 +12,7 @@ from pipeline.domains.portraits.run import PORTRAITS
 
 @options(root="runs/portraits", defaults=PORTRAITS)
 def portraits(run: Path | None, given: dict[str, Any], where: Where) -> None:
-    """Make a measured direction catalog of the bundled portraits, and a report to look at."""
+    """Make a measured direction catalog of the bundled portraits, and an explorer to look at it with."""
     make_catalog(run, given, where, PORTRAITS)
 
 

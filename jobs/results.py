@@ -1,4 +1,4 @@
-"""What a job ends with: the catalog and the report where they can always be found, and what was found."""
+"""What a job ends with: the catalog and its explorer where they can always be found, and what was found."""
 
 import os
 from dataclasses import asdict
@@ -12,19 +12,20 @@ from pipeline.engine.roots import opened
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.recipes.make import catalog_in
+from pipeline.stages.explorer import Explorer
 from pipeline.stages.publish import Catalog
-from pipeline.stages.report import Report
 
 
-def hand_over(store: Store, catalog: Catalog, report: Report, where: Where) -> dict[str, Any]:
-    """Print what was found and where it is: ROOT/catalog and ROOT/report.html, always of the latest. Return it for machines."""
-    folder, page = folder_at_hand(store, catalog, "catalog"), file_at_hand(store, report, "report.html")
+def hand_over(store: Store, catalog: Catalog, explorer: Explorer, where: Where) -> dict[str, Any]:
+    """Print what was found and where it is: ROOT/catalog and ROOT/explorer, always of the latest. Return it for machines."""
+    folder = folder_at_hand(store, catalog, "catalog")
+    page = f"{folder_at_hand(store, explorer, 'explorer')}/index.html"
     found = Summary.of(catalog_in(store, catalog))
     if not where.json:
         show(found)
-    console.print(f"Catalog: {folder}")
-    console.print(f"Report:  {page}")
-    return {"catalog": folder, "report": page, **asdict(found)}
+    console.print(f"Catalog:  {folder}")
+    console.print(f"Explorer: {page}")
+    return {"catalog": folder, "explorer": page, **asdict(found)}
 
 
 def folder_at_hand(store: Store, stage: Stage, name: str) -> str:

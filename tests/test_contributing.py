@@ -151,7 +151,7 @@ from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.publish import Catalog
-from pipeline.stages.report import Report
+from pipeline.stages.explorer import Explorer
 from pipeline.stages.sources.sample import Sample
 from tests.pipeline.making import made
 from tests.pipeline.planted_generator import PlantedFinder, PlantedJudge, PlantedModel
@@ -160,11 +160,11 @@ sample = Sample(PlantedModel(), 50, steps=1, eta=0.0, batch=50)
 finders = (PlantedFinder(((1.0, 0, 0, 0, 0), (0, 1.0, 0, 0, 0)), ("alpha", "beta")),)
 scored = ScoreEdits(Edit(sample, finders, (1.0,), n=4), (PlantedJudge(),))
 evaluation = Evaluate(scored, Annotate(sample, (PlantedJudge(),)))
-report = Report(Catalog(sample, Profiles(finders, (evaluation,))))
-store = made(Path(sys.argv[1]), report)
-table = store.table(report.catalog, "preservation.parquet").to_pandas()
+explorer = Explorer(Catalog(sample, Profiles(finders, (evaluation,))))
+store = made(Path(sys.argv[1]), explorer)
+table = store.table(explorer.catalog, "preservation.parquet").to_pandas()
 print(table.loc[table["direction"] == "alpha/planted", "brightness_shift"].item())
-print(store.text(report, "report.html").count("brightness shift"))
+print(store.text(explorer, "effects.html").count("brightness shift"))
 """
 
 

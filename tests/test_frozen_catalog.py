@@ -12,9 +12,9 @@ import pytest
 from pipeline.catalog.compare.comparison import compare
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.direction_edit import DirectionEdit
+from pipeline.catalog.explorer.read import findings
+from pipeline.catalog.explorer.site import pages
 from pipeline.catalog.export.formats import export
-from pipeline.catalog.report.page import page
-from pipeline.catalog.report.read import findings
 from schemas.published import TABLES
 
 FOLDER = Path(__file__).parent / "frozen" / "catalog-5"
@@ -48,8 +48,8 @@ def test_its_tables_have_the_columns_that_are_written_today(catalog, name):
     assert {each: found.field(each).type for each in found.names}.items() <= columns.items()
 
 
-def test_it_is_reported_compared_and_exported(catalog, tmp_path):
-    assert "yaw/ridge" in page(findings(catalog))
+def test_it_is_explored_compared_and_exported(catalog, tmp_path):
+    assert "yaw/ridge" in pages(findings(catalog))["directions.html"]
     assert compare(FOLDER, FOLDER).findings == []
     export(catalog, "npz", tmp_path / "npz")
     with np.load(tmp_path / "npz" / "directions.npz") as found:

@@ -17,7 +17,7 @@ LIGHT = {  # and what else is not loaded
     "pipeline.catalog.direction_edit": ("torch",),
     "pipeline.catalog.editing": ("sklearn", "scipy", "jinja2"),
     "pipeline.catalog.merge.merged": ("torch",),
-    "pipeline.catalog.report.page": ("torch",),
+    "pipeline.catalog.explorer.site": ("torch",),
     "pipeline.engine.runner": ("torch", "pandas", "scipy"),
     "pipeline.engine.pool": ("torch", "pandas", "scipy"),
     "pipeline.estimators.pca": ("pandas",),
@@ -28,7 +28,6 @@ LIGHT = {  # and what else is not loaded
     "jobs.compare": ("torch",),
     "jobs.export": ("torch", "huggingface_hub"),
     "jobs.merge": ("torch",),
-    "jobs.report": ("torch",),
 }
 
 

@@ -1,4 +1,4 @@
-"""What is doubtful of a direction, by the marks that the card and the report put behind it."""
+"""What is doubtful of a direction, by the marks that the card and the explorer put behind it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

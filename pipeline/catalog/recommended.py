@@ -6,7 +6,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from pipeline.catalog.direction_catalog import DirectionCatalog
-    from pipeline.catalog.report.findings import Findings
+    from pipeline.catalog.explorer.findings import Findings
 
 RULE = (
     "Of an attribute's directions, those that were disentangled where any was, and of these those that were measured on the "
@@ -17,7 +17,7 @@ RULE = (
 
 def recommended(catalog: "DirectionCatalog") -> dict[str, str]:
     """Return the direction to use of each attribute, in the order of the attributes, from what was measured."""
-    from pipeline.catalog.report.read import findings
+    from pipeline.catalog.explorer.read import findings
 
     return {attribute: str(row.name) for attribute, row in best_of_each(findings(catalog)).items()}
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.read import findings
 from pipeline.catalog.recommended import best_of_each
-from pipeline.catalog.report.findings import Findings
-from pipeline.catalog.report.read import findings
 
 RANKED = 3  # unsupervised directions that are shown
 

@@ -1,15 +1,17 @@
-"""The templates of the card and the report, and the filters by which they write numbers, names and pictures."""
+"""The templates of the card and of all pages, and the filters by which they write numbers, names and pictures."""
 
 import base64
 import json
 import math
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 HERE = Path(__file__).parent
+ASSETS = HERE / "web" / "assets"  # what every page is drawn with
 NO_NUMBER = "–"
 
 Facts = dict[str, Any]  # what a template is filled with
@@ -61,9 +63,29 @@ def indented(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def place(name: str) -> str:
+    """The last part of a folder's path; an id of the hub as it is."""
+    return PurePath(name).name if name.startswith(("/", ".")) else name
+
+
+def number(value: float | None) -> str:
+    """A number as scripts read it; nothing where there is none."""
+    return f"{value:.6g}" if value is not None and _finite(value) else ""
+
+
 def data_uri(jpeg: bytes) -> str:
     """A thumbnail inside a data URI."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def png_uri(png: bytes) -> str:
+    """A PNG inside a data URI."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def asset(name: str) -> Markup:
+    """A style sheet or a script, to stand inside a page that is one file."""
+    return Markup((ASSETS / name).read_text(encoding="utf-8"))  # ours, and not a catalog's
 
 
 def _finite(value: float | None) -> bool:
@@ -73,13 +95,14 @@ def _finite(value: float | None) -> bool:
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader([HERE, HERE / "report" / "templates"]),
+        loader=FileSystemLoader([HERE, HERE / "explorer" / "templates", HERE / "web" / "templates"]),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    written = (signed, amount, percent, strength, times, words, indented, data_uri, repr)
+    written = (signed, amount, percent, strength, times, words, indented, place, number, data_uri, repr)
+    environment.globals["asset"] = asset
     environment.filters |= {each.__name__: each for each in written}
     return environment

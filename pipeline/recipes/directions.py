@@ -1,4 +1,4 @@
-"""The whole method: sources, finders, measurement, catalog and report. It reads like the method section of a paper.
+"""The whole method: sources, finders, measurement, catalog and explorer. It reads like the method section of a paper.
 
 Every stage is a description of what to make; nothing runs here. What is made first decides what follows: at which capture points
 attributes live, what can be fitted, where a direction is best.
@@ -16,6 +16,7 @@ from pipeline.recipes.fittable import nowhere, without_border, without_sides
 from pipeline.recipes.measure import Measurement
 from pipeline.recipes.points import Place, is_chosen, named, unsupervised
 from pipeline.recipes.settings import as_toml, pinned
+from pipeline.stages.explorer import Explorer
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.labels.familiarity import Familiarity
@@ -27,7 +28,6 @@ from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.publish import Catalog, LeftOut
-from pipeline.stages.report import Report
 from pipeline.stages.sources.invert import Invert
 from pipeline.stages.sources.sketches import Sketched
 from schemas.run import Run
@@ -141,8 +141,8 @@ class Directions:
         return found_in.images.notes if isinstance(found_in, Invert) else ()
 
     @cached_property
-    def goals(self) -> tuple[Catalog, Report]:
-        """The catalog of the run, and its report."""
+    def goals(self) -> tuple[Catalog, Explorer]:
+        """The catalog of the run, and its explorer."""
         run, domain = self.run, self.domain
         found_in, _, stored = self.sources
         measure = Measurement(
@@ -192,7 +192,7 @@ class Directions:
             familiarity=Familiarity.of(stored, tuple(filter(None, (domain.annotator, *domain.judges)))),
             run=as_toml(pinned(run, domain.model.revision)),
         )
-        return catalog, Report(catalog)
+        return catalog, Explorer(catalog)
 
     def foreseen(self, store: Store) -> tuple[str, ...]:
         """What the catalog will say, as far as what is there of the samples tells: of who scores, and what cannot be had."""

@@ -44,5 +44,5 @@ def test_a_small_run_makes_a_catalog_of_digits(tmp_path):
     assert done.exit_code == 0, done.output
     catalog = DirectionCatalog.open(tmp_path / "catalog")
     assert {"slant", "stroke_width"} <= set(catalog.table("directions.parquet")["attribute"])
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / "explorer" / "index.html").read_text()
     assert "digits" in page and "portrait" not in page and json.loads(done.stdout.strip().splitlines()[-1])

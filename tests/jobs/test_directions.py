@@ -116,14 +116,15 @@ def test_a_catalog_of_another_model_by_plugs_of_another_folder(made):
     assert set(of_attributes["attribute"]) == {"bright", "sided"} and set(of_attributes["annotator"]) == {"annotator"}
     assert set(catalog.table("effects.parquet")["judge"]) == {"judge"}
     assert [(each.point, each.shape) for each in catalog.about.captures] == [("mid_block", [24, 6, 10])]
-    assert f"Catalog: {root / 'catalog'}\nReport:  {root / 'report.html'}\n" in result.stdout
+    assert f"Catalog:  {root / 'catalog'}\nExplorer: {root / 'explorer' / 'index.html'}\n" in result.stdout
     assert "bright: bright/" in result.stdout and "moves it by" in result.stdout
 
 
 def test_nothing_of_it_speaks_of_faces_or_portraits(made):
     root, result = made
     texts = [path.read_text() for path in (root / "catalog").iterdir() if path.suffix in (".md", ".json", ".toml")]
-    for text in (*texts, (root / "report.html").read_text(), result.output):
+    texts += [path.read_text() for path in (root / "explorer").rglob("*.html")]
+    for text in (*texts, result.output):
         assert not {"face", "portrait"} & set(text.lower().replace("-", " ").replace("_", " ").split())
 
 
@@ -155,7 +156,7 @@ def test_a_file_makes_the_same_with_ray_and_options_override_it(made, elsewhere,
     assert made_by_ray.returncode == 0, made_by_ray.stderr
     assert sums(tmp_path / "ray") == sums(root)
     found = json.loads(made_by_ray.stdout)
-    assert found["catalog"] == str(tmp_path / "ray" / "catalog") and Path(found["report"]).is_file()
+    assert found["catalog"] == str(tmp_path / "ray" / "catalog") and Path(found["explorer"]).is_file()
     assert {each["attribute"] for each in found["recommended"]} == {"bright", "sided"}
 
 
@@ -251,7 +252,7 @@ def test_what_cannot_be_fitted_is_left_out_with_its_numbers(made, standing_there
     assert "Left out: attribute high: 0 of 64 scored samples are above 1000" in result.stdout
     assert {each.attribute for each in about.directions} == {"bright", None}
     assert not any(each.parents for each in about.directions)
-    assert "attribute high: 0 of 64" in (tmp_path / "root" / "report.html").read_text()
+    assert "attribute high: 0 of 64" in (tmp_path / "root" / "explorer" / "index.html").read_text()
     assert "the attribute high: 0 of 64" in (tmp_path / "root" / "catalog" / "README.md").read_text()
 
 

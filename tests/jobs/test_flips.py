@@ -111,7 +111,7 @@ def test_no_flipped_bit_reaches_a_catalog_and_repairing_makes_the_same(rounds, w
     truth, chance = Truth.of(whole), random.Random(rounds)
     for _ in range(rounds):
         flipped(root, chance)
-        for published in [*root.glob("catalog-*"), *root.glob("report-*"), *root.glob("profiles-*")]:
+        for published in [*root.glob("catalog-*"), *root.glob("explorer-*"), *root.glob("profiles-*")]:
             shutil.rmtree(published)
         made = run(root)
         for record in root.glob("catalog-*/[0-9]*.json"):

@@ -264,7 +264,7 @@ def test_a_moved_model_and_a_moved_root_are_recognised(made, model, tmp_path):
     result = job("--model", os.path.relpath(model), "--root", tmp_path / "elsewhere", "--plan")
     stages = [line.split() for line in result.stdout.splitlines() if re.match(r" *[a-z-]+-[0-9a-f]{16} ", line)]
     to_make = {name.rpartition("-")[0] for name, _, _, parts, *_ in stages if parts != "0"}
-    assert len(stages) > 20 and to_make <= {"catalog", "report"}, "a catalog names the model as it was given"
+    assert len(stages) > 20 and to_make <= {"catalog", "explorer"}, "a catalog names the model as it was given"
 
 
 def test_effects_are_by_every_judge_beside_a_control_and_calibrated(made):
@@ -312,8 +312,8 @@ def test_directions_of_single_images_are_in_the_catalog_with_what_they_do(made):
     assert set(locality["direction"]) == set(directions["name"]) and set(locality["region"]) == {"box-4-4-12-12"}
     card = (folder / "README.md").read_text()
     assert "`transfer.parquet`" in card and "`locality.parquet`" in card
-    [report] = root.glob("report-*/00000-*/report.html")
-    assert "Directions of single images" in report.read_text()
+    [page] = root.glob("explorer-*/00000-*/effects.html")
+    assert "Directions of single images" in page.read_text()
 
 
 def test_without_jacobians_there_are_none(root):
@@ -362,5 +362,5 @@ def test_directions_are_found_in_real_images_and_measured_on_samples(tiny_model,
 
     [folder] = root.glob("catalog-*/00000-*")
     assert "found on 24 real images, inverted, and measured on samples" in (folder / "README.md").read_text()
-    [report] = root.glob("report-*/00000-*/report.html")
-    assert "24 real images, as the model sees them" in report.read_text()
+    [page] = root.glob("explorer-*/00000-*/about.html")
+    assert "24 real images, as the model sees them" in page.read_text()

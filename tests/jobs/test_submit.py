@@ -156,9 +156,9 @@ def test_a_machine_that_is_lost_in_mid_run_changes_nothing_of_what_is_made(clust
     alone = [sys.executable, "-m", "jobs.directions", *map(str, more), "--workers", "0", "--root", "alone"]
     subprocess.run(alone, cwd=here, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
     truth = Truth.of(here / "alone")
-    names_its_model = {part for part in truth.parts if part.startswith(("catalog-", "report-"))}
+    names_its_model = {part for part in truth.parts if part.startswith(("catalog-", "explorer-"))}
     assert len(names_its_model) == 2, "which is another path on the cluster"
-    lost = [each for each in truth.losses(made) if not each.startswith(("catalog-", "report-"))]
+    lost = [each for each in truth.losses(made) if not each.startswith(("catalog-", "explorer-"))]
     assert lost == [] and len(truth.parts) == len(list(records(made)))
     vectors = [next(root.glob("catalog-*/*/directions.safetensors")).read_bytes() for root in (made, here / "alone")]
     assert vectors[0] == vectors[1]

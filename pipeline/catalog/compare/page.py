@@ -1,4 +1,4 @@
-"""The page of a comparison, in the style of the report. It asks for nothing: no script, no font, no request."""
+"""The page of a comparison, in the style of the explorer. It asks for nothing: no script, no font, no request."""
 
 from pathlib import Path
 

@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 
 from pipeline.catalog.direction_catalog import SUMS, DirectionCatalog
-from pipeline.catalog.export.names import file_names
 from pipeline.catalog.export.vectors import VECTORS, vectors
+from pipeline.catalog.file_names import file_names
 from pipeline.catalog.summary import Summary
 from pipeline.errors import UserError
 from pipeline.formats.hashes import sha256

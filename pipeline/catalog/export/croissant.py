@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.export import parquet
-from pipeline.catalog.export.names import in_one_line
+from pipeline.catalog.file_names import in_one_line
 from pipeline.formats.hashes import sha256
 from schemas.catalog import Catalog
 from schemas.columns import meaning_of, unit_of

@@ -15,9 +15,9 @@ from huggingface_hub import ModelCardData
 
 from pipeline.catalog.card import card
 from pipeline.catalog.direction_catalog import SUMS, DirectionCatalog
-from pipeline.catalog.export.names import in_one_line
 from pipeline.catalog.export.pictures import Picture, write_pictures
 from pipeline.catalog.export.push import check_repository, is_repository
+from pipeline.catalog.file_names import in_one_line
 from pipeline.errors import UserError
 from pipeline.formats.hashes import sha256
 from schemas.catalog import Catalog, ModelCard

@@ -10,9 +10,9 @@ from zipfile import ZipFile
 from numpy.lib.format import write_array
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
-from pipeline.catalog.export.names import file_names
 from pipeline.catalog.export.safetensors import INDEX, write_index
 from pipeline.catalog.export.vectors import Vector, facts, vectors
+from pipeline.catalog.file_names import file_names
 
 
 def write(catalog: DirectionCatalog, out: Path) -> None:

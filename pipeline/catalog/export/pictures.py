@@ -8,10 +8,10 @@ from typing import NamedTuple
 from PIL import Image
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
-from pipeline.catalog.export.names import file_names
-from pipeline.catalog.report.findings import Findings
-from pipeline.catalog.report.read import findings
-from pipeline.catalog.report.strips import Images, strip
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.read import findings
+from pipeline.catalog.explorer.strips import Images, strip
+from pipeline.catalog.file_names import file_names
 from pipeline.catalog.summary import Recommended, Summary
 
 SAMPLES = 3  # rows

@@ -11,8 +11,8 @@ from typing import Any
 from safetensors.numpy import save
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
-from pipeline.catalog.export.names import file_names
 from pipeline.catalog.export.vectors import facts, vectors
+from pipeline.catalog.file_names import file_names
 
 INDEX = "directions.json"
 

@@ -13,9 +13,9 @@ import pandas as pd
 from pipeline.catalog.prevalence.examples import Examples, examples, pictures
 from pipeline.catalog.prevalence.histograms import Histogram, histogram
 from pipeline.catalog.prevalence.scored_images import Images, Scored, ScoredImages
-from pipeline.catalog.report.charts import Chart, Line, chart, number_ticks
-from pipeline.catalog.report.heat_maps import HeatMap, HeatRow
 from pipeline.catalog.templates import render, words
+from pipeline.catalog.web.charts import Chart, Line, Scale
+from pipeline.catalog.web.heat_maps import HeatMap, HeatRow
 from pipeline.metrics.prevalence import Agreement, Reliability, Sides, agreement, reliability, sides
 
 RATHER = 0.7  # correlation of two columns, from which they are listed among those that go together
@@ -172,15 +172,18 @@ def _calibrated(scored: ScoredImages, drawn: set[str]) -> list[Calibrated]:
         labels, judged = (one, other) if one.labels else (other, one)
         each = reliability(scored.values(judged), scored.values(labels))
         if each is not None:
-            found.append(Calibrated(judged, labels, each, _curve(each, judged.threshold)))
+            found.append(Calibrated(judged, labels, each, _curve(each)))
     return found
 
 
-def _curve(found: Reliability, threshold: float) -> Chart:
+def _curve(found: Reliability) -> Chart:
+    """Shares have an axis from 0 to 1; means of other labels one of their own."""
     low, high = float((found.label - found.error).min()), float((found.label + found.error).max())
-    y_ticks = number_ticks(min(0.0, low), max(1.0, high)) if low >= 0 and high <= 1.01 else number_ticks(low, high)
-    line = Line("", tuple(zip(found.score, found.label, strict=True)), "target", tuple(found.error))
-    return chart([line], number_ticks(float(found.score[0]), float(found.score[-1])), y_ticks)
+    shares = low >= 0 and high <= 1.01
+    line = Line(
+        "", tuple(zip(found.score.tolist(), found.label.tolist(), strict=True)), "target", tuple(found.error.tolist())
+    )
+    return Chart((line,), y=Scale(0.0, 1.0) if shares else Scale())
 
 
 # What could not be read

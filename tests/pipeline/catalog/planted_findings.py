@@ -1,6 +1,8 @@
-"""Findings whose every figure is planted: what the tests of the page and of the card are made from. No flow is run."""
+"""Findings whose every figure is planted: what the tests of the explorer and of the card are made from. No flow is run."""
 
 import io
+import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,8 +10,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pipeline.catalog.report.findings import Findings, Measured
-from pipeline.catalog.report.page import page
+from pipeline.catalog.explorer.findings import Findings, Measured
+from pipeline.catalog.explorer.links import Links
+from pipeline.catalog.explorer.site import pages
 from schemas.catalog import Capture, Catalog, Direction, Evaluation, ModelCard, Sampling
 from schemas.directions import DIRECTIONS
 from schemas.edits import UNEDITED
@@ -34,13 +37,45 @@ Effect = Callable[[dict, float, str], float]  # of a direction at a strength on 
 Picture = Callable[[str, float, int], bytes]  # of a direction at a strength, the i-th sample
 
 
-def document(findings: Findings) -> Element:
-    return parse(page(findings))
+def document(findings: Findings, page: str = "index.html") -> Element:
+    """A page of the explorer, by its file."""
+    return parse(pages(findings)[page])
+
+
+def sections(findings: Findings) -> dict[str, Element]:
+    """The sections of all pages that are of no one direction, by their anchors."""
+    texts = [text for file, text in pages(findings).items() if file.endswith(".html") and "/" not in file]
+    return {
+        str(each.attributes["id"]): each
+        for text in texts
+        for each in parse(text).all("section")
+        if "id" in each.attributes
+    }
 
 
 def section(findings: Findings, name: str) -> Element:
-    """The section of the page with that anchor."""
-    return document(findings).one("section", id=name)
+    """The section with that anchor."""
+    return sections(findings)[name]
+
+
+def of_direction(findings: Findings, name: str) -> Element:
+    """The page of a direction."""
+    return document(findings, Links([row["name"] for row in findings.directions]).page(name))
+
+
+def numbers(findings: Findings, name: str) -> dict:
+    """What the viewer of a direction is given."""
+    file = Links([row["name"] for row in findings.directions]).file(name)
+    found = re.fullmatch(r'explorer\.add\("(.*?)", (.*)\);\n', pages(findings)[f"data/{file}.js"], re.DOTALL)
+    assert found and found[1] == file
+    return json.loads(found[2])
+
+
+def charts(part: Element) -> dict[str, dict]:
+    """The numbers of the charts in a part of a page, by their titles."""
+    return {
+        str(each.attributes["aria-label"]): json.loads(each.one("script").text) for each in part.all("div", "chart")
+    }
 
 
 def captioned(part: Element, caption: str) -> dict[str, dict[str, Element]]:

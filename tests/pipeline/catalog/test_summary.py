@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.catalog import summary
-from pipeline.catalog.report.findings import Findings
+from pipeline.catalog.explorer.findings import Findings
 from pipeline.catalog.summary import Summary
 from tests.pipeline.catalog.planted_findings import at_points, planted
 

@@ -22,6 +22,7 @@ from pipeline.imagesets import image_set
 from pipeline.imagesets.image_set import ImageSet
 from pipeline.models import pretrained
 from pipeline.recipes.annotations import annotations
+from pipeline.stages.explorer import Explorer
 from pipeline.stages.finders.disentangle import Disentangle
 from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects
 from pipeline.stages.finders.imported import imported
@@ -52,7 +53,6 @@ from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.publish import Catalog
-from pipeline.stages.report import Report
 from pipeline.stages.sources.invert import Invert
 from pipeline.stages.sources.sample import Sample
 from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
@@ -198,9 +198,9 @@ def places(model) -> Section:
 
 
 @pytest.fixture(scope="session")
-def flow(sources, measured) -> Report:
-    """Whatever is measured, published and reported."""
-    return Report(
+def flow(sources, measured) -> Explorer:
+    """Whatever is measured, published and shown."""
+    return Explorer(
         Catalog(
             sources.sample,
             measured.profiles,
@@ -231,7 +231,7 @@ def made_of(tmp_path_factory) -> Callable[..., Store]:
 
 @pytest.fixture(scope="session")
 def store(made_of, flow) -> Store:
-    """The shared store, with all that the report reads in it."""
+    """The shared store, with all that the explorer reads in it."""
     return made_of(flow)
 
 

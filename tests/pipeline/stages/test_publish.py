@@ -242,7 +242,7 @@ def test_what_annotations_say_of_their_set_and_of_who_scored_is_part_of_them(of_
 
 @pytest.fixture
 def published_again(flow, store, tmp_path, monkeypatch):
-    """Publish the catalog and its report once more, of the same parts, on a CPU of this name: its folder, and the report."""
+    """Publish the catalog and its explorer once more, of the same parts, on a CPU of this name: its folder, and the first page."""
 
     def publish(cpu: str) -> tuple[Path, str]:
         root = tmp_path / cpu.replace(" ", "-")
@@ -251,12 +251,14 @@ def published_again(flow, store, tmp_path, monkeypatch):
             (root / stage.folder / "00000.json").unlink()
         monkeypatch.setattr(provenance, "cpu", lambda: cpu)
         again = made(root, flow)
-        return again.folder(flow.catalog), again.text(flow, "report.html")
+        return again.folder(flow.catalog), again.text(flow, "index.html")
 
     return publish
 
 
-def test_a_catalog_of_unlike_machines_says_so_on_its_card_and_in_its_report_and_names_no_host(folder, published_again):
+def test_a_catalog_of_unlike_machines_says_so_on_its_card_and_in_its_explorer_and_names_no_host(
+    folder, published_again
+):
     another, page = published_again("Intel avx2")
     [note] = [
         note for note in Catalog.model_validate_json((another / "catalog.json").read_text()).notes if "unlike" in note

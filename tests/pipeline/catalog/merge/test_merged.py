@@ -1,4 +1,4 @@
-"""A merged catalog is a catalog: it opens, reports, compares, and says of everything where it came from."""
+"""A merged catalog is a catalog: it opens, explores, compares, and says of everything where it came from."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from safetensors.numpy import load_file
 
 from pipeline.catalog.compare.comparison import compare
 from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.catalog.explorer.read import findings
+from pipeline.catalog.explorer.site import pages
 from pipeline.catalog.merge import merged
 from pipeline.catalog.merge.merged import merge
-from pipeline.catalog.report.page import page
-from pipeline.catalog.report.read import findings
 from pipeline.catalog.summary import Summary
 from pipeline.errors import UserError
 from tests.pipeline.catalog.planted_catalog import PlantedCatalog, drawn, smooth, standard
@@ -88,7 +88,7 @@ def test_it_says_where_each_direction_came_from(folders, both):
 
 
 def test_it_is_read_as_any_catalog(both):
-    text = page(findings(both))
+    text = "".join(pages(findings(both)).values())
     assert (
         "smile/ridge/b" in text
         and "provenance.parquet" in text

@@ -1,0 +1,302 @@
+"""What the pages are made from, and the figures that are computed from it: groups of directions and how clean their effects are."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.catalog.field_figures import FieldFigures
+from pipeline.catalog.templates import words
+from pipeline.metrics.effects import best_strengths, largest_control
+from schemas.catalog import Catalog
+
+Row = dict[str, Any]  # of schemas.directions
+Edit = tuple[str, int]  # a direction, or "unedited", and the index of a strength
+
+LARGE = 1.0  # standard deviations: an effect that anyone can see
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One evaluation: effects of its directions and controls, and some of the edited images."""
+
+    judges: tuple[str, ...]  # the first is the one that the pages go by
+    n: int  # held-out samples that the effects are means over, of all seeds
+    seeds: int
+    effects: pd.DataFrame  # of schemas.effects, by the first judge
+    by_others: pd.DataFrame  # the same, by the other judges
+    controls: pd.DataFrame  # by the first judge, of the random directions that these were compared with
+    preservation: pd.DataFrame  # of schemas.preservation: of these, those random ones, and the unedited samples
+    images: dict[Edit, list[bytes]]  # thumbnails, one a held-out sample
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return frozenset(self.effects.loc[~self.effects["control"], "direction"])
+
+    @cached_property
+    def strengths(self) -> dict[str, dict[int, float]]:
+        """The strengths of each direction, by their indices, as they rise."""
+        table = self.effects.sort_values("strength").drop_duplicates(["direction", "strength_index"])
+        return {
+            str(name): dict(zip(own["strength_index"].astype(int), own["strength"].astype(float), strict=True))
+            for name, own in table.groupby("direction")
+        }
+
+    def ends(self, name: str) -> tuple[int, ...]:
+        """The indices of the lowest and the highest strength of a direction."""
+        indices = list(self.strengths[name])
+        return tuple(dict.fromkeys((indices[0], indices[-1])))
+
+
+@dataclass(frozen=True)
+class Group:
+    """The supervised directions of one estimator, before disentangling or after it in one way.
+
+    Where an attribute has a direction at each of several capture points, they are those at one point.
+    """
+
+    method: str
+    projected: str | None  # how, in words; None before
+    rows: list[Row]
+    best: pd.DataFrame  # of effects.best_strengths; a direction that was not measured has no row
+    point: str | None = None  # where all are added; None where each attribute has a point of its own, or all have one
+
+    @property
+    def disentangled(self) -> bool:
+        return self.projected is not None
+
+    @property
+    def title(self) -> str:
+        at = "" if self.point is None else f", at {point_in_words(self.point)}"
+        return f"{words(self.method).capitalize()}, {self.projected or 'before disentangling'}{at}"
+
+    @property
+    def clean(self) -> int:
+        """Directions with an effect that is both clean and large."""
+        return int((self.best["clean"] & (self.best["on_target"] >= LARGE)).sum())
+
+    @property
+    def ratio(self) -> float:
+        """Mean over directions of on target / largest off target, at each one's best strength."""
+        return _mean(self.best["ratio"])
+
+    @property
+    def on_target(self) -> float:
+        return _mean(self.best["on_target"])
+
+    @property
+    def off_target(self) -> float:
+        return _mean(self.best["off_target"])
+
+    @property
+    def largest_is_target(self) -> int:
+        return int((self.best["on_target"] > self.best["off_target"]).sum())
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A catalog, its directions, what was measured of them, and a few samples."""
+
+    catalog: Catalog
+    directions: list[Row]
+    measured: list[Measured]
+    samples: list[bytes]  # thumbnails
+    transfer: pd.DataFrame | None = None  # of schemas.transfer
+    locality: pd.DataFrame | None = None  # of schemas.locality
+    learning_curve: pd.DataFrame | None = None  # of schemas.learning_curve
+    carriage: pd.DataFrame | None = None  # of schemas.carriage
+    choice: pd.DataFrame | None = None  # of schemas.choice
+    cosines: pd.DataFrame | None = None  # of schemas.cosines
+    figures: Mapping[str, FieldFigures] = field(default_factory=dict)  # by direction
+    recorded: bool = False  # whether the run stands in run.toml
+    merged: bool = False  # whether provenance.parquet says where each direction came from
+    profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
+    # Thumbnails of the sample that a direction was found on, with the region outlined where it is not edited:
+    origins: dict[Edit, bytes] = field(default_factory=dict)
+
+    @property
+    def supervised(self) -> list[Row]:
+        return [row for row in self.directions if row["attribute"]]
+
+    def at(self, row: Row) -> str | None:
+        """Where a direction is added, as pages name it beside the direction; None where all are added at one point."""
+        return point_in_words(row["capture"]) if len(self.catalog.captures) > 1 else None
+
+    @cached_property
+    def where(self) -> dict[str, str | None]:
+        """The same of every direction, by its name."""
+        return {row["name"]: self.at(row) for row in self.directions}
+
+    @property
+    def components(self) -> list[Row]:
+        return [row for row in self.directions if row["component"] is not None and row["mask"] is None]
+
+    @property
+    def jacobian(self) -> list[Row]:
+        """Those found in single images."""
+        return [row for row in self.directions if row["mask"] is not None]
+
+    def by_rank(self, rows: list[Row]) -> list[Row]:
+        """The most useful first; those that were not measured last."""
+        last = len(self.profiles) + 1
+        return sorted(rows, key=lambda row: (self.profiles.get(row["name"]) or {}).get("rank") or last)
+
+    def transferred(self, edit: Edit, attribute: str) -> tuple[float, float]:
+        """Return an edit's effect on the sample that its direction was found on, and the share of others that go the same way."""
+        if self.transfer is None:
+            return float("nan"), float("nan")
+        of_it = of_edit(self.transfer, edit)
+        rows = of_it[of_it["attribute"] == attribute]
+        return (
+            (float(rows["own"].iloc[0]), float(rows["same_way"].iloc[0])) if len(rows) else (float("nan"), float("nan"))
+        )
+
+    @property
+    def ranked(self) -> list[Row]:
+        """Profiles of the unsupervised directions, the most useful first."""
+        return sorted((row for row in self.profiles.values() if row["rank"]), key=lambda row: row["rank"])
+
+    @property
+    def recommended(self) -> list[Group]:
+        """The groups that are measured best: disentangled, on as many held-out samples as any."""
+        groups = [group for group in self.groups if group.disentangled and len(group.best)] or self.groups[:1]
+        n = [max(self.held_out(group), default=0) for group in groups]
+        return [group for group, count in zip(groups, n, strict=True) if count == max(n, default=0)]
+
+    @property
+    def features(self) -> str | None:
+        """What identity was measured by."""
+        return next((each.embedder for each in self.catalog.evaluations if each.embedder), None)
+
+    def preserved(self, edit: Edit) -> pd.Series | None:
+        """The row of schemas.preservation of an edit."""
+        measured = self.evaluation(edit[0])
+        if measured is None:
+            return None
+        rows = of_edit(measured.preservation, edit)
+        return rows.iloc[0] if len(rows) else None
+
+    def pale(self, edit: Edit) -> frozenset[int]:
+        """Return which of `attributes` have an effect that is not significant."""
+        own = of_edit(self.effects([edit[0]]), edit)
+        not_significant = set(own.loc[own["significant"].eq(False), "attribute"])
+        return frozenset(i for i, attribute in enumerate(self.attributes) if attribute in not_significant)
+
+    @property
+    def regions(self) -> list[str]:
+        """Those that the change of images was measured in."""
+        return [] if self.locality is None else list(self.locality["region"].unique())
+
+    def local(self, edit: Edit, region: str) -> float:
+        """Squared change per area, inside a region over outside."""
+        if self.locality is None:
+            return float("nan")
+        of_it = of_edit(self.locality, edit)
+        rows = of_it[of_it["region"] == region]
+        return float(rows["ratio"].iloc[0]) if len(rows) else float("nan")
+
+    @cached_property
+    def attributes(self) -> list[str]:
+        """What was judged: first what there are directions for, in their order, then the rest."""
+        judged = [name for each in self.measured for name in each.effects["attribute"].unique()]
+        wanted = [row["attribute"] for row in self.supervised]
+        return list(dict.fromkeys([name for name in wanted if name in judged] + judged))
+
+    def evaluation(self, name: str) -> Measured | None:
+        """The evaluation that measured a direction."""
+        return next((each for each in self.measured if name in each.names), None)
+
+    def evaluations(self, names: Iterable[str]) -> list[Measured]:
+        """The evaluations that measured these directions."""
+        return list({id(each): each for name in names if (each := self.evaluation(name))}.values())
+
+    def held_out(self, group: Group) -> list[int]:
+        """How many samples its directions were measured on, in each evaluation."""
+        return sorted({each.n for each in self.evaluations(group.best.index)})
+
+    def effects(self, names: list[str]) -> pd.DataFrame:
+        """The effects of these directions, each from the evaluation that measured it."""
+        parts = [each.effects[each.effects["direction"] == name] for name in names if (each := self.evaluation(name))]
+        return (
+            pd.concat(parts)
+            if parts
+            else pd.DataFrame(columns=["direction", "strength_index", "strength", "attribute", "effect", "control"])
+        )
+
+    def largest_control(self, names: Iterable[str]) -> pd.Series | None:
+        """The largest effect, by attribute, of the random directions that these directions were compared with."""
+        controls = [each.controls for each in self.evaluations(names) if len(each.controls)]
+        return largest_control(pd.concat(controls)) if controls else None
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Disentangled before entangled, ridge classifiers before others: the first group is the one to use.
+
+        Of one estimator at several capture points that with the most clean effects comes first.
+        """
+        keys = dict.fromkeys((row["method"], _projected(row)) for row in self.supervised)
+        in_order = sorted(keys, key=lambda key: (key[1] is None, key[0] != "ridge", key[0], key[1] or ""))
+        return [group for key in in_order for group in self._groups(*key)]
+
+    def _groups(self, method: str, projected: str | None) -> list[Group]:
+        rows = [row for row in self.supervised if (row["method"], _projected(row)) == (method, projected)]
+        if len({row["attribute"] for row in rows}) == len(rows):
+            return [self._group(method, projected, rows)]
+        points = dict.fromkeys(row["capture"] for row in rows)
+        at_each = {point: [row for row in rows if row["capture"] == point] for point in points}
+        named = at_each if len(points) > 1 else {None: rows}
+        groups = [self._group(method, projected, own, point) for point, own in named.items()]
+        return sorted(groups, key=lambda group: -group.clean)
+
+    def _group(self, method: str, projected: str | None, rows: list[Row], point: str | None = None) -> Group:
+        judged = {row["name"]: row["attribute"] for row in rows if row["attribute"] in self.attributes}
+        targets = {name: attribute for name, attribute in judged.items() if self.evaluation(name)}
+        if targets:
+            best = best_strengths(self.effects(list(targets)), targets)
+            judged_elsewhere = [each for each in self.attributes if each not in best]
+            return Group(method, projected, rows, best.reindex(columns=[*best, *judged_elsewhere]), point)
+        columns = ["strength_index", "strength", "target", "on_target", "off_target", "ratio", "clean"]
+        return Group(method, projected, rows, pd.DataFrame(columns=columns).astype({"clean": bool}), point)
+
+    def other_side(self, group: Group) -> Group | None:
+        """The same estimator at the same point on the other side of disentangling."""
+        same = [other for other in self.groups if (other.method, other.point) == (group.method, group.point)]
+        return next((other for other in same if other.disentangled != group.disentangled), None)
+
+
+def of_edit(table: pd.DataFrame, edit: Edit) -> pd.DataFrame:
+    """The rows of a table that are of an edit."""
+    name, index = edit
+    return table[(table["direction"] == name) & (table["strength_index"] == index)]
+
+
+def point_in_words(point: str) -> str:
+    """A capture point as it is named beside a direction: several at once with a + that lines can be broken at."""
+    return point.replace("+", " + ")
+
+
+def title(row: Row) -> str:
+    """What a direction is called, from how it was made."""
+    if row["attribute"] is not None:
+        return ", ".join([words(row["attribute"]), words(row["method"]), *filter(None, [_projected(row)])])
+    if row["mask"] is None:
+        made = "" if row["method"] == "principal-components" else f", {words(row['method'])}"
+        return f"component {row['component']}{made}"
+    return f"{words(row['mask'])} {row['component']}, {words(row['method'])}"
+
+
+def _projected(row: Row) -> str | None:
+    """How a direction was projected, in words; None for one as it was fitted."""
+    if row["parents"] is None:
+        return None
+    if row["trials"] is not None:
+        return "disentangled by effects"
+    return "disentangled by step" if row["projected_by"] == "step" else "disentangled"
+
+
+def _mean(values: pd.Series) -> float:
+    finite = values[np.isfinite(values.astype(float))]
+    return float(finite.mean()) if len(finite) else float("nan")

@@ -1,0 +1,66 @@
+"""The top of the page: what this is, and the figures that decide whether to go on."""
+
+from collections import Counter
+
+from pipeline.catalog.explorer.findings import Findings, Group
+from pipeline.catalog.templates import Facts, place
+from schemas.catalog import in_words
+
+
+def facts(findings: Findings) -> Facts:
+    """Its model, where directions are added, their numbers by kind, who judged on how many samples, and each group's figures."""
+    groups = [group for group in findings.groups if len(group.best)]
+    return {
+        "model": place(findings.catalog.model.name),
+        "n": len(findings.directions),
+        "kinds": {
+            "supervised": len(findings.supervised),
+            "principal components": len(findings.components),
+            "of single images": len(findings.jacobian),
+        },
+        "added_to": _added_to([each.point for each in findings.catalog.captures]),
+        "at_each": _at_each(findings),
+        "held_out": sorted({each.n for each in findings.measured}),
+        "judges": list(dict.fromkeys(judge for each in findings.measured for judge in each.judges)),
+        "allowed": list(dict.fromkeys(judge for each in findings.catalog.evaluations for judge in each.allowed)),
+        "tiles": _tiles(findings, groups[0]) if groups else None,
+        "groups": [(group, findings.held_out(group)) for group in groups],
+    }
+
+
+def _tiles(findings: Findings, first: Group) -> Facts:
+    """The figures to judge the catalog by, of the group of directions that comes first.
+
+    `sides` are its estimator before and after disentangling, where both were measured alike. `control` is the largest effect of
+    random directions.
+    """
+    controls = findings.largest_control(first.best.index)
+    other = findings.other_side(first)
+    together = other is not None and len(other.best) and _measured_together(findings, first, other)
+    return {
+        "first": first,
+        "sides": sorted((first, other), key=lambda group: group.disentangled) if other and together else None,
+        "control": None if controls is None else float(controls.max()),
+    }
+
+
+def _measured_together(findings: Findings, one: Group, other: Group) -> bool:
+    """Whether both were measured on the same held-out samples at the same strengths: otherwise their ratios do not compare."""
+    return _evaluations(findings, one) == _evaluations(findings, other)
+
+
+def _evaluations(findings: Findings, group: Group) -> dict[str, int]:
+    """Which evaluation measured the direction of each attribute."""
+    return {row["target"]: id(findings.evaluation(str(name))) for name, row in group.best.iterrows()}
+
+
+def _added_to(points: list[str]) -> str:
+    """Where directions are added, in words: the paper's h has a name of its own."""
+    if all(point.startswith("mid") for point in points):
+        return "the bottleneck of the U-Net"
+    return in_words(points[0]) if len(points) == 1 else "what the U-Net computes at one or several points inside it,"
+
+
+def _at_each(findings: Findings) -> list[tuple[str, int]]:
+    """How many directions are added at each capture point, where there are several."""
+    return list(Counter(filter(None, findings.where.values())).items())

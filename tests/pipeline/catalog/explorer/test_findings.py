@@ -1,0 +1,61 @@
+from dataclasses import replace
+
+import pytest
+
+from pipeline.catalog.explorer.site import pages
+from tests.pipeline.catalog.planted_findings import another_way, measured, of_single_images, planted
+
+
+def test_the_first_group_is_the_disentangled_classifiers_and_its_figures_are_right():
+    first, *others = planted().groups
+    assert (first.title, first.clean, first.largest_is_target) == ("Ridge, disentangled", 2, 2)
+    assert first.ratio == pytest.approx(12) and first.on_target == pytest.approx(2.4)
+    assert others[-1].clean == 0 and others[-1].ratio == pytest.approx(1.5)
+
+
+def test_directions_stand_beside_the_random_ones_that_they_were_compared_with():
+    findings = planted()
+    assert findings.largest_control(findings.groups[0].best.index).tolist() == [0.1] * 3
+    assert findings.largest_control(["component-0/principal-components"]).tolist() == [0.9] * 3
+    assert findings.largest_control(["unknown"]) is None
+
+
+def test_groups_know_on_how_many_samples_they_were_measured():
+    findings = planted(n=3)
+    assert findings.held_out(findings.groups[0]) == [3]
+
+
+@pytest.mark.parametrize(
+    "way, known",
+    [("by effects", {"trials": [], "projected_by": "joint"}), ("by step", {"projected_by": "step"})],
+)
+def test_ways_to_disentangle_are_groups_of_their_own(way, known):
+    findings = another_way(f"disentangled-{way.replace(' ', '-')}", **known)
+    ridge = [group for group in findings.groups if group.method == "ridge"]
+    titles = ["Ridge, disentangled", f"Ridge, disentangled {way}", "Ridge, before disentangling"]
+    assert [group.title for group in ridge] == titles
+    assert [(len(group.rows), group.clean) for group in ridge] == [(2, 2), (2, 2), (2, 0)]
+    assert [findings.other_side(group) for group in ridge] == [ridge[2], ridge[2], ridge[0]]
+
+
+def test_principal_components_and_directions_of_single_images_are_kept_apart():
+    findings = of_single_images()
+    assert [row["method"] for row in findings.jacobian] == ["jacobian"] * 3
+    assert [row["method"] for row in findings.components] == ["principal-components"] * 2
+
+
+def test_what_was_judged_of_some_directions_alone_is_unknown_of_the_others():
+    """As of catalogs that were merged: each was measured by its own judge."""
+    found = planted(components=0)
+    ridge = [row for row in found.directions if row["method"] == "ridge"]
+    rest = [row for row in found.directions if row["method"] != "ridge"]
+    apart = replace(
+        found,
+        measured=[
+            measured(ridge, ["smile", "age"], (-1.0, 1.0)),
+            measured(rest, ["smile", "age", "skin"], (-1.0, 1.0)),
+        ],
+    )
+    groups = {group.method: group.best for group in apart.groups if not group.disentangled}
+    assert groups["ridge"]["skin"].isna().all() and groups["mean-difference"]["skin"].notna().all()
+    assert "skin" in pages(apart)["effects.html"]

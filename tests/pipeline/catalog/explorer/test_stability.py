@@ -1,0 +1,46 @@
+from dataclasses import replace
+
+from pipeline.catalog.explorer.findings import Findings
+from tests.parsed import Element
+from tests.pipeline.catalog.planted_findings import document, planted, section
+
+
+def known_of(**known: object) -> Findings:
+    """Of the ridge classifier of smile."""
+    found = planted(wanted=("smile",), disentangle=False, components=0)
+    rows = [{**row, **known} if row["method"] == "ridge" else row for row in found.directions]
+    return replace(found, directions=rows)
+
+
+def cells(findings: Findings) -> dict[str, Element]:
+    return section(findings, "stability").one("table").table()["smile, ridge"]
+
+
+def test_a_row_has_what_was_measured():
+    stable = {"split_half_cosine": 0.91, "bootstrap_cosine_low": 0.8, "bootstrap_cosine_high": 0.95, "base_rate": 0.3}
+    found = cells(known_of(**stable, r2_by_step=[0.1, 0.3, 0.3, 0.1], accuracy_by_step=None))
+    assert {name: cell.text for name, cell in found.items()} == {
+        "n+ / n−": "9 / 9",
+        "present": "30%",
+        "halves": "0.91",
+        "resampled": "0.80 to 0.95",
+        "AUC": "0.75",
+        "R²": "0.20",
+        "accuracy": "–",
+    }
+
+
+def test_what_was_not_measured_is_a_dash():
+    found = cells(known_of(split_half_cosine=0.91, n_positive=None, auc_by_step=None))
+    assert [found[name].text for name in ("n+ / n−", "present", "resampled", "AUC")] == ["–"] * 4
+
+
+def test_a_direction_whose_stability_was_not_measured_has_no_row():
+    assert list(section(known_of(split_half_cosine=0.9), "stability").one("table").table()) == ["smile, ridge"]
+    assert not document(planted()).all("section", id="stability")
+
+
+def test_each_warning_is_said_once_and_as_text():
+    found = known_of(split_half_cosine=0.9, warnings=["<few> samples", "<few> samples", "all alike"])
+    assert [each.text for each in section(found, "stability").one("ul").all("li")] == ["<few> samples", "all alike"]
+    assert not section(known_of(split_half_cosine=0.9), "stability").all("ul")
