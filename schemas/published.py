@@ -1,4 +1,4 @@
-"""What a catalog holds, in the order in which its card, its explorer and the project's README name it: files, and tables' columns."""
+"""What a catalog holds, in the order in which its card, its explorer and our README name it: files, and tables' columns."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

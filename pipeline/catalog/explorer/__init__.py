@@ -1,1 +1,1 @@
-"""The explorer: static pages of a catalog, made from its folder alone. A page makes facts of the findings, its template the markup."""
+"""The explorer: static pages of a catalog, made from its folder alone. Facts of the findings, and a template of each page."""

@@ -13,7 +13,8 @@ def provenance(findings: Findings, row: Row) -> str:
         parts.append(_projected(row))
     eta = f"eta = {sampling.eta:g}" if isinstance(sampling.eta, float | int) else "eta by step"
     parts.append(
-        f"It has a vector for each of {sampling.steps} steps ({eta}, seed {sampling.seed}) and is added to {in_words(row['capture'])}."
+        f"It has a vector for each of {sampling.steps} steps ({eta}, seed {sampling.seed}), and is added to "
+        f"{in_words(row['capture'])}."
     )
     parts.append(f"The stage {row['stage']} made it.")
     return " ".join(parts)
