@@ -33,8 +33,8 @@ def planted_model(folder: Path, network: torch.nn.Module | None = None, schedule
     return save(folder, scheduler or DDIMScheduler(clip_sample=False), unet=network or unet(sample_size=8))
 
 
-def planted_catalog(folder: Path, model: Path, capture: str = "mid_block") -> Path:
-    """Two smiles, of which the second is recommended, glasses and a component, all at these points, made with eta = 0.
+def planted_catalog(folder: Path, model: Path, capture: str = "mid_block", eta: float = 0.0) -> Path:
+    """Two smiles, of which the second is recommended, glasses and a component, all at these points.
 
     Write it into a folder.
     """
@@ -55,12 +55,12 @@ def planted_catalog(folder: Path, model: Path, capture: str = "mid_block") -> Pa
         recommended_by="Planted.",
     )
     timesteps = ReverseProcess(DDIMScheduler.from_config(scheduler.config), T).timesteps
-    sampling = about.sampling.model_copy(update={"timesteps": timesteps, "eta": 0.0})
+    sampling = about.sampling.model_copy(update={"timesteps": timesteps, "eta": eta})
     about = about.model_copy(update={"sampling": sampling})
     others = [
         {**dict.fromkeys(SAMPLERS.names), "direction": name, "judge": "judge", "sampler": "stochastic", "eta": 1.0}
         | {"strength": 1.5, "effect": 0.5, "strength_per_sd": strength}
-        for name, strength in STOCHASTIC.items()
+        for name, strength in ({} if eta else STOCHASTIC).items()
     ]
     folder.mkdir(parents=True, exist_ok=True)
     write_table(folder / "samplers.parquet", table_of(others, SAMPLERS))
