@@ -16,6 +16,7 @@ from schemas.locality import LOCALITY
 from schemas.preservation import PRESERVATION
 from schemas.profiles import PROFILES
 from schemas.provenance import PROVENANCE
+from schemas.samplers import SAMPLERS
 from schemas.thumbnails import THUMBNAILS
 from schemas.transfer import TRANSFER
 
@@ -54,6 +55,12 @@ CATALOG_FILES = (
         "profiles.parquet",
         "one row a direction: what it does in words, its strength per standard deviation, its valid range; ranks",
         PROFILES,
+    ),
+    CatalogFile(
+        "samplers.parquet",
+        "the strength per standard deviation by samplers of the other kind than eta makes: deterministic, or stochastic",
+        SAMPLERS,
+        always=False,
     ),
     CatalogFile(
         "preservation.parquet",

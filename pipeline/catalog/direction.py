@@ -12,6 +12,7 @@ from pipeline.catalog.doubts import doubts as of_strength
 from pipeline.catalog.doubts import in_sentences, of_template
 from pipeline.errors import UserError
 from schemas import catalog as schema
+from schemas.samplers import Sampler
 
 if TYPE_CHECKING:
     from pipeline.catalog.direction_catalog import DirectionCatalog
@@ -46,6 +47,16 @@ class Direction:
     def strength_per_sd(self) -> float | None:
         """What its vector is multiplied by to move its target by one standard deviation; None where it cannot, or nobody knows."""
         return self.about.strength_per_sd
+
+    def per_sd_by(self, sampler: Sampler) -> float | None:
+        """The same by samplers of one kind; None where it cannot, or was not measured."""
+        own = sampler == self.catalog.sampler
+        found = self.strength_per_sd if own else self.measured_by(sampler).get("strength_per_sd")
+        return None if found is None else float(found)
+
+    def measured_by(self, sampler: Sampler) -> Mapping[str, Any]:
+        """The row of samplers.parquet that is of it and of a kind of samplers; empty where that was not measured."""
+        return self.catalog.samplers.get((self.name, sampler), {})
 
     @property
     def vector(self) -> np.ndarray:

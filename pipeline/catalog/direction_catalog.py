@@ -26,6 +26,7 @@ from pipeline.catalog.recommended import recommended
 from pipeline.catalog.verified import SUMS, VerifiedFiles
 from pipeline.errors import UserError
 from schemas.catalog import Catalog
+from schemas.samplers import Sampler, sampler_of
 
 if TYPE_CHECKING:
     from pipeline.catalog.direction_edit import DirectionEdit, Strengths
@@ -154,6 +155,18 @@ class DirectionCatalog:
     def profiles(self) -> dict[str, dict[str, Any]]:
         """The rows of profiles.parquet by direction."""
         return {row["direction"]: row for row in self.arrow("profiles.parquet").to_pylist()}
+
+    @property
+    def sampler(self) -> Sampler:
+        """The kind of sampler that the catalog was made with: deterministic where its eta is 0."""
+        return sampler_of(self.about.sampling.eta)
+
+    @cached_property
+    def samplers(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """The rows of samplers.parquet by direction and kind of sampler; empty where no other kind was measured."""
+        if "samplers.parquet" not in self.files:
+            return {}
+        return {(row["direction"], row["sampler"]): row for row in self.arrow("samplers.parquet").to_pylist()}
 
     def stored_vector(self, key: str, shape: Sequence[int]) -> np.ndarray:
         """Return a vector by its key in directions.safetensors, float32 of that shape."""

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from pipeline.errors import UserError
+from schemas.samplers import Sampler
 
 if TYPE_CHECKING:
     from pipeline.catalog.direction_catalog import DirectionCatalog
@@ -19,7 +20,7 @@ class DirectionEdit(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2  # 1 has no `sampler`
     catalog: str = Field(
         description="where the catalog lay: a folder, owner/name[@revision] of the hub, or s3://bucket/folder"
     )
@@ -31,6 +32,10 @@ class DirectionEdit(BaseModel):
     calibrated: bool = Field(
         default=True,
         description="whether strengths are in standard deviations of each direction's target; if not, they multiply the vector",
+    )
+    sampler: Sampler | None = Field(
+        default=None,
+        description="the kind of sampler that standard deviations are of, deterministic or stochastic; null asks the scheduler",
     )
     timesteps: tuple[float, float] | None = Field(
         default=None, description="the lowest and the highest timestep at which h is edited, both included; null is all"

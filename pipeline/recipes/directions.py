@@ -182,6 +182,7 @@ class Directions:
         catalog = Catalog(
             found_in,
             profiles,
+            samplers=measure.samplers(tuple(at_place[0] for at_place in best), profiles),
             transfers=tuple(Transfer(measure.origins(stored, distinct, each), each) for each in alone[:1]),
             localities=tuple(Locality(each.edit, regions) for each in alone[:1] if regions),
             learning_curves=find.learning_curves(supervised[0][1] if supervised else None),

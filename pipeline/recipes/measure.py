@@ -21,9 +21,12 @@ from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.edit_origins import EditOrigins
+from pipeline.stages.measures.edit_otherwise import otherwise
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.full_strengths import FullStrengths
 from pipeline.stages.measures.held_out import HeldOut
+from pipeline.stages.measures.profiles import Profiles
+from pipeline.stages.measures.samplers import Samplers
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.sources.source import Source
 
@@ -115,10 +118,15 @@ class Measurement:
     def verified(self, best: Evaluate) -> tuple[ScoreEdits, ScoreEdits]:
         """Strengths per SD, tried: of what is recommended on all held-out samples, of the paper's beside it on few."""
         [difference] = filter(_is_the_papers, best.edit.finders)
-        recommended = [finder for finder in best.edit.finders if finder != difference]
-        return verification(best, max(2, self.held_out), tuple(recommended)), verification(
+        return verification(best, max(2, self.held_out), _recommended(best)), verification(
             best, self.few, (difference,)
         )
+
+    def samplers(self, best: tuple[Evaluate, ...], profiles: Profiles) -> Samplers | None:
+        """What is recommended, on all held-out samples, by a sampler of the other kind than the run's own."""
+        n = max(2, self.held_out)
+        scored = tuple(otherwise(each, profiles, n, _recommended(each)) for each in best)
+        return Samplers(scored) if scored else None
 
     def unsupervised(self, finders: tuple[Stage, ...], purpose: str) -> tuple[Evaluate, Evaluate]:
         """Unsupervised directions, and beside them random ones of their own, since their offsets are others."""
@@ -195,6 +203,11 @@ class Measurement:
         """Chosen by who labelled, so that the judges have had no part in it."""
         [chooser] = fitted_with(finder)
         return DisentangleByEffects(finder, self.sample, Annotate(self.sample, (chooser,)), chooser)
+
+
+def _recommended(best: Evaluate) -> tuple[Stage, ...]:
+    """The finders of an evaluation that are recommended: all but the paper's."""
+    return tuple(finder for finder in best.edit.finders if not _is_the_papers(finder))
 
 
 def _is_the_papers(finder: Stage) -> bool:

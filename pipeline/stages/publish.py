@@ -34,6 +34,7 @@ from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.profiles import Profiles
+from pipeline.stages.measures.samplers import Samplers
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.sources.offsets import offsets
 from pipeline.stages.sources.source import Source
@@ -58,7 +59,7 @@ class LeftOut:
 class Catalog(Stage):
     """A catalog: the files that schemas.published lists."""
 
-    version: ClassVar[int] = 9
+    version: ClassVar[int] = 10
 
     sample: Source  # what the directions were found in
     profiles: Profiles  # of every direction that is published, and how they were measured
@@ -67,6 +68,7 @@ class Catalog(Stage):
     learning_curves: tuple[LearningCurve, ...] = ()
     carriage: Carriage | None = None  # where attributes live, where that was asked
     choice: Choose | None = None  # of capture points, where they were chosen
+    samplers: Samplers | None = None  # strengths where images are made by a sampler of the other kind
     left_out: tuple[LeftOut, ...] = ()  # of what was asked for
     notes: tuple[str, ...] = ()  # what is to be known of all of it
     familiarity: Familiarity | None = hashed_where_set()  # of who scores, with the images
@@ -156,6 +158,7 @@ class Catalog(Stage):
         yield "cosines.parquet", table_of(cosines(rows, vectors), COSINES)
         yield "thumbnails.parquet", thumbnails(self.sample, self.evaluations, self.transfers, store)
         more: dict[str, Sequence[Stage]] = {
+            "samplers.parquet": (self.samplers,) if self.samplers else (),
             "learning_curve.parquet": self.learning_curves,
             "transfer.parquet": self.transfers,
             "locality.parquet": self.localities,

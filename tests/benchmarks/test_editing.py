@@ -1,14 +1,14 @@
 """What the benchmark of editing computes; its timings are its own."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
-from diffusers import DDIMPipeline, DDIMScheduler
+from diffusers import DDIMPipeline, DDIMScheduler, DDPMScheduler
 
-from benchmarks.editing import JUDGE, RULES, SAMPLERS, Pipe, by_rule, loop, unit
+from benchmarks.editing import CASES, JUDGE, Pipe, edit, loop, median_within, unit
 from pipeline.catalog.direction_catalog import DirectionCatalog
-from pipeline.hspace.edits import at_timesteps
-from tests.pipeline.catalog.planted_catalogs import PER_SD, loaded, planted_catalog, planted_model
+from tests.pipeline.catalog.planted_catalogs import PER_SD, STOCHASTIC, loaded, planted_catalog, planted_model
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +29,26 @@ def test_its_loop_is_what_a_pipeline_does(planted):
     torch.testing.assert_close(found, torch.from_numpy(images), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_its_rules_are_those_of_the_science(planted, rule):
+def test_it_edits_at_the_strengths_of_the_kind_that_it_names(planted):
+    """The catalog's own, and those that `catalog.edit` takes by itself."""
     model, catalog = planted
     unet, scheduler = loaded(model)
-    [addition] = by_rule(catalog, {"smile": 1.0}, rule, Pipe(unet, scheduler)).additions.values()
-    name, made_at = catalog["smile"].name, catalog.about.sampling.timesteps
-    wanted = [999, *made_at, 600, 100, 3]
-    v = PER_SD[name] * torch.from_numpy(catalog[name].vector)
-    found = addition.at(torch.tensor(wanted, dtype=torch.float32), torch.device("cpu"))
-    torch.testing.assert_close(found[0], at_timesteps(v, made_at, wanted, rule))
+    name = catalog["smile"].name
+    for kind, sampler, per_sd in (
+        (DDIMScheduler, None, PER_SD[name]),
+        (DDPMScheduler, None, STOCHASTIC[name]),
+        (DDPMScheduler, "deterministic", PER_SD[name]),
+    ):
+        pipe = Pipe(unet, kind.from_config(scheduler.config))
+        [addition] = edit(catalog, {"smile": 1.0}, sampler, pipe).additions.values()
+        torch.testing.assert_close(addition.vectors[0], per_sd * torch.from_numpy(catalog[name].vector))
+
+
+def test_the_interval_of_the_median_holds_it_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    draws = [median_within(rng.exponential(size=101) - np.log(2)) for _ in range(400)]
+    assert all(low <= middle <= high for low, middle, high in draws)
+    assert 0.92 < np.mean([low <= 0 <= high for low, _, high in draws]) < 0.98
 
 
 def test_the_unit_is_a_standard_deviation_as_the_catalogs_judge_has_it():
@@ -49,7 +59,7 @@ def test_the_unit_is_a_standard_deviation_as_the_catalogs_judge_has_it():
 
 
 def test_every_sampler_takes_the_models_own_configuration():
-    for kind, steps, settings, _ in SAMPLERS.values():
-        scheduler = kind.from_config(DDIMScheduler(prediction_type="v_prediction").config, **settings)
-        scheduler.set_timesteps(steps)
-        assert scheduler.config.prediction_type == "v_prediction" and len(scheduler.timesteps) == steps
+    for case in CASES.values():
+        scheduler = case.kind.from_config(DDIMScheduler(prediction_type="v_prediction").config, **case.settings)
+        scheduler.set_timesteps(case.steps)
+        assert scheduler.config.prediction_type == "v_prediction" and len(scheduler.timesteps) == case.steps

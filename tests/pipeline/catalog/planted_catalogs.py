@@ -20,10 +20,12 @@ from schemas.catalog import Capture, Catalog, ModelCard
 from schemas.columns import table_of
 from schemas.directions import DIRECTIONS
 from schemas.profiles import PROFILES
+from schemas.samplers import SAMPLERS
 from tests.pipeline.catalog.planted_findings import T, catalog_of, component, profile, supervised
 from tests.pipeline.planted_models import save, unet
 
 PER_SD = {"smile/ridge": 0.5, "smile/ridge/disentangled": 2.0, "glasses/ridge": 0.25}
+STOCHASTIC = {"smile/ridge/disentangled": 1.5, "glasses/ridge": None}  # of the last an effect alone was measured
 
 
 def planted_model(folder: Path, network: torch.nn.Module | None = None, scheduler: Any = None) -> Path:
@@ -31,8 +33,11 @@ def planted_model(folder: Path, network: torch.nn.Module | None = None, schedule
     return save(folder, scheduler or DDIMScheduler(clip_sample=False), unet=network or unet(sample_size=8))
 
 
-def planted_catalog(folder: Path, model: Path, capture: str = "mid_block") -> Path:
-    """Two smiles, of which the second is recommended, glasses and a component, all at these points; write it into a folder."""
+def planted_catalog(folder: Path, model: Path, capture: str = "mid_block", eta: float = 0.0) -> Path:
+    """Two smiles, of which the second is recommended, glasses and a component, all at these points.
+
+    Write it into a folder.
+    """
     network, scheduler = loaded(model)
     known = {"strength_in_range": True, "verified": True, "strength_by": "rise", "capture": capture}
     rows = [
@@ -50,7 +55,15 @@ def planted_catalog(folder: Path, model: Path, capture: str = "mid_block") -> Pa
         recommended_by="Planted.",
     )
     timesteps = ReverseProcess(DDIMScheduler.from_config(scheduler.config), T).timesteps
-    about = about.model_copy(update={"sampling": about.sampling.model_copy(update={"timesteps": timesteps})})
+    sampling = about.sampling.model_copy(update={"timesteps": timesteps, "eta": eta})
+    about = about.model_copy(update={"sampling": sampling})
+    others = [
+        {**dict.fromkeys(SAMPLERS.names), "direction": name, "judge": "judge", "sampler": "stochastic", "eta": 1.0}
+        | {"strength": 1.5, "effect": 0.5, "strength_per_sd": strength}
+        for name, strength in ({} if eta else STOCHASTIC).items()
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(folder / "samplers.parquet", table_of(others, SAMPLERS))
     return written(folder, about, rows)
 
 

@@ -66,7 +66,7 @@ def test_another_catalog_in_its_place_is_refused_unless_allowed(folder, model):
         ({"strengths": {"smile/ridge": "far"}}, "strengths"),
         ({"strengths": {"smile/ridge": float("nan")}}, "strengths"),
         ({"strengths": {"smile/ridge": [float("inf")]}}, "strengths"),
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 3}, "schema_version"),
         ({"run": "rm"}, "run: Extra inputs are not permitted"),
         ({"timesteps": [1]}, "timesteps"),
     ],

@@ -110,7 +110,7 @@ def test_in_a_ddpm_pipeline_it_is_the_engines_own_edit_to_rounding(tmp_path):
     unet, scheduler = loaded(model)
     pipe = DDPMPipeline(unet, DDPMScheduler.from_config(scheduler.config))
     pipe.set_progress_bar_config(disable=True)
-    with catalog.edit(pipe, {"smile": 1.5, "glasses": -1.0}):
+    with catalog.edit(pipe, {"smile": 1.5, "glasses": -1.0}, sampler="deterministic"):  # whose strengths of_engine has
         generator = torch.Generator().manual_seed(0)
         found = pipe(batch_size=2, num_inference_steps=T, generator=generator, output_type="np").images
     close(torch.from_numpy(found), of_engine(catalog, pipe, 1.0, ancestral=True))
@@ -160,17 +160,6 @@ def test_samples_at_timesteps_of_their_own_get_vectors_of_their_own(catalog, pip
     first, second = catalog.about.sampling.timesteps[:2]
     found = offset(pipe.unet, catalog.edit(pipe, {SMILE: 1.0}), torch.tensor([second, first]))
     close(found, torch.stack([added(catalog, SMILE, 1), added(catalog, SMILE, 0)]))
-
-
-def test_a_timestep_between_two_gets_what_lies_between_them_where_that_is_asked(catalog, pipe):
-    first, second = catalog.about.sampling.timesteps[:2]
-    editing = catalog.edit(pipe, {SMILE: 1.0})
-    for addition in editing.additions.values():
-        addition.between = "linear"
-    v, w = (added(catalog, SMILE, step) for step in (0, 1))
-    for t, expected in ((first, v), (second, w), (0.25 * first + 0.75 * second, 0.25 * v + 0.75 * w), (999.9, v)):
-        close(offset(pipe.unet, editing, t), expected)
-    close(offset(pipe.unet, editing, 0), added(catalog, SMILE, T - 1))
 
 
 @pytest.mark.parametrize(
@@ -305,14 +294,6 @@ def test_a_network_in_another_precision_is_edited_whenever_it_was_made_so(catalo
     found = offset(pipe.unet, editing or catalog.edit(pipe, {SMILE: 1.0}), catalog.about.sampling.timesteps[1])
     assert found.dtype == dtype
     torch.testing.assert_close(found.float(), added(catalog, SMILE, 1).expand(2, -1, -1, -1), rtol=5e-2, atol=5e-2)
-
-
-def test_vectors_follow_h_to_its_device(catalog, pipe):
-    """Planted on the device without memory: what is asked for there is there, the timestep included."""
-    [addition] = catalog.edit(pipe, {SMILE: 1.0}).additions.values()
-    elsewhere = torch.device("meta")
-    found = addition.at(torch.zeros(1, device=elsewhere), elsewhere)
-    assert found.device == addition.strengths.device == elsewhere and found.shape == (1, 1, 16, 4, 4)
 
 
 @pytest.mark.parametrize("place", ["around", "in place", "a block"])

@@ -22,7 +22,7 @@ def places(tmp_path_factory) -> tuple[Path, Path]:
     """A catalog, and the model that it is of."""
     folder = tmp_path_factory.mktemp("applied")
     model = planted_model(folder / "model")
-    return planted_catalog(folder / "catalog", model), model
+    return planted_catalog(folder / "catalog", model, eta=1.0), model
 
 
 @pytest.fixture(scope="module")

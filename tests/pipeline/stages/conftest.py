@@ -43,6 +43,7 @@ from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.edit_origins import EditOrigins
+from pipeline.stages.measures.edit_otherwise import otherwise
 from pipeline.stages.measures.edit_selection import EditSelection
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.full_strengths import FullStrengths
@@ -50,6 +51,7 @@ from pipeline.stages.measures.held_out import HeldOut
 from pipeline.stages.measures.learning_curve import LearningCurve
 from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.profiles import Profiles
+from pipeline.stages.measures.samplers import Samplers
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.publish import Catalog
@@ -161,11 +163,13 @@ def measured(sources, labels, finders) -> Section:
     judges = labels.judged.annotators
     evaluation = Evaluate(ScoreEdits(edit, judges, labels.embed, Box(4, 4, 12, 12)), labels.judged)
     origins = ScoreEdits(EditOrigins(sample, (finders.distinct,), (-1.0, 1.0)), judges)
+    profiles = Profiles(edited, (evaluation,), (verification(evaluation, 2),))
     return Section(
         edited=edited,
         control=control,
         evaluation=evaluation,
-        profiles=Profiles(edited, (evaluation,), (verification(evaluation, 2),)),
+        profiles=profiles,
+        samplers=Samplers((otherwise(evaluation, profiles, 2, (finders.disentangled,)),)),
         transfer=Transfer(origins, evaluation),
         locality=Locality(edit, (REGION,)),
         learning_curve=LearningCurve(finders.difference, 4),
@@ -208,6 +212,7 @@ def flow(sources, measured) -> Explorer:
             (measured.locality,),
             (measured.learning_curve,),
             measured.carriage,
+            samplers=measured.samplers,
         )
     )
 
