@@ -8,10 +8,12 @@ import pandas as pd
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.doubts import doubts, of_template
 from pipeline.catalog.hooks import follow, hook
+from pipeline.catalog.markdown import code_span, plain
 from pipeline.catalog.templates import Facts, render
 from pipeline.metrics.effects import best_strengths, largest_control
 from schemas.catalog import Catalog, Direction, ModelCard, in_words
 from schemas.published import files_of, table_of_files
+from schemas.samplers import sampler_of
 
 Marks = dict[str, list[str]]  # by direction
 
@@ -36,6 +38,11 @@ def card(catalog: DirectionCatalog) -> str:
         gamma=_gamma(shown, catalog.table("effects.parquet")),
         code=_code(about),
         measured=_measured(about, catalog.table("effects.parquet"), marks),
+        kind=sampler_of(about.sampling.eta),
+        other=_otherwise(catalog),
+        warnings=_warnings(catalog),
+        code_span=code_span,
+        plain=plain,
     )
 
 
@@ -46,6 +53,24 @@ def _marks(catalog: DirectionCatalog) -> Marks:
     return {
         each.name: [*_of_strength(each), *of_template(profiles.get(each.name, {}))] for each in catalog.about.directions
     }
+
+
+def _otherwise(catalog: DirectionCatalog) -> Facts | None:
+    """The other kind of sampler that strengths were measured for, and these by direction; None where none was."""
+    found = catalog.optional("samplers.parquet")
+    if found is None or found.empty:
+        return None
+    known = found.dropna(subset="strength_per_sd").set_index("direction")["strength_per_sd"]
+    return {"kind": found["sampler"].iloc[0], "per_sd": known.to_dict()}
+
+
+def _warnings(catalog: DirectionCatalog) -> dict[str, list[str]]:
+    """What is to be known of a direction before it is used, as its finder said it."""
+    table = catalog.optional("directions.parquet")
+    if table is None or "warnings" not in table:
+        return {}
+    said = table.set_index("name")["warnings"]
+    return {str(name): list(each) for name, each in said.items() if each is not None and len(each)}
 
 
 def _shown(catalog: Catalog, marks: Marks) -> Direction:
@@ -130,6 +155,7 @@ def _measured(catalog: Catalog, effects: pd.DataFrame, marks: Marks) -> Facts:
         "allowed": any(judge in each.allowed for each in catalog.evaluations),
         "several": len(catalog.captures) > 1,  # points where directions are added
         "attributes": attributes,
+        "headings": list(map(plain, attributes)),
         "rows": rows,
         "control": None if controls.empty else largest_control(controls).max(),
         "unscored": list(dict.fromkeys(attribute for attribute in left_out if attribute not in attributes)),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMPipeline, DDIMScheduler, DDPMScheduler, UNet2DModel, VQModel
+from diffusers import DDIMPipeline, DDIMScheduler, DDPMScheduler, UNet2DModel, VQModel
 from safetensors.numpy import save_file
 
 from pipeline.annotators.registry import annotator
@@ -23,8 +23,9 @@ from pipeline.hspace.edits import Add, at_timesteps
 from pipeline.hspace.inversion import Inverted
 from pipeline.hspace.points import h_shape
 from pipeline.hspace.reverse_process import ReverseProcess
+from pipeline.models import pretrained
 from pipeline.recipes.make import make
-from schemas.catalog import Capture, Catalog, Evaluation
+from schemas.catalog import Capture, Catalog, Evaluation, LeftOut
 from schemas.published import files_of
 from schemas.run import Run
 from tests.pipeline import planted_models
@@ -192,6 +193,67 @@ def test_strengths_are_marked_by_what_is_not_known_of_them_and_the_marks_explain
     assert explained == cell.split()[1:]
 
 
+def with_tables(catalog: Catalog, **tables: pd.DataFrame) -> str:
+    """The card of a catalog that has these tables, too."""
+    content = {"catalog.json": catalog.model_dump_json().encode(), "effects.parquet": planted_effects().to_parquet()}
+    content |= {f"{name}.parquet": each.to_parquet() for name, each in tables.items()}
+    return card(DirectionCatalog(content.__getitem__, frozenset(content)))
+
+
+def test_what_is_to_be_known_of_a_direction_stands_in_its_row():
+    said = pd.DataFrame({"name": list(NAMES), "warnings": [["Few smile.", "One | two."], None]})
+    rows = table(with_tables(planted_catalog(), directions=said).replace("\\|", "or"), "direction")
+    assert [rows[name]["to know"] for name in NAMES] == ["Few smile. One or two.", ""]
+    nothing = pd.DataFrame({"name": list(NAMES), "warnings": pd.Series([None, None], dtype=object)})
+    for text in (with_tables(planted_catalog(), directions=nothing), planted_card()):
+        assert "to know" not in table(text, "direction")["smile/ridge"]
+
+
+@pytest.mark.parametrize(
+    "eta, own, other", [(1.0, "stochastic", "deterministic"), (0.0, "deterministic", "stochastic")]
+)
+def test_strengths_by_the_other_kind_of_sampler_stand_beside_the_own(eta, own, other):
+    catalog = planted_catalog(**SURE)
+    catalog = catalog.model_copy(update={"sampling": catalog.sampling.model_copy(update={"eta": eta})})
+    measured = pd.DataFrame({"direction": list(NAMES), "sampler": other, "strength_per_sd": [0.75, None]})
+    text = with_tables(catalog, samplers=measured)
+    rows = table(text, "direction")
+    assert [(rows[name]["strength per SD"], rows[name][other]) for name in NAMES] == [("0.5", "0.75"), ("0.5", "–")]
+    assert f"That holds for {own} samplers, as this catalog's own; with {other} ones (" in text
+    alone = with_tables(catalog)
+    assert f"That holds for {own} samplers, as this catalog's own; with others expect more or less." in alone
+    assert other not in table(alone, "direction")["smile/ridge"]
+
+
+def test_a_script_in_a_name_is_shown_and_is_none():
+    """Of an attribute, a direction, a judge, a model, a note, a warning, and what was left out."""
+    script = "<script>alert(1)</script>"
+    nasty = f"``{script}|"
+    rows = [supervised(attribute, "ridge", **SURE) for attribute in (nasty, "age")]
+    evaluation = Evaluation(
+        judges=[nasty], directions=[each["name"] for each in rows], strengths=[1.0], n=4, controls=0
+    )
+    left_out = [LeftOut(what="attribute", name=nasty, why=script)]
+    catalog = catalog_of(rows, evaluations=[evaluation], notes=[script], left_out=left_out)
+    model = catalog.model.model_copy(update={"name": script, "notes": [script]})
+    catalog = catalog.model_copy(update={"model": model})
+    effects = pd.DataFrame({"direction": rows[0]["name"], "attribute": [nasty, script], "effect": [1.5, 0.1]})
+    effects = effects.assign(control=False, n=4, judge=nasty, evaluation=0, strength_index=0, strength=1.0)
+    said = pd.DataFrame({"name": [rows[0]["name"]], "warnings": [[script]]})
+    content = {"catalog.json": catalog.model_dump_json().encode(), "effects.parquet": effects.to_parquet()}
+    text = card(
+        DirectionCatalog(
+            {**content, "directions.parquet": said.to_parquet()}.__getitem__,
+            frozenset({*content, "directions.parquet"}),
+        )
+    )
+    assert text.count("alert(1)") >= 10
+    markup = re.sub(r"```python\n.*?```", "", text, flags=re.DOTALL)
+    markup = re.sub(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", "", markup)  # spans of code, as CommonMark has them
+    assert "<script" not in markup and "<" not in markup and 5 < markup.count("alert(1)") < text.count("alert(1)")
+    assert "'path/to/model', " + repr(rows[0]["name"]) in code(text), "the lines name it as it is"
+
+
 @pytest.mark.parametrize("follows, cell", [(None, "0.5 ¶"), (0.1, "0.5 ¶"), (0.9, "0.5")])
 def test_a_template_is_marked_and_explained_and_no_example(follows, cell):
     profiles = pd.DataFrame({"direction": list(NAMES), "pasted": [0.9, 0.2], "follows": [follows, None]})
@@ -345,17 +407,42 @@ def test_their_hooks_work_in_a_pipeline_at_another_number_of_steps(tmp_path, mon
     torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", [VQModel, AutoencoderKL])
-def test_they_apply_a_direction_of_a_latent_conditional_model(tmp_path, monkeypatch, kind):
-    unet = planted_models.conditional_unet(sample_size=16, cross_attention_dim=8)
-    types = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
-    autoencoder = kind(latent_channels=3, block_out_channels=(8, 8), norm_num_groups=4, **types)
-    lines = saved(tmp_path, unet, autoencoder)
+BY_CHANNEL = {"latents_mean": [0.5, -0.5, 0.1, 0.0], "latents_std": [2.0, 0.5, 1.5, 1.0]}
+CODERS = {
+    "quantised": lambda: planted_models.vq_model(),
+    "quantised, of no scale": lambda: planted_models.vq_model(scaling_factor=1.0),
+    "quantised, grey": lambda: planted_models.vq_model(in_channels=1, out_channels=1),
+    "of the 4 times smaller": lambda: planted_models.vq_model(
+        block_out_channels=(8, 8, 16),
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+    ),
+    "variational": lambda: planted_models.kl_model(),
+    "variational, shifted": lambda: planted_models.kl_model(shift_factor=0.2),
+    "variational, scaled by channel": lambda: planted_models.kl_model(**BY_CHANNEL),
+    "variational, shifted and scaled by channel": lambda: planted_models.kl_model(shift_factor=0.2, **BY_CHANNEL),
+    "variational, grey, without quantising convolutions": lambda: planted_models.kl_model(
+        in_channels=1, out_channels=1, use_quant_conv=False, use_post_quant_conv=False
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CODERS)
+def test_they_decode_as_the_engine_does_whatever_the_autoencoder(tmp_path, monkeypatch, kind):
+    """To one of 255 levels; and the decoder is not one that makes nothing of what it is given."""
+    autoencoder = CODERS[kind]()
+    channels = autoencoder.config.latent_channels
+    shape = {"sample_size": 8, "in_channels": channels, "out_channels": channels, "cross_attention_dim": 8}
+    lines = saved(tmp_path, planted_models.conditional_unet(**shape), autoencoder, DDIMScheduler(clip_sample=False))
     assert "pipeline" not in lines
     monkeypatch.chdir(tmp_path)
-    edited, plain = executed(lines), executed(lines.replace("'smile/ridge', 1.0,", "'smile/ridge', 0.0,"))
-    assert edited["images"].shape == (4, 3, 32, 32)
-    assert (edited["x_t"] - plain["x_t"]).abs().max() > 1e-4
+    made, plain = executed(lines), executed(lines.replace("'smile/ridge', 1.0,", "'smile/ridge', 0.0,"))
+    loaded = pretrained.find(str(tmp_path)).load()
+    unscaled = lines.split("    x_t = autoencoder.decode")[0] + "    x_0 = x_t\n"
+    expected = torch.from_numpy(loaded.to_images(executed(unscaled)["x_0"])).permute(0, 3, 1, 2).int()
+    found = made["images"].expand(-1, 3, -1, -1).int()
+    assert found.shape == expected.shape and (found - expected).abs().max() <= 1
+    assert (made["x_t"] - plain["x_t"]).abs().max() > 1e-4 and expected.float().std() > 2
 
 
 def test_they_take_an_eta_for_each_step_and_a_condition_from_its_file(tmp_path, monkeypatch):
