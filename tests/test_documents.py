@@ -1,4 +1,5 @@
-"""What the documents say to type, typed at small sizes: every snippet of the README, the notebook and the page on models."""
+"""What the documents say to type, typed at small sizes: every snippet of the README, and of the pages on annotators and on
+the science alone."""
 
 import os
 import re
@@ -67,7 +68,8 @@ def test_the_readmes_python_makes_a_catalog(standing_there, tiny_model):
 
 
 def test_a_network_as_an_annotator(tmp_path, monkeypatch):
-    [code] = snippets("docs/your_model.md", "python")
+    [function, code] = snippets("docs/your_annotator.md", "python")
+    assert function.strip() in snippets("README.md", "python")[0], "the page has the README's annotator"
     (tmp_path / "my_networks.py").write_text(code)
     network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 2))
     any_batch = ({0: torch.export.Dim("batch")},)
@@ -81,7 +83,7 @@ def test_a_network_as_an_annotator(tmp_path, monkeypatch):
     assert np.allclose(found.load()(images), expected, atol=1e-6)
 
 
-def test_the_notebook(tiny_model):
+def test_the_science_alone(tiny_model):
     sampling, jacobian = snippets("docs/notebook.md", "python")
     cells: dict = {"mask": torch.ones(1, 1, 16, 16)}
     exec(sampling.replace("google/ddpm-celebahq-256", str(tiny_model)), cells)
