@@ -9,14 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.main import get_command
 from typer.testing import CliRunner
 
+from jobs.apply import apply
 from jobs.command_line import app
 from jobs.directions import directions
+from jobs.portraits import portraits
 from pipeline.annotators.registry import annotator
 from pipeline.catalog.direction_catalog import DirectionCatalog
 
 ROOT = Path(__file__).parents[1]
+START = (ROOT / "docs" / "start.md").read_text()
 SMALL = {"samples": 24, "steps": 2, "top": 8, "components": 2, "jacobians": 2, "held_out": 4}
 
 
@@ -92,6 +96,19 @@ def test_the_science_alone(tiny_model):
     assert np.abs(plus - minus).max() > 0, "the strengths are different"
     exec(jacobian, cells)
     assert cells["v"].shape == (16, 8, 8) and torch.allclose(cells["v"].norm(), torch.tensor(1.0), atol=1e-4)
+
+
+def test_what_the_first_page_says_to_type_is_a_command():
+    """Every option of its two jobs is one, and what is typed is what is shown: their jobs are tested elsewhere."""
+    typed = [
+        block.replace("\\\n", " ").split()
+        for block in re.findall(r"^python -m (jobs.*?)^```", START, re.DOTALL | re.MULTILINE)
+    ]
+    known = {"jobs.portraits": app(portraits), "jobs.apply": app(apply)}
+    assert [words[0] for words in typed] == list(known)
+    for words in typed:
+        options = {each for option in get_command(known[words[0]]).params for each in option.opts}
+        assert {word for word in words if word.startswith("-")} <= options, words[0]
 
 
 def test_the_readme_is_two_or_three_screens():
