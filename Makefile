@@ -4,14 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 # Whole files to a worker, in their order: sorted by their number of tests, the few long ones would come last and alone.
 ON_ALL_CORES := --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test types check bench format constraints clean
+.PHONY: help setup demo test types check docs docs-serve notebook bench format constraints clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(INSTALLED) ## make the environment in .venv: pinned, done once (6 GB, a few minutes)
 	@echo "The environment stands in $(VENV)."
@@ -25,11 +26,21 @@ test: $(INSTALLED) ## the tests (ARGS='-m slow' for the long ones)
 types: $(INSTALLED) ## types
 	@$(BIN)/mypy
 
-check: $(INSTALLED) ## formatting, lint, direction of imports, then types and the tests side by side
+check: $(INSTALLED) ## formatting, lint, direction of imports, the site, then types and the tests side by side
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/lint-imports --no-logo
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory --jobs 2 types test
+
+docs: $(INSTALLED) ## the documents as a site, into build/site: a dead link is an error
+	@$(MKDOCS) build --strict --quiet
+
+docs-serve: $(INSTALLED) ## the site at http://127.0.0.1:8000, built again as one writes
+	@$(MKDOCS) serve --livereload
+
+notebook: $(INSTALLED) ## run docs/first_catalog.ipynb, and store with it what it shows
+	@$(BIN)/python docs/_site/execute.py docs/first_catalog.ipynb
 
 bench: $(INSTALLED) ## every benchmark against its targets; rewrites benchmarks/RESULTS.md (not with ARGS=--quick)
 	@$(BIN)/python -m benchmarks $(ARGS)

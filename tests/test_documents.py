@@ -1,4 +1,5 @@
-"""What the documents say to type, typed at small sizes: every snippet of the README, the notebook and the page on models."""
+"""What the documents say to type, typed at small sizes: every snippet of the README, and of the pages on annotators and on
+the science alone."""
 
 import os
 import re
@@ -8,14 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.main import get_command
 from typer.testing import CliRunner
 
+from jobs.apply import apply
 from jobs.command_line import app
 from jobs.directions import directions
+from jobs.portraits import portraits
 from pipeline.annotators.registry import annotator
 from pipeline.catalog.direction_catalog import DirectionCatalog
 
 ROOT = Path(__file__).parents[1]
+START = (ROOT / "docs" / "start.md").read_text()
 SMALL = {"samples": 24, "steps": 2, "top": 8, "components": 2, "jacobians": 2, "held_out": 4}
 
 
@@ -67,7 +72,8 @@ def test_the_readmes_python_makes_a_catalog(standing_there, tiny_model):
 
 
 def test_a_network_as_an_annotator(tmp_path, monkeypatch):
-    [code] = snippets("docs/your_model.md", "python")
+    [function, code] = snippets("docs/your_annotator.md", "python")
+    assert function.strip() in snippets("README.md", "python")[0], "the page has the README's annotator"
     (tmp_path / "my_networks.py").write_text(code)
     network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 2))
     any_batch = ({0: torch.export.Dim("batch")},)
@@ -81,7 +87,7 @@ def test_a_network_as_an_annotator(tmp_path, monkeypatch):
     assert np.allclose(found.load()(images), expected, atol=1e-6)
 
 
-def test_the_notebook(tiny_model):
+def test_the_science_alone(tiny_model):
     sampling, jacobian = snippets("docs/notebook.md", "python")
     cells: dict = {"mask": torch.ones(1, 1, 16, 16)}
     exec(sampling.replace("google/ddpm-celebahq-256", str(tiny_model)), cells)
@@ -90,6 +96,19 @@ def test_the_notebook(tiny_model):
     assert np.abs(plus - minus).max() > 0, "the strengths are different"
     exec(jacobian, cells)
     assert cells["v"].shape == (16, 8, 8) and torch.allclose(cells["v"].norm(), torch.tensor(1.0), atol=1e-4)
+
+
+def test_what_the_first_page_says_to_type_is_a_command():
+    """Every option of its two jobs is one, and what is typed is what is shown: their jobs are tested elsewhere."""
+    typed = [
+        block.replace("\\\n", " ").split()
+        for block in re.findall(r"^python -m (jobs.*?)^```", START, re.DOTALL | re.MULTILINE)
+    ]
+    known = {"jobs.portraits": app(portraits), "jobs.apply": app(apply)}
+    assert [words[0] for words in typed] == list(known)
+    for words in typed:
+        options = {each for option in get_command(known[words[0]]).params for each in option.opts}
+        assert {word for word in words if word.startswith("-")} <= options, words[0]
 
 
 def test_the_readme_is_two_or_three_screens():

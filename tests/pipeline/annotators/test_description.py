@@ -130,7 +130,7 @@ def test_a_file_that_is_no_json_object(tmp_path):
 
 
 def test_the_json_of_the_documents_is_one(tmp_path):
-    text = (Path(__file__).parents[3] / "docs" / "your_model.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "your_annotator.md").read_text()
     [shown] = re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     found = described(json.loads(shown), Description, tmp_path)
     assert found.attributes == ("tower", "age") and found.thresholds == (0, 400)
