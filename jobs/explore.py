@@ -7,6 +7,7 @@ import asyncio
 import os
 import webbrowser
 from pathlib import Path
+from socket import socket
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from jobs.printing import console, errors, refuse
 from jobs.stopping import ENDED, STOPPED, ended_by_signal
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.errors import UserError
+from pipeline.live.listening import listen
 
 if TYPE_CHECKING:
     from pipeline.live.server import Live
@@ -45,10 +47,10 @@ def explore(
         "OMP_WAIT_POLICY", "PASSIVE"
     )  # threads that spin while they wait halve a machine that does more
     try:
-        with ended_by_signal(), TemporaryDirectory(prefix="hspace-explore-") as folder:
+        with ended_by_signal(), TemporaryDirectory(prefix="hspace-explore-") as folder, listen(host, port) as listening:
             opened = DirectionCatalog.from_pretrained(catalog)
             live = _live(opened, catalog, Path(folder), host, model, condition, device)
-            asyncio.run(_serve(live, host, port, open))
+            asyncio.run(_serve(live, host, listening, open))
     except UserError as error:
         refuse(error)
         raise typer.Exit(2) from None
@@ -99,12 +101,14 @@ def _applier(
         return None, str(error)
 
 
-async def _serve(live: "Live", host: str, port: int, open_: bool) -> None:
+async def _serve(live: "Live", host: str, listening: socket, open_: bool) -> None:
     from pipeline.live.server import served
 
-    async with served(live, host, port) as found:
+    async with served(live, listening):
         name = f"[{host}]" if ":" in host else host
-        address = f"http://{name}:{found}/" + ("" if live.guard.token is None else f"?token={live.guard.token}")
+        address = f"http://{name}:{listening.getsockname()[1]}/" + (
+            "" if live.guard.token is None else f"?token={live.guard.token}"
+        )
         if live.guard.token is not None:
             errors.print(
                 f"It is reached from elsewhere as {host}, unencrypted: whoever has this address may use this machine."

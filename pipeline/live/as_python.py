@@ -1,6 +1,5 @@
 """What is set on the page as lines of Python that make the same pictures, and as an edit that travels as JSON."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
@@ -16,33 +15,30 @@ class Source(NamedTuple):
     condition: str | None = None
 
 
-def as_python(source: Source, order: Order) -> str:
-    """Return lines that make the pictures of an order, to the bit on the machine that showed them."""
-    given = [repr(source.catalog), *(f"{name}={value!r}" for name, value in _named(source).items())]
-    named = "".join(f", {each}" for each in given[1:])
+def as_python(source: Source, order: Order, steps: int) -> str:
+    """Return lines that make the pictures of an order, to the bit on the machine that showed them. steps: of the catalog."""
+    named = "".join(f", {name}={value!r}" for name, value in source._asdict().items() if name != "catalog" and value)
     strengths = dict(order.strengths)
     lines = [
         "from pipeline.catalog.direction_catalog import DirectionCatalog",
         "from pipeline.recipes.applied import Applier",
         "",
-        f"catalog = DirectionCatalog.from_pretrained({given[0]})",
+        f"catalog = DirectionCatalog.from_pretrained({source.catalog!r})",
         f"applier = Applier.of(catalog{named})",
         f"strengths = {strengths!r}  # in standard deviations of what each changes",
         f"made = applier.to_samples(strengths, seed={order.seed}, n={order.n})",
-        f"images = made.{'edited' if strengths else 'unedited'}  # (B, H, W, 3) uint8; made.unedited are the same without the edit",
-        "",
-        "# The same edit of other samples, in any pipeline of diffusers with this model:",
-        "# with catalog.edit(pipe, strengths):",
-        f"#     images = pipe(batch_size={order.n}, num_inference_steps={{steps}}).images",
-        "",
+        "images = made.edited  # (B, H, W, 3) uint8; made.unedited are the same without the edit",
     ]
-    return "\n".join(lines)
+    if strengths:
+        lines += [
+            "",
+            "# The same edit of other samples, in any pipeline of diffusers with this model:",
+            "# with catalog.edit(pipe, strengths):",
+            f"#     images = pipe(batch_size={order.n}, num_inference_steps={steps}).images",
+        ]
+    return "\n".join([*lines, ""])
 
 
 def as_json(catalog: DirectionCatalog, order: Order) -> str:
     """Return the edit of an order as JSON, which `DirectionEdit.from_json` reads."""
     return DirectionEdit.of(catalog, dict(order.strengths)).to_json()
-
-
-def _named(source: Source) -> Mapping[str, str]:
-    return {name: value for name, value in source._asdict().items() if name != "catalog" and value is not None}

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from socket import socket
 
 from aiohttp import web
 
@@ -74,7 +75,7 @@ class Live:
     async def _python(self, request: web.Request) -> web.StreamResponse:
         try:
             _, order = await self._ordered(request)
-            python = as_python(self.source, order)
+            python = as_python(self.source, order, self.catalog.about.sampling.steps)
             return web.json_response(
                 {"python": python, "json": as_json(self.catalog, order) if order.strengths else ""}
             )
@@ -125,19 +126,13 @@ class Live:
 
 
 @asynccontextmanager
-async def served(live: Live, host: str, port: int) -> AsyncIterator[int]:
-    """Serve inside the block; gives the port, any free one where 0 is asked for. Raises UserError for one that is taken."""
+async def served(live: Live, listening: socket) -> AsyncIterator[None]:
+    """Serve inside the block, on a socket that listens. What is under way when it ends is ended."""
     runner = web.AppRunner(live.app(), handler_cancellation=True, shutdown_timeout=1.0, access_log=None)
     await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise UserError(
-                f"Port {port} of {host} cannot be had ({error.strerror or error}).\n"
-                "Take another `port`, or 0 for any that is free; `host` is a name or an address of this machine."
-            ) from error
-        yield runner.addresses[0][1]
+        await web.SockSite(runner, listening).start()
+        yield
     finally:
         await runner.cleanup()
 

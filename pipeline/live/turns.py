@@ -73,7 +73,8 @@ class Turns:
             turn.given_up = True
             if turn in self.waiting:
                 self.waiting.remove(turn)
-                self._tell_places()
+            self._tell_places()
+            self._changed.notify_all()
 
     def close(self) -> None:
         """End the thread, before the next step of what it works on."""

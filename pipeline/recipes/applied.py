@@ -87,7 +87,7 @@ class Applier:
         one that decodes the finished ones, which are those of `to_samples` to the bit. Close it to stop between two steps.
         """
         denoiser = self._denoiser(seed, n)
-        with self._edit(denoiser, strengths) if strengths else nullcontext():
+        with self._edit(denoiser, strengths):
             for step, (P_t, x) in enumerate(self.process.followed(denoiser, self._noise(seed, n)), 1):
                 yield partial(self.loaded.to_images, x if step == self.process.steps else P_t)
 
@@ -108,6 +108,8 @@ class Applier:
         return Applied(self.loaded.to_images(unedited), self.loaded.to_images(edited))
 
     def _edit(self, denoiser: Denoiser, strengths: Mapping[str, float]) -> AbstractContextManager[Any]:
+        if not strengths:
+            return nullcontext()
         return self.catalog.edit(denoiser.unet, dict(strengths), allow=("weights",))  # which `model_of` has compared
 
     def _denoiser(self, seed: int, n: int) -> Denoiser:
