@@ -11,7 +11,7 @@ from pipeline.live.wanted import MOST_DIRECTIONS, MOST_SAMPLES, SEEDS
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
-STYLE = "assets/style.css"  # of the catalog's pages, where they have one
+STYLES = ("assets/style.css", "assets/explorer.css")  # of the catalog's pages, where they have them
 
 
 def page(catalog: DirectionCatalog, controls: Controls, folder: Path, missing: str = "") -> str:
@@ -33,7 +33,7 @@ def page(catalog: DirectionCatalog, controls: Controls, folder: Path, missing: s
             missing=missing,
             beyond=BEYOND,
             at_least=AT_LEAST,
-            style=STYLE if (folder / STYLE).is_file() else None,
+            styles=[each for each in STYLES if (folder / each).is_file()],
             has_pages=(folder / "index.html").is_file(),
             samples=[1, 2, 3, 4, 6, 8],
         )

@@ -14,13 +14,10 @@ import numpy as np
 
 from pipeline.formats.images import png, thumbnail
 
-SHOWN = (
-    1 / 8,
-    1 / 4,
-    3 / 8,
-    1 / 2,
-    3 / 4,
-)  # of all steps; what comes before says little, what comes after is soon finished
+SHOWN = (1 / 4, 3 / 8, 1 / 2, 3 / 4)  # of all steps: what comes before says little, what comes after is soon finished
+# From here on what a step predicts is recognisably the edit: on the bundled portraits at T = 16 it has, by the judge, 59 % or more
+# of the finished change of each of five attributes (24 samples); at a quarter of the steps 17 to 64 %.
+RECOGNISABLE = 1 / 2
 LARGEST = 256  # pixels a side of what is shown before the end
 REMEMBERED = 64 * 2**20  # bytes of finished pictures
 
@@ -111,7 +108,8 @@ def _small(images: np.ndarray) -> list[bytes]:
 
 def _event(edited: bool, step: int, steps: int, kind: str, pictures: list[bytes]) -> Event:
     uris = [f"data:image/{kind};base64,{base64.b64encode(each).decode()}" for each in pictures]
-    return {"kind": "pictures", "edited": edited, "step": step, "steps": steps, "pictures": uris}
+    about = {"edited": edited, "step": step, "steps": steps, "recognisable": step >= RECOGNISABLE * steps}
+    return {"kind": "pictures", **about, "pictures": uris}
 
 
 def _size(pictures: list[bytes]) -> int:

@@ -6,10 +6,12 @@ const sliders = new Map(facts.sliders.map((each) => [each.name, each]));
 const page = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 const at = (id) => document.getElementById(id);
 const FOUND = 8; // directions that a search shows
+const PATIENCE = 1000; // milliseconds
 
 const state = { seed: 0, samples: 4, strengths: new Map() }; // by the direction's name, those that have a slider
 let current = null; // the request whose pictures are shown
 let note = ""; // what to know of the link that this page was opened by
+let seen = ""; // whose finished pictures are shown: seed and number
 let held = false; // whether something has changed that is not asked for yet
 
 // Small things
@@ -111,6 +113,7 @@ function changed() {
 async function send() {
   held = false;
   const mine = { free: false, began: performance.now(), first: null, edited: Object.keys(strengths()).length > 0 };
+  mine.anew = seen !== `${state.seed} ${state.samples}`; // other samples than those that are shown
   current = mine;
   document.body.dataset.state = "busy";
   const wanted = { page, seed: state.seed, samples: state.samples, strengths: strengths() };
@@ -158,17 +161,23 @@ function take(event, mine) {
     mine.free = event.ahead > 0;
     if (event.ahead > 0) say(event.ahead === 1 ? "One other is ahead of you at the model." : `${event.ahead} others are ahead of you at the model.`);
   } else if (event.kind === "pictures") {
-    if (!event.edited) show(0, event.pictures);
-    if (event.edited || !mine.edited) show(1, event.pictures);
-    at("progress").value = event.edited || !mine.edited ? event.step / event.steps : 0;
-    if (event.edited || !mine.edited) {
+    const wanted = event.edited || !mine.edited; // and not what is only needed to lay beside it
+    at("progress").value = wanted ? event.step / event.steps : 0;
+    // What early steps predict is a blur: it is shown where there is nothing better, or nothing else for a while.
+    if (event.recognisable || mine.anew || performance.now() - mine.began > PATIENCE) {
+      if (!event.edited) show(0, event.pictures);
+      if (wanted) show(1, event.pictures);
+    }
+    if (wanted && event.recognisable) {
       mine.first ??= performance.now() - mine.began;
       mine.free = true;
     }
-    document.body.dataset.step = event.step;
   } else if (event.kind === "done") {
     const took = (performance.now() - mine.began) / 1000;
-    end(`${note}${described()[0].toUpperCase()}${described().slice(1)}: finished in ${took.toFixed(2)} s, first seen after ${(mine.first / 1000).toFixed(2)} s.`);
+    seen = `${state.seed} ${state.samples}`;
+    const first = mine.first / 1000;
+    const before = first < 0.8 * took ? `, to be seen after ${first.toFixed(2)} s` : "";
+    end(`${note}${described()[0].toUpperCase()}${described().slice(1)}: finished in ${took.toFixed(2)} s${before}.`);
   } else if (event.kind === "failed") {
     end(event.said, true);
   }

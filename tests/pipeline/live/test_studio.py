@@ -44,6 +44,7 @@ def test_the_last_pictures_are_those_of_the_applier_to_the_bit(applier):
 def test_what_is_shown_before_is_what_a_step_predicts_and_comes_in_order(applier):
     events = [each for each in Studio(applier).make(Order(3, 2)) if each]
     assert [each["step"] for each in events] == [1, 2, 3, 4], "of T = 4"
+    assert [each["recognisable"] for each in events] == [False, True, True, True], "from half of the steps on"
     assert [each["pictures"][0].partition(";")[0] for each in events] == ["data:image/jpeg"] * 3 + ["data:image/png"]
     assert all(pixels(data).shape == (8, 8, 3) for each in events for data in decoded(each))
 
