@@ -151,6 +151,19 @@ class ReverseProcess:
             output, _ = denoiser(x_t, level.timestep)
             x_t = self.previous(step, x_t, output, noise.sigma_z(step, level.noise))
 
+    @torch.inference_mode()
+    def followed(self, denoiser: Denoiser, noise: Noise) -> Iterator[tuple[Tensor, Tensor]]:
+        """`run` without edits of its own, followed: after every step P_t, the image as that step predicts it, and x_{t-1}.
+
+        The last x_{t-1} is what `run` returns, to the bit. Close it to stop between two steps.
+        """
+        x_t = noise.x_T().to(denoiser.device)
+        for step, level in enumerate(self.levels):
+            output, _ = denoiser(x_t, level.timestep)
+            P_t, _ = self.predict(step, x_t, output)
+            x_t = self.previous(step, x_t, output, noise.sigma_z(step, level.noise))
+            yield P_t, x_t
+
     def previous(
         self, step: int, x_t: Tensor, output: Tensor, sigma_z: Tensor | None, unedited: Tensor | None = None
     ) -> Tensor:

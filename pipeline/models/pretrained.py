@@ -191,6 +191,13 @@ class LoadedModel:
     denoiser: Denoiser
     autoencoder: Autoencoder | None = None  # None works on pixels
 
+    def to(self, device: str) -> "LoadedModel":
+        """Move the networks to a device, by torch's name for it."""
+        self.denoiser.unet.to(device)
+        if self.autoencoder:
+            self.autoencoder.network.to(device)
+        return self
+
     @torch.inference_mode()
     def to_images(self, x_0: Tensor) -> np.ndarray:
         """x_0 (B, channels, height, width) -> (B, H, W, 3) uint8 RGB."""

@@ -3,11 +3,14 @@
 Shapes: B samples; images are (B, H, W, 3) uint8 RGB.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.errors import UserError
@@ -38,16 +41,26 @@ class Applier:
     process: ReverseProcess
 
     @classmethod
-    def of(cls, catalog: DirectionCatalog, model: str | None = None, condition: str | None = None) -> "Applier":
+    def of(
+        cls,
+        catalog: DirectionCatalog,
+        model: str | None = None,
+        condition: str | None = None,
+        device: str | None = None,
+    ) -> "Applier":
         """Load the model that a catalog is of, from where the catalog says or from another folder or repository.
 
-        condition: the file with the embedding that the samples were made under, where they had one. Raises UserError for another
-        model, or another embedding.
+        condition: the file with the embedding that the samples were made under, where they had one. device: torch's name of where
+        it runs; None is a GPU where there is one. Raises UserError for another model, or another embedding, and for a device that
+        this machine has not.
         """
+        if device is not None:
+            check_device(device)
         found, sampling = model_of(catalog, model, condition), catalog.about.sampling
         eta = tuple(sampling.eta) if isinstance(sampling.eta, list) else sampling.eta
         process = ReverseProcess(found.ddim(sampling.clip), sampling.steps, eta)
-        return cls(catalog, found, found.load(dtype=sampling.dtype), process)
+        loaded = found.load(dtype=sampling.dtype)
+        return cls(catalog, found, loaded.to(device) if device else loaded, process)
 
     def to_samples(self, strengths: Mapping[str, float], seed: int, n: int = 1) -> Applied:
         """Edit samples 0 to n - 1 of a seed. strengths: in standard deviations, by direction or attribute."""
@@ -67,22 +80,58 @@ class Applier:
             found = inversion.ddim(self.process, denoiser, x_0, iterations=3)
         return self._applied(strengths, denoiser, lambda: found)
 
+    def followed(self, strengths: Mapping[str, float], seed: int, n: int = 1) -> Generator[Callable[[], np.ndarray]]:
+        """Edit samples 0 to n - 1 of a seed as `to_samples` does, step by step; without strengths, make them as they are.
+
+        After each step it gives a function that decodes the images as that step predicts them (P_t of Eq. 3), and after the last
+        one that decodes the finished ones, which are those of `to_samples` to the bit. Close it to stop between two steps.
+        """
+        denoiser = self._denoiser(seed, n)
+        with self._edit(denoiser, strengths):
+            for step, (P_t, x) in enumerate(self.process.followed(denoiser, self._noise(seed, n)), 1):
+                yield partial(self.loaded.to_images, x if step == self.process.steps else P_t)
+
+    @property
+    def steps(self) -> int:
+        """How many steps a sample takes."""
+        return self.process.steps
+
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the model's images."""
         return self.model.image_shape[1], self.model.image_shape[2]
 
     def _applied(self, strengths: Mapping[str, float], denoiser: Denoiser, noise: Callable[[], Noise]) -> Applied:
-        with self.catalog.edit(denoiser.unet, dict(strengths), allow=("weights",)):  # which `model_of` has compared
+        with self._edit(denoiser, strengths):
             edited = self.process.run(denoiser, noise())
         unedited = self.process.run(denoiser, noise())
         return Applied(self.loaded.to_images(unedited), self.loaded.to_images(edited))
+
+    def _edit(self, denoiser: Denoiser, strengths: Mapping[str, float]) -> AbstractContextManager[Any]:
+        if not strengths:
+            return nullcontext()
+        return self.catalog.edit(denoiser.unet, dict(strengths), allow=("weights",))  # which `model_of` has compared
 
     def _denoiser(self, seed: int, n: int) -> Denoiser:
         return self.loaded.denoiser.of(self.model.labels(seed, range(n)))
 
     def _noise(self, seed: int, n: int) -> NoiseStreams:
         return NoiseStreams(seed, range(n), self.model.x_shape)
+
+
+def check_device(name: str) -> None:
+    """Raise UserError for a device that this machine has not."""
+    try:
+        torch.zeros(1, device=name)
+    except (
+        RuntimeError,
+        AssertionError,
+        NotImplementedError,
+    ) as error:  # a name that is none, and no GPU where one is named
+        raise UserError(
+            f"There is no device {name!r} here ({str(error).splitlines()[0]}).\nExpected cpu, cuda or cuda:1, or none to let "
+            "the machine decide."
+        ) from error
 
 
 def model_of(catalog: DirectionCatalog, name: str | None = None, condition: str | None = None) -> Model:

@@ -53,6 +53,22 @@ class Recorded:
         monkeypatch.setattr(f"{module}.randn_tensor", lambda *args, **kwargs: noise.next())
 
 
+# Followed
+
+
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_a_run_that_is_followed_ends_where_it_would_and_its_last_prediction_is_its_image(denoiser, eta):
+    process = ReverseProcess(scheduler(), 4, eta)
+    seen = [(P_t.clone(), x.clone()) for P_t, x in process.followed(denoiser, streams(0, 1))]
+    assert len(seen) == 4
+    assert torch.equal(seen[-1][1], process.run(denoiser, streams(0, 1)))
+    before = [x for _, x in process.states(denoiser, streams(0, 1))]
+    assert all(torch.equal(x, after) for (_, x), after in zip(seen, before[1:], strict=False))
+    output, _ = denoiser(before[2], process.timesteps[2])
+    a = process.levels[2].alpha
+    torch.testing.assert_close(seen[2][0], (before[2] - (1 - a) ** 0.5 * output) / a**0.5)  # Eq. 3
+
+
 # Equal to diffusers
 
 

@@ -45,6 +45,27 @@ def test_samples_are_those_of_the_engine_with_and_without_its_edit(applier):
     assert np.abs(found.edited.astype(int) - found.unedited).max() > 1
 
 
+@pytest.mark.parametrize("strengths", [{}, {"smile": 1.5}, {"smile": 1.5, "glasses": -1.0}])
+def test_an_edit_that_is_followed_ends_as_one_that_is_not_to_the_bit(applier, strengths):
+    *steps, last = [images() for images in applier.followed(strengths, seed=3, n=2)]
+    found = applier.to_samples(strengths, seed=3, n=2)
+    assert np.array_equal(last, found.edited) and len(steps) == applier.steps - 1 == 3
+    assert all(each.shape == last.shape and not np.array_equal(each, last) for each in steps)
+
+
+def test_an_edit_that_is_left_half_way_leaves_nothing_behind(applier):
+    run = applier.followed({"smile": 1.5}, seed=3)
+    next(run)
+    run.close()
+    assert not any(module._forward_hooks for module in applier.loaded.denoiser.unet.modules())
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_loaded(places):
+    with pytest.raises(UserError, match="no device 'gpu' here"):
+        Applier.of(DirectionCatalog.from_pretrained(places[0]), str(places[1]), device="gpu")
+    assert Applier.of(DirectionCatalog.from_pretrained(places[0]), str(places[1]), device="cpu").steps == 4
+
+
 def test_a_real_image_comes_back_without_an_edit_and_changes_with_one(applier):
     image = np.random.default_rng(0).integers(0, 256, (*applier.size, 3), dtype=np.uint8)
     found = applier.to_image({"smile": 2.0}, image)
