@@ -1,5 +1,6 @@
 """Findings whose every figure is planted: what the tests of the explorer and of the card are made from. No flow is run."""
 
+import base64
 import io
 import json
 import re
@@ -73,9 +74,15 @@ def numbers(findings: Findings, name: str) -> dict:
 
 def charts(part: Element) -> dict[str, dict]:
     """The numbers of the charts in a part of a page, by their titles."""
-    return {
-        str(each.attributes["aria-label"]): json.loads(each.one("script").text) for each in part.all("div", "chart")
-    }
+    drawn = [
+        each for each in part.all("div", "chart") if each.all("script")
+    ]  # a viewer's is drawn from what it is given
+    return {str(each.attributes["aria-label"]): json.loads(each.one("script").text) for each in drawn}
+
+
+def lines(chart: dict) -> dict[str, list[float]]:
+    """The heights of each line of a chart, by its name."""
+    return {line["label"]: [y for _, y in line["points"]] for line in chart["lines"]}
 
 
 def captioned(part: Element, caption: str) -> dict[str, dict[str, Element]]:
@@ -92,6 +99,20 @@ def jpeg(shade: int) -> bytes:
 
 def shaded(name: str, gamma: float, i: int) -> bytes:
     return jpeg(3 * len(name) + i + int(10 * gamma))
+
+
+def signed_picture(name: str, gamma: float, i: int) -> bytes:
+    """A picture that says what it is of: no two are alike."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "jpeg", comment=json.dumps([name, gamma, i]))
+    return buffer.getvalue()
+
+
+def signature(uri: str | None) -> tuple[str, float, int]:
+    """What a signed picture, in a data URI, says that it is of."""
+    _, _, encoded = str(uri).partition("data:image/jpeg;base64,")
+    name, gamma, i = json.loads(Image.open(io.BytesIO(base64.b64decode(encoded))).info["comment"])
+    return name, gamma, i
 
 
 # Directions
