@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from PIL import Image
 
 from pipeline.catalog.explorer.findings import Findings, Measured
 from pipeline.catalog.explorer.links import Links
-from pipeline.catalog.explorer.site import pages
+from pipeline.catalog.explorer.site import _pages
 from schemas.catalog import Capture, Catalog, Direction, Evaluation, ModelCard, Sampling
 from schemas.directions import DIRECTIONS
 from schemas.edits import UNEDITED
@@ -38,20 +39,21 @@ Effect = Callable[[dict, float, str], float]  # of a direction at a strength on 
 Picture = Callable[[str, float, int], bytes]  # of a direction at a strength, the i-th sample
 
 
+def text(findings: Findings, file: str) -> str:
+    """A file of the explorer; those that come after it are not made."""
+    return next(text for name, text in _pages(findings, live=False) if name == file)
+
+
 def document(findings: Findings, page: str = "index.html") -> Element:
     """A page of the explorer, by its file."""
-    return parse(pages(findings)[page])
+    return parse(text(findings, page))
 
 
 def sections(findings: Findings) -> dict[str, Element]:
     """The sections of all pages that are of no one direction, by their anchors."""
-    texts = [text for file, text in pages(findings).items() if file.endswith(".html") and "/" not in file]
-    return {
-        str(each.attributes["id"]): each
-        for text in texts
-        for each in parse(text).all("section")
-        if "id" in each.attributes
-    }
+    of_all = takewhile(lambda file: "/" not in file[0], _pages(findings, live=False))
+    parts = [each for _, page in of_all for each in parse(page).all("section")]
+    return {str(each.attributes["id"]): each for each in parts if "id" in each.attributes}
 
 
 def section(findings: Findings, name: str) -> Element:
@@ -67,7 +69,7 @@ def of_direction(findings: Findings, name: str) -> Element:
 def numbers(findings: Findings, name: str) -> dict:
     """What the viewer of a direction is given."""
     file = Links([row["name"] for row in findings.directions]).file(name)
-    found = re.fullmatch(r'explorer\.add\("(.*?)", (.*)\);\n', pages(findings)[f"data/{file}.js"], re.DOTALL)
+    found = re.fullmatch(r'explorer\.add\("(.*?)", (.*)\);\n', text(findings, f"data/{file}.js"), re.DOTALL)
     assert found and found[1] == file
     return json.loads(found[2])
 

@@ -1,77 +1,160 @@
+"""Cards come in the order to use them in, each with what it does in small, and with what filters and sorting go by."""
+
+from dataclasses import replace
+
 import pytest
 
-from tests.pipeline.catalog.planted_findings import document, of_single_images, planted, section, with_profiles
+from pipeline.catalog.explorer import gallery
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.gallery import Card
+from pipeline.catalog.explorer.links import Links
+from tests.parsed import Element
+from tests.pipeline.catalog.planted_findings import (
+    at_points,
+    document,
+    of_single_images,
+    planted,
+    signature,
+    signed_picture,
+    with_catalog,
+    with_profiles,
+)
+
+SMILE = "smile/ridge/disentangled"
 
 
-def table(findings):
-    return section(findings, "ranked").one("table", "named").table()
-
-
-def test_unsupervised_directions_are_ranked_named_and_compared():
-    rows = table(planted())
-    assert list(rows) == ["1", "2"]
-    assert {name: cell.text for name, cell in rows["2"].items()} == {
-        "what it does": "age +1.4",
-        "found as": "component 1",
-        "useful": "1.30",
-        "strength per SD": "+0.71",
-        "valid range": "−2.0 to +1.0",
-        "pasted": "31%",
-        "follows": "+0.76",
-        "nearest supervised": "smile, ridge",
-        "cosine": "−0.70 (−0.90), same",
+def cards(findings: Findings) -> dict[str, Card]:
+    return {
+        card.name: card
+        for card in gallery.facts(findings, Links([row["name"] for row in findings.directions]))["cards"]
     }
-    assert not document(planted(components=0)).all("section", id="ranked")
 
 
-def test_directions_of_single_images_say_how_they_were_found():
-    assert [row["found as"].text for row in table(of_single_images()).values()][2:] == [
-        *("mouth 0, jacobian", "image 0, jacobian", "mouth 1, jacobian")
-    ]
+def shown(findings: Findings) -> dict[str, Element]:
+    articles = document(findings, "directions.html").all("article")
+    return {str(each.attributes["data-name"]): each for each in articles}
+
+
+def test_recommended_ones_come_first_then_groups_then_unsupervised_ones_by_rank():
+    found = of_single_images()
+    recommended = {"age": "age/ridge", "smile": "smile/mean-difference"}
+    in_order = cards(replace(found, catalog=found.catalog.model_copy(update={"recommended": recommended})))
+    first, rest = list(in_order)[:2], list(in_order)[2:]
+    assert first == list(recommended.values()) and [name for name in in_order if in_order[name].recommended] == first
+    grouped = [row["name"] for group in found.groups for row in group.rows if row["name"] not in first]
+    assert rest[: len(grouped)] == grouped
+    ranks = [in_order[name].rank for name in rest[len(grouped) :]]
+    assert ranks == [1, 2, 3, 4, 5]
+
+
+def test_what_has_no_rank_is_the_last():
+    found = planted()
+    profiles = {name: row for name, row in found.profiles.items() if not name.startswith("component-0")}
+    assert list(cards(replace(found, profiles=profiles)))[-1] == "component-0/principal-components"
+
+
+def test_all_directions_have_a_card_however_many_there_are():
+    assert len(shown(planted(components=40))) == 48
+
+
+def test_the_overview_shows_the_recommended_ones_alone():
+    found = with_catalog(recommended={"smile": SMILE})
+    top = document(found).one("section", id="recommended")
+    assert [each.attributes["data-name"] for each in top.all("article")] == [SMILE]
+    assert top.one("article").one("a").attributes["href"] == Links(list(found.profiles)).page(SMILE)
+    assert not document(planted()).all("section", id="recommended")
+
+
+def test_what_can_be_chosen_is_what_there_is():
+    found = gallery.facts(of_single_images(), Links([row["name"] for row in of_single_images().directions]))
+    assert (found["targets"], found["local"]) == (["age", "smile"], True)
+    kinds = ["mean difference", "mean difference, disentangled", "principal components", "ridge", "ridge, disentangled"]
+    assert found["methods"] == ["jacobian", *kinds]
+    page = document(planted(), "directions.html").one("form")
+    assert "Method" in page.text and [each.text for each in page.all("select")[1].all("option")] == ["any", *kinds]
+    names = {each.attributes.get("x-model") for each in page.all()}
+    assert "local" not in names, "no region was looked at"
+    assert "local" in {each.attributes.get("x-model") for each in document(of_single_images(), "directions.html").all()}
+
+
+def test_filters_and_sorting_go_by_numbers_as_scripts_read_them():
+    card = shown(with_profiles(on_target=-1.25, off_target=0.2))[SMILE].attributes
+    assert {key: card[f"data-{key}"] for key in ("target", "method", "kind", "on", "off", "local", "rank")} == {
+        **{"target": "smile", "method": "ridge, disentangled", "kind": "supervised"},
+        **{"on": "-1.25", "off": "0.2", "local": "", "rank": ""},
+    }
+    unknown = shown(with_profiles(on_target=None, off_target=float("nan")))[SMILE]
+    assert (unknown.attributes["data-on"], unknown.attributes["data-off"]) == ("", "")
+    component = shown(planted())["component-1/principal-components"].attributes
+    assert (component["data-kind"], component["data-rank"], component["data-target"]) == ("component", "2", "age")
+
+
+def test_a_search_finds_names_effects_and_methods_in_small_letters():
+    text = str(shown(with_profiles(label="Age +1.4"))["component-1/principal-components"].attributes["data-text"])
+    assert "component-1/principal-components" in text and "age +1.4" in text and "component 1" in text
+    assert text == text.lower()
+
+
+def test_a_direction_of_single_images_is_called_by_what_it_does_and_acts_in_a_region():
+    card = cards(of_single_images())["mouth-0/jacobian"]
+    assert (card.title, card.found_as, card.kind) == ("smile +2.5", "mouth 0, jacobian", "single image")
+    assert card.region == ("mouth", 8.3)
+    assert float(str(shown(of_single_images())["mouth-0/jacobian"].attributes["data-local"])) == 8.3
+
+
+def test_what_has_no_name_for_what_it_does_is_called_by_how_it_was_made():
+    assert cards(with_profiles(label=None))["component-1/principal-components"].title == "component 1"
+    assert {card.title for card in cards(planted()).values()} == {"smile", "age", "age +1.4"}
 
 
 @pytest.mark.parametrize(
-    "known, cell",
+    "low, high, strengths",
     [
-        ({"strength_in_range": False}, "+0.71 †"),
-        ({"verified": None}, "+0.71 ‡"),
-        ({"strength_by": "fall"}, "+0.71 §"),
-        ({"strength_in_range": False, "verified": False, "strength_by": "fall"}, "+0.71 † ‡ §"),
-        ({"strength_per_sd": None, "verified": None}, "–"),
+        (-2.0, 1.0, (-2.0, 0.0, 1.0)),
+        (-1.0 + 1e-7, 1.0 - 1e-7, (-1.0, 0.0, 1.0)),  # as float32 has them
+        (0.0, 2.0, (0.0, 1.0, 2.0)),
+        (0.0, 1.0, (0.0, 1.0)),
+        (0.0, 0.5, (-2.0, 0.0, 2.0)),  # no strength is inside
+        (None, None, (-2.0, 0.0, 2.0)),
     ],
 )
-def test_strengths_are_marked_by_what_is_not_known_of_them(known, cell):
-    assert table(with_profiles(**known))["1"]["strength per SD"].text == cell
+def test_images_are_of_both_ends_of_the_valid_range(low, high, strengths):
+    found = planted(image=signed_picture)
+    profiles = {name: {**row, "valid_low": low, "valid_high": high} for name, row in found.profiles.items()}
+    changed = replace(found, profiles=profiles)
+    assert cards(changed)[SMILE].strengths == strengths
+    rows = shown(changed)[SMILE].one("table", "strip").one("tbody").all("tr")
+    for i, row in enumerate(rows):
+        pictures = [signature(each.attributes["src"]) for each in row.all("img")]
+        assert pictures == [(SMILE if each else "unedited", each, i) for each in strengths]
 
 
-@pytest.mark.parametrize(
-    "pasted, follows, cells",
-    [
-        (0.92, 0.1, ("92% ¶", "+0.10")),
-        (0.92, None, ("92% ¶", "–")),
-        (0.92, 0.9, ("92%", "+0.90")),
-        (None, None, ("–", "–")),
-    ],
-)
-def test_what_is_pasted_and_does_not_follow_is_marked_as_a_template(pasted, follows, cells):
-    row = table(with_profiles(pasted=pasted, follows=follows))["1"]
-    assert (row["pasted"].text, row["follows"].text) == cells
-    assert "¶ marks what is pasted by 80 % or more" in section(planted(), "ranked").one("p", "note").text
+@pytest.mark.parametrize("n, rows", [(1, 1), (2, 2), (9, 2)])
+def test_a_card_shows_two_samples_at_most(n, rows):
+    assert len(cards(planted(n=n))[SMILE].rows) == rows
 
 
-def test_what_is_not_known_is_a_dash():
-    row = table(with_profiles(label=None, nearest=None, nearest_cosine=None, nearest_cosine_by_step=None))["1"]
-    cells = [row[name].text for name in ("what it does", "nearest supervised", "cosine")]
-    assert cells == ["not measured", "–", "–"]
+def test_what_was_not_measured_has_a_card_without_images():
+    card = shown(replace(planted(), measured=[], profiles={}))[SMILE]
+    assert not card.all("table") and not card.all("img")
+    terms = card.one("dl").terms()
+    assert terms == {"effect": "not measured", "strength per SD": "not reached"}
 
 
-def test_the_cosine_in_brackets_is_the_one_farthest_from_0():
-    found = with_profiles(duplicate=False, nearest_cosine_by_step=[0.2, -0.8, 0.5, 0.1])
-    assert table(found)["1"]["cosine"].text == "−0.70 (−0.80)"
+def test_figures_of_a_card_are_those_of_its_profile():
+    terms = shown(with_profiles(off_target=0.2))[SMILE].one("dl").terms()
+    assert terms == {"smile": "+1.40 SD", "else, at most": "0.20 SD", "strength per SD": "+0.71"}
 
 
-def test_no_more_than_thirty_are_shown_and_the_rest_are_counted():
-    many = section(planted(components=33), "ranked")
-    assert list(many.one("table").table())[-1] == "30"
-    assert many.all("p", "note")[-1].text == "3 more are in profiles.parquet."
-    assert "more are in" not in section(planted(components=30), "ranked").text
+def test_warnings_are_counted_and_folded():
+    found = with_profiles(verified=False, strength_in_range=False)
+    known = shown(found)[SMILE].one("details", "known")
+    assert known.one("summary").text.startswith("2 ") and len(known.all("li")) == 2
+    assert not shown(planted())[SMILE].all("details")
+
+
+def test_of_several_capture_points_a_card_names_its_own():
+    found = cards(at_points({"mid_block": ("age",), "mid_block+up_blocks.0": ("smile",)}))
+    at = {card.target: card.at for card in found.values() if card.kind == "supervised"}
+    assert at == {"age": "mid_block", "smile": "mid_block + up_blocks.0"}
+    assert {card.at for card in cards(planted()).values()} == {None}
