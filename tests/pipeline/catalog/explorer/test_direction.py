@@ -1,4 +1,4 @@
-"""The page of a direction says what was planted: what it is, what is to be known of it, what is near, and what it does at each step."""
+"""The page of a direction says what was planted: what it is, what is to be known of it, what is near, what it is at each step."""
 
 from dataclasses import replace
 
@@ -167,10 +167,12 @@ def nearest(findings: Findings, name: str) -> list[tuple[str, str, str]]:
 
 
 def test_the_nearest_are_those_with_the_largest_cosine_and_lead_to_their_pages():
-    pairs = [("smile/ridge", "smile/mean-difference", 0.4), (SMILE, "smile/ridge", -0.8), ("smile/ridge", "elsewhere", 1)]
-    found = replace(
-        planted(components=0), cosines=pd.DataFrame(pairs, columns=["direction", "other", "cosine"])
-    )
+    pairs = [
+        ("smile/ridge", "smile/mean-difference", 0.4),
+        (SMILE, "smile/ridge", -0.8),
+        ("smile/ridge", "elsewhere", 1),
+    ]
+    found = replace(planted(components=0), cosines=pd.DataFrame(pairs, columns=["direction", "other", "cosine"]))
     page = Links([row["name"] for row in found.directions]).page
     assert nearest(found, "smile/ridge") == [
         ("smile, ridge, disentangled", "−0.80", f"../{page(SMILE)}"),
@@ -233,7 +235,9 @@ def test_its_viewer_is_given_its_numbers_and_a_place_for_the_code():
 
 def test_an_attribute_that_the_judge_does_not_score_is_said_to_be_such():
     def said(findings: Findings, name: str) -> int:
-        return len([each for each in of_direction(findings, name).all("p", "note") if "judge does not score" in each.text])
+        return len(
+            [each for each in of_direction(findings, name).all("p", "note") if "judge does not score" in each.text]
+        )
 
     assert said(planted(wanted=("smile", "beard")), "beard/ridge") == 1
     assert said(planted(), "smile/ridge") == said(planted(), "component-0/principal-components") == 0

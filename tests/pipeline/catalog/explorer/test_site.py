@@ -1,4 +1,4 @@
-"""The explorer as a whole, of findings of many kinds: its markup is whole, it asks for nothing, links lead on, and data stays text."""
+"""The explorer as a whole, of findings of many kinds: its markup is whole, it asks for nothing, links lead on, data stays text."""
 
 import json
 import re
