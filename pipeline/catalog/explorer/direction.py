@@ -7,7 +7,8 @@ from pipeline.catalog.doubts import doubts, in_sentences, of_template
 from pipeline.catalog.explorer.findings import Findings, Row, title
 from pipeline.catalog.explorer.links import Links
 from pipeline.catalog.explorer.provenance import provenance
-from pipeline.catalog.templates import Facts, words
+from pipeline.catalog.field_figures import FieldFigures
+from pipeline.catalog.templates import NO_NUMBER, Facts, amount, percent, words
 from pipeline.catalog.web.charts import Chart, Scale, by_step, step_ticks
 
 
@@ -36,6 +37,7 @@ def facts(findings: Findings, row: Row, links: Links) -> Facts:
         "measured": findings.evaluation(name),
         "judged": findings.evaluation(name) is not None and (row["attribute"] or "") in findings.attributes,
         "figures": findings.figures.get(name),
+        "slider": _slider(findings.figures.get(name)),
         "regions": _regions(findings, row),
         "transfer": _transfer(findings, row),
         "nearest": _nearest(findings, row),
@@ -62,6 +64,19 @@ def warnings(findings: Findings, row: Row) -> list[str]:
     known = profile.get("strength_per_sd") is not None
     marks = doubts(profile["strength_in_range"], profile["verified"], profile["strength_by"]) if known else []
     return [*(row["warnings"] or ()), *in_sentences([*marks, *of_template(profile)])]
+
+
+def _slider(figures: FieldFigures | None) -> list[str]:
+    """The figures of a slider that are known, in words."""
+    if figures is None:
+        return []
+    said = {
+        "range": f"{amount(figures.conceptual_range)} SD",
+        "monotonicity": percent(figures.monotonicity),
+        "smoothness": amount(figures.smoothness),
+        "mean of 1 − MS-SSIM": amount(figures.preservation),
+    }
+    return [f"{name} {value}" for name, value in said.items() if not value.startswith(NO_NUMBER)]
 
 
 def _regions(findings: Findings, row: Row) -> list[tuple[str, float]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -94,6 +94,14 @@ class Group:
     @property
     def largest_is_target(self) -> int:
         return int((self.best["on_target"] > self.best["off_target"]).sum())
+
+
+class Headline(NamedTuple):
+    """The strength that a direction is shown at, and what it does there, in standard deviations."""
+
+    strength: float
+    on_target: float
+    off_target: float
 
 
 @dataclass(frozen=True)
@@ -204,6 +212,18 @@ class Findings:
         judged = [name for each in self.measured for name in each.effects["attribute"].unique()]
         wanted = [row["attribute"] for row in self.supervised]
         return list(dict.fromkeys([name for name in wanted if name in judged] + judged))
+
+    def headline(self, name: str) -> Headline | None:
+        """Of a supervised direction its best strength; of others the farthest at which images still are the model's own."""
+        for group in self.groups:
+            if name in group.best.index:
+                best = group.best.loc[name]
+                strength, towards = float(best["strength"]), 1 if best["strength"] > 0 else -1
+                return Headline(strength, towards * float(best["on_target"]), float(best["off_target"]))
+        profile = self.profiles.get(name, {})
+        if profile.get("strength") is None or profile.get("on_target") is None:
+            return None
+        return Headline(profile["strength"], profile["on_target"], profile["off_target"])
 
     def evaluation(self, name: str) -> Measured | None:
         """The evaluation that measured a direction."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.catalog.explorer.direction import called, heading, warnings
-from pipeline.catalog.explorer.findings import Findings, Measured, Row, title
+from pipeline.catalog.explorer.findings import Findings, Headline, Measured, Row, title
 from pipeline.catalog.explorer.links import Links
 from pipeline.catalog.explorer.strips import Images, strip
 from pipeline.catalog.explorer.where_it_acts import largest
@@ -14,7 +14,7 @@ SHOWN = 2  # held-out samples a card
 
 @dataclass(frozen=True)
 class Card:
-    """A direction, edited to both ends of the range at which images still are the model's own."""
+    """A direction, edited at the strength of its figures, and to the other side as far as images still are the model's own."""
 
     name: str
     page: str
@@ -27,8 +27,7 @@ class Card:
     at: str | None  # the capture point, where that is told
     recommended: bool
     rank: int | None
-    on_target: float | None
-    off_target: float | None
+    headline: Headline | None
     strength_per_sd: float | None
     region: tuple[str, float] | None  # where most of the change lies, by area
     warnings: list[str]
@@ -59,7 +58,8 @@ def _card(findings: Findings, row: Row, links: Links) -> Card:
     name = row["name"]
     profile, measured = findings.profiles.get(name) or {}, findings.evaluation(name)
     target = row["attribute"] or profile.get("target")
-    shown = strip(measured, name, _shown(measured, name, profile), SHOWN) if measured else None
+    headline = findings.headline(name)
+    shown = strip(measured, name, _shown(measured, name, profile, headline), SHOWN) if measured else None
     ratios = []
     if measured and findings.regions:
         edit = name, measured.ends(name)[-1]
@@ -76,8 +76,7 @@ def _card(findings: Findings, row: Row, links: Links) -> Card:
         findings.at(row),
         name in findings.catalog.recommended.values(),
         profile.get("rank"),
-        profile.get("on_target"),
-        profile.get("off_target"),
+        headline,
         profile.get("strength_per_sd"),
         largest(ratios),
         warnings(findings, row),
@@ -86,14 +85,14 @@ def _card(findings: Findings, row: Row, links: Links) -> Card:
     )
 
 
-def _shown(measured: Measured, name: str, profile: Row) -> list[int]:
-    """The indices of the lowest and the highest strength inside the valid range; of none inside, those of all."""
-    low, high = profile.get("valid_low"), profile.get("valid_high")
+def _shown(measured: Measured, name: str, profile: Row, headline: Headline | None) -> list[int]:
+    """The indices of the strength of its figures, and of the farthest on the other side inside the valid range, or else of all."""
     strengths = measured.strengths[name]
-    inside = [
-        index
-        for index, strength in strengths.items()
-        if low is not None and high is not None and low - 1e-5 <= strength <= high + 1e-5
-    ]
-    indices = inside or list(strengths)
-    return list(dict.fromkeys((indices[0], indices[-1])))
+    if headline is None:
+        return list(measured.ends(name))
+    chosen = min(strengths, key=lambda index: abs(strengths[index] - headline.strength))
+    others = {index: each for index, each in strengths.items() if each * strengths[chosen] < 0}
+    low, high = profile.get("valid_low") or 0.0, profile.get("valid_high") or 0.0
+    valid = {index: each for index, each in others.items() if low - 1e-5 <= each <= high + 1e-5}
+    far = max(valid or others, key=lambda index: abs(others[index]), default=chosen)
+    return list(dict.fromkeys((chosen, far)))

@@ -91,7 +91,7 @@ def _pages(findings: Findings, live: bool) -> Iterator[tuple[str, str]]:
         ("directions.html", "Directions"),
         *((file, title) for file, (title, sections) in found.items() if sections),
         ("compare.html", "Side by side"),
-        *([("live", "Live")] if live else []),
+        *([("live.html", "Live")] if live else []),
     ]
 
     def page(template: str, file: str, **more: Any) -> str:

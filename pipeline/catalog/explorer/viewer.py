@@ -33,7 +33,8 @@ def viewer(findings: Findings, row: Row, title: str) -> Facts:
     indices = [index for _, index in in_order(measured, name, measured.strengths[name])]
     shown = strip(measured, name, measured.strengths[name])
     own = [findings.origins.get((name, index)) for index in indices]
-    begins = _nearest(shown.strengths, profile.get("strength"))
+    headline = findings.headline(name)
+    begins = _nearest(shown.strengths, headline and headline.strength)
     rows = [list(map(_picture, images)) for images in shown.rows]
     return finite(
         about

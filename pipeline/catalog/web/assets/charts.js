@@ -75,6 +75,9 @@ const charts = (() => {
     const width = element.clientWidth;
     if (!width) return;
     const drawn = (spec.bars ? histogram : lines)(spec, { x: element.dataset.x, y: element.dataset.y }, width);
+    // The element itself is the image that a screen reader is told of: what Plot says of its parts is taken away.
+    for (const part of drawn.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
+    drawn.setAttribute("aria-hidden", "true");
     element.querySelector(":scope > svg, :scope > figure")?.remove();
     element.append(drawn);
   }
