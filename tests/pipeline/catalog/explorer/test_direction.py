@@ -121,7 +121,10 @@ def test_what_other_papers_report_of_it():
     figures = FieldFigures("smile/ridge", "smile", 2.0, 3.25, 3.5, 4.8, 0.25, 0.125, 0.875)
     found = about(replace(planted(), figures={"smile/ridge": figures}))
     assert found["EPR"].startswith("3.25: ") and found["EPR"].endswith("at strength +2.00")
-    assert found["As a slider"] == "range 4.80 SD, monotonicity 88%, smoothness 0.25, change of the rest 0.12"
+    assert found["As a slider"] == "range 4.80 SD, monotonicity 88%, smoothness 0.25, mean of 1 − MS-SSIM 0.12"
+    some = figures._replace(smoothness=float("nan"), monotonicity=None, conceptual_range=float("nan"))
+    found = about(replace(planted(), figures={"smile/ridge": some}))
+    assert found["As a slider"] == "mean of 1 − MS-SSIM 0.12", "what is not known is not said"
 
 
 def test_where_it_acts_and_whether_it_carries_over_is_said_at_its_largest():

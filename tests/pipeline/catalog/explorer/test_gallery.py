@@ -78,15 +78,19 @@ def test_what_can_be_chosen_is_what_there_is():
 
 
 def test_filters_and_sorting_go_by_numbers_as_scripts_read_them():
-    card = shown(with_profiles(on_target=-1.25, off_target=0.2))[SMILE].attributes
+    known = shown(with_profiles(strength=2.0, on_target=-1.25, off_target=0.25))
+    card = known[SMILE].attributes
     assert {key: card[f"data-{key}"] for key in ("target", "method", "kind", "on", "off", "local", "rank")} == {
         **{"target": "smile", "method": "ridge, disentangled", "kind": "supervised"},
-        **{"on": "-1.25", "off": "0.2", "local": "", "rank": ""},
+        **{"on": "-2.4", "off": "0.2", "local": "", "rank": ""},
     }
-    unknown = shown(with_profiles(on_target=None, off_target=float("nan")))[SMILE]
-    assert (unknown.attributes["data-on"], unknown.attributes["data-off"]) == ("", "")
-    component = shown(planted())["component-1/principal-components"].attributes
-    assert (component["data-kind"], component["data-rank"], component["data-target"]) == ("component", "2", "age")
+    card = known["component-1/principal-components"].attributes
+    assert {key: card[f"data-{key}"] for key in ("target", "method", "kind", "on", "off", "local", "rank")} == {
+        **{"target": "age", "method": "principal components", "kind": "component"},
+        **{"on": "-1.25", "off": "0.25", "local": "", "rank": "2"},
+    }
+    unknown = shown(with_profiles(on_target=None))["component-1/principal-components"].attributes
+    assert (unknown["data-on"], unknown["data-off"]) == ("", "")
 
 
 def test_a_search_finds_names_effects_and_methods_in_small_letters():
@@ -107,26 +111,38 @@ def test_what_has_no_name_for_what_it_does_is_called_by_how_it_was_made():
     assert {card.title for card in cards(planted()).values()} == {"smile", "age", "age +1.4"}
 
 
+def changed(findings: Findings, **known: object) -> Findings:
+    return replace(findings, profiles={name: {**row, **known} for name, row in findings.profiles.items()})
+
+
 @pytest.mark.parametrize(
     "low, high, strengths",
     [
         (-2.0, 1.0, (-2.0, 0.0, 1.0)),
-        (-1.0 + 1e-7, 1.0 - 1e-7, (-1.0, 0.0, 1.0)),  # as float32 has them
-        (0.0, 2.0, (0.0, 1.0, 2.0)),
-        (0.0, 1.0, (0.0, 1.0)),
+        (-2.0, 1.0 - 1e-7, (-2.0, 0.0, 1.0)),  # as float32 has it
+        (0.0, 2.0, (-2.0, 0.0, 2.0)),
         (0.0, 0.5, (-2.0, 0.0, 2.0)),  # no strength is inside
         (None, None, (-2.0, 0.0, 2.0)),
     ],
 )
-def test_images_are_of_both_ends_of_the_valid_range(low, high, strengths):
-    found = planted(image=signed_picture)
-    profiles = {name: {**row, "valid_low": low, "valid_high": high} for name, row in found.profiles.items()}
-    changed = replace(found, profiles=profiles)
-    assert cards(changed)[SMILE].strengths == strengths
-    rows = shown(changed)[SMILE].one("table", "strip").one("tbody").all("tr")
+def test_images_are_of_its_best_strength_and_of_the_valid_range_the_other_way(low, high, strengths):
+    found = changed(planted(image=signed_picture), valid_low=low, valid_high=high)
+    assert found.headline(SMILE).strength == -2
+    assert cards(found)[SMILE].strengths == strengths
+    rows = shown(found)[SMILE].one("table", "strip").one("tbody").all("tr")
     for i, row in enumerate(rows):
         pictures = [signature(each.attributes["src"]) for each in row.all("img")]
         assert pictures == [(SMILE if each else "unedited", each, i) for each in strengths]
+
+
+def test_images_of_an_unsupervised_one_are_of_the_strength_of_its_profile_or_of_both_ends():
+    name = "component-0/principal-components"
+    assert cards(planted())[name].strengths == (-2, 0, 2), "no strength is in its profile"
+    every = of_single_images()
+    assert cards(changed(every, strength=-4.0))["mouth-0/jacobian"].strengths == (-4, 0, 4)
+    one_way = planted(strengths=(1.0, 2.0))
+    assert cards(changed(one_way, strength=1.0, on_target=0.7, off_target=0.1))[name].strengths == (0, 1)
+    assert cards(one_way)[SMILE].strengths == (0, 2)
 
 
 @pytest.mark.parametrize("n, rows", [(1, 1), (2, 2), (9, 2)])
@@ -141,9 +157,12 @@ def test_what_was_not_measured_has_a_card_without_images():
     assert terms == {"effect": "not measured", "strength per SD": "not reached"}
 
 
-def test_figures_of_a_card_are_those_of_its_profile():
-    terms = shown(with_profiles(off_target=0.2))[SMILE].one("dl").terms()
-    assert terms == {"smile": "+1.40 SD", "else, at most": "0.20 SD", "strength per SD": "+0.71"}
+def test_figures_of_a_card_are_those_of_the_strength_that_it_shows():
+    terms = shown(planted())[SMILE].one("dl").terms()
+    assert terms == {"smile at −2": "−2.40 SD", "else, at most": "0.20 SD", "strength per SD": "+0.71"}
+    known = with_profiles(strength=2.0, on_target=1.25, off_target=None)
+    terms = shown(known)["component-0/principal-components"].one("dl").terms()
+    assert terms == {"age at +2": "+1.25 SD", "else, at most": "– SD", "strength per SD": "+0.71"}
 
 
 def test_warnings_are_counted_and_folded():

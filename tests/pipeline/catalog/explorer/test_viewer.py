@@ -52,20 +52,27 @@ def test_strengths_rise_with_0_in_its_place():
     assert shown(planted(), COMPONENT)["strengths"] == [-2.0, 0.0, 2.0]
 
 
-@pytest.mark.parametrize(
-    "known, begins",
-    [({"strength": 1.0}, 1.0), ({"strength": -2.0}, -2.0), ({"strength": 1.0 + 1e-7}, 1.0), ({"strength": 0.0}, 0.0)],
-)
-def test_it_begins_at_the_farthest_strength_inside_the_valid_range(known, begins):
-    found = shown(with_profiles(**known))
-    assert found["strengths"][found["begins"]] == begins
+def begins(findings: Findings, name: str = SMILE) -> float:
+    found = shown(findings, name)
+    return found["strengths"][found["begins"]]
+
+
+@pytest.mark.parametrize("strengths, best", [((-2.0, -1.0, 1.0), -2.0), ((-1.0, 2.0), 2.0), ((-0.5,), -0.5)])
+def test_a_supervised_direction_begins_at_its_best_strength(strengths, best):
+    assert begins(planted(strengths=strengths)) == best
+
+
+@pytest.mark.parametrize("strength, begun", [(2.0, 2.0), (-2.0, -2.0), (2.0 + 1e-7, 2.0), (0.0, 0.0)])
+def test_another_begins_at_the_farthest_strength_inside_the_valid_range(strength, begun):
+    assert begins(with_profiles(strength=strength), COMPONENT) == begun
 
 
 def test_without_a_profile_it_begins_at_the_largest():
-    found = shown(replace(planted(strengths=(-1.0, 3.0)), profiles={}))
-    assert found["strengths"][found["begins"]] == 3.0
+    without = replace(planted(strengths=(-1.0, 3.0)), profiles={})
+    assert begins(without, COMPONENT) == 3.0
+    found = shown(without)
     assert (found["per_sd"], found["valid"], found["target"]) == (None, [None, None], "smile")
-    assert shown(replace(planted(), profiles={}), COMPONENT)["target"] is None
+    assert shown(without, COMPONENT)["target"] is None
 
 
 def test_it_knows_its_target_and_range():
