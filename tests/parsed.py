@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = {"img", "meta", "link", "br", "hr", "input", "wbr"}
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
 @dataclass
@@ -76,8 +76,7 @@ class _Tree(HTMLParser):
             self.open.append(element)
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        assert any(element.tag == "svg" for element in self.open), f"<{tag}/> closes itself in SVG only"
-        self.open[-1].children.append(Element(tag, dict(attributes)))
+        raise AssertionError(f"<{tag}/> does not close itself in HTML")
 
     def handle_endtag(self, tag: str) -> None:
         last = self.open.pop()

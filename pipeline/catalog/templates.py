@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from jinja2.filters import do_mark_safe
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "web" / "assets"  # what every page is drawn with
@@ -83,9 +83,9 @@ def png_uri(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-def asset(name: str) -> Markup:
+def asset(name: str) -> str:
     """A style sheet or a script, to stand inside a page that is one file."""
-    return Markup((ASSETS / name).read_text(encoding="utf-8"))  # ours, and not a catalog's
+    return do_mark_safe((ASSETS / name).read_text(encoding="utf-8"))  # ours, and not a catalog's
 
 
 def _finite(value: float | None) -> bool:

@@ -1,10 +1,12 @@
 """Findings whose every figure is planted: what the tests of the explorer and of the card are made from. No flow is run."""
 
+import base64
 import io
 import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from PIL import Image
 
 from pipeline.catalog.explorer.findings import Findings, Measured
 from pipeline.catalog.explorer.links import Links
-from pipeline.catalog.explorer.site import pages
+from pipeline.catalog.explorer.site import _pages
 from schemas.catalog import Capture, Catalog, Direction, Evaluation, ModelCard, Sampling
 from schemas.directions import DIRECTIONS
 from schemas.edits import UNEDITED
@@ -37,20 +39,21 @@ Effect = Callable[[dict, float, str], float]  # of a direction at a strength on 
 Picture = Callable[[str, float, int], bytes]  # of a direction at a strength, the i-th sample
 
 
+def text(findings: Findings, file: str) -> str:
+    """A file of the explorer; those that come after it are not made."""
+    return next(text for name, text in _pages(findings, live=False) if name == file)
+
+
 def document(findings: Findings, page: str = "index.html") -> Element:
     """A page of the explorer, by its file."""
-    return parse(pages(findings)[page])
+    return parse(text(findings, page))
 
 
 def sections(findings: Findings) -> dict[str, Element]:
     """The sections of all pages that are of no one direction, by their anchors."""
-    texts = [text for file, text in pages(findings).items() if file.endswith(".html") and "/" not in file]
-    return {
-        str(each.attributes["id"]): each
-        for text in texts
-        for each in parse(text).all("section")
-        if "id" in each.attributes
-    }
+    of_all = takewhile(lambda file: "/" not in file[0], _pages(findings, live=False))
+    parts = [each for _, page in of_all for each in parse(page).all("section")]
+    return {str(each.attributes["id"]): each for each in parts if "id" in each.attributes}
 
 
 def section(findings: Findings, name: str) -> Element:
@@ -66,16 +69,22 @@ def of_direction(findings: Findings, name: str) -> Element:
 def numbers(findings: Findings, name: str) -> dict:
     """What the viewer of a direction is given."""
     file = Links([row["name"] for row in findings.directions]).file(name)
-    found = re.fullmatch(r'explorer\.add\("(.*?)", (.*)\);\n', pages(findings)[f"data/{file}.js"], re.DOTALL)
+    found = re.fullmatch(r'explorer\.add\("(.*?)", (.*)\);\n', text(findings, f"data/{file}.js"), re.DOTALL)
     assert found and found[1] == file
     return json.loads(found[2])
 
 
 def charts(part: Element) -> dict[str, dict]:
     """The numbers of the charts in a part of a page, by their titles."""
-    return {
-        str(each.attributes["aria-label"]): json.loads(each.one("script").text) for each in part.all("div", "chart")
-    }
+    drawn = [
+        each for each in part.all("div", "chart") if each.all("script")
+    ]  # a viewer's is drawn from what it is given
+    return {str(each.attributes["aria-label"]): json.loads(each.one("script").text) for each in drawn}
+
+
+def lines(chart: dict) -> dict[str, list[float]]:
+    """The heights of each line of a chart, by its name."""
+    return {line["label"]: [y for _, y in line["points"]] for line in chart["lines"]}
 
 
 def captioned(part: Element, caption: str) -> dict[str, dict[str, Element]]:
@@ -92,6 +101,20 @@ def jpeg(shade: int) -> bytes:
 
 def shaded(name: str, gamma: float, i: int) -> bytes:
     return jpeg(3 * len(name) + i + int(10 * gamma))
+
+
+def signed_picture(name: str, gamma: float, i: int) -> bytes:
+    """A picture that says what it is of: no two are alike."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "jpeg", comment=json.dumps([name, gamma, i]))
+    return buffer.getvalue()
+
+
+def signature(uri: str | None) -> tuple[str, float, int]:
+    """What a signed picture, in a data URI, says that it is of."""
+    _, _, encoded = str(uri).partition("data:image/jpeg;base64,")
+    name, gamma, i = json.loads(Image.open(io.BytesIO(base64.b64decode(encoded))).info["comment"])
+    return name, gamma, i
 
 
 # Directions

@@ -1,30 +1,18 @@
 from dataclasses import replace
 
-from tests.pipeline.catalog.planted_findings import captioned, of_single_images, planted, section
+import pytest
 
-
-def test_a_component_is_named_by_what_it_does_the_most_useful_first():
-    found = planted()
-    ranks = {"component-0/principal-components": 2, "component-1/principal-components": 1}
-    profiles = {name: {**row, "rank": ranks.get(name)} for name, row in found.profiles.items()}
-    cards = section(replace(found, profiles=profiles), "components").one("div", "cards").all("article")
-    assert [card.one("h3").one("small").text for card in cards] == ["component 1, rank 1", "component 0, rank 2"]
-    assert cards[0].one("h3").text.startswith("age +1.4")
-
-
-def test_a_component_without_a_profile_was_not_measured_and_is_the_last():
-    found = planted()
-    profiles = {name: row for name, row in found.profiles.items() if not name.startswith("component-0")}
-    cards = section(replace(found, profiles=profiles), "components").one("div", "cards").all("article")
-    assert [card.one("h3").one("small").text for card in cards] == ["component 1, rank 2", "not measured"]
-
-
-def test_a_card_shows_the_edits_at_both_ends():
-    card = section(planted(), "components").one("div", "cards").all("article")[0]
-    assert [each.text for each in card.one("table", "strip").all("th")] == ["−2", "unedited", "+2"]
-    assert not card.all("tr", "own")
-    named = [each.one("text").text for each in card.one("svg").all("g") if each.all("text")]
-    assert named == ["age"], "the target alone"
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.links import Links
+from tests.pipeline.catalog.planted_findings import (
+    at_points,
+    captioned,
+    charts,
+    lines,
+    of_single_images,
+    planted,
+    section,
+)
 
 
 def test_the_largest_effect_of_a_component_is_outlined_where_it_is_large():
@@ -40,16 +28,69 @@ def test_the_largest_effect_of_a_component_is_outlined_where_it_is_large():
 
 def test_one_strength_has_one_heat_map():
     found = section(planted(strengths=(1.0,)), "components")
-    assert [each.text for each in found.all("caption") if "strength" in each.text] == ["At strength +1"]
+    assert [each.text for each in found.all("caption")] == ["At strength +1"]
 
 
-def test_the_chart_has_the_variance_of_the_first_ten():
-    figure = section(planted(components=12), "components").one("figure", "plot")
-    lines = [each for each in figure.all("g", "rank") if not each.all("text")]
-    assert len(lines) == 10 and "of the first 10 components" in figure.one("figcaption").text
-    assert lines[5].attributes["style"] == "--share:0.70" and "style" not in lines[0].attributes
+def test_components_of_unlike_strengths_are_each_at_its_own():
+    found = planted()
+    [supervised, both] = found.measured
+    nearer = both.effects["direction"].str.startswith("component-1")
+    effects = both.effects.assign(strength=both.effects["strength"].where(~nearer, both.effects["strength"] / 2))
+    part = section(replace(found, measured=[supervised, replace(both, effects=effects)]), "components")
+    assert [each.text for each in part.all("caption")] == [
+        "Each at its lowest strength",
+        "Each at its highest strength",
+    ]
+    table = captioned(part, "Each at its highest strength")
+    assert {name: row["γ"].text for name, row in table.items()} == {"PC 0": "+2", "PC 1": "+1"}
+
+
+@pytest.mark.parametrize("caption, gamma", [("At strength −2", -2.0), ("At strength +2", 2.0)])
+def test_rows_and_cells_lead_to_the_pictures_of_that_edit(caption, gamma):
+    found = planted()
+    at = Links([row["name"] for row in found.directions]).at
+    [table] = [
+        each
+        for each in section(found, "components").all("table")
+        if each.all("caption") and each.one("caption").text == caption
+    ]
+    for i, row in enumerate(table.one("tbody").all("tr")):
+        led = {str(link.attributes["href"]) for link in row.all("a")}
+        assert led == {at(f"component-{i}/principal-components", gamma)} and len(row.all("a")) == 4
+
+
+def variance(findings: Findings) -> dict:
+    [chart] = charts(section(findings, "components")).values()
+    return chart
+
+
+def test_the_chart_has_the_variance_of_the_first_ten_the_first_the_strongest():
+    chart = variance(planted(components=12))
+    assert lines(chart) == {str(j): pytest.approx([0.3 / (j + 1)] * 4) for j in range(10)}
+    strong = [line["share"] for line in chart["lines"]]
+    assert strong == sorted(strong, reverse=True) and (strong[0], strong[5]) == (1.0, pytest.approx(0.7))
+    assert chart["y"]["percent"] and chart["y"]["low"] == 0 and {line["colour"] for line in chart["lines"]} == {"rank"}
+    said = section(planted(components=12), "components").one("figcaption").text
+    assert "first 10 components" in said
+
+
+def test_without_shares_of_the_variance_there_is_no_chart():
+    found = planted()
+    rows = [{**row, "explained_variance_ratio": None} for row in found.directions]
+    assert not charts(section(replace(found, directions=rows), "components"))
 
 
 def test_directions_of_single_images_are_kept_apart():
-    captions = [each.text for each in section(of_single_images(), "components").all("caption", "unseen")]
-    assert captions and all("component-" in caption for caption in captions)
+    tables = section(of_single_images(), "components").all("table", "heat")
+    rows = [row.one("th").text for table in tables for row in table.one("tbody").all("tr")]
+    assert rows == ["PC 0", "PC 1"] * 2
+
+
+def test_of_several_capture_points_a_row_says_its_own():
+    part = section(at_points({"mid_block": ("age",), "up_blocks.0": ("smile",)}), "components")
+    assert list(captioned(part, "At strength +1")) == ["PC 0 mid_block"]
+
+
+def test_what_was_not_measured_has_a_chart_and_no_heat_map():
+    part = section(replace(planted(), measured=planted().measured[:1]), "components")
+    assert charts(part) and not part.all("table")

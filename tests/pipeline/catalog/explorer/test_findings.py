@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.catalog.explorer.site import pages
-from tests.pipeline.catalog.planted_findings import another_way, measured, of_single_images, planted
+from tests.pipeline.catalog.planted_findings import another_way, measured, of_single_images, planted, with_profiles
 
 
 def test_the_first_group_is_the_disentangled_classifiers_and_its_figures_are_right():
@@ -11,6 +11,19 @@ def test_the_first_group_is_the_disentangled_classifiers_and_its_figures_are_rig
     assert (first.title, first.clean, first.largest_is_target) == ("Ridge, disentangled", 2, 2)
     assert first.ratio == pytest.approx(12) and first.on_target == pytest.approx(2.4)
     assert others[-1].clean == 0 and others[-1].ratio == pytest.approx(1.5)
+
+
+def test_a_direction_is_headed_by_its_best_strength_and_another_by_its_profile():
+    findings = planted(strengths=(-1.0, 2.0))
+    assert findings.headline("smile/ridge/disentangled") == pytest.approx((2.0, 2.4, 0.2))
+    assert findings.headline("smile/ridge") == pytest.approx((-1.0, -1.2, 0.8)), "where none is clean, the best ratio"
+    only = planted(strengths=(-1.0,))
+    assert only.headline("smile/ridge/disentangled") == pytest.approx((-1.0, -1.2, 0.1)), "it falls at -1"
+    component = "component-0/principal-components"
+    assert findings.headline(component) is None, "its profile has no strength"
+    known = with_profiles(strength=-1.5, on_target=-0.9, off_target=0.1)
+    assert known.headline(component) == (-1.5, -0.9, 0.1)
+    assert replace(known, measured=[], profiles={}).headline(component) is None
 
 
 def test_directions_stand_beside_the_random_ones_that_they_were_compared_with():

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.catalog.explorer.findings import Findings
+from schemas.catalog import LeftOut
 from tests.parsed import Element
 from tests.pipeline.catalog.planted_findings import (
     another_way,
@@ -15,7 +16,7 @@ from tests.pipeline.catalog.planted_findings import (
 
 
 def top(findings: Findings) -> Element:
-    return document(findings).one("main").children[1]
+    return document(findings).one("main")
 
 
 def tiles(findings: Findings) -> dict[str, str]:
@@ -101,3 +102,22 @@ def test_a_model_in_a_folder_goes_by_the_folders_name():
     for name, title in (("/models/small", "small"), ("google/ddpm", "google/ddpm")):
         heading = top(with_catalog(model=model.model_copy(update={"name": name}))).one("h1").text
         assert heading.endswith(f" of {title}")
+
+
+def test_what_is_to_be_known_of_the_catalog_stands_above_all():
+    missing = LeftOut(what="attribute", name="hat", why="no image has one")
+    found = with_catalog(notes=["made on <unlike> machines"], left_out=[missing])
+    said = [each.text for each in top(found).one("ul", "warnings").all("li")]
+    assert said == ["made on <unlike> machines", "There is no direction of the attribute hat: no image has one."]
+    assert not top(planted()).all("ul", "warnings")
+
+
+def test_without_anything_measured_there_are_no_tiles_and_no_table():
+    found = top(replace(planted(), measured=[], profiles={}))
+    assert not found.all("ul", "tiles") and not found.all("table")
+    assert facts(replace(planted(), measured=[]))["Measured on"] == "nothing"
+
+
+def test_without_random_directions_there_is_no_tile_of_them():
+    alone = [replace(each, controls=each.controls.iloc[:0]) for each in planted().measured]
+    assert len(tiles(planted())) == 3 and len(tiles(replace(planted(), measured=alone))) == 2

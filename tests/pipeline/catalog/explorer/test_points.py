@@ -1,4 +1,4 @@
-"""Of a catalog with several capture points every part of the page says where a direction is added, and compares like with like."""
+"""Of a catalog with several capture points every page says where a direction is added, and compares like with like."""
 
 from dataclasses import replace
 
@@ -6,7 +6,16 @@ import pytest
 
 from pipeline.catalog.explorer.findings import Findings
 from tests.parsed import Element
-from tests.pipeline.catalog.planted_findings import at_points, captioned, document, planted, section
+from tests.pipeline.catalog.planted_findings import (
+    at_points,
+    captioned,
+    charts,
+    document,
+    lines,
+    of_direction,
+    planted,
+    section,
+)
 
 CHOSEN = at_points({"mid_block": ("age",), "up_blocks.0": ("smile",)})  # a point an attribute
 NAMED = at_points(dict.fromkeys(("mid_block", "up_blocks.0"), ("smile", "age")))  # each attribute at each point
@@ -14,7 +23,7 @@ BOTH = at_points({"mid_block": ("age",), "mid_block+up_blocks.0": ("smile",)})
 
 
 def top(findings: Findings) -> Element:
-    return document(findings).one("main").children[1]
+    return document(findings).one("main")
 
 
 def stable(findings: Findings) -> Findings:
@@ -84,14 +93,21 @@ def test_ratios_compare_where_each_attribute_was_measured_once_before_and_after(
     assert "→" not in top(CHOSEN).one("ul", "tiles").text, "before disentangling on fewer samples"
 
 
+def cards(findings: Findings) -> dict[str, str]:
+    """How each was found, by its name."""
+    articles = document(findings, "directions.html").all("article")
+    return {str(each.attributes["data-name"]): each.one("p", "found").text for each in articles}
+
+
 def test_a_direction_says_where_it_is_added():
-    articles = section(CHOSEN, "directions").all("article")
-    said = {article.one("h3").text: article.one("dl", "made").terms()["Added at"] for article in articles}
-    assert said["smileRidge, disentangled, at up_blocks.0"] == "up_blocks.0"
-    assert said["ageRidge, before disentangling, at mid_block"] == "mid_block"
-    named = [each.one("h3").text for each in section(NAMED, "directions").all("article")]
-    assert named[0] == "smileRidge, disentangled, at up_blocks.0", "once"
-    assert all("Added at" not in each.terms() for each in section(planted(), "directions").all("dl", "made"))
+    found = cards(CHOSEN)
+    assert found["smile/ridge@up_blocks.0/disentangled"] == "smile, ridge, disentangled, at up_blocks.0"
+    assert found["age/ridge@mid_block"] == "age, ridge, at mid_block"
+    assert found["component-0/principal-components@mid_block"] == "component 0, at mid_block"
+    page = of_direction(NAMED, "smile/ridge@up_blocks.0")
+    assert page.one("p", "lead").text == "smile, ridge, at up_blocks.0 smile/ridge@up_blocks.0"
+    assert "added to the output of the U-Net's up_blocks.0." in page.one("p", "prose").text
+    assert not [said for said in cards(planted()).values() if " at " in said]
 
 
 @pytest.mark.parametrize(
@@ -109,14 +125,11 @@ def test_tables_say_it():
     assert {"smile, ridge, disentangled, at up_blocks.0", "smile, ridge, disentangled, at mid_block"} <= set(named)
     rows = list(section(stable(CHOSEN), "stability").one("table").table())
     assert {"age, ridge, at mid_block", "smile, ridge, at up_blocks.0"} <= set(rows)
-    ranked = section(CHOSEN, "ranked").one("table").table()["1"]
-    assert ranked["found as"].text == "component 0, at mid_block"
-    assert ranked["nearest supervised"].text == "–", "the planted one is of another catalog"
 
 
-def test_components_say_it():
-    headings = [each.text for each in section(CHOSEN, "components").all("h3")]
-    assert headings == ["age +1.4component 0 at mid_block, rank 1"]
+def test_of_what_is_near_only_that_of_this_catalog_is_shown():
+    """The direction that a component is planted nearest to is of another catalog."""
+    assert not of_direction(CHOSEN, "component-0/principal-components@mid_block").all("section", id="nearest")
 
 
 def test_norms_of_two_points_are_never_in_one_chart():
@@ -125,10 +138,11 @@ def test_norms_of_two_points_are_never_in_one_chart():
     part = section(replace(CHOSEN, directions=rows), "timesteps")
     titles = [each.one("h3").text for each in part.all("figure")]
     assert titles == [f"{what} at {point}" for point in norms for what in ("Classifiers", "Norms")]
-    tops = [each.all("text", "tick end")[-1].text for each in part.all("figure")]
-    assert (tops[1], tops[3]) == ("1.0", "40")
-    colours = [each.all("g")[0].attributes["class"] for each in part.all("figure")]
-    assert colours == ["series c0", "series c0", "series c1", "series c1"], "an attribute has one colour"
+    drawn = charts(part)
+    tops = {title: max(max(heights) for heights in lines(chart).values()) for title, chart in drawn.items()}
+    assert [tops[title] for title in drawn if "Norm" in title] == [1.0, 40.0]
+    colours = [[(line["label"], line["colour"]) for line in chart["lines"]] for chart in drawn.values()]
+    assert colours == [[("age", "c0")]] * 2 + [[("smile", "c1")]] * 2, "an attribute has one colour"
     assert "norms at one do not compare with norms at another" in part.text
 
 

@@ -1,12 +1,16 @@
 """The page, read as a document: each section says what was planted, and is left out where there is nothing to say."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline.catalog.prevalence.page import page
 from pipeline.catalog.prevalence.scored_images import Scored, ScoredImages
+from pipeline.catalog.templates import asset
 from tests.parsed import parse
+from tests.pipeline.catalog.planted_findings import charts, lines
 
 N = 1_000
 NAN = float("nan")
@@ -75,8 +79,10 @@ def test_every_column_has_its_histogram_and_images(document, scored):
         "brighthand.made",
     ]
     for article, column in zip(articles, scored.columns, strict=True):
-        drawn = [int(bar.text.split()[0].replace(",", "")) for bar in article.one("svg").all("rect")]
-        assert sum(drawn) == scored.scores[column.column].notna().sum()
+        [drawn] = charts(article).values()
+        assert sum(n for _, _, n in drawn["bars"]) == scored.scores[column.column].notna().sum()
+        far = np.isnan(column.threshold) or column.attribute == "ghost"  # whose scores are all 0
+        assert drawn["threshold"] == (None if far else column.threshold)
     assert [len(each.all("img")) for each in articles] == [18, 18, 12, 6, 12]
     assert all(each.attributes["src"].startswith("data:image/jpeg;base64,") for each in document.all("img"))
 
@@ -99,8 +105,9 @@ def test_who_agrees_and_how_labels_rise_with_the_score(document, scored):
     ].mean()
     assert row.all("td")[4].text == f"{agreed:.0%}"
     plot = document.one("section", id="calibration").one("div", "plot")
-    heights = [float(point.attributes["cy"]) for point in plot.one("svg").all("circle")]
-    assert len(heights) == 10 and heights == sorted(heights, reverse=True)
+    [drawn] = charts(plot).values()
+    [rising] = lines(drawn).values()
+    assert len(rising) == 10 and rising == sorted(rising) and (drawn["y"]["low"], drawn["y"]["high"]) == (0, 1)
     assert plot.one("p", "note").text == f"{labelled} labelled images; AUC 1.00"
 
 
@@ -113,9 +120,32 @@ def test_what_cannot_be_read_is_counted_by_kind(document):
 
 
 def test_the_page_asks_for_nothing_and_leads_only_to_what_is_there(document):
-    assert not document.all("script") and not document.all("link")
+    addresses = [each.attributes[key] for each in document.walk() for key in ("src", "href") if key in each.attributes]
+    assert all(str(address).startswith(("data:image/jpeg;base64,", "#")) for address in addresses)
+    assert not document.all("link") and not document.all("iframe")
     anchors = [link.attributes["href"][1:] for link in document.one("nav").all("a")]
     assert anchors == [section.attributes["id"] for section in document.all("section")] and len(anchors) == 6
+
+
+def test_what_draws_its_charts_is_in_it_and_the_rest_is_numbers(document):
+    drawing = [each.text for each in document.one("head").all("script")]
+    own = [" ".join(asset(name).split()) for name in ("vendor/d3.min.js", "vendor/plot.umd.min.js", "charts.js")]
+    assert drawing == own
+    others = [each.attributes.get("type") for each in document.one("body").all("script")]
+    assert len(others) == 6 and set(others) == {"application/json"}
+    [style] = document.one("head").all("style")
+    assert not re.search(r"https?://|url\(|@import", style.text)
+
+
+def test_what_a_set_calls_things_is_text(tmp_path):
+    nasty = "</script><img src=x onerror=alert(1)>"
+    column = Scored("net", nasty, 0.0)
+    scores = pd.DataFrame({"name": ["a"] * 20, column.column: np.linspace(-1, 1, 20)})
+    text = page(ScoredImages(nasty, (column,), scores, NO_FAULTS))
+    document = parse(text)
+    assert nasty not in text and not document.all("img")
+    assert document.one("h1").text.endswith(nasty)
+    assert list(charts(document)) == [f"Scores of {nasty} by net"]
 
 
 def test_one_annotator_and_no_image_leaves_out_what_there_is_nothing_to_say_of(tmp_path):
@@ -129,7 +159,7 @@ def test_one_annotator_and_no_image_leaves_out_what_there_is_nothing_to_say_of(t
 
 def test_without_images_there_are_figures_alone(scored):
     document = parse(page(scored))
-    assert not document.all("img") and len(document.one("section", id="scores").all("svg")) == 5
+    assert not document.all("img") and len(document.one("section", id="scores").all("div", "chart")) == 5
 
 
 def test_of_very_many_columns_all_are_in_the_table_and_those_nearest_to_a_half_are_drawn():
