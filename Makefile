@@ -37,7 +37,7 @@ docs: $(INSTALLED) ## the documents as a site, into build/site: a dead link is a
 	@$(MKDOCS) build --strict --quiet
 
 docs-serve: $(INSTALLED) ## the site at http://127.0.0.1:8000, built again as one writes
-	@$(MKDOCS) serve --livereload
+	@$(MKDOCS) serve --livereload --no-strict
 
 notebook: $(INSTALLED) ## run docs/first_catalog.ipynb, and store with it what it shows
 	@$(BIN)/python docs/_site/execute.py docs/first_catalog.ipynb

@@ -60,6 +60,11 @@ def test_the_pages_ask_no_other_machine(site):
         assert not re.search(r"(?:url\(|@import )[\"']?(?:https?:)?//", sheet.read_text()), sheet
 
 
+def test_the_search_has_a_name(site):
+    """The theme's has none; should its markup change, the hook that names it does nothing."""
+    assert 'role="dialog" aria-label="Search"' in (site / "index.html").read_text()
+
+
 def test_formulas_are_mathematics(site):
     for page in ("method", "measures"):
         html = (site / f"{page}.html").read_text()

@@ -6,20 +6,21 @@ That is the comment behind it, as in `v: np.ndarray  # (T, C, H, W)`, or the `de
 import ast
 import io
 import tokenize
+from pathlib import Path
 from typing import Any
 
-from griffe import Attribute, Docstring, Extension
+from griffe import Attribute, Docstring, Extension, ObjectNode
 
 
 class Comments(Extension):
     """Gives attributes that have no docstring the words that stand beside them."""
 
-    def on_attribute_instance(self, *, node: ast.AST, attr: Attribute, **kwargs: Any) -> None:
+    def on_attribute_instance(self, *, node: ast.AST | ObjectNode, attr: Attribute, **kwargs: Any) -> None:
         if attr.docstring is not None:
             return
         value = getattr(node, "value", None)
-        words = _description(value) if isinstance(value, ast.Call) else ""
-        if words:
+        words = ""
+        if isinstance(value, ast.Call) and (words := _description(value)):
             attr.value = _default(value)
         if words := words or _comment(attr):
             attr.docstring = Docstring(words, lineno=attr.lineno, parent=attr)
@@ -42,7 +43,7 @@ def _default(call: ast.Call) -> str | None:
 
 def _comment(attr: Attribute) -> str:
     """The comment that ends the last line of an attribute."""
-    if attr.lineno is None or attr.endlineno is None:
+    if attr.lineno is None or attr.endlineno is None or not isinstance(attr.filepath, Path):
         return ""
     lines = attr.lines_collection[attr.filepath][attr.lineno - 1 : attr.endlineno]
     try:
