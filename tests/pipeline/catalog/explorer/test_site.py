@@ -137,12 +137,9 @@ def test_every_direction_has_a_page_numbers_and_a_card(findings, site, parsed):
         assert sorted(str(each.attributes["value"]) for each in side.one("label", "pick").all("option")) == sorted(
             links.file(name) for name in names
         )
-    columns = {cell.text for table in _heat(parsed) for cell in table.one("thead").all("th")}
+    heat = [table for page in parsed.values() for table in page.all("table", "heat")]
+    columns = {cell.text for table in heat for cell in table.one("thead").all("th")}
     assert not columns or {" ".join(each.split()) for each in map(_words, findings.attributes)} <= columns
-
-
-def _heat(parsed: dict[str, Element]) -> list[Element]:
-    return [table for page in parsed.values() for table in page.all("table", "heat")]
 
 
 def _words(name: str) -> str:
