@@ -24,7 +24,7 @@ def with_gaps() -> Findings:
     by_step = ("norm_by_step", "auc_by_step", "explained_variance_ratio")
     rows = [{**row, **{name: row[name] and GAP for name in by_step}} for row in found.directions]
     curve = LEARNING_CURVE.assign(to_truth=LEARNING_CURVE["to_truth"].where(LEARNING_CURVE["n"] != 4))
-    profiles = {name: {**row, "nearest_cosine_by_step": GAP} for name, row in found.profiles.items()}
+    profiles = {name: {**row, "nearest_cosine_by_step": row["nearest"] and GAP} for name, row in found.profiles.items()}
     return replace(found, directions=rows, learning_curve=curve, profiles=profiles)
 
 
