@@ -197,6 +197,7 @@ def test_the_tests_mirror_the_tree():
         "points",
         "memory",
         "real_images",
+        "in_browser",
     }  # of several modules, or of a whole flow of stages
     assert {Path(stray).stem.removeprefix("test_") for stray in strays} <= whole_flow
 

@@ -170,15 +170,13 @@ def nearest(findings: Findings, name: str) -> list[tuple[str, str, str]]:
 
 
 def test_the_nearest_are_those_with_the_largest_cosine_and_lead_to_their_pages():
-    pairs = [
-        ("smile/ridge", "smile/mean-difference", 0.4),
-        (SMILE, "smile/ridge", -0.8),
-        ("smile/ridge", "elsewhere", 1),
-    ]
+    pairs = [("smile/ridge", "smile/mean-difference", 0.4), (SMILE, "smile/ridge", -0.6)]
+    pairs += [("smile/ridge", "smile/mean-difference/disentangled", 0.8), ("smile/ridge", "elsewhere", 1.0)]
     found = replace(planted(components=0), cosines=pd.DataFrame(pairs, columns=["direction", "other", "cosine"]))
     page = Links([row["name"] for row in found.directions]).page
     assert nearest(found, "smile/ridge") == [
-        ("smile, ridge, disentangled", "−0.80", f"../{page(SMILE)}"),
+        ("smile, mean difference, disentangled", "+0.80", f"../{page('smile/mean-difference/disentangled')}"),
+        ("smile, ridge, disentangled", "−0.60", f"../{page(SMILE)}"),
         ("smile, mean difference", "+0.40", f"../{page('smile/mean-difference')}"),
     ]
     [row] = of_direction(found, SMILE).one("section", id="nearest").one("tbody").all("tr")

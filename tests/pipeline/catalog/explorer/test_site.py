@@ -12,10 +12,9 @@ from pipeline.catalog.explorer.findings import Findings
 from pipeline.catalog.explorer.links import Links
 from pipeline.catalog.explorer.site import PAGES, pages, write
 from tests.parsed import Element, parse
+from tests.pipeline.catalog.explorer.planted_variants import NOTHING, SCRIPT, VARIANTS
 from tests.pipeline.catalog.planted_findings import (
     NASTY,
-    another_way,
-    at_points,
     carriage,
     choice,
     of_single_images,
@@ -24,30 +23,6 @@ from tests.pipeline.catalog.planted_findings import (
     signature,
     signed_picture,
 )
-
-SCRIPT = "</script><img src=x onerror=alert(1)>"
-NOTHING = replace(planted(), directions=[], measured=[], samples=[], learning_curve=None, profiles={})
-AWKWARD = ("CON", "a/b", "a-b", "A-B", "../../etc/passwd", "ü & 笑", " ", SCRIPT)
-VARIANTS = {
-    "whole": planted(),
-    "nothing supervised": planted(wanted=()),
-    "no components": planted(components=0),
-    "one attribute": planted(wanted=("smile",), judged=("smile",), disentangle=False),
-    "only negative strengths": planted(strengths=(-2.0, -1.0)),
-    "one strength": planted(strengths=(1.0,)),
-    "an attribute that the judge does not know": planted(wanted=("smile", "beard")),
-    "no effect is a number": planted(effect=lambda *_: float("nan")),
-    "no effect at all": planted(effect=lambda *_: 0.0),
-    "markup for names": planted(wanted=(NASTY, "age", SCRIPT), judged=(NASTY, "age", SCRIPT)),
-    "awkward names": planted(wanted=AWKWARD, judged=AWKWARD[:2]),
-    "of single images": of_single_images(),
-    "disentangled by step": another_way("disentangled-by-step", projected_by="step"),
-    "a capture point an attribute": at_points({"mid_block": ("age",), "up_blocks.0": ("smile",)}),
-    "each attribute at two capture points": at_points(dict.fromkeys(("mid_block", "up_blocks.0"), ("smile", "age"))),
-    "several capture points at once": at_points({"mid_block+up_blocks.0": ("smile",), "up_blocks.1": ("age",)}),
-    "nobody measured": replace(planted(), measured=[], profiles={}),
-    "nothing": NOTHING,
-}
 
 
 @pytest.fixture(scope="module", params=VARIANTS.values(), ids=VARIANTS.keys())
@@ -162,12 +137,9 @@ def test_every_direction_has_a_page_numbers_and_a_card(findings, site, parsed):
         assert sorted(str(each.attributes["value"]) for each in side.one("label", "pick").all("option")) == sorted(
             links.file(name) for name in names
         )
-    columns = {cell.text for table in _heat(parsed) for cell in table.one("thead").all("th")}
+    heat = [table for page in parsed.values() for table in page.all("table", "heat")]
+    columns = {cell.text for table in heat for cell in table.one("thead").all("th")}
     assert not columns or {" ".join(each.split()) for each in map(_words, findings.attributes)} <= columns
-
-
-def _heat(parsed: dict[str, Element]) -> list[Element]:
-    return [table for page in parsed.values() for table in page.all("table", "heat")]
 
 
 def _words(name: str) -> str:
