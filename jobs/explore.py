@@ -7,7 +7,7 @@ import asyncio
 import os
 import webbrowser
 from pathlib import Path
-from socket import socket
+from socket import gethostname, socket
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,7 +49,7 @@ def explore(
     try:
         with ended_by_signal(), TemporaryDirectory(prefix="hspace-explore-") as folder, listen(host, port) as listening:
             opened = DirectionCatalog.from_pretrained(catalog)
-            live = _live(opened, catalog, Path(folder), host, model, condition, device)
+            live = _live(opened, Path(folder), host, model, condition, device)
             asyncio.run(_serve(live, host, listening, open))
     except UserError as error:
         refuse(error)
@@ -60,20 +60,15 @@ def explore(
 
 
 def _live(
-    catalog: DirectionCatalog,
-    name: str,
-    folder: Path,
-    host: str,
-    model: str | None,
-    condition: Path | None,
-    device: str | None,
+    catalog: DirectionCatalog, folder: Path, host: str, model: str | None, condition: Path | None, device: str | None
 ) -> "Live":
     from pipeline.live.as_python import Source  # with the networks' libraries, which take seconds
     from pipeline.live.guard import Guard, is_loopback, new_token
     from pipeline.live.server import Live
 
     _write_pages(catalog, folder)
-    source = Source(name, model, str(condition) if condition else None)
+    whole = str(Path(model).absolute()) if model and Path(model).exists() else model
+    source = Source(catalog.address, whole, str(condition.absolute()) if condition else None)
     applier, missing = _applier(catalog, source.model, source.condition, device)
     return Live(catalog, folder, source, applier, missing, Guard(None if is_loopback(host) else new_token()))
 
@@ -105,18 +100,19 @@ async def _serve(live: "Live", host: str, listening: socket, open_: bool) -> Non
     from pipeline.live.server import served
 
     async with served(live, listening):
-        name = f"[{host}]" if ":" in host else host
-        address = f"http://{name}:{listening.getsockname()[1]}/" + (
-            "" if live.guard.token is None else f"?token={live.guard.token}"
-        )
-        if live.guard.token is not None:
-            errors.print(
-                f"It is reached from elsewhere as {host}, unencrypted: whoever has this address may use this machine."
-            )
+        address = _address(host, listening.getsockname()[1], live.guard.token)
+        if live.guard.token:
+            errors.print("It is reached from elsewhere, unencrypted: whoever has its address may use this machine.")
         console.print(f"Explore: {address}\nCtrl-C ends it.")
         if open_:
             webbrowser.open(address)
         await asyncio.Event().wait()
+
+
+def _address(host: str, port: int, token: str | None) -> str:
+    """Where a browser finds what listens on a host."""
+    name = gethostname() if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
 
 
 if __name__ == "__main__":
