@@ -121,7 +121,7 @@ def _is_from_here(request: web.Request) -> bool:
     if origin is not None and urlsplit(origin).netloc.lower() != request.host.lower():
         return False
     site = request.headers.get("Sec-Fetch-Site", "none")
-    is_reading = request.method in ("GET", "HEAD") and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+    is_reading = request.method == "GET" and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
     return site in ("same-origin", "none") or is_reading
 
 
