@@ -22,6 +22,7 @@ from pipeline.errors import UserError
 from pipeline.live.listening import listen
 
 if TYPE_CHECKING:
+    from pipeline.live.as_python import Source
     from pipeline.live.server import Live
     from pipeline.recipes.applied import Applier
 
@@ -68,8 +69,8 @@ def _live(
 
     _write_pages(catalog, folder)
     whole = str(Path(model).absolute()) if model and Path(model).exists() else model
-    source = Source(catalog.address, whole, str(condition.absolute()) if condition else None)
-    applier, missing = _applier(catalog, source.model, source.condition, device)
+    source = Source(catalog.address, whole, str(condition.absolute()) if condition else None, device)
+    applier, missing = _applier(catalog, source)
     return Live(catalog, folder, source, applier, missing, Guard(None if is_loopback(host) else new_token()))
 
 
@@ -81,16 +82,14 @@ def _write_pages(catalog: DirectionCatalog, folder: Path) -> None:
     (folder / "index.html").write_text(page(findings(catalog)), encoding="utf-8")
 
 
-def _applier(
-    catalog: DirectionCatalog, model: str | None, condition: str | None, device: str | None
-) -> "tuple[Applier | None, str]":
+def _applier(catalog: DirectionCatalog, source: "Source") -> "tuple[Applier | None, str]":
     """The catalog's model, loaded; or why it cannot be, which is an error only where it was asked for by name."""
     from pipeline.recipes.applied import Applier
 
     try:
-        return Applier.of(catalog, model, condition, device), ""
+        return Applier.of(catalog, source.model, source.condition, source.device), ""
     except UserError as error:
-        if model or condition or device:
+        if any(source[1:]):
             raise
         errors.print(f"No model, so no sliders: {error}\nThe pages of the catalog are served all the same.")
         return None, str(error)
