@@ -5,6 +5,7 @@ It listens on this machine alone, unless another --host is named: then it asks f
 
 import asyncio
 import os
+import sys
 import webbrowser
 from pathlib import Path
 from socket import gethostname, socket
@@ -103,7 +104,7 @@ async def _serve(live: "Live", host: str, listening: socket, open_: bool) -> Non
         if live.guard.token:
             errors.print("It is reached from elsewhere, unencrypted: whoever has its address may use this machine.")
         console.print(f"Explore: {address}\nCtrl-C ends it.")
-        if open_:
+        if open_ and (sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY"} & {*os.environ}):  # no browser of text
             webbrowser.open(address)
         await asyncio.Event().wait()
 
