@@ -5,9 +5,10 @@ It listens on this machine alone, unless another --host is named: then it asks f
 
 import asyncio
 import os
+import sys
 import webbrowser
 from pathlib import Path
-from socket import socket
+from socket import gethostname, socket
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ from pipeline.errors import UserError
 from pipeline.live.listening import listen
 
 if TYPE_CHECKING:
+    from pipeline.live.as_python import Source
     from pipeline.live.server import Live
     from pipeline.recipes.applied import Applier
 
@@ -49,7 +51,7 @@ def explore(
     try:
         with ended_by_signal(), TemporaryDirectory(prefix="hspace-explore-") as folder, listen(host, port) as listening:
             opened = DirectionCatalog.from_pretrained(catalog)
-            live = _live(opened, catalog, Path(folder), host, model, condition, device)
+            live = _live(opened, Path(folder), host, model, condition, device)
             asyncio.run(_serve(live, host, listening, open))
     except UserError as error:
         refuse(error)
@@ -60,21 +62,16 @@ def explore(
 
 
 def _live(
-    catalog: DirectionCatalog,
-    name: str,
-    folder: Path,
-    host: str,
-    model: str | None,
-    condition: Path | None,
-    device: str | None,
+    catalog: DirectionCatalog, folder: Path, host: str, model: str | None, condition: Path | None, device: str | None
 ) -> "Live":
     from pipeline.live.as_python import Source  # with the networks' libraries, which take seconds
     from pipeline.live.guard import Guard, is_loopback, new_token
     from pipeline.live.server import Live
 
     _write_pages(catalog, folder)
-    source = Source(name, model, str(condition) if condition else None)
-    applier, missing = _applier(catalog, source.model, source.condition, device)
+    whole = str(Path(model).absolute()) if model and Path(model).exists() else model
+    source = Source(catalog.address, whole, str(condition.absolute()) if condition else None, device)
+    applier, missing = _applier(catalog, source)
     return Live(catalog, folder, source, applier, missing, Guard(None if is_loopback(host) else new_token()))
 
 
@@ -86,16 +83,14 @@ def _write_pages(catalog: DirectionCatalog, folder: Path) -> None:
     (folder / "index.html").write_text(page(findings(catalog)), encoding="utf-8")
 
 
-def _applier(
-    catalog: DirectionCatalog, model: str | None, condition: str | None, device: str | None
-) -> "tuple[Applier | None, str]":
+def _applier(catalog: DirectionCatalog, source: "Source") -> "tuple[Applier | None, str]":
     """The catalog's model, loaded; or why it cannot be, which is an error only where it was asked for by name."""
     from pipeline.recipes.applied import Applier
 
     try:
-        return Applier.of(catalog, model, condition, device), ""
+        return Applier.of(catalog, source.model, source.condition, source.device), ""
     except UserError as error:
-        if model or condition or device:
+        if any(source[1:]):
             raise
         errors.print(f"No model, so no sliders: {error}\nThe pages of the catalog are served all the same.")
         return None, str(error)
@@ -105,18 +100,19 @@ async def _serve(live: "Live", host: str, listening: socket, open_: bool) -> Non
     from pipeline.live.server import served
 
     async with served(live, listening):
-        name = f"[{host}]" if ":" in host else host
-        address = f"http://{name}:{listening.getsockname()[1]}/" + (
-            "" if live.guard.token is None else f"?token={live.guard.token}"
-        )
-        if live.guard.token is not None:
-            errors.print(
-                f"It is reached from elsewhere as {host}, unencrypted: whoever has this address may use this machine."
-            )
+        address = _address(host, listening.getsockname()[1], live.guard.token)
+        if live.guard.token:
+            errors.print("It is reached from elsewhere, unencrypted: whoever has its address may use this machine.")
         console.print(f"Explore: {address}\nCtrl-C ends it.")
-        if open_:
+        if open_ and (sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY"} & {*os.environ}):  # no browser of text
             webbrowser.open(address)
         await asyncio.Event().wait()
+
+
+def _address(host: str, port: int, token: str | None) -> str:
+    """Where a browser finds what listens on a host."""
+    name = gethostname() if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
 
 
 if __name__ == "__main__":

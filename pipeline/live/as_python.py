@@ -8,11 +8,12 @@ from pipeline.live.studio import Order
 
 
 class Source(NamedTuple):
-    """How the catalog and its model were named to the server; None is what the catalog itself says."""
+    """How the catalog and its model were named to the server; None is what the catalog itself says, or the machine."""
 
     catalog: str
     model: str | None = None
     condition: str | None = None
+    device: str | None = None
 
 
 def as_python(source: Source, order: Order, steps: int) -> str:

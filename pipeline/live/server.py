@@ -21,7 +21,7 @@ from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.errors import UserError
 from pipeline.live.as_python import Source, as_json, as_python
 from pipeline.live.controls import Controls
-from pipeline.live.guard import THE_LIVE_PAGE_MAY, Guard, add_headers, refusal
+from pipeline.live.guard import Guard, add_headers, refusal
 from pipeline.live.page import ASSETS, page
 from pipeline.live.studio import Event, Order, Studio
 from pipeline.live.turns import LineIsFull, Turns
@@ -69,8 +69,7 @@ class Live:
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         text = page(self.catalog, self.controls, self.folder, self.missing)
-        headers = {"Content-Security-Policy": THE_LIVE_PAGE_MAY, "Cache-Control": "no-cache"}
-        return web.Response(text=text, content_type="text/html", headers=headers)
+        return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-cache"})
 
     async def _python(self, request: web.Request) -> web.StreamResponse:
         try:

@@ -15,8 +15,7 @@ import numpy as np
 from pipeline.formats.images import png, thumbnail
 
 SHOWN = (1 / 4, 3 / 8, 1 / 2, 3 / 4)  # of all steps: what comes before says little, what comes after is soon finished
-# From here on what a step predicts is recognisably the edit: on the bundled portraits at T = 16 it has, by the judge, 59 % or more
-# of the finished change of each of five attributes (24 samples); at a quarter of the steps 17 to 64 %.
+# From here on what a step predicts is recognisably the edit: docs/explore.md has how much of it is there by then, as measured.
 RECOGNISABLE = 1 / 2
 LARGEST = 256  # pixels a side of what is shown before the end
 REMEMBERED = 64 * 2**20  # bytes of finished pictures

@@ -163,6 +163,7 @@ function take(event, mine) {
   } else if (event.kind === "pictures") {
     const wanted = event.edited || !mine.edited; // and not what is only needed to lay beside it
     at("progress").value = wanted ? event.step / event.steps : 0;
+    at("step").textContent = `${wanted ? "" : "Without the edit: "}step ${event.step} of ${event.steps}`;
     // What early steps predict is a blur: it is shown where there is nothing better, or nothing else for a while.
     if (event.recognisable || mine.anew || performance.now() - mine.began > PATIENCE) {
       if (!event.edited) show(0, event.pictures);
@@ -178,6 +179,7 @@ function take(event, mine) {
     const first = mine.first / 1000;
     const before = first < 0.8 * took ? `, to be seen after ${first.toFixed(2)} s` : "";
     end(`${note}${described()[0].toUpperCase()}${described().slice(1)}: finished in ${took.toFixed(2)} s${before}.`);
+    note = "";
   } else if (event.kind === "failed") {
     end(event.said, true);
   }
@@ -187,6 +189,7 @@ function take(event, mine) {
 function end(said, wrong = false) {
   say(said, wrong);
   at("progress").value = wrong ? 0 : 1;
+  at("step").textContent = "";
   document.body.dataset.state = wrong ? "failed" : "done";
 }
 
@@ -201,7 +204,7 @@ function slider(name, number) {
   const known = sliders.get(name);
   const id = `slider-${number}`;
   const share = (value) => (value - known.low) / (known.high - known.low);
-  const output = element("output", { for: id });
+  const output = element("output", { for: id, "aria-live": "off" }); // the slider itself says its value
   const outside = element("p", { class: "live-outside" });
   const input = element("input", { id, type: "range", min: known.low, max: known.high, step: 0.1, "aria-describedby": `${id}-about` });
   const zero = element("button", { type: "button", "aria-label": `Set ${known.words} to 0`, title: "Set to 0", onclick: () => { set(0); input.focus(); } }, "↺");

@@ -46,6 +46,6 @@ def test_the_edit_as_json_is_one_of_this_catalog(server, catalog):
 
 
 def test_names_are_quoted_as_python_does():
-    text = as_python(Source("a\"b'\n", "m'", "c"), Order(1, 2, (("x'y", 1.0),)), 4)
+    text = as_python(Source("a\"b'\n", "m'", "c", "cpu"), Order(1, 2, (("x'y", 1.0),)), 4)
     compiled = compile(text, "copied", "exec")
-    assert {"a\"b'\n", "m'", "c"} <= set(compiled.co_consts)
+    assert {"a\"b'\n", "m'", "c", "cpu"} <= set(compiled.co_consts)

@@ -61,10 +61,8 @@ def test_every_answer_says_what_pages_may_do(server):
     for path in ("/", "/live.html", "/live/live.js", "/nothing"):
         answer = server.ask("GET", path)
         policy = answer.getheader("Content-Security-Policy") or ""
-        assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy, path
+        assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= {*policy.split("; ")}, path
         assert answer.getheader("X-Content-Type-Options") == "nosniff", path
-        if path == "/live.html":
-            assert "unsafe" not in policy
 
 
 def test_with_a_token_nothing_is_answered_without_it(catalog, pages, source):
@@ -87,6 +85,8 @@ def test_with_a_token_nothing_is_answered_without_it(catalog, pages, source):
         assert {"httponly", "samesite=strict", "path=/"} <= attributes
         page = came.read().decode()
         assert 'content="0; url=/live.html"' in page and TOKEN not in page
+        elsewhere = server.ask("GET", f"//evil.example/?token={TOKEN}", headers=anywhere).read().decode()
+        assert 'content="0; url=/evil.example/"' in elsewhere, "of this server"
         inside = anywhere | {"Cookie": cookie_of(came)}
         assert server.ask("GET", "/live.html", headers=inside).status == 200
         assert server.ask("POST", "/live/pictures", wanted(), inside).status == 503, "there is no model"

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from pipeline.live.guard import Guard
 from pipeline.live.server import Live
-from tests.pipeline.live.serving import Gated, Running, running
+from tests.pipeline.live.serving import LONG, Gated, Running, running
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine's path: install Debian's")
@@ -159,6 +160,41 @@ def test_pictures_are_seen_before_they_are_finished_and_a_line_says_its_length(
         for each in (first, second):
             each.page.wait_for_selector(DONE)
             each.close()
+
+
+def test_while_a_slider_moves_each_request_is_left_until_it_has_shown_something(
+    browser, catalog, applier, pages, source
+):
+    gated = Gated(applier)
+    gated.gate.release(4)
+    with running(Live(catalog, pages, source, gated)) as server:
+        found = Visit(browser, server).open("#samples=1")
+        found.page.focus(SLIDER)
+        for _ in range(5):
+            found.page.keyboard.press("ArrowRight")
+        gated.wait(lambda: gated.steps_taken == [4, 0])
+        gated.gate.release(2)  # of four, after which it is recognisable
+        gated.wait(lambda: gated.steps_taken == [4, 2])
+        turns = server.live.turns
+        with turns._changed:
+            assert turns._changed.wait_for(lambda: turns.waiting, timeout=LONG), "the newest is asked for"
+        gated.gate.release(1 + 4)  # the step that is under way, and the newest request
+        found.page.wait_for_selector(DONE)
+        assert gated.steps_taken == [4, 3, 4], "of five moves the first and the last"
+        found.says("Smile +0.5: finished")
+        found.close()
+
+
+def test_who_opens_the_address_with_the_token_stays_in_without_it(browser, catalog, applier, pages, source):
+    with running(Live(catalog, pages, source, applier, guard=Guard("t" * 43))) as server:
+        found = Visit(browser, server)
+        found.page.goto(f"http://127.0.0.1:{server.port}/live.html?token={'t' * 43}")
+        found.page.wait_for_selector(DONE)
+        assert urlsplit(found.page.url).query == ""
+        assert found.page.evaluate("() => document.cookie") == "", "no script reads it"
+        found.press(SLIDER, "End")
+        assert len(found.pictures()) == 8
+        found.close()
 
 
 def test_a_server_that_is_gone_is_said_in_a_sentence(browser, catalog, applier, pages, source):

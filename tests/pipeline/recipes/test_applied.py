@@ -12,7 +12,7 @@ from pipeline.hspace.edits import Add
 from pipeline.hspace.noise import NoiseStreams
 from pipeline.recipes.applied import Applier
 from tests.pipeline.catalog.planted_catalogs import PER_SD, planted_catalog, planted_model
-from tests.pipeline.planted_models import unet
+from tests.pipeline.planted_models import save_latent, unet
 
 NAME = "smile/ridge/disentangled"  # the smile to use
 
@@ -51,6 +51,16 @@ def test_an_edit_that_is_followed_ends_as_one_that_is_not_to_the_bit(applier, st
     found = applier.to_samples(strengths, seed=3, n=2)
     assert np.array_equal(last, found.edited) and len(steps) == applier.steps - 1 == 3
     assert all(each.shape == last.shape and not np.array_equal(each, last) for each in steps)
+
+
+def test_latents_are_decoded_at_every_step(tmp_path):
+    model = save_latent(tmp_path / "model", "vae")
+    applier = Applier.of(
+        DirectionCatalog.from_pretrained(planted_catalog(tmp_path / "catalog", model)), str(model), device="cpu"
+    )
+    seen = [images() for images in applier.followed({"smile": 1.0}, seed=1)]
+    assert [each.shape for each in seen] == [(1, 16, 16, 3)] * 4
+    assert np.array_equal(seen[-1], applier.to_samples({"smile": 1.0}, seed=1).edited)
 
 
 def test_an_edit_that_is_left_half_way_leaves_nothing_behind(applier):
