@@ -17,7 +17,7 @@ def test_the_page_can_be_typed_from_top_to_bottom(tmp_path):
     code = "\n".join(snippets).replace("path/to/catalog", str(catalog)).replace("path/to/model", str(model))
     made: dict = {}
     exec(code, made)
-    assert len(snippets) == 5 and len(made["images"]) == 2
+    assert len(snippets) == 6 and len(made["images"]) == 2
     assert [each.name for each in made["strong"]] == ["smile/ridge/disentangled", "smile/ridge"]
     assert not any(module._forward_hooks for module in made["pipe"].unet.modules())
 

@@ -7,7 +7,7 @@ standard deviation is as far as was measured by samplers of the same kind as the
 
 These are hooks of plain torch, those by which the pipeline itself edits h (`pipeline.hspace.capture`), and not diffusers'
 `ModelHook`: that one replaces a module's `forward`, where another library may have put its own. What a hook changes, a compiled
-graph does not see; so networks under `torch.compile` run uncompiled while they are edited.
+graph does not see: a network that `torch.compile` wraps is compiled once more, with hooks (`pipeline.catalog.editing_compiled`).
 
 Shapes: B batch, K directions; h is (B, C, H, W) at most capture points.
 """
@@ -25,7 +25,8 @@ from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.direction_edit import DirectionEdit
 from pipeline.catalog.editing_additions import Addition, Timestep
 from pipeline.catalog.editing_checks import check
-from pipeline.catalog.editing_networks import uncompiled, unet_of
+from pipeline.catalog.editing_compiled import Passed, compiled, wrapper_of
+from pipeline.catalog.editing_networks import is_compiled, uncompiled, unet_of
 from pipeline.catalog.editing_strengths import multipliers
 from pipeline.errors import UserError
 from pipeline.hspace.capture import changed
@@ -42,6 +43,7 @@ class Editing:
     additions: dict[str, Addition] = field(init=False)  # by capture point
     _t: Timestep = field(default=None, init=False)  # of the pass, as it was passed
     _attached: ExitStack | None = field(default=None, init=False)
+    _hooks: ExitStack = field(default_factory=ExitStack, init=False)
 
     def __post_init__(self) -> None:
         self.unet = unet_of(self.pipe)
@@ -53,12 +55,15 @@ class Editing:
         """Edit from now on, until `remove`. Raises UserError where the U-Net has no such capture point."""
         if self._attached is not None:
             raise UserError("This edit is attached already: remove it first, or make another one.")
-        with ExitStack() as hooks:
-            hooks.enter_context(uncompiled(self.unet, self.pipe))
-            hooks.enter_context(_before(self.unet, self._passed))
-            for point, addition in self.additions.items():
-                hooks.enter_context(changed(self.unet, point, partial(self._added, addition)))
-            self._attached = hooks.pop_all()
+        with ExitStack() as block:
+            self._hook()
+            block.callback(self._unhook)
+            wrapper = wrapper_of(self.pipe)
+            if wrapper is None or "shape" in self.allow or is_compiled(self.unet):
+                block.enter_context(uncompiled(self.unet, self.pipe))
+            else:
+                block.enter_context(compiled(wrapper, self))
+            self._attached = block.pop_all()
         return self
 
     def remove(self) -> None:
@@ -72,6 +77,39 @@ class Editing:
 
     def __exit__(self, *raised: object) -> None:
         self.remove()
+
+    # Of a network that stays compiled
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        return tuple(self.additions)
+
+    def added(self, point: str, like: Tensor, passed: Passed) -> Tensor:
+        """Return what a pass adds at a point, (B, ...), of the batch, the device and the precision of `like`."""
+        self._passed(*passed)
+        addition = self.additions[point]
+        return self._added(addition, like.new_zeros(len(like), *addition.vectors.shape[2:]))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside the block its hooks are gone."""
+        self._unhook()
+        try:
+            yield
+        finally:
+            self._hook()
+
+    # Its hooks
+
+    def _hook(self) -> None:
+        with ExitStack() as hooks:
+            hooks.enter_context(_before(self.unet, self._passed))
+            for point, addition in self.additions.items():
+                hooks.enter_context(changed(self.unet, point, partial(self._added, addition)))
+            self._hooks = hooks.pop_all()
+
+    def _unhook(self) -> None:
+        self._hooks.close()
 
     def _passed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Keep the timestep that the U-Net is passed."""

@@ -28,7 +28,7 @@ def unet_of(pipe: Any) -> nn.Module:
 @contextmanager
 def uncompiled(network: nn.Module, pipe: Any = None) -> Iterator[None]:
     """Inside the block what is compiled runs uncompiled, where a network is: a graph that is there knows of no new hooks."""
-    if not _is_compiled(network, pipe):
+    if not hasattr(getattr(pipe, "unet", pipe), "_orig_mod") and not is_compiled(network):
         yield
         return
     _count(1)
@@ -38,9 +38,9 @@ def uncompiled(network: nn.Module, pipe: Any = None) -> Iterator[None]:
         _count(-1)
 
 
-def _is_compiled(network: nn.Module, pipe: Any) -> bool:
-    around = getattr(pipe, "unet", pipe)
-    return hasattr(around, "_orig_mod") or any(
+def is_compiled(network: nn.Module) -> bool:
+    """Whether a network is compiled in place, or parts of it are."""
+    return any(
         getattr(each, "_compiled_call_impl", None) is not None or hasattr(each, "_orig_mod")
         for each in network.modules()
     )

@@ -1,14 +1,20 @@
 """What a person types to export a catalog, and what is said of options that do not go together."""
 
 import json
+import uuid
+from pathlib import Path
 
 import numpy as np
+import obstore
 import pytest
 import typer
 from click.testing import Result
+from obstore.store import from_url
+from safetensors import safe_open
 from typer.testing import CliRunner
 
 from jobs.export import export
+from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.export.formats import FORMATS
 from tests.pipeline.catalog.export.hub_server import TOKEN, hub
 from tests.pipeline.catalog.export.planted_catalog import planted
@@ -30,6 +36,37 @@ def test_a_catalog_becomes_a_folder(catalog, tmp_path):
         result = run(catalog, "--to", "npz", "--out", tmp_path / "out")
         assert (result.exit_code, result.stdout) == (0, f"Export:  {tmp_path / 'out'}\n")
     assert len(np.load(tmp_path / "out" / "directions.npz").files) == 2
+
+
+def read(folder: Path) -> dict[str, object]:
+    """What lies in a folder, by name; of safetensors, which have their metadata in any order, what they hold."""
+    found: dict[str, object] = {}
+    for path in (each for each in folder.rglob("*") if each.is_file()):
+        content: object = path.read_bytes()
+        if path.suffix == ".safetensors":
+            with safe_open(path, "numpy") as file:
+                content = file.metadata(), {key: file.get_tensor(key).tobytes() for key in file.keys()}  # noqa: SIM118
+        found[str(path.relative_to(folder))] = content
+    if any(isinstance(each, tuple) for each in found.values()):
+        found.pop("SHA256SUMS", None)
+    return found
+
+
+@pytest.mark.parametrize("to", sorted(set(FORMATS) - {"dataset", "comfyui"}))  # these want more than a catalog
+def test_a_catalog_in_a_bucket_is_exported_as_from_a_folder(to, catalog, tmp_path, moto_server, monkeypatch):
+    for name, value in moto_server.environment().items():
+        monkeypatch.setenv(name, value)
+    address = moto_server.url(f"catalog-{uuid.uuid4().hex}")
+    store = from_url(address, client_options={"allow_http": True})
+    for file in catalog.iterdir():
+        obstore.put(store, file.name, file)
+    for source, name in ((address, "there"), (catalog, "here")):
+        result = run(source, "--to", to, "--out", tmp_path / name)
+        assert result.exit_code == 0, result.output
+    there, here = (read(tmp_path / name) for name in ("there", "here"))
+    assert there == here and there
+    opened = [DirectionCatalog.from_pretrained(each) for each in (address, str(catalog))]
+    assert opened[0].sha256 == opened[1].sha256 and list(opened[0]) == list(opened[1])
 
 
 def test_it_is_uploaded_where_that_is_asked_for(catalog, tmp_path, monkeypatch):

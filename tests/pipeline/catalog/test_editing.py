@@ -296,22 +296,25 @@ def test_a_network_in_another_precision_is_edited_whenever_it_was_made_so(catalo
     torch.testing.assert_close(found.float(), added(catalog, SMILE, 1).expand(2, -1, -1, -1), rtol=5e-2, atol=5e-2)
 
 
-@pytest.mark.parametrize("place", ["around", "in place", "a block"])
-def test_a_compiled_network_is_edited_and_compiled_again_afterwards(catalog, pipe, place):
-    """Its graph was made without the hooks, and would not know of them."""
-    passes = []
+def counting(passes: list[int], graphs: list[int]):
+    """A backend of torch.compile that counts what it compiles, and the passes of that."""
 
     def backend(graph, inputs):
+        graphs.append(1)
         return lambda *given: (passes.append(1), graph.forward(*given))[1]
 
+    return backend
+
+
+@pytest.mark.parametrize("place", ["in place", "a block"])
+def test_what_is_compiled_in_place_is_edited_uncompiled_and_compiled_again_afterwards(catalog, pipe, place):
+    """Its graph was made without the hooks, and would not know of them."""
+    passes: list[int] = []
     t, unet = torch.tensor(catalog.about.sampling.timesteps[0]), pipe.unet
     plain = passed(unet, t)
     with catalog.edit(pipe, {SMILE: 1.0}):
         expected = passed(unet, t)
-    if place == "around":
-        pipe.unet = torch.compile(unet, backend=backend)
-    else:
-        (unet if place == "in place" else unet.mid_block).compile(backend=backend)
+    (unet if place == "in place" else unet.mid_block).compile(backend=counting(passes, []))
     close(passed(pipe.unet, t), plain)
     compiled = len(passes)
     with catalog.edit(pipe, {SMILE: 1.0}):
@@ -322,6 +325,57 @@ def test_a_compiled_network_is_edited_and_compiled_again_afterwards(catalog, pip
     assert compiled > 0 and len(passes) == compiled
     close(passed(pipe.unet, t), plain)
     assert len(passes) > compiled
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize("capture", ["mid_block", "middle+up_blocks.0"])
+def test_a_wrapped_network_stays_compiled_and_is_compiled_once_more_for_all_edits(tmp_path, capture):
+    """Whatever the directions, the strengths, one or one a sample, and the timesteps; and what is in it is edited, too."""
+    model = planted_model(tmp_path / "model")
+    catalog = DirectionCatalog.from_pretrained(planted_catalog(tmp_path / "catalog", model, capture))
+    passes: list[int] = []
+    graphs: list[int] = []
+    unet, scheduler = loaded(model)
+    wrapper = torch.compile(unet, backend=counting(passes, graphs), fullgraph=True)
+    pipe, made_at = Guiding(wrapper, scheduler), [torch.tensor(t) for t in catalog.about.sampling.timesteps]
+    pipe.do_classifier_free_guidance = False
+    plain = passed(unet, made_at[0])
+    close(passed(wrapper, made_at[0]), plain)
+    assert len(graphs) == 1
+    every = ({SMILE: 1.0}, {SMILE: -2.0}, {GLASSES: 0.5}, {SMILE: [1.0, -1.0]}, {SMILE: 1.0, GLASSES: 1.0})
+    for strengths, t in zip(every, [*made_at, made_at[0]], strict=True):
+        with catalog.edit(unet, strengths):
+            expected = passed(unet, t)
+        before = len(passes)
+        with catalog.edit(pipe, strengths):
+            close(passed(wrapper, t), expected)
+            assert len(passes) == before + 1, "compiled"
+            close(passed(unet, t), expected)  # by who holds what is inside
+        close(passed(wrapper, made_at[0]), plain)
+    assert len(graphs) == 2
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in unet.modules())
+    torch.compiler.reset()
+
+
+def test_edits_of_a_wrapped_network_nest_and_end_in_any_order(catalog, pipe):
+    graphs: list[int] = []
+    t, unet = torch.tensor(catalog.about.sampling.timesteps[1]), pipe.unet
+    pipe.unet = wrapper = torch.compile(unet, backend=counting([], graphs))
+    plain = passed(wrapper, t)
+    first, second = (catalog.hook(pipe, {name: 1.0}) for name in (SMILE, GLASSES))
+    both = passed(wrapper, t)
+    first.remove()
+    alone = passed(wrapper, t)
+    with pytest.raises(RuntimeError, match="planted"), catalog.edit(pipe, {SMILE: 1.0}, timesteps=(0, 999)):
+        close(passed(wrapper, t), both)
+        raise RuntimeError("planted")
+    close(passed(wrapper, t), alone)
+    second.remove()
+    close(passed(wrapper, t), plain)
+    with catalog.edit(unet, {SMILE: 1.0, GLASSES: 1.0}):
+        close(passed(unet, t), both)
+    assert len(graphs) == 2 and (both - alone).abs().max() > 1e-3 and (alone - plain).abs().max() > 1e-3
+    assert wrapper.forward.__name__ != "_passed" and not any(module._forward_hooks for module in unet.modules())
     torch.compiler.reset()
 
 

@@ -13,8 +13,10 @@ from pipeline.recipes.measure import Measurement
 from pipeline.stages.finders.finder import read_rows
 from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.measures.edit import Edit
+from pipeline.stages.measures.edit_otherwise import AT
 from pipeline.stages.measures.full_strengths import FullStrengths
 from pipeline.stages.measures.held_out import HeldOut
+from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.sources.sample import Sample
 from tests.pipeline.making import made
 from tests.pipeline.planted_generator import PlantedAnnotator, PlantedFinder, PlantedJudge, PlantedModel
@@ -92,6 +94,19 @@ def test_unsupervised_directions_are_measured_at_both_ends_beside_their_own_cont
 def test_unedited_samples_are_drawn_once_for_all(measure, finders):
     goals = measure.supervised(*finders[:1], finders[1:], by_effects=False)
     assert {edit.drawn for edit in edits_of(*goals)} == {measure.drawn}
+
+
+def test_what_is_recommended_is_measured_by_the_other_kind_of_sampler_too(measure, finders):
+    """Once more on all held-out samples, with nothing changed but eta; not what is only compared."""
+    full, control, others = measure.supervised(*finders[:1], finders[1:], by_effects=False)
+    profiles = Profiles((*full.edit.finders, *others.edit.finders), (full, control, others))
+    samplers = measure.samplers((full,), profiles)
+    [scored] = samplers.scored
+    samplers.check()
+    assert scored.edit.names == ("alpha/better/disentangled", "beta/better/disentangled")
+    assert scored.edit.sample == dataclasses.replace(measure.sample, eta=1.0) and scored.judges == full.judges
+    assert (scored.edit.n, scored.edit.strengths, scored.edit.profiles) == (8, (AT["stochastic"],), profiles)
+    assert measure.samplers((), profiles) is None
 
 
 def test_given_strengths_are_taken_as_they_are(measure, finders):
