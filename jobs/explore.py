@@ -68,19 +68,19 @@ def _live(
     from pipeline.live.guard import Guard, is_loopback, new_token
     from pipeline.live.server import Live
 
-    _write_pages(catalog, folder)
+    _write_pages(catalog, folder, live=True)
     whole = str(Path(model).absolute()) if model and Path(model).exists() else model
     source = Source(catalog.address, whole, str(condition.absolute()) if condition else None, device)
     applier, missing = _applier(catalog, source)
     return Live(catalog, folder, source, applier, missing, Guard(None if is_loopback(host) else new_token()))
 
 
-def _write_pages(catalog: DirectionCatalog, folder: Path) -> None:
-    """Write the pages that need no server."""
-    from pipeline.catalog.report.page import page
-    from pipeline.catalog.report.read import findings
+def _write_pages(catalog: DirectionCatalog, folder: Path, live: bool) -> None:
+    """Write the pages that need no server. live: whether they lead to the one that does."""
+    from pipeline.catalog.explorer.read import findings
+    from pipeline.catalog.explorer.site import write
 
-    (folder / "index.html").write_text(page(findings(catalog)), encoding="utf-8")
+    write(findings(catalog), folder, live)
 
 
 def _applier(catalog: DirectionCatalog, source: "Source") -> "tuple[Applier | None, str]":

@@ -19,7 +19,7 @@ Facts = dict[str, Any]  # what a template is filled with
 
 def render(template: str, **facts: Any) -> str:
     """Return the text of a template. What an HTML template is given is escaped; what is not there is an error."""
-    return _environment().get_template(template).render(facts)
+    return environment().get_template(template).render(facts)
 
 
 def signed(value: float | None, digits: int = 2) -> str:
@@ -92,10 +92,11 @@ def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
+@lru_cache
+def environment(*folders: Path) -> Environment:
+    """The templates, and those of folders that are built on them."""
     environment = Environment(
-        loader=FileSystemLoader([HERE, HERE / "explorer" / "templates", HERE / "web" / "templates"]),
+        loader=FileSystemLoader([*folders, HERE, HERE / "explorer" / "templates", HERE / "web" / "templates"]),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,

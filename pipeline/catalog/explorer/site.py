@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,9 @@ PAGES: dict[str, tuple[str, dict[str, Section]]] = {
 }
 
 
+ALWAYS = frozenset({"index.html", "directions.html", "compare.html"})
+
+
 def write(findings: Findings, folder: Path, live: bool = False) -> None:
     """Write the explorer into a folder. live: whether a server stands behind it that edits new samples."""
     for name, text in pages(findings, live).items():
@@ -86,16 +89,10 @@ def _pages(findings: Findings, live: bool) -> Iterator[tuple[str, str]]:
     found = {
         file: (title, [each for each in sections if each[2] is not None]) for file, (title, sections) in found.items()
     }
-    navigation = [
-        ("index.html", "Overview"),
-        ("directions.html", "Directions"),
-        *((file, title) for file, (title, sections) in found.items() if sections),
-        ("compare.html", "Side by side"),
-        *([("live.html", "Live")] if live else []),
-    ]
+    navigated = navigation({file for file, (_, sections) in found.items() if sections} | ALWAYS, live)
 
     def page(template: str, file: str, **more: Any) -> str:
-        about = {"catalog": findings.catalog, "large": LARGE, "links": links, "navigation": navigation, "file": file}
+        about = {"catalog": findings.catalog, "large": LARGE, "links": links, "navigation": navigated, "file": file}
         return render(template, **about, root="../" * file.count("/"), **more)
 
     cards = gallery.facts(findings, links)
@@ -109,6 +106,17 @@ def _pages(findings: Findings, live: bool) -> Iterator[tuple[str, str]]:
         name, about = row["name"], direction.facts(findings, row, links)
         yield links.page(name), page("direction.html.j2", links.page(name), facts=about)
         yield f"data/{links.file(name)}.js", data(links.file(name), viewer(findings, row, about["title"]))
+
+
+def navigation(files: Collection[str], live: bool) -> list[tuple[str, str]]:
+    """What every page leads to, of the pages that are there: addresses and titles. live: whether a server adds its own."""
+    titles = {
+        "index.html": "Overview",
+        "directions.html": "Directions",
+        **{file: title for file, (title, _) in PAGES.items()},
+        "compare.html": "Side by side",
+    }
+    return [each for each in titles.items() if each[0] in files] + [("live.html", "Live")] * live
 
 
 def data(file: str, numbers: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from pipeline.catalog.export.folder import written
 from pipeline.errors import UserError
 
 FORMATS = {
+    "explorer": "its pages, for a disk or any web server",
     "hub": "a repository for the Hugging Face hub",
     "safetensors": "a file a direction",
     "npz": "all vectors in one file of NumPy",

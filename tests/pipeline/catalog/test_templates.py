@@ -70,9 +70,9 @@ def written(tmp_path, monkeypatch):
         return render(name, **facts)
 
     monkeypatch.setattr(templates, "HERE", tmp_path)
-    templates._environment.cache_clear()
+    templates.environment.cache_clear()
     yield render_text
-    templates._environment.cache_clear()
+    templates.environment.cache_clear()
 
 
 def test_text_is_escaped_in_html_and_not_in_markdown(written):

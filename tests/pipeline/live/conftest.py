@@ -1,11 +1,14 @@
 """A small catalog with its model, and a server of it."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.catalog.explorer.site import HERE as OF_EXPLORER
+from pipeline.catalog.templates import ASSETS
 from pipeline.live.as_python import Source
 from pipeline.live.server import Live
 from pipeline.recipes.applied import Applier
@@ -39,6 +42,8 @@ def pages(tmp_path_factory) -> Path:
     (folder / "pages" / "directions").mkdir(parents=True)
     (folder / "pages" / "index.html").write_text("<!doctype html><title>The catalog</title>")
     (folder / "pages" / "directions" / "smile.html").write_text("<!doctype html><title>Smile</title>")
+    for assets in (ASSETS, OF_EXPLORER):
+        shutil.copytree(assets, folder / "pages" / "assets", dirs_exist_ok=True)
     (folder / "pages" / "link.txt").symlink_to(folder / "secret.txt")
     return folder / "pages"
 
