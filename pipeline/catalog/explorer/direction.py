@@ -38,6 +38,7 @@ def facts(findings: Findings, row: Row, links: Links) -> Facts:
         "judged": findings.evaluation(name) is not None and (row["attribute"] or "") in findings.attributes,
         "figures": findings.figures.get(name),
         "slider": _slider(findings.figures.get(name)),
+        "sampler": findings.samplers.get(name),
         "regions": _regions(findings, row),
         "transfer": _transfer(findings, row),
         "nearest": _nearest(findings, row),

@@ -119,6 +119,7 @@ class Findings:
     choice: pd.DataFrame | None = None  # of schemas.choice
     cosines: pd.DataFrame | None = None  # of schemas.cosines
     figures: Mapping[str, FieldFigures] = field(default_factory=dict)  # by direction
+    samplers: Mapping[str, Row] = field(default_factory=dict)  # of schemas.samplers, by direction
     recorded: bool = False  # whether the run stands in run.toml
     merged: bool = False  # whether provenance.parquet says where each direction came from
     profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction

@@ -20,6 +20,7 @@ def facts(findings: Findings) -> Facts:
         "choice.parquet": findings.choice,
         "provenance.parquet": findings.merged or None,
         "run.toml": findings.recorded or None,
+        "samplers.parquet": findings.samplers or None,
     }
     model = {"unet": catalog.model.unet, "scheduler": catalog.model.scheduler}
     return {

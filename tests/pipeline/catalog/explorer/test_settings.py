@@ -19,6 +19,9 @@ from tests.pipeline.catalog.planted_findings import (
 )
 
 
+BY_OTHERS = {"sampler": "deterministic", "strength_per_sd": 0.9, "strength": 0.7, "effect": 0.82, "n": 28}
+
+
 def folded(settings: Element) -> dict[str, Element]:
     return {each.one("summary").text: each.one("pre") for each in settings.all("details")}
 
@@ -53,13 +56,13 @@ def test_each_of_several_points_is_named_with_its_shape():
 
 
 def test_the_files_are_those_of_this_catalog():
-    every = replace(of_single_images(), carriage=carriage(), choice=choice())
+    every = replace(of_single_images(), carriage=carriage(), choice=choice(), samplers={"smile/ridge": BY_OTHERS})
     files, model = section(every, "settings").all("dl", "files")
     not_of_all = ("run.toml", "provenance.parquet")
     assert files.terms() == {file.name: file.holds for file in CATALOG_FILES if file.name not in not_of_all}
     some, _ = section(planted(), "settings").all("dl", "files")
     assert LEARNING_CURVE is planted().learning_curve
     assert set(files.terms()) - set(some.terms()) == {
-        f"{name}.parquet" for name in ("transfer", "locality", "carriage", "choice")
+        f"{name}.parquet" for name in ("transfer", "locality", "carriage", "choice", "samplers")
     }
     assert model.terms()["Weights, SHA-256"] == "ab" * 32 and model.terms()["Revision"] == "none: a folder"
