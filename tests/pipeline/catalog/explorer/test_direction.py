@@ -81,9 +81,9 @@ def test_strengths_say_what_is_not_known_of_them(known, said):
 def test_what_it_is_by_samplers_of_the_other_kind_is_said():
     row = {"sampler": "deterministic", "strength_per_sd": 0.9, "strength": 0.7, "effect": 0.82}
     found = replace(planted(), samplers={"smile/ridge/disentangled": row})
-    assert about(found)["By deterministic samplers"] == "+0.90; measured: +0.82 SD at +0.70"
+    assert about(found, SMILE)["By deterministic samplers"] == "+0.90; measured: +0.82 SD at +0.70"
     row |= {"strength_per_sd": None}
-    assert about(found)["By deterministic samplers"] == "not reached; measured: +0.82 SD at +0.70"
+    assert about(found, SMILE)["By deterministic samplers"] == "not reached; measured: +0.82 SD at +0.70"
 
 
 @pytest.mark.parametrize("follows, said", [(0.9, "; where the sample moves by a pixel, it moves by +0.90"), (None, "")])

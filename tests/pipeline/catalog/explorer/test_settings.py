@@ -18,7 +18,6 @@ from tests.pipeline.catalog.planted_findings import (
     with_catalog,
 )
 
-
 BY_OTHERS = {"sampler": "deterministic", "strength_per_sd": 0.9, "strength": 0.7, "effect": 0.82, "n": 28}
 
 
