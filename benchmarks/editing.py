@@ -121,6 +121,8 @@ def effects(catalog: DirectionCatalog, model: Model, size: Size) -> dict[str, fl
     """The smallest and the mean share of the calibrated effect over attributes, by sampler."""
     score, loaded = annotator(JUDGE).load(), model.load()
     names = {each: name for each, name in catalog.recommended.items() if catalog[name].strength_per_sd}
+    if without := [each for each in catalog.recommended if each not in names]:
+        print(f"Without a strength per standard deviation, and so left out: {', '.join(without)}.")
     columns = {each: annotator(JUDGE).attributes.index(each) for each in names}
     table = Table("sampler", *names, box=None, header_style="bold")
     figures: dict[str, float] = {}
