@@ -228,7 +228,7 @@ def test_strengths_by_the_other_kind_of_sampler_stand_beside_the_own(eta, own, o
 def test_a_script_in_a_name_is_shown_and_is_none():
     """Of an attribute, a direction, a judge, a model, a note, a warning, and what was left out."""
     script = "<script>alert(1)</script>"
-    nasty = f"``{script}|"
+    nasty = f"a`b``{script}|"
     rows = [supervised(attribute, "ridge", **SURE) for attribute in (nasty, "age")]
     evaluation = Evaluation(
         judges=[nasty], directions=[each["name"] for each in rows], strengths=[1.0], n=4, controls=0
