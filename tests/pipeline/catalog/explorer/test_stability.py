@@ -17,22 +17,29 @@ def cells(findings: Findings) -> dict[str, Element]:
 
 
 def test_a_row_has_what_was_measured():
-    stable = {"split_half_cosine": 0.91, "bootstrap_cosine_low": 0.8, "bootstrap_cosine_high": 0.95, "base_rate": 0.3}
-    found = cells(known_of(**stable, r2_by_step=[0.1, 0.3, 0.3, 0.1], accuracy_by_step=None))
+    stable = {"split_half_cosine": 0.91, "expected_cosine": 0.976, "base_rate": 0.3}
+    stable |= {"expected_cosine_low": 0.97, "expected_cosine_high": 0.98}
+    told = {"auc_extremes_by_step": [0.8, 1, 1, 1], "r2_by_step": [0.1, 0.3, 0.3, 0.1], "accuracy_by_step": None}
+    found = cells(known_of(**stable, **told))
     assert {name: cell.text for name, cell in found.items()} == {
         "n+ / n−": "9 / 9",
         "present": "30%",
         "halves": "0.91",
-        "resampled": "0.80 to 0.95",
+        "expected": "0.98 (0.97 to 0.98)",
         "AUC": "0.75",
+        "of extremes": "0.95",
+        "ranks": "–",
         "R²": "0.20",
         "accuracy": "–",
+        "better than chance": "yes",
     }
+    assert cells(known_of(**stable, above_chance=False))["better than chance"].text == "no"
 
 
 def test_what_was_not_measured_is_a_dash():
-    found = cells(known_of(split_half_cosine=0.91, n_positive=None, auc_by_step=None))
-    assert [found[name].text for name in ("n+ / n−", "present", "resampled", "AUC")] == ["–"] * 4
+    found = cells(known_of(split_half_cosine=0.91, n_positive=None, auc_all_by_step=None, above_chance=None))
+    names = ("n+ / n−", "present", "expected", "AUC", "better than chance")
+    assert [found[name].text for name in names] == ["–"] * 5
 
 
 def test_a_direction_whose_stability_was_not_measured_has_no_row():
