@@ -167,7 +167,7 @@ def test_labels_that_have_nothing_to_do_with_the_images_are_not_above_chance(ann
         for row in rows.values():
             assert row["above_chance"] is False and abs(np.mean(row["auc_all_by_step"]) - 0.5) < 0.15
             assert row["expected_cosine"] < 0.6
-    vectors, rows = find(MeanDifference(annotate, "portraits", WANTED, TOP - 1))
+    _, rows = find(MeanDifference(annotate, "portraits", WANTED, TOP - 1))
     for row in rows.values():
         assert row["above_chance"] is None and row["told_by_chance"] is None
         weak = row["expected_cosine"] < POOR
