@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.site import pages
 from tests.parsed import Element
 from tests.pipeline.catalog.planted_findings import document, planted, section
 
@@ -51,3 +52,24 @@ def test_each_warning_is_said_once_and_as_text():
     found = known_of(split_half_cosine=0.9, warnings=["<few> samples", "<few> samples", "all alike"])
     assert [each.text for each in section(found, "stability").one("ul").all("li")] == ["<few> samples", "all alike"]
     assert not section(known_of(split_half_cosine=0.9), "stability").all("ul")
+
+
+def test_the_page_of_a_direction_says_what_is_expected_of_it_and_whether_h_tells_its_attribute():
+    def page(**known: object) -> str:
+        return pages(known_of(**known))["directions/smile-ridge.html"]
+
+    cosines = {
+        "split_half_cosine": 0.6,
+        "expected_cosine": 0.866,
+        "expected_cosine_low": 0.8,
+        "expected_cosine_high": 0.9,
+    }
+    text = page(**cosines)
+    assert (
+        "directions of cosine 0.60; so its own to the one that ever more samples would give is expected to be 0.87"
+        in text
+    )
+    assert "(0.80 to 0.90 by single pairs of halves)" in text and "better than chance" in text
+    assert "no better than by chance" in page(**cosines, above_chance=False)
+    earlier = page(split_half_cosine=0.6, above_chance=None)  # a catalog of an earlier release
+    assert "directions of cosine 0.60<" in earlier and "Told by h" not in earlier
