@@ -92,10 +92,28 @@ DIRECTIONS = pa.schema(
         ),
         # How well h tells the attribute, by step; linear classifiers only. Of samples that the classifier had not seen.
         column(
-            "auc_by_step",
+            "auc_extremes_by_step",
             _BY_STEP,
-            "Of a linear classifier, the AUC at each step among positives and negatives that it had not seen.",
+            "Of a linear classifier, the AUC at each step among positives and negatives, whose scores lie far apart: a mean over "
+            "folds that it had not seen, and whose regulariser was chosen on the other folds.",
         ),
+        column(
+            "auc_all_by_step",
+            _BY_STEP,
+            "The same among all samples, by the annotator's threshold. Null where there is none.",
+        ),
+        column(
+            "rank_correlation_by_step",
+            _BY_STEP,
+            "Of a linear classifier, Spearman's correlation of its decisions with the scores of all samples, of folds as above.",
+        ),
+        column(
+            "told_by_chance",
+            pa.float32(),
+            "What the mean over the steps of auc_all_by_step, or where that is null of rank_correlation_by_step, is at most in 99 "
+            "of 100 cases where the labels have nothing to do with h.",
+        ),
+        column("above_chance", pa.bool_(), "Whether that mean is above told_by_chance: whether h tells the attribute."),
         column("r2_by_step", _BY_STEP, "Of a linear classifier, R² at each step of all scores, of samples not seen."),
         column(
             "accuracy_by_step",
@@ -112,14 +130,16 @@ DIRECTIONS = pa.schema(
         column(
             "split_half_cosine",
             pa.float32(),
-            "Cosine of the directions that two halves of the samples give, over the whole trajectory.",
+            "Cosine of the directions that two halves of the samples give, over the whole trajectory; mean over pairs of halves.",
         ),
         column(
-            "bootstrap_cosine_low",
+            "expected_cosine",
             pa.float32(),
-            "Cosine of directions of resampled samples to this one: 5th percentile.",
+            "Expected cosine of this direction to the one that ever more samples would give: sqrt(2 s / (1 + s)) of the cosine s "
+            "of two halves (Spearman-Brown, then attenuation); 0 where s is not above 0.",
         ),
-        column("bootstrap_cosine_high", pa.float32(), "The same: 95th percentile."),
+        column("expected_cosine_low", pa.float32(), "The same by the pair of halves that agree least."),
+        column("expected_cosine_high", pa.float32(), "The same by the pair of halves that agree most."),
         column("warnings", pa.list_(pa.string()), "What a user of the direction should know, in sentences."),
         column(
             "parents",

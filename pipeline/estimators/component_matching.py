@@ -25,9 +25,13 @@ AS_GOOD = 0.98  # of the best: a step to begin with
 
 
 def align_signs(steps: Iterable[np.ndarray]) -> np.ndarray:
-    """Components of all steps, (k, D) each -> (k, T, D), each flipped to agree with its own step 0: the paper's way."""
+    """Components of all steps, (k, D) each -> (k, T, D), each flipped to agree with its own step 0: the paper's way.
+
+    One that is zero there, because h has fewer dimensions, agrees with the first step at which it is not.
+    """
     stacked = np.stack(list(steps), axis=1)
-    cosines = np.einsum("ktd,kd->kt", stacked, stacked[:, 0])
+    first = stacked.any(axis=2).argmax(axis=1)
+    cosines = np.einsum("ktd,kd->kt", stacked, stacked[np.arange(len(stacked)), first])
     return stacked * np.where(cosines < 0, -1, 1)[:, :, None].astype(stacked.dtype)
 
 

@@ -18,12 +18,16 @@ from pipeline.estimators.dual import AnyArray, Array
 from pipeline.signs import signed, signs
 
 SEPARATED = 4  # times the bound: see `well_separated_` of `pipeline.estimators.pca`
+NOTHING = 1e-7  # of the largest eigenvalue: at and below it there is rounding alone
 ROUNDING = 1e-6  # of the largest eigenvalue: what float32 products may move any of them by
 
 
 @dataclass(frozen=True)
 class Components:
-    """Leading components of one step. The entry of each that is largest in magnitude is positive."""
+    """Leading components of one step. The entry of each that is largest in magnitude is positive.
+
+    Samples that span fewer than k dimensions have fewer components: the others are zero, as are their variances and scores.
+    """
 
     vectors: np.ndarray  # (k, D) float32, each as long as one standard deviation of the samples' scores
     explained_variance_ratio: np.ndarray  # (k,)
@@ -50,7 +54,8 @@ def components_from_gram(gram: AnyArray, k: int) -> tuple[Array, Array]:
     """Components as sums of samples, from the Gram matrix (n, n) of centred samples: weights (k, n), explained variance ratio (k,).
 
     weights @ (h_t - mean_t) is the part at step t of components one standard deviation long, where `gram` is the sum of the steps'
-    Gram matrices: one PCA of whole trajectories. The largest weight in magnitude is positive.
+    Gram matrices: one PCA of whole trajectories. The largest weight in magnitude is positive. Beyond the dimensions that the
+    samples span, weights and ratio are zero.
     """
     gram = dual.numpy(gram)
     values, U = _largest(gram, k)
@@ -66,13 +71,27 @@ def stands_clear(values: Array, bound: float = 0.0) -> NDArray[np.bool_]:
     return np.minimum(gaps[:-1], gaps[1:]) > SEPARATED * (bound + ROUNDING * values[0])
 
 
+def rank(values: Array, total: float, rows: int) -> int:
+    """How many leading eigenvalues of a Gram matrix of so many rows, with this trace, are more than float32's rounding.
+
+    values (k,), largest first. Rounding makes eigenvalues of up to about 4 sqrt(rows) eps of the mean one, and NOTHING of the
+    largest: their eigenvectors are noise.
+    """
+    if not len(values) or values[0] <= 0:
+        return 0
+    rounding = 4 * np.sqrt(rows) * np.finfo(np.float32).eps * total / rows
+    return int((values > max(NOTHING * values[0], rounding)).sum())
+
+
 def _largest(gram: Array, k: int) -> tuple[Array, Array]:
-    """The k + 1 largest eigenvalues of a Gram matrix (n, n), and the eigenvectors (n, k) of the first k."""
+    """The k + 1 largest eigenvalues of a Gram matrix (n, n), and the eigenvectors (n, k) of the first k; zero where rounding is."""
     n = len(gram)
     if not 1 <= k < n:
         raise ValueError(f"{k} components of {n} samples: expected 1 to {n - 1}.")
     values, U = scipy.linalg.eigh(gram, subset_by_index=[n - k - 1, n - 1])
-    return values[::-1].clip(min=0), U[:, :0:-1]
+    values, U = values[::-1].clip(min=0), U[:, :0:-1]
+    real = np.arange(k + 1) < rank(values, float(np.trace(gram)), n)
+    return values * real, U * real[:k]
 
 
 def _share(values: Array, gram: Array) -> Array:

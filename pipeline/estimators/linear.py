@@ -1,7 +1,7 @@
 """Supervised directions: Eq. 11's difference of means, discriminants, and linear classifiers, of many attributes at once.
 
 An estimator takes z, coordinates of the span of standardised h (`pipeline.estimators.dual`), the scores of all attributes, and
-weights of the samples, one column a resample: all ones, the 0/1 of a half, a bootstrap's. It returns vectors in these
+weights of the samples, one column a resample: all ones, and those of halves. It returns vectors in these
 coordinates, one a resample and attribute, and `v = dual.combine(w @ weights, h, mean, std)` is a vector w among the D
 standardised features. In the units of h it is
 
@@ -20,7 +20,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import r2_score, roc_auc_score
 from torch import Tensor
 
 from pipeline.batches import batches
@@ -126,7 +125,9 @@ class Classifiers:
     coefficients: Array  # (A, r) normals, in coordinates
     intercepts: Array  # (A,)
     C: Array  # (A,) chosen
-    held_out: Array  # (n, A) decision of each sample by the classifier that was fitted without its fold
+    held_out: (
+        Array  # (n, A) decision of each sample by a classifier that was fitted without its fold, and chosen without it
+    )
 
 
 def classifiers(
@@ -136,8 +137,9 @@ def classifiers(
 
     "logistic" tells y = 1 from y = 0 (see `selection.sides`); "squared" (ridge) predicts y, which suits continuous scores. C is
     scikit-learn's, for both: |w|^2 / 2 + C sum_i loss_i is minimised, with (y - f)^2 / 2 as squared loss, so that Ridge's alpha
-    is 1 / C. Each attribute gets the one with the least mean loss on folds held out. The default is REGULARISERS in units of
-    1 / mean |z_i|^2, and so the same whatever D and the number of steps are.
+    is 1 / C. Each attribute gets the one with the least mean loss on folds held out; the decisions on a fold are made with the one
+    that has the least on the other folds. The default is REGULARISERS in units of 1 / mean |z_i|^2, and so the same whatever D and
+    the number of steps are.
 
     Raises ValueError, with the numbers, if y does not vary among the samples outside some fold.
     """
@@ -152,9 +154,13 @@ def classifiers(
     f = _decisions(z, coefficients, intercepts).reshape(n, A, k, len(grid))
     f = f[np.arange(n), :, folds]  # (n, A, C): each sample by the classifiers that were fitted without its fold
 
-    best = np.nanmean(_losses(y[:, :, None], f, loss), axis=0).argmin(axis=1)
+    losses = np.nan_to_num(_losses(y[:, :, None], f, loss))
+    of_folds = np.stack([losses[folds == fold].sum(axis=0) for fold in range(k)])  # (k, A, C)
+    best = of_folds.sum(axis=0).argmin(axis=1)
+    others = (of_folds.sum(axis=0) - of_folds).argmin(axis=2)  # (k, A)
     coefficients, intercepts = solve(z, y, np.ones((n, A)), grid[best], loss)
-    return Classifiers(coefficients, intercepts, grid[best], f[:, np.arange(A), best])
+    held_out = np.take_along_axis(f, others[folds][:, :, None], axis=2)[:, :, 0]
+    return Classifiers(coefficients, intercepts, grid[best], held_out)
 
 
 def refit(z: AnyArray, y: Array, loss: Loss, C: Array, weights: Array) -> Array:
@@ -165,38 +171,6 @@ def refit(z: AnyArray, y: Array, loss: Loss, C: Array, weights: Array) -> Array:
     R, A = weights.shape[1], y.shape[1]
     normals, _ = solve(z, np.tile(y, R), np.repeat(weights, A, axis=1), np.tile(C, R), loss)
     return normals.reshape(R, A, -1)
-
-
-@dataclass(frozen=True)
-class Quality:
-    """What decisions on held-out samples are worth."""
-
-    r2: float  # of predicting the score; NaN for decisions of a logistic classifier, which do not
-    accuracy_unselected: (
-        float  # share put on their own side of those not among the 2n of Eq. 11, who are typical. NaN if none
-    )
-
-
-def quality(held_out: Array, scores: Array, selection: Selection, loss: Loss, threshold: float = 0.0) -> Quality:
-    """Return how well held-out predictions tell one attribute.
-
-    held_out (n,) comes from `Classifiers`; scores (n,) are NaN where missing; threshold is as in `selection.sides`.
-    """
-    scored = np.flatnonzero(~np.isnan(scores))
-    border = float(np.median(scores[scored])) if np.isnan(threshold) else threshold
-    above, decided = scores > border, held_out > (0 if loss == "logistic" else border)
-    others = np.setdiff1d(scored, np.concatenate([selection.positives, selection.negatives]))
-    return Quality(
-        r2=float(r2_score(scores[scored], held_out[scored])) if loss == "squared" else np.nan,
-        accuracy_unselected=float((above == decided)[others].mean()) if len(others) else np.nan,
-    )
-
-
-def auc(decisions: Array, selection: Selection) -> float:
-    """How well decisions (n,) tell the positives from the negatives of a selection: area under the ROC curve."""
-    rows = np.concatenate([selection.positives, selection.negatives])
-    labels = np.arange(len(rows)) < len(selection.positives)
-    return float(roc_auc_score(labels, decisions[rows]))
 
 
 def _decisions(z: AnyArray, coefficients: Array, intercepts: Array) -> Array:

@@ -30,12 +30,13 @@ import torch
 from torch import Tensor
 
 from pipeline.batches import batches
-from pipeline.estimators.components import Components, stands_clear
+from pipeline.estimators.components import Components, rank, stands_clear
 from pipeline.estimators.dual import AnyArray
 from pipeline.signs import signs
 
 State = dict[str, np.ndarray]
 
+LARGEST = 1e15  # beyond it, sums of products overflow float32
 COLUMNS = 2048  # of the D at a time: what is worked on fits into the processor's cache
 PANEL = 64  # columns of a Gram matrix at a time, so that little above its diagonal is computed
 
@@ -79,10 +80,11 @@ class StreamingPCA:
     def partial_fit(self, X: AnyArray) -> Self:
         """Learn from X (rows, D), floats of any width.
 
-        Raises ValueError for rows of another D, and for NaN or infinity when their batch is folded in.
+        Raises ValueError for rows of another D, and for NaN, infinity and numbers that are nearly that, and stays as it was.
         """
-        self._gives_numpy = not isinstance(X, Tensor)
         rows = _tensor(X)
+        self.check(rows)
+        self._gives_numpy = not isinstance(X, Tensor)
         self._make_room(rows)
         while len(rows):
             taken = rows[: self.batch - self._queued]
@@ -119,6 +121,20 @@ class StreamingPCA:
         self._settled_copy = None
         return self
 
+    def check(self, X: AnyArray) -> None:
+        """Raise ValueError for rows that `partial_fit` refuses."""
+        rows = _tensor(X)
+        self._check_shape(rows)
+        for some in batches(len(rows), self.batch):
+            low, high = rows[some].aminmax()  # NaN where there is any
+            if float(low) > -LARGEST and float(high) < LARGEST:
+                continue
+            first = some.start + int((~(rows[some].abs() < LARGEST).all(dim=1)).to(torch.uint8).argmax())
+            raise ValueError(
+                f"There is NaN, infinity or a number of {LARGEST:g} or more in row {first} of these {len(rows)}, row "
+                f"{self.n_samples_seen_ + first} of all: leave it out. Nothing was learned of these rows."
+            )
+
     # What was learned
 
     @property
@@ -132,13 +148,14 @@ class StreamingPCA:
 
     @property
     def components_(self) -> AnyArray:
-        """The components, (n_components, D) float32, of length 1; fewer while there are fewer than n_components + 1 samples.
+        """The components, (n_components, D) float32, of length 1; fewer where the samples span fewer dimensions.
 
-        The entry of each that is largest in magnitude is positive.
+        Below n_components + 1 samples they always do, and what is only rounding of float32 spans none. Of whatever else has a
+        value a component, there are as many. The entry of each that is largest in magnitude is positive.
         """
-        lengths = self._settled._energies[: self.n_components].sqrt()
-        vectors = self._settled._signed(self.n_components)
-        return self._given(vectors / lengths.clamp(min=torch.finfo(torch.float32).tiny).to(vectors)[:, None])
+        lengths = self._leading.sqrt()
+        vectors = self._settled._signed(len(lengths))
+        return self._given(vectors / lengths.to(vectors)[:, None])
 
     @property
     def singular_values_(self) -> AnyArray:
@@ -177,7 +194,7 @@ class StreamingPCA:
         """
         settled = self._settled
         clear = stands_clear(settled._energies.numpy(), settled._bound)
-        return self._given(torch.from_numpy(clear[: self.n_components]))
+        return self._given(torch.from_numpy(clear[: len(self._leading)]))
 
     def transform(self, X: AnyArray) -> AnyArray:
         """Scores of X (rows, D) on the components: (rows, n_components) float64, in the units of X."""
@@ -238,7 +255,13 @@ class StreamingPCA:
 
     @property
     def _leading(self) -> Tensor:
-        return self._settled._energies[: self.n_components]
+        settled = self._settled
+        return settled._energies[: min(self.n_components, settled._rank)]
+
+    @property
+    def _rank(self) -> int:
+        """How many of the kept components are more than rounding."""
+        return rank(self._energies.numpy(), self._energy, self.keep + self.batch)
 
     @property
     def _settled(self) -> "StreamingPCA":
@@ -257,12 +280,15 @@ class StreamingPCA:
 
     def _make_room(self, rows: Tensor) -> None:
         """The stack, once D is known: as wide as the rows, and where they are."""
+        self._check_shape(rows)
+        if not len(self._mean):
+            self._stack = torch.empty(self.keep + self.batch, rows.shape[1], device=rows.device)
+            self._mean = torch.zeros(rows.shape[1], dtype=torch.float64, device=rows.device)
+
+    def _check_shape(self, rows: Tensor) -> None:
         D = len(self._mean)
         if rows.ndim != 2 or (D and rows.shape[1] != D) or not rows.shape[1]:
             raise ValueError(f"Rows of the shape {tuple(rows.shape)}; expected (rows, {D or 'D'}).")
-        if not D:
-            self._stack = torch.empty(self.keep + self.batch, rows.shape[1], device=rows.device)
-            self._mean = torch.zeros(rows.shape[1], dtype=torch.float64, device=rows.device)
 
     def _fold(self) -> None:
         """The update: [L; Y - c] is cut down to L again, with Y the queued rows."""
@@ -270,12 +296,7 @@ class StreamingPCA:
             return
         stack = self._in_use
         gram = _gram((self._centre(at) for at in _blocks(stack)), self._energies)
-        new = float(gram.diagonal()[len(self._energies) :].sum())
-        if not np.isfinite(new):
-            raise ValueError(
-                f"There is NaN or infinity in rows {self._n} to {self.n_samples_seen_ - 1}: leave such rows out, and fit again."
-            )
-        self._energy += new
+        self._energy += float(gram.diagonal()[len(self._energies) :].sum())
         self._n, self._queued = self.n_samples_seen_, 0
         self._truncate(stack, gram)
 
@@ -315,16 +336,20 @@ class StreamingPCA:
 
 
 def components_of(pca: StreamingPCA, k: int) -> Components:
-    """The k leading components of those that a streaming PCA keeps; k may be any number up to `keep`."""
+    """The k leading components of those that a streaming PCA keeps; k may be any number up to `keep`.
+
+    Those beyond the dimensions that the samples span are zero.
+    """
     settled = pca._settled
     if not 1 <= k <= len(settled._energies):
         raise ValueError(
             f"{k} components of {pca.n_samples_seen_} samples, of which {len(settled._energies)} are kept: "
             "ask for fewer, or fit more samples with a larger `keep`."
         )
+    real = np.arange(k) < settled._rank
     return Components(
-        (settled._signed(k) / np.sqrt(settled._n - 1)).cpu().numpy(),
-        (settled._energies[:k] / settled._energy).numpy() if settled._energy else np.zeros(k),
+        (settled._signed(k) / np.sqrt(settled._n - 1)).cpu().numpy() * real[:, None].astype(np.float32),
+        (settled._energies[:k] / settled._energy).numpy() * real if settled._energy else np.zeros(k),
         stands_clear(settled._energies.numpy(), settled._bound)[:k],
         None,
     )

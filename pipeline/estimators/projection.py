@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 By = Literal["joint", "step"]
 
 ROUNDING = 1e-20  # share of a squared norm that counts as nothing
+DEPENDENT = 1e-14  # of the largest singular value of unit conditions: below it, they differ by rounding alone
 BETTER = 1.05  # the factor by which what is projected away must raise the ratio of the effects
 LEAST = 0.2  # the share of the norm that must be left for it
 
@@ -34,7 +35,8 @@ def project(v_0: np.ndarray, others: np.ndarray, by: By = "joint") -> Projection
     """Remove from v_0 (T, ...) what it shares with k other directions (k, T, ...), all at once, so that their order is no matter.
 
     "joint" is Eq. 12 over the whole trajectory flattened; "step" the same at every step on its own, which leaves nothing of the
-    others at any step, and less of v_0. The directions may correlate, or even repeat; zeros take nothing away.
+    others at any step, and less of v_0. The directions may correlate, differ by as little as 1e-12 of their length, or even repeat;
+    zeros take nothing away.
     """
     T = len(v_0)
     flat = v_0.astype(np.float64).reshape(T, -1)
@@ -56,23 +58,25 @@ def project(v_0: np.ndarray, others: np.ndarray, by: By = "joint") -> Projection
 
 
 def _project(v_0: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """One flat vector (D,): what is left, the squared norm that each of the others (k, D) took, the condition number."""
-    if not len(others):
-        return v_0, np.zeros(0), 1.0
-    norms = np.linalg.norm(others, axis=1, keepdims=True)
-    V = others / np.where(norms > 0, norms, 1)  # (k, D), rows
-    gram, shared = V @ V.T, V @ v_0
-    coefficients = np.linalg.lstsq(gram, shared, rcond=None)[0]
-    v = v_0 - coefficients @ V
-    again = np.linalg.lstsq(gram, V @ v, rcond=None)[0]  # removes what rounding left
-    return v - again @ V, coefficients * shared, _condition(gram[norms[:, 0] > 0][:, norms[:, 0] > 0])
+    """One flat vector (D,): what is left, the squared norm that each of the others (k, D) took, the condition number.
 
-
-def _condition(gram: np.ndarray) -> float:
-    if len(gram) < 2:
-        return 1.0
-    values = np.linalg.eigvalsh(gram)
-    return float(values[-1] / values[0]) if values[0] > len(gram) * np.finfo(float).eps * values[-1] else float("inf")
+    By an orthonormal basis of what the others span, from their singular value decomposition. The Gram matrix V^T V has the squares
+    of V's singular values: of conditions that differ by less than 1e-8 of their length it knows no difference.
+    """
+    norms = np.linalg.norm(others, axis=1)
+    there = norms > 0
+    removed = np.zeros(len(others))
+    if not there.any():
+        return v_0, removed, 1.0
+    V = others[there] / norms[there, None]  # (k, D), rows
+    U, singular, basis = np.linalg.svd(V, full_matrices=False)
+    rank = int((singular > DEPENDENT * singular[0]).sum())
+    U, basis = U[:, :rank], basis[:rank]
+    along = basis @ v_0
+    v = v_0 - along @ basis
+    removed[there] = (U @ (along / singular[:rank])) * (V @ v_0)
+    condition = float(np.square(singular[0] / singular[-1])) if rank == len(V) else float("inf")
+    return v - (basis @ v) @ basis, removed, condition  # what rounding left is removed, too
 
 
 def _share(part: ArrayLike, whole: ArrayLike) -> np.ndarray:

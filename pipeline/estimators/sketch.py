@@ -29,7 +29,12 @@ class Sketch:
         self._queue: list[tuple[np.ndarray, np.ndarray]] = []
 
     def partial_fit(self, h: np.ndarray, scores: np.ndarray) -> "Sketch":
-        """h (B, D) float16, scores (B, A) with NaN where one is missing."""
+        """h (B, D) float16, scores (B, A) with NaN where one is missing.
+
+        Raises ValueError, and stays as it was, for what `StreamingPCA.partial_fit` or `SufficientStatistics.partial_fit` refuses.
+        """
+        self.pca.check(h)
+        self.sums.check(h, scores)
         self._queue.append((h, scores))
         while sum(len(rows) for rows, _ in self._queue) >= self.pca.batch:
             rows, values = self._queued()

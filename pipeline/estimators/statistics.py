@@ -39,7 +39,8 @@ class SufficientStatistics:
 
     def partial_fit(self, h: AnyArray, scores: Array) -> "SufficientStatistics":
         """h (B, D) float16 or float32, NumPy or torch, on any device; scores (B, A), NaN where one is missing."""
-        self._check(h, scores)
+        self.check(h, scores)
+        self._make_room(h.shape[1])
         complete = ~np.isnan(scores).any(axis=1, keepdims=True)  # (B, 1)
         joint = np.where(complete, np.column_stack([np.ones(len(scores)), scores]), 0.0)
         classes = np.column_stack([scores > self.above, scores <= self.below]).astype(np.float64)
@@ -131,15 +132,19 @@ class SufficientStatistics:
         mean_y = self.products[0, 1:] / self.n
         return self.products[1:, 1:] / self.n - np.outer(mean_y, mean_y)
 
-    def _check(self, h: AnyArray, scores: Array) -> None:
+    def check(self, h: AnyArray, scores: Array) -> None:
+        """Raise ValueError for rows of h or scores whose shape does not fit."""
         if scores.shape != (len(h), len(self.above)):
             raise ValueError(
                 f"Scores of shape {scores.shape}: expected {(len(h), len(self.above))}, a row for each row of h."
             )
-        self._make_room(h.shape[1])
+        self._check_size(h.shape[1])
+
+    def _check_size(self, D: int) -> None:
+        if self.squares.size not in (0, D):
+            raise ValueError(f"h of {D} numbers a sample cannot be added to sums of {len(self.squares)}.")
 
     def _make_room(self, D: int) -> None:
+        self._check_size(D)
         if not self.squares.size:
             self.sums, self.squares = np.zeros((len(self.sums), D)), np.zeros(D)
-        if len(self.squares) != D:
-            raise ValueError(f"h of {D} numbers a sample cannot be added to sums of {len(self.squares)}.")

@@ -1,21 +1,21 @@
 """What a fit can ask of one step, be its samples at hand or only sketches of them.
 
 Displacements come as (R, A, d), some columns of the D after the others: all of them together may be more than memory holds. Those
-of all samples are the first of the R; the others say how much these owe to the samples: two halves, and of samples that are at hand
-also bootstraps.
+of all samples are the first of the R; the others say how much these owe to the samples: pairs of halves.
 
 Shapes: n samples, D = C*H*W numbers of one step, d of them at a time, A wanted attributes, R resamples.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
 
 from pipeline.estimators import dual, linear
 from pipeline.estimators.dual import AnyArray, Array
-from pipeline.estimators.selection import Selection
+from pipeline.estimators.selection import Selection, sides
 from pipeline.estimators.sketch import Sketch
 
 Blocks = Iterator[Array]  # (R, A, d), the columns in their order
@@ -52,6 +52,15 @@ class Labelled:
         """The scores of the wanted attributes alone."""
         return self.scores[:, : len(self.selections)]
 
+    @property
+    def groups(self) -> np.ndarray:
+        """Of each wanted attribute the positives, the negatives, and who is above the threshold: (n, 3A) bool."""
+        A = len(self.selections)
+        chosen = np.zeros((len(self.ids), 2 * A), bool)
+        for a, selection in enumerate(self.selections):
+            chosen[selection.positives, a] = chosen[selection.negatives, A + a] = True
+        return np.column_stack([chosen, sides(self.wanted, self.thresholds[:A]) == 1])
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -85,21 +94,25 @@ class Samples:
 
 @dataclass(frozen=True)
 class Sketches:
-    """Sketches of all samples and, where there are any, of two halves of them. Each side of a threshold is taken whole."""
+    """Sketches of all samples and, where there are any, of halves of them. Each side of a threshold is taken whole."""
 
-    sketches: Sequence[Sketch]  # R
+    whole: Sketch
     wanted: Sequence[int]  # (A,) which of their scores
+    halves: Callable[[], Iterable[Sketch]] = tuple  # 2 P: the two of a pair after each other, one in memory at a time
 
     @property
     def counts(self) -> Array:
         """Positives and negatives among all samples: (2, A)."""
-        return self.sketches[0].sums.counts[:, self.wanted]
+        return self.whole.sums.counts[:, self.wanted]
 
     def norms(self) -> Array:
-        return np.linalg.norm(self.sketches[0].sums.mean_differences()[self.wanted], axis=1)
+        return np.linalg.norm(self.whole.sums.mean_differences()[self.wanted], axis=1)
 
     def mean_differences(self) -> Blocks:
-        yield np.stack([each.sums.mean_differences()[self.wanted] for each in self.sketches])
+        yield np.stack([each.sums.mean_differences()[self.wanted] for each in self._every()])
 
     def discriminants(self, shrinkage: float) -> Blocks:
-        yield np.stack([each.discriminants(shrinkage)[self.wanted] for each in self.sketches])
+        yield np.stack([each.discriminants(shrinkage)[self.wanted] for each in self._every()])
+
+    def _every(self) -> Iterator[Sketch]:
+        return chain([self.whole], self.halves())

@@ -11,6 +11,13 @@ from pipeline.catalog.field_figures import FieldFigures
 from pipeline.catalog.templates import NO_NUMBER, Facts, amount, percent, words
 from pipeline.catalog.web.charts import Chart, Scale, by_step, step_ticks
 
+TELLS = (
+    ("AUC", "auc_all_by_step"),
+    ("AUC of extremes", "auc_extremes_by_step"),
+    ("rank correlation", "rank_correlation_by_step"),
+    ("R²", "r2_by_step"),
+)
+
 
 @dataclass(frozen=True)
 class Near:
@@ -128,7 +135,7 @@ def _by_step(findings: Findings, row: Row) -> list[tuple[str, str, Chart]]:
         """A chart of one line; None where nothing is known."""
         return Chart((by_step("", values, "target"),), x, y, baseline=baseline) if values else None
 
-    tells = [(label, row[column]) for label, column in (("AUC", "auc_by_step"), ("R²", "r2_by_step")) if row[column]]
+    tells = [(label, row[column]) for label, column in TELLS if row[column]]
     lines = tuple(by_step(label, values, f"c{i}") for i, (label, values) in enumerate(tells))
     share, cosine = Scale(low=0.0, percent=True), Scale(-1.0, 1.0)
     found = [

@@ -6,6 +6,7 @@ from pipeline.catalog.curves import Curves
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.explorer.findings import Findings, Measured
 from pipeline.catalog.field_figures import field_figures
+from schemas.directions import DIRECTIONS
 from schemas.thumbnails import HELD_OUT, OWN, SAMPLE
 
 
@@ -15,9 +16,10 @@ def findings(catalog: DirectionCatalog) -> Findings:
     effects, preserved = catalog.table("effects.parquet"), catalog.table("preservation.parquet")
     images = catalog.table("thumbnails.parquet")
     own = images[images["of"] == OWN]
+    unknown = dict.fromkeys(DIRECTIONS.names)  # to a catalog that an earlier release published
     return Findings(
         catalog=about,
-        directions=catalog.arrow("directions.parquet").to_pylist(),
+        directions=[{**unknown, **row} for row in catalog.arrow("directions.parquet").to_pylist()],
         measured=[_measured(catalog, index, effects, preserved, images) for index in range(len(about.evaluations))],
         samples=_jpegs(images[images["of"] == SAMPLE]),
         transfer=catalog.optional("transfer.parquet"),

@@ -1,4 +1,4 @@
-"""Stability: how much a supervised direction owes to the samples that it happened to be fitted on."""
+"""Stability: how near a supervised direction is to the one that more samples would give, and how well h tells its attribute."""
 
 from statistics import mean
 
@@ -16,5 +16,7 @@ def facts(findings: Findings) -> Facts | None:
 
 
 def _over_steps(row: Row) -> dict[str, float | None]:
-    values = {name: row[f"{name}_by_step"] for name in ("auc", "r2", "accuracy")}
+    values = {
+        name: row[f"{name}_by_step"] for name in ("auc_all", "auc_extremes", "rank_correlation", "r2", "accuracy")
+    }
     return {name: mean(by_step) if by_step else None for name, by_step in values.items()}

@@ -29,7 +29,7 @@ def facts(findings: Findings) -> list[AtPoint] | None:
 
 
 def _at_point(findings: Findings, rows: list[Row], attributes: list[str]) -> AtPoint:
-    classifiers = [row for row in rows if row["auc_by_step"]]
+    classifiers = [row for row in rows if row["auc_all_by_step"]]
     differences = [row for row in rows if row["method"] == "mean-difference"] or rows
     return AtPoint(
         findings.at(rows[0]),
@@ -39,8 +39,8 @@ def _at_point(findings: Findings, rows: list[Row], attributes: list[str]) -> AtP
 
 
 def _auc(findings: Findings, rows: list[Row], attributes: list[str]) -> Chart:
-    lowest = min(0.5, *(min(row["auc_by_step"]) for row in rows))
-    return Chart(_lines(rows, "auc_by_step", attributes), _steps(findings), Scale(lowest, 1.0), baseline=0.5)
+    lowest = min(0.5, *(min(row["auc_all_by_step"]) for row in rows))
+    return Chart(_lines(rows, "auc_all_by_step", attributes), _steps(findings), Scale(lowest, 1.0), baseline=0.5)
 
 
 def _norms(findings: Findings, rows: list[Row], attributes: list[str]) -> Chart:

@@ -57,7 +57,7 @@ class ByStep(Stage):
         """
         n, D = self.source.n, self.source.h_size
         of_samples = merged_bytes(self.sketches) if self.sketches else 2 * n * D + 16 * n * min(D, COLUMNS)
-        block = self.resampled * self.found * (VECTORS * min(D, WIDE) + 64 * n)
+        block = self.resampled * self.found * (VECTORS * (D if self.sketches else min(D, WIDE)) + 64 * n)
         return Resources(memory=int(BESIDE + of_samples + 8 * self.grams * n**2 + block + VECTORS * self.found * D))
 
     @property
@@ -119,7 +119,7 @@ def stacked(fits: Iterable[Fit]) -> Fit:
 class Steps(Stage):
     """The fits of a finder's steps. A part is a step."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     finder: ByStep = field(metadata=ON_BEHALF)
 

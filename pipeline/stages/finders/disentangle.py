@@ -11,6 +11,7 @@ from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.projection import By, Projection, project
+from pipeline.estimators.stability import COLUMNS
 from pipeline.stages.finders.finder import Row, fitted_with, names_of, read_directions, write_directions
 
 LEAST_KEPT = 0.02  # share of the norm: below it, what is left of a direction is rounding and noise
@@ -25,7 +26,7 @@ class Disentangle(Stage):
     was left, at each step too, how nearly the conditions depend on each other, and which of them took what.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     finder: Stage  # a supervised finder
     others: tuple[Stage, ...] = ()  # further finders
@@ -81,7 +82,7 @@ def projected_row(row: Row, name: str, removed: list[str], projection: Projectio
         warnings.append(
             f"{name}: {projection.kept:.0%} of the norm is left after the projection; most of it went to {culprits}"
         )
-    unknown = dict.fromkeys(("split_half_cosine", "bootstrap_cosine_low", "bootstrap_cosine_high"))
+    unknown = dict.fromkeys(COLUMNS)
     return {
         **row,
         **unknown,

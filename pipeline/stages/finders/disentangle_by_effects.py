@@ -38,7 +38,7 @@ class Searches(Stage):
     Effects are means over both signs of the strength, on samples that nothing else sees.
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     finder: Stage  # a supervised finder
     sample: Source  # whose model, T and eta are used
@@ -113,7 +113,7 @@ class DisentangleByEffects(Stage):
     this stage's own, so that what is published is neither by whom nor on what the directions were chosen.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     finder: Stage  # a supervised finder
     sample: Source

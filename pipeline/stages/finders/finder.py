@@ -89,11 +89,11 @@ def read_directions(store: Store, finders: tuple[Stage, ...]) -> tuple[list[Row]
 
 
 def _rows(store: Store, finder: Stage) -> list[Row]:
-    """The rows of a finder. Raises UserError for those of other directions than it makes."""
+    """The rows of a finder, with the columns of today. Raises UserError for those of other directions than it makes."""
     table = store.table(finder, TABLE)
     if why := reading.unlike(table, name=names_of(finder)):
         raise reading.other(store, finder, TABLE, 0, why)
-    return table.to_pylist()
+    return [{column: row.get(column) for column in DIRECTIONS.names} for row in table.to_pylist()]
 
 
 def _vectors(store: Store, finder: Stage, rows: list[Row]) -> dict[str, np.ndarray]:

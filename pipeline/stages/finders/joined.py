@@ -12,15 +12,13 @@ from pipeline.engine.stage import Need, Resources, Stage, whole
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.dual import WIDE
+from pipeline.estimators.stability import COLUMNS
 from pipeline.hspace.capture import union
 from pipeline.stages.finders.by_step import BESIDE, VECTORS
 from pipeline.stages.finders.finder import Row, fitted_with, names_of, read_directions, write_directions
 from pipeline.stages.finders.supervised import Supervised
 from pipeline.stages.sources.activations import read_parts, yardstick
 from pipeline.stages.sources.source import Source
-
-# What a direction at several points has of its own, and those that it is joined of say each for itself.
-_OF_ONE_POINT = ("split_half_cosine", "bootstrap_cosine_low", "bootstrap_cosine_high")
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class Joined(Stage):
 
     def _row(self, name: str, parts: list[Row]) -> Row:
         warnings = [warning for part in parts for warning in part["warnings"] or ()]
-        own = {**dict.fromkeys(_OF_ONE_POINT), "name": name, "capture": self.capture, "warnings": warnings or None}
+        own = {**dict.fromkeys(COLUMNS), "name": name, "capture": self.capture, "warnings": warnings or None}
         return {**parts[0], **own, **{key: None for key in parts[0] if key.endswith("_by_step")}}
 
     def _spreads(self, point: str, store: Store) -> np.ndarray:

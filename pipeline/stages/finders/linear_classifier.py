@@ -1,7 +1,7 @@
 """LinearClassifier: the normal of a linear classifier of h as the direction, step by step or of whole trajectories."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
@@ -12,11 +12,12 @@ from pipeline.engine.stage import Resources, Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.estimators.dual import WIDE, AnyArray, coordinates, gram, moments, projected, standardised_basis
-from pipeline.estimators.linear import auc, classifiers, difference_weights, mean_difference, quality, refit
+from pipeline.estimators.halves import resamples
+from pipeline.estimators.linear import classifiers, difference_weights, mean_difference, refit
 from pipeline.estimators.newton_cg import Loss
 from pipeline.estimators.selection import folds, sides
-from pipeline.estimators.stability import resamples
 from pipeline.estimators.step import Labelled
+from pipeline.estimators.told import Quality, quality
 from pipeline.stages.finders.by_step import Fit, check_exact
 from pipeline.stages.finders.supervised import Supervised, gathered, scaled
 from pipeline.stages.sources.activations import read_parts
@@ -29,8 +30,9 @@ FOLDS = 5
 class LinearClassifier(Supervised):
     """Classifiers of all scored samples: ridge regression of the scores, or logistic regression of which are above the threshold.
 
-    The regulariser is chosen, and the figures taken, on samples held out in folds by a hash of sample_id. Given sketches of stored
-    activations, the classifiers see the components that these kept, and any number of samples; else the whole span of the samples.
+    The regulariser is chosen, and the figures taken, on samples held out in folds by a hash of sample_id; those of a fold with the
+    regulariser that does best on the other folds. Given sketches of stored activations, the classifiers see the components that
+    these kept, and any number of samples; else the whole span of the samples.
     """
 
     grams: ClassVar[float] = 5.5
@@ -94,25 +96,18 @@ class LinearClassifier(Supervised):
         """Return the normals (R, A, r) of all resamples in coordinates z (n, r), and figures (A,)."""
         A = len(labelled.selections)
         y = labelled.wanted if self.loss == "squared" else sides(labelled.wanted, labelled.thresholds[:A])
+        fold = folds(labelled.ids, FOLDS)
         try:
-            fitted = classifiers(z, y, folds(labelled.ids, FOLDS), self.loss)
+            fitted = classifiers(z, y, fold, self.loss)
         except ValueError as error:
             raise UserError(f"{', '.join(self.attributes)}: {error}") from error
         normals = refit(z, y, self.loss, fitted.C, weights)
         normals[0] = fitted.coefficients
-        return normals, self._figures(fitted.held_out, 1 / fitted.C, labelled)
-
-    def _figures(self, held_out: np.ndarray, penalty: np.ndarray, labelled: Labelled) -> Fit:
         each = [
-            quality(held_out[:, a], labelled.scores[:, a], selection, self.loss, labelled.thresholds[a])
+            quality(fitted.held_out[:, a], labelled.scores[:, a], selection, fold, self.loss, labelled.thresholds[a])
             for a, selection in enumerate(labelled.selections)
         ]
-        return {
-            "auc": np.array([auc(held_out[:, a], selection) for a, selection in enumerate(labelled.selections)]),
-            "r2": np.array([one.r2 for one in each]),
-            "accuracy": np.array([one.accuracy_unselected for one in each]),
-            "penalty": penalty,
-        }
+        return normals, {**_figures(each), "penalty": 1 / fitted.C}
 
     def _fit_projected(self, sketched: Sketched, step: int, store: Store) -> Fit:
         """A step in the sketches' components, part by part."""
@@ -129,7 +124,7 @@ class LinearClassifier(Supervised):
             differences += in_difference[:, first : first + len(h)] @ h.astype(np.float32)
             first += len(h)
 
-        normals, figures = self._normals(np.concatenate(z), labelled, resamples(labelled.ids))
+        normals, figures = self._normals(np.concatenate(z), labelled, resamples(labelled.ids, labelled.groups))
         R, A, r = normals.shape
         columns = batches(len(mean), WIDE)
         vectors = ((normals.reshape(R * A, r) @ basis[:, at] / std[at]).reshape(R, A, -1) for at in columns)
@@ -145,7 +140,7 @@ class LinearClassifier(Supervised):
             total += fit["gram"]
         z, of_samples = coordinates(total)
         labelled = self.label(store)
-        normals, figures = self._normals(z, labelled, resamples(labelled.ids))
+        normals, figures = self._normals(z, labelled, resamples(labelled.ids, labelled.groups))
         A = len(labelled.selections)
         weights = normals.reshape(-1, normals.shape[2]) @ of_samples
 
@@ -161,3 +156,9 @@ class LinearClassifier(Supervised):
         scale = np.sqrt(squares[1] / squares[0])
         for vectors, products in steps:
             yield {"vectors": (vectors * scale[:, None]).astype(np.float32), "products": products, **figures}
+
+
+def _figures(each: list[Quality]) -> Fit:
+    """The figures of all attributes, by name: (A,)."""
+    names = [*(field.name for field in fields(Quality)), "told"]
+    return {name: np.array([getattr(one, name) for one in each]) for name in names}

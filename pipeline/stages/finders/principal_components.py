@@ -33,10 +33,11 @@ class PrincipalComponents(ByStep):
     """Components of h, one standard deviation long at each step: of samples that are stored exactly, of sketches as they kept them.
 
     "per-step" is the paper's: direction j is the j-th component of every step, whatever that means there. "matched" pairs the
-    components of neighbouring steps that give the samples the same scores. "joint" is one PCA of whole trajectories.
+    components of neighbouring steps that give the samples the same scores. "joint" is one PCA of whole trajectories. A component
+    is zero at a step whose h has too few dimensions for it: what is beyond them is rounding.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     grams: ClassVar[float] = 2.5
 
     sample: Source | Sketched  # stored h, or sketches of it
@@ -118,7 +119,9 @@ class PrincipalComponents(ByStep):
         if not self._probed:
             return found
         rows = read_parts(store, self.source, step, self._probe)
-        return replace(found, scores=np.concatenate([pca.transform(h)[:, : len(found.vectors)] for _, h in rows]))
+        scores = np.concatenate([pca.transform(h)[:, : len(found.vectors)] for _, h in rows])
+        lacking = len(found.vectors) - scores.shape[1]  # those that are zero
+        return replace(found, scores=np.pad(scores, ((0, 0), (0, lacking))))
 
     @property
     def _probed(self) -> bool:
@@ -133,6 +136,11 @@ class PrincipalComponents(ByStep):
         """Each way gives vectors (k, T, D), and what is known of them by step, (k, T)."""
         ways = {"per-step": self._per_step, "matched": self._matched, "joint": self._joint}
         vectors, by_step = ways[self.across](fits, store)
+        if (there := sum(bool(v.any()) for v in vectors)) < self.k:
+            raise UserError(
+                f"h of {self.source.n} samples has {there} principal components, and {self.k} were asked for: in other directions "
+                f"it does not vary, but for rounding.\nAsk for fewer, or {self.source.more}."
+            )
         shape = (self.source.steps, *self.source.h_shape)
         rows: list[Row] = [
             {

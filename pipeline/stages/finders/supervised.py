@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,17 +14,11 @@ from pipeline.batches import batches
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
+from pipeline.estimators.halves import PAIRS, resamples
 from pipeline.estimators.selection import Selection, select, sides
-from pipeline.estimators.stability import (
-    BOOTSTRAPS,
-    Stability,
-    check_enough,
-    check_sides,
-    inner_products,
-    resamples,
-    warnings_of,
-)
+from pipeline.estimators.stability import Stability, check_enough, check_sides, inner_products, warnings_of
 from pipeline.estimators.step import Blocks, Labelled, Samples, Sketches, Step
+from pipeline.estimators.told import above_chance
 from pipeline.fingerprint import hashed_where_set
 from pipeline.stages.finders.by_step import ByStep, Fit, check_exact, stacked
 from pipeline.stages.finders.finder import Row, write_directions
@@ -36,7 +31,8 @@ OFTEN = (
     0.5  # share of the samples that have another attribute, from which it is held fixed, and they alone are fitted on
 )
 ROWS = 64  # of h that are moved at a time
-BY_STEP = ("auc", "r2", "accuracy", "penalty")  # what a method may say of each attribute at a step
+# What a method may say of each attribute at a step.
+BY_STEP = ("auc_extremes", "auc_all", "rank_correlation", "r2", "accuracy", "penalty")
 
 
 @dataclass(frozen=True)
@@ -48,8 +44,8 @@ class Supervised(ByStep):
     is that of all samples above the threshold and all others, and not that of Eq. 11.
     """
 
-    version: ClassVar[int] = 3
-    resampled: ClassVar[int] = BOOTSTRAPS + 3
+    version: ClassVar[int] = 4
+    resampled: ClassVar[int] = 1 + 2 * PAIRS
 
     labels: Annotate | Sketched
     annotator: str  # whose scores
@@ -143,7 +139,8 @@ class Supervised(ByStep):
             samples = self.samples(step, store)
             return scaled(self.fit(samples), samples.norms())
         wanted = [self.scored_by.attributes.index(name) for name in self.attributes]
-        sketches = Sketches(self.sketched.with_halves(store, step), wanted)
+        whole = self.sketched.merged(store, step)
+        sketches = Sketches(whole, wanted, partial(self.sketched.of_halves, store, step))
         self._check_counts(sketches.counts)
         return {**scaled(self.fit(sketches), sketches.norms()), "counts": sketches.counts}
 
@@ -158,14 +155,15 @@ class Supervised(ByStep):
         """The samples with scores at one step."""
         _, h = read_step(store, self.source, step)
         labelled = self.label(store)
-        return Samples(kept(h, labelled.rows), labelled, resamples(labelled.ids))
+        return Samples(kept(h, labelled.rows), labelled, resamples(labelled.ids, labelled.groups))
 
     def put_together(self, fits: Iterator[Fit], store: Store, out: Path) -> None:
         steps = stacked(fits)
-        stability = Stability.of(steps["products"].sum(axis=0))
+        stability = Stability.of(
+            steps["products"].sum(axis=0), self.sketched.times if self.sketched and "counts" in steps else 2.0
+        )
         shape = (self.source.steps, *self.source.h_shape)
         vectors = {name: steps["vectors"][:, a].reshape(shape) for a, name in enumerate(self.names)}
-        figures = {f"{name}_by_step": steps[name] for name in BY_STEP if name in steps}
         chosen = self._of_all(*steps["counts"][0]) if "counts" in steps else self._selected(self.label(store))
         rows = [
             {
@@ -176,7 +174,8 @@ class Supervised(ByStep):
                 "annotator": self.annotator,
                 **chosen[a],
                 **stability.row(a),
-                **{column: figures[column][:, a].tolist() for column in figures},
+                "warnings": [*chosen[a].get("warnings", ()), *stability.warnings(a, self.names[a])],
+                **_figures(steps, a),
             }
             for a in range(len(self.attributes))
         ]
@@ -248,6 +247,15 @@ class Supervised(ByStep):
         return tuple(select(scores[:, a], self.n) for a in range(len(self.attributes)))
 
 
+def _figures(steps: Fit, a: int) -> Row:
+    """How well h tells one attribute, where a method says so: (T, A) of each figure. None is known that is NaN at every step."""
+    by_step = {f"{name}_by_step": steps[name][:, a] for name in BY_STEP if name in steps}
+    row: Row = {column: None if np.isnan(values).all() else values.tolist() for column, values in by_step.items()}
+    if "told" in steps and not np.isnan(limit := float(steps["by_chance"][0, a])):
+        row |= {"told_by_chance": limit, "above_chance": above_chance(steps["told"][:, a], limit)}
+    return row
+
+
 def kept(h: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Some rows of h, ascending, in its own memory: a view of them. What h was is lost."""
     if len(rows) < len(h):
@@ -257,7 +265,7 @@ def kept(h: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def gathered(vectors: Blocks) -> tuple[np.ndarray, np.ndarray]:
-    """Those of all samples, (A, D), of vectors that come by columns, (R, A, d); and inner products (R, A, 3) of them all."""
+    """Those of all samples, (A, D), of vectors that come by columns, (R, A, d); and inner products (R, A, 2) of them all."""
     of_all, products = [], []
     for v in vectors:
         of_all.append(v[0].copy())

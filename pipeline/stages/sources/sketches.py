@@ -5,7 +5,7 @@ result does not depend on who was first. A block that grows, because the run is 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from math import prod
@@ -21,6 +21,7 @@ from pipeline.annotators.border import scorer
 from pipeline.engine.stage import Need, Resources, Stage, one
 from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
+from pipeline.estimators.halves import halves_of_blocks
 from pipeline.estimators.sketch import Sketch, merge_in_tree
 from pipeline.fingerprint import PART_BY_PART, hashed_where_set
 from pipeline.formats.arrays import write_arrays
@@ -100,17 +101,27 @@ class Sketched(Stage):
                 "and blocks of at least twice as many samples as it keeps components."
             )
 
-    def merged(self, store: Store, step: int, blocks: range | None = None) -> Sketch:
+    def merged(self, store: Store, step: int, blocks: Sequence[int] | None = None) -> Sketch:
         """One step of all blocks, or of some."""
         parts = (self.part_of(block, step) for block in (range(self.blocks) if blocks is None else blocks))
         states = (reading.arrays(store, self, self.file_name(step), part) for part in parts)
         return merge_in_tree(map(Sketch.from_state, states)).settled()
 
-    def with_halves(self, store: Store, step: int) -> list[Sketch]:
-        """One step of all blocks and, where two or more are full, of the even and of the odd full ones."""
-        full = range(self.source.n // self.full_block)
-        halves = [] if len(full) < 2 else [full[::2], full[1::2]]
-        return [self.merged(store, step, blocks) for blocks in (None, *halves)]
+    @property
+    def halves(self) -> list[tuple[list[int], list[int]]]:
+        """The blocks of the two halves of each pair: of full ones, where there are two or more."""
+        return halves_of_blocks(self.source.n // self.full_block)
+
+    @property
+    def times(self) -> float:
+        """How many halves all samples make: more than two where a block is not full, or an odd one."""
+        return self.source.n / (self.full_block * max(1, self.source.n // self.full_block // 2))
+
+    def of_halves(self, store: Store, step: int) -> Iterator[Sketch]:
+        """One step of each half, the two of a pair after each other."""
+        for pair in self.halves:
+            for blocks in pair:
+                yield self.merged(store, step, blocks)
 
     def needs_at(self, step: int) -> Iterator[Need]:
         """The parts that have sketches of a step."""

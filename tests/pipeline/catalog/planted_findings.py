@@ -130,7 +130,7 @@ def supervised(attribute: str, method: str, disentangled: bool = False, **known:
     about = {"attribute": attribute, "annotator": "labels", "n_positive": 9, "n_negative": 9}
     about |= {"threshold_positive": 1.5, "threshold_negative": -1.5}
     if method == "ridge":
-        about["auc_by_step"] = [0.6, 0.7, 0.8, 0.9]
+        about |= {"auc_all_by_step": [0.6, 0.7, 0.8, 0.9], "told_by_chance": 0.6, "above_chance": True}
     if disentangled:
         about |= {"parents": [name, "other"], "norm_kept": 0.9}
     return direction(f"{name}/disentangled" if disentangled else name, method, **about | known)

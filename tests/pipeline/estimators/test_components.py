@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.estimators import dual
+from pipeline.estimators.component_matching import align_signs
 from pipeline.estimators.components import components_from_gram, exact_pca
+from pipeline.estimators.pca import StreamingPCA, components_of
 from tests.pipeline.planted_spectrum import K, N, cosines, exact, planted
 
 STRONG = [9, 7, 5, 3.5, 2.5]  # five directions over a weak floor
@@ -41,3 +43,24 @@ def test_more_exact_components_than_samples_are_refused():
     h = planted(STRONG, floor=0.2)
     with pytest.raises(ValueError, match="expected 1 to 9"):
         exact_pca(h[:10], 10)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_components_of_the_same_samples_in_another_order_have_the_same_signs(seed):
+    h = planted(STRONG, floor=0.2, seed=seed)
+    order = np.random.default_rng(seed).permutation(len(h))
+
+    def each(rows: np.ndarray) -> list[np.ndarray]:
+        mean = rows.mean(axis=0, dtype=np.float64)
+        weights, _ = components_from_gram(dual.gram(rows, mean), K)
+        streamed = components_of(StreamingPCA(K, 40, 64).partial_fit(rows), K).vectors
+        return [exact_pca(rows, K).vectors, streamed, weights @ (rows - mean)]
+
+    for one, other in zip(each(h), each(h[order]), strict=True):
+        unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (one, other)]
+        assert np.einsum("kd,kd->k", *unit).min() > 0.999
+
+
+def test_a_component_that_step_0_has_not_agrees_with_the_first_step_that_has_it():
+    steps = [np.zeros((1, 3)), np.array([[0, 2.0, 1]]), np.array([[0, -2.0, -1]])]
+    np.testing.assert_array_equal(align_signs(steps)[0], [[0, 0, 0], [0, 2, 1], [0, 2, 1]])

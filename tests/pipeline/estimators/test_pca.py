@@ -6,7 +6,8 @@ import scipy.linalg
 import torch
 from sklearn.decomposition import PCA, IncrementalPCA
 
-from pipeline.estimators.components import exact_pca
+from pipeline.estimators import dual
+from pipeline.estimators.components import components_from_gram, exact_pca
 from pipeline.estimators.pca import StreamingPCA, components_of
 from pipeline.estimators.sketch import merge_in_tree
 from tests.pipeline.planted_spectrum import D, K, N, cosines, exact, planted
@@ -284,6 +285,34 @@ def test_more_components_than_wanted_can_be_had_up_to_those_kept(h):
         components_of(pca, 41)
 
 
+# Fewer dimensions than components
+
+
+def flattened(rank: int, d: int = 400, mean: float = 0.0) -> np.ndarray:
+    """300 samples that span so many dimensions, to float32's rounding."""
+    rng = np.random.default_rng(rank)
+    axes = np.linalg.qr(rng.standard_normal((d, rank)))[0].T
+    scores = rng.standard_normal((300, rank)) * np.geomspace(9, 0.05, rank)
+    return (scores @ axes + mean * rng.standard_normal(d)).astype(np.float32)
+
+
+@pytest.mark.parametrize("mean", [0.0, 5.0])
+@pytest.mark.parametrize("found_rank", [1, 3, 6])
+def test_no_component_is_made_of_rounding(found_rank, mean):
+    h = flattened(found_rank, mean=mean)
+    _, vt = exact(h)
+    merged = merge_in_tree(parts_of(h, 3, n_components=8, keep=20, batch=32))
+    for pca in (fitted(h, 8, keep=20, batch=32), merged):
+        assert pca.components_.shape == (found_rank, 400)
+        assert cosines(pca.components_, vt[:found_rank]).min() > 0.99
+        assert len(pca.explained_variance_) == len(pca.well_separated_) == pca.transform(h).shape[1] == found_rank
+    for found in (exact_pca(h, 8), components_of(merged, 8)):
+        assert found.vectors.any(axis=1).tolist() == [True] * found_rank + [False] * (8 - found_rank)
+        assert not found.explained_variance_ratio[found_rank:].any() and not found.well_separated[found_rank:].any()
+    weights, ratio = components_from_gram(dual.gram(h, h.mean(axis=0, dtype=np.float64)), 8)
+    assert weights.any(axis=1).sum() == np.count_nonzero(ratio) == found_rank
+
+
 # Mistakes
 
 
@@ -305,11 +334,24 @@ def test_rows_of_another_shape_are_refused(h):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_row_that_is_not_finite_is_found(h, bad):
-    rows = h.copy()
-    rows[200, 7] = bad
-    with pytest.raises(ValueError, match="rows 192 to 255"):
-        fitted(rows, batch=64)
+@pytest.mark.parametrize("at", [0, 70, 899])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_rows_that_are_not_finite_are_refused_and_change_nothing(h, bad, at, dtype):
+    pca, before = fitted(h[:100], batch=64), fitted(h[:100], batch=64)
+    rows = h.astype(dtype)
+    rows[at, 7] = bad
+    with pytest.raises(ValueError, match=f"in row {at} of these 900, row {100 + at} of all"):
+        pca.partial_fit(rows)
+    assert same_bytes(pca, before)
+    assert same_bytes(pca.partial_fit(h[100:]), fitted(h, batch=64))
+
+
+def test_numbers_whose_products_overflow_are_refused_before_anything_is_learned(h):
+    pca = StreamingPCA(K, batch=64)
+    with pytest.raises(ValueError, match=r"a number of 1e\+15 or more in row 3 of these 900"):
+        pca.partial_fit(np.where(np.arange(N)[:, None] == 3, 1e19, h).astype(np.float32))
+    assert same_bytes(pca, StreamingPCA(K, batch=64))
+    assert np.isfinite(pca.partial_fit(1e13 * h).singular_values_).all()
 
 
 def test_pcas_that_are_set_differently_do_not_merge(h):

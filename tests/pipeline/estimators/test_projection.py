@@ -1,5 +1,8 @@
 """Eq. 12: nothing of the others is left, jointly, whatever their order and correlation; and the diagnostics say what went where."""
 
+from fractions import Fraction
+from functools import reduce
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -274,3 +277,33 @@ def test_a_search_leaves_something_of_the_direction():
     best, trials = search(unit(0.1, 1, 0.05), "alpha", OTHERS, measured)
     assert not trials[1].accepted and trials[1].kept < 0.2 and np.isnan(trials[1].on_target)
     assert best.kept == 1 and len(trials) == 2
+
+
+# Conditions that are nearly one
+
+
+def exactly(v_0: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """What Eq. 12 leaves of v_0 (D,), in rational numbers: the others (k, D) made orthogonal, one after the other."""
+
+    def without(v: list[Fraction], axis: list[Fraction]) -> list[Fraction]:
+        share = sum(x * y for x, y in zip(v, axis, strict=True)) / sum(y * y for y in axis)
+        return [x - share * y for x, y in zip(v, axis, strict=True)]
+
+    axes: list[list[Fraction]] = []
+    for other in others:
+        axes.append(reduce(without, axes, [Fraction(float(x)) for x in other]))
+    return np.array([float(x) for x in reduce(without, axes, [Fraction(float(x)) for x in v_0])])
+
+
+@pytest.mark.parametrize("apart", [1e-3, 1e-6, 1e-8, 1e-9, 1e-10, 1e-12])
+def test_what_nearly_parallel_conditions_differ_in_is_removed_too(apart):
+    """To the digits that their difference has in float64. The Gram matrix has none of them left below 1e-8."""
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        v_0, a, b, difference = rng.standard_normal((4, 40))
+        others = np.stack([a, b, a + apart * difference])
+        found = project(v_0[None], others[:, None])
+        expected = exactly(v_0, others)
+        assert np.linalg.norm(found.v[0] - expected) < 1e-15 / apart * 300 * np.linalg.norm(expected)
+        assert 0.01 / apart**2 < found.condition < 100 / apart**2
+        assert found.removed_share.sum() == pytest.approx(1, abs=1e-15 / apart * 300)

@@ -1,6 +1,9 @@
 """Sketches: what is merged in a tree does not depend on anything but the order of the leaves."""
 
-from pipeline.estimators.sketch import merge_in_tree
+import numpy as np
+import pytest
+
+from pipeline.estimators.sketch import Sketch, merge_in_tree
 
 
 class Named(str):
@@ -34,3 +37,16 @@ def test_few_sketches_wait():
 
     merge_in_tree(arriving())
     assert waiting == 1 and peak <= 8
+
+
+def test_what_is_refused_changes_nothing():
+    rng = np.random.default_rng(0)
+    h, scores = rng.standard_normal((100, 30)).astype(np.float16), rng.standard_normal((100, 2))
+    sketch, before = (Sketch(8, (0.0, 0.0), batch=32).partial_fit(h, scores) for _ in range(2))
+    bad = h.copy()
+    bad[70, 3] = np.inf
+    for rows, values in ((bad, scores), (h, scores[:, :1]), (h[:, 1:], scores)):
+        with pytest.raises(ValueError, match="row 70|Scores of shape|expected"):
+            sketch.partial_fit(rows, values)
+        mine, others = sketch.state(), before.state()
+        assert all(np.array_equal(mine[name], others[name], equal_nan=True) for name in mine)

@@ -23,7 +23,7 @@ def both() -> tuple[Samples, Sketches]:
     selections = [Selection.of(y, np.flatnonzero(y > 0), np.flatnonzero(y <= 0)) for y in scores[:, WANTED].T]
     labelled = Labelled(np.arange(n), np.arange(n), scores[:, columns], np.zeros(3), tuple(selections))
     sketch = Sketch(n - 1, np.zeros(3)).partial_fit(of_h.h, scores)
-    return Samples(of_h.h, labelled, np.ones((n, 1))), Sketches([sketch.settled()], WANTED)
+    return Samples(of_h.h, labelled, np.ones((n, 1))), Sketches(sketch.settled(), WANTED)
 
 
 def whole(blocks: Blocks) -> np.ndarray:

@@ -14,6 +14,7 @@ from pipeline.engine.progress import Progress
 from pipeline.engine.runner import run
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
+from pipeline.estimators.stability import POOR
 from pipeline.formats.parquet import h_writer, write_table
 from pipeline.stages.finders.linear_classifier import LinearClassifier
 from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
@@ -127,7 +128,7 @@ def test_planted_directions_come_back(annotate, truth, find, name):
     for row in rows.values():
         assert row["n"] == N and row["n_positive"] == row["n_negative"] == TOP
         assert 0.3 < row["split_half_cosine"] < 1
-        assert 0.5 < row["bootstrap_cosine_low"] < row["bootstrap_cosine_high"] < 1
+        assert 0.5 < row["expected_cosine_low"] < row["expected_cosine"] < row["expected_cosine_high"] < 1
         assert row["base_rate"] == pytest.approx(0.5, abs=0.1) and row["warnings"] == []
 
 
@@ -147,9 +148,30 @@ def test_classifiers_say_how_well_h_tells_the_attribute(annotate, find):
     for name in ("ridge", "logistic"):
         _, rows = find(finders(annotate)[name])
         row = rows["smile"]
-        assert len(row["auc_by_step"]) == len(row["accuracy_by_step"]) == len(row["penalty_by_step"]) == T
-        assert min(row["auc_by_step"]) > 0.95 and 0.6 < min(row["accuracy_by_step"]) < 1
-        assert (min(row["r2_by_step"]) > 0.5) if name == "ridge" else np.isnan(row["r2_by_step"]).all()
+        for figure in ("auc_extremes", "auc_all", "rank_correlation", "accuracy", "penalty"):
+            assert len(row[f"{figure}_by_step"]) == T
+        assert min(row["auc_extremes_by_step"]) > 0.95 and 0.6 < min(row["accuracy_by_step"]) < 1
+        assert 0.8 < max(row["auc_all_by_step"]) < min(row["auc_extremes_by_step"]), "extremes are told more easily"
+        assert 0.5 < row["told_by_chance"] < 0.75 and row["above_chance"] is True
+        assert (min(row["r2_by_step"]) > 0.5) if name == "ridge" else row["r2_by_step"] is None
+
+
+def test_labels_that_have_nothing_to_do_with_the_images_are_not_above_chance(annotate, truth, find, store, monkeypatch):
+    """The scores of other samples, which are as many on either side."""
+    scores = Annotate.scores
+    monkeypatch.setattr(
+        Annotate, "scores", lambda *of: scores(*of).set_axis(np.random.default_rng(5).permutation(N)).sort_index()
+    )
+    for i, loss in enumerate(("squared", "logistic")):
+        _, rows = find(LinearClassifier(annotate, "portraits", WANTED, TOP - 1 - i, loss=loss))
+        for row in rows.values():
+            assert row["above_chance"] is False and abs(np.mean(row["auc_all_by_step"]) - 0.5) < 0.15
+            assert row["expected_cosine"] < 0.6
+    _, rows = find(MeanDifference(annotate, "portraits", WANTED, TOP - 1))
+    for row in rows.values():
+        assert row["above_chance"] is None and row["told_by_chance"] is None
+        weak = row["expected_cosine"] < POOR
+        assert weak == any("most of it is noise" in warning for warning in row["warnings"])
 
 
 def test_sketches_that_keep_everything_lose_nothing(annotate, find):
@@ -160,7 +182,7 @@ def test_sketches_that_keep_everything_lose_nothing(annotate, find):
         sketched, rows = find(LinearClassifier(sketch, "portraits", WANTED, TOP, loss=loss))
         assert cosine(exact["smile"], sketched["smile"]) > 0.999
         assert np.linalg.norm(sketched["smile"]) == pytest.approx(np.linalg.norm(exact["smile"]), rel=1e-3)
-        assert rows["smile"]["auc_by_step"] and rows["smile"]["split_half_cosine"]
+        assert rows["smile"]["auc_all_by_step"] and rows["smile"]["split_half_cosine"]
     for shrinkage in (0.9, 1.0):
         exact, _ = find(LinearDiscriminant(*by, shrinkage=shrinkage))
         sketched, _ = find(LinearDiscriminant(sketch, "portraits", WANTED, shrinkage=shrinkage))
@@ -175,7 +197,8 @@ def test_directions_of_sketches_know_both_sides_and_the_halves(annotate, find, s
     assert row["name"] == "smile/sketched-mean-difference"
     assert (row["n_positive"], row["n_negative"]) == ((scores > 0).sum(), (scores <= 0).sum())
     assert row["threshold_positive"] == row["threshold_negative"] == 0
-    assert 0.5 < row["split_half_cosine"] < 1 and row["bootstrap_cosine_low"] is None
+    assert 0.5 < row["split_half_cosine"] < row["expected_cosine"] < 1
+    assert row["expected_cosine_low"] < row["expected_cosine"] < row["expected_cosine_high"], "of 4 blocks, 3 pairs"
 
 
 @pytest.mark.parametrize("kind", [MeanDifference, LinearClassifier, LinearDiscriminant])
