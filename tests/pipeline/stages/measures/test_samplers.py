@@ -95,10 +95,9 @@ def test_a_straight_line_is_not_followed_for_ever(tmp_path):
             return lambda images: np.clip(shades(images), -0.02, 0.02)
 
     evaluate = evaluation(0.0)
-    judge = Ends()
-    unedited = Annotate(evaluate.edit.sample, (PlantedJudge(),))
-    assert BEYOND < 2 and unedited and judge  # by the unit of `PlantedJudge`, whose name is the same
-    scored = dataclasses.replace(samplers(evaluate).scored[0], judges=(judge,))
+    scored = dataclasses.replace(
+        samplers(evaluate).scored[0], judges=(Ends(),)
+    )  # by the name, and the unit, of PlantedJudge
     goal = Samplers((scored,))
     rows = made(tmp_path, goal).table(goal, "samplers.parquet").to_pylist()
     assert all(row["strength_per_sd"] is None and abs(row["effect"]) < 1 / BEYOND for row in rows)
