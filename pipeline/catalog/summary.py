@@ -1,6 +1,7 @@
 """What a catalog has found, in a few rows: the direction to use of each attribute, and the most useful of the unsupervised ones."""
 
 from dataclasses import dataclass
+from math import isnan
 from typing import NamedTuple
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
@@ -13,7 +14,7 @@ RANKED = 3  # unsupervised directions that are shown
 
 @dataclass(frozen=True)
 class Recommended:
-    """The direction to use of an attribute, and what it does at its best strength, in standard deviations."""
+    """The direction to use of an attribute, and what it does at the strength that was chosen, in standard deviations."""
 
     attribute: str
     direction: str
@@ -23,6 +24,8 @@ class Recommended:
     on_target: float
     off_target: float
     clean: bool  # nothing else moves by more than a third of the target
+    n: int  # held-out samples that the effects are means over
+    chosen_on: int | None  # samples that chose the strength; 0 the same ones; None where no effect chose
 
 
 class Ranked(NamedTuple):
@@ -41,6 +44,7 @@ class Summary:
     captures: tuple[str, ...]  # every capture point that directions are added at
     recommended: tuple[Recommended, ...]
     ranked: tuple[Ranked, ...]  # the most useful of the unsupervised directions first
+    without_strength: tuple[str, ...]  # attributes whose direction to use has no strength in its valid range
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -56,6 +60,7 @@ class Summary:
             tuple(each.point for each in about.captures),
             tuple(_recommended(found)),
             tuple(Ranked(row["direction"], row["label"] or "", at[row["direction"]]) for row in found.ranked[:RANKED]),
+            tuple(each for each, name in about.recommended.items() if name in found.without_strength),
             tuple(f"{each.what} {each.name}: {each.why}" for each in about.left_out),
             tuple(about.notes),
             tuple(dict.fromkeys(warning for row in found.supervised for warning in row["warnings"] or ())),
@@ -72,9 +77,11 @@ def _recommended(found: Findings) -> list[Recommended]:
             known[str(row.name)].capture,
             float(row["strength"]),
             known[str(row.name)].strength_per_sd,
-            float(row["on_target"]),
+            float(row["on_target"]) * (1 if row["strength"] > 0 else -1),
             float(row["off_target"]),
             bool(row["clean"]),
+            int(row["n"]),
+            None if isnan(row["selection_n"]) else int(row["selection_n"]),
         )
         for attribute, row in best_of_each(found).items()
     ]

@@ -20,6 +20,7 @@ from pipeline.stages.explorer import Explorer
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.labels.familiarity import Familiarity
+from pipeline.stages.measures.best_strengths import BestStrengths
 from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.edit_calibrated import verification
@@ -178,10 +179,12 @@ class Directions:
             evaluations,
             verified_by=tuple(verified),
         )
+        chosen = BestStrengths(profiles, tuple(measure.selection(at_place[0]) for at_place in best))
         regions = tuple(filter(None, domain.regions))
         catalog = Catalog(
             found_in,
             profiles,
+            best=chosen if best else None,
             samplers=measure.samplers(tuple(at_place[0] for at_place in best), profiles),
             transfers=tuple(Transfer(measure.origins(stored, distinct, each), each) for each in alone[:1]),
             localities=tuple(Locality(each.edit, regions) for each in alone[:1] if regions),

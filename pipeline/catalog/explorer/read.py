@@ -27,6 +27,7 @@ def findings(catalog: DirectionCatalog) -> Findings:
         choice=catalog.optional("choice.parquet"),
         cosines=catalog.optional("cosines.parquet"),
         figures=field_figures(Curves(catalog)),
+        best=catalog.optional("best.parquet"),
         recorded="run.toml" in catalog.files,
         merged="provenance.parquet" in catalog.files,
         profiles={row["direction"]: row for row in catalog.arrow("profiles.parquet").to_pylist()},
