@@ -131,7 +131,7 @@ class Catalog(Stage):
         profiles = reading.table(store, self.profiles, "profiles.parquet")
         turn = frozenset(row["direction"] for row in profiles.to_pylist() if row["turned"])
         vectors = {name: -v if name in turn else v for name, v in vectors.items()}
-        seen = self.familiarity.notes(store) if self.familiarity else ()
+        seen = (*self.familiarity.notes(store), *self.familiarity.agreements(store)) if self.familiarity else ()
         if self.run:
             (out / "run.toml").write_text(self.run, encoding="utf-8")
         write_vectors(out / "directions.safetensors", self._by_point(rows, vectors))
