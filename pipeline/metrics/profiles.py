@@ -21,6 +21,7 @@ from pipeline.metrics.response import Response
 NAMED = 3  # attributes, at most, in a label
 SMALLEST = 0.1  # effect in a label, standard deviations
 LITTLE = 0.5  # standard deviations: what is sure to move nothing as far as this moves nothing
+FARTHER = 3.0  # times as much on the side that lowers what a direction is named after, for it to be described there
 UNREALISTIC = " (no longer the model's images)"
 DUPLICATE = 0.6  # |cosine| from which a direction is nearly another
 
@@ -131,7 +132,7 @@ def _moved_most(response: Response, low: float, high: float) -> tuple[str | None
     squares = (np.square(x) * known[within]).sum(axis=0)
     width = max(0.0, strengths[within].max()) - min(0.0, strengths[within].min())
     moved = width * np.divide((x * y).sum(axis=0), squares, out=np.zeros(len(squares)), where=squares > 0)
-    sure = np.zeros(len(moved), dtype=bool)
+    sure = response.significant.eq(True).to_numpy()[within].any(axis=0)
     if response.error is not None:
         sure = (np.abs(y) > response.error.to_numpy(float)[within]).any(axis=0)
     candidates = sure if sure.any() else known[within].any(axis=0)
@@ -140,10 +141,11 @@ def _moved_most(response: Response, low: float, high: float) -> tuple[str | None
 
 
 def _side(target: str, sense: int, response: Response, low: float, high: float) -> int:
-    """The sign of the strengths where a target moves more, in its sense, at the farthest strength in the valid range."""
+    """The sign of the strengths that raise a target; the other one where it falls by several times as much, at either end of the
+    valid range."""
     effects = {float(at): effect for at, effect in zip(response.strengths, response.effect[target], strict=True)}
     ends = {1: sense * effects.get(high, 0.0), -1: -sense * effects.get(low, 0.0)}
-    return sense if not ends[-sense] > ends[sense] else -sense
+    return sense if not ends[-sense] > FARTHER * ends[sense] else -sense
 
 
 def _where(strengths: np.ndarray, low: float, high: float, sense: int) -> tuple[int, bool]:
@@ -175,12 +177,13 @@ def name(target: str, effect: pd.Series, significant: pd.Series, error: pd.Serie
         if most < LITTLE:
             return "nothing that the judge reads"
         return f"too few samples to say, perhaps {_effects(effect[[target]])}"
-    if abs(effect[target]) < SMALLEST:
+    real = significant.ne(False)
+    if abs(effect[target]) < (SMALLEST if real[target] else LITTLE):
         return "nothing that the judge reads"
-    others = effect.drop(target)[significant.drop(target).ne(False) & (effect.drop(target).abs() >= SMALLEST)]
+    others = effect.drop(target)[real.drop(target) & (effect.drop(target).abs() >= SMALLEST)]
     largest = others.loc[others.abs().sort_values(ascending=False, kind="stable").index][: NAMED - 1]
     said = _effects(pd.concat([effect[[target]], largest]))
-    return said if significant.ne(False)[target] else f"{said}, no more than random directions"
+    return said if real[target] else f"{said}, no more than random directions"
 
 
 def _effects(effect: pd.Series) -> str:

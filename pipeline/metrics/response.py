@@ -20,7 +20,7 @@ class Response:
     realistic: np.ndarray  # (S,) whether images still look like the model's own
     template: pd.DataFrame  # (S, 2) pasted, follows; NaN where that is not known
     error: pd.DataFrame | None = (
-        None  # (S, A) of the effect by the sampling of n, with 99 % confidence; infinite of one sample
+        None  # (S, A) of the effect by the sampling of n, with 99 % confidence; infinite of one sample; None unknown
     )
 
     @classmethod
@@ -32,7 +32,11 @@ class Response:
             for values in ("effect", "significant")
         )
         known = significant.astype(object)  # what is not known is None, also where all is
-        error = _error(effects).pivot(index="strength_index", columns="attribute", values="error").reindex(own.index)
+        error = None
+        if {"std", "n"} <= set(effects):
+            error = (
+                _error(effects).pivot(index="strength_index", columns="attribute", values="error").reindex(own.index)
+            )
         template = own.reindex(columns=list(FIGURES)).astype(float)
         return cls(own["strength"].to_numpy(float), effect, known, own["realistic"].to_numpy(bool), template, error)
 

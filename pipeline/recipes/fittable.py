@@ -140,7 +140,7 @@ def untold(classifiers: tuple[Stage, ...], store: Store) -> tuple[LeftOut, ...]:
         LeftOut(
             "attribute",
             name,
-            f"a classifier of h tells its labels by an AUC of {auc:.2f} at its best step, on samples not seen: with 95 % confidence "
+            f"a classifier of h tells its labels by an AUC of {auc:.2f} at its best step, on samples not seen: at 95 % confidence "
             f"at most {high:.2f}, where 0.5 is chance and {TOLD:.2f} the least that is worth a direction",
         )
         for name, (high, auc) in best.items()
