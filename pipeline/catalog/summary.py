@@ -1,10 +1,12 @@
 """What a catalog has found, in a few rows: the direction to use of each attribute, and the most useful of the unsupervised ones."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
 from typing import NamedTuple
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.catalog.explorer.direction import warnings
 from pipeline.catalog.explorer.findings import Findings
 from pipeline.catalog.explorer.read import findings
 from pipeline.catalog.recommended import best_of_each
@@ -21,7 +23,7 @@ class Recommended:
     capture: str  # the capture point that it is added at
     strength: float
     strength_per_sd: float | None
-    on_target: float
+    on_target: float  # at that strength: below 0 where it lowers the attribute
     off_target: float
     clean: bool  # nothing else moves by more than a third of the target
     n: int  # held-out samples that the effects are means over
@@ -63,8 +65,18 @@ class Summary:
             tuple(each for each, name in about.recommended.items() if name in found.without_strength),
             tuple(f"{each.what} {each.name}: {each.why}" for each in about.left_out),
             tuple(about.notes),
-            tuple(dict.fromkeys(warning for row in found.supervised for warning in row["warnings"] or ())),
+            tuple(dict.fromkeys(_warnings(found))),
         )
+
+
+def _warnings(found: Findings) -> Iterator[str]:
+    """What is to be known of the directions to use, and of what else there is of their attributes."""
+    use = set(found.catalog.recommended.values())
+    for row in found.supervised:
+        if row["name"] in use:
+            yield from (f"{row['name']}: {warning}" for warning in warnings(found, row))
+    known = {warning for row in found.supervised if row["name"] in use for warning in row["warnings"] or ()}
+    yield from (said for row in found.supervised for said in row["warnings"] or () if said not in known)
 
 
 def _recommended(found: Findings) -> list[Recommended]:

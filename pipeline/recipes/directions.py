@@ -52,6 +52,7 @@ class Directions:
     shortlist: tuple[Place, ...] | None = None  # capture points that attributes may be found at; None is not known yet
     fittable: bool = False  # whether it is known what can be fitted
     places: tuple[Place, ...] | None = None  # at which they are; None is not known yet
+    chosen: Choose | None = None  # what they were chosen by, where they were
     told: bool = False  # whether it is known which attributes h tells at all
 
     def __post_init__(self) -> None:
@@ -117,7 +118,8 @@ class Directions:
             return self._without_unfittable(store)
         if self.places is not None:
             return self if self.told else self._without_untold(store)
-        return replace(self, places=choose.places(self.choice, self.domain, self._shortlist, store))
+        places = choose.places(self.choice, self.domain, self._shortlist, store)
+        return replace(self, places=places, chosen=self.choice)
 
     def _without_unfittable(self, store: Store) -> "Directions":
         domain = self.domain
@@ -173,8 +175,7 @@ class Directions:
 
         assert self.places is not None
         some = tuple(each for each in of(self.places) if each.attributes) or of(self.places)[:1]
-        left_out = (*self.left_out, *told)
-        return replace(self, domain=left, left_out=left_out, shortlist=of(self._shortlist), places=some, told=True)
+        return replace(self, domain=left, left_out=(*self.left_out, *told), places=some, told=True)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -227,7 +228,7 @@ class Directions:
             localities=tuple(Locality(each.edit, regions) for each in alone[:1] if regions),
             learning_curves=find.learning_curves(supervised[0][1] if supervised else None),
             carriage=self.carriage if is_chosen(run) else None,
-            choice=self.choice if self.places is not None and len(self._shortlist) > 1 and is_chosen(run) else None,
+            choice=self.chosen,
             left_out=self.left_out,
             notes=(*domain.notes, *self.notes),
             familiarity=Familiarity.of(stored, tuple(filter(None, (domain.annotator, *domain.judges)))),

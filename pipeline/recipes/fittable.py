@@ -19,6 +19,7 @@ from pipeline.stages.publish import LeftOut
 from pipeline.stages.sources.sketches import Sketched, SketchedSample
 
 TOLD = 0.7  # AUC, of samples not seen, from which a direction is worth fitting
+JUDGED = 25  # positives, and as many negatives, from which an AUC over folds says whether there is anything to tell
 SAME = 1 - 1e-6  # rank correlation of two attributes that are one, in whatever units
 
 
@@ -151,11 +152,12 @@ def untold(classifiers: tuple[Stage, ...], store: Store) -> tuple[LeftOut, ...]:
 def _told(row: dict[str, Any]) -> tuple[float, float] | None:
     """The upper bound of the largest AUC of any step, and that; None where it is not known.
 
-    The error is that of an AUC by chance (Hanley and McNeil 1982): of few samples, which say little, nothing is left out.
+    The error is that of an AUC by chance (Hanley and McNeil 1982). Decisions of folds that are put together have an AUC below .5
+    where there is nothing to tell in few samples, so of these nothing is said.
     """
     known = [each for each in row["auc_by_step"] or () if each is not None and not math.isnan(each)]
     positive, negative = row["n_positive"], row["n_negative"]
-    if not known or not positive or not negative:
+    if not known or min(positive or 0, negative or 0) < JUDGED:
         return None
     error = math.sqrt((positive + negative + 1) / (12 * positive * negative))
     return max(known) + 1.645 * error, max(known)

@@ -290,7 +290,8 @@ class Findings:
 
         Those that no other samples chose have the figures that are reported.
         """
-        rows = {row["name"]: row for row in self.supervised}
+        in_order = sorted(self.supervised, key=lambda row: _by_name((row["method"], _projected(row))))
+        rows = {row["name"]: row for row in in_order}
         known = {} if self.best is None else self.best.set_index("direction").to_dict("index")
         found = {}
         for name, row in rows.items():
