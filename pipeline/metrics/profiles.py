@@ -119,7 +119,8 @@ def _moved_most(response: Response, low: float, high: float) -> tuple[str | None
 
     An attribute is moved by the slope of a straight line through 0 at 0, fitted to all strengths in that range, times its width: so
     what any perturbation does, whatever its sign, does not count. Attributes whose effect at some strength is beyond its own
-    sampling error come before all others. Where nothing was measured in that range, all strengths count.
+    sampling error come before all others. Where nothing was measured in that range, all strengths count. Of a range
+    on one side of 0 nothing tells the one from the other, so there the smaller slope counts, of that range and of all strengths.
     """
     values, strengths = response.effect.to_numpy(float), response.strengths
     known = np.isfinite(values)
@@ -128,16 +129,27 @@ def _moved_most(response: Response, low: float, high: float) -> tuple[str | None
         within = np.ones(len(strengths), dtype=bool)
     if not known[within].any():
         return None, 1
-    x, y = strengths[within][:, None], np.where(known, values, 0.0)[within]
-    squares = (np.square(x) * known[within]).sum(axis=0)
     width = max(0.0, strengths[within].max()) - min(0.0, strengths[within].min())
-    moved = width * np.divide((x * y).sum(axis=0), squares, out=np.zeros(len(squares)), where=squares > 0)
+    slope = _slope(strengths[within], values[within])
+    if (strengths[within] > 0).all() or (strengths[within] < 0).all():
+        everywhere = _slope(strengths, values)
+        both = np.where(slope * everywhere > 0, np.sign(slope) * np.minimum(np.abs(slope), np.abs(everywhere)), 0.0)
+        slope = both if both.any() else slope
+    moved, y = width * slope, np.where(known, values, 0.0)[within]
     sure = response.significant.eq(True).to_numpy()[within].any(axis=0)
     if response.error is not None:
         sure = (np.abs(y) > response.error.to_numpy(float)[within]).any(axis=0)
     candidates = sure if sure.any() else known[within].any(axis=0)
     most = int(np.argmax(np.where(candidates, np.abs(moved), -1.0)))
     return str(response.effect.columns[most]), -1 if moved[most] < 0 else 1
+
+
+def _slope(strengths: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The slopes (A,) of straight lines through 0 at 0, fitted to values (S, A) that may be NaN; 0 where nothing is known."""
+    known = np.isfinite(values)
+    products = (strengths[:, None] * np.where(known, values, 0.0)).sum(axis=0)
+    squares = (np.square(strengths)[:, None] * known).sum(axis=0)
+    return np.divide(products, squares, out=np.zeros(len(squares)), where=squares > 0)
 
 
 def _side(target: str, sense: int, response: Response, low: float, high: float) -> int:

@@ -94,15 +94,21 @@ def test_the_target_is_what_is_clear_rather_than_what_is_largest():
     assert profile(None, Response.of(table, preserved()))["target"] == "skin"
 
 
-def curves(n: int = 6, std: float = 0.5, significant: bool = True, **ends: tuple[float, float]) -> dict:
+def curves(
+    fine: tuple[bool, bool] = (True, True),
+    n: int = 6,
+    std: float = 0.5,
+    significant: bool = True,
+    **ends: tuple[float, float],
+) -> dict:
     """A profile by effects at strengths -1 and +1 on n samples, all of them (or none) beyond random directions."""
     rows = [
         (gamma, name, effect) for name, each in ends.items() for gamma, effect in zip((-1.0, 1.0), each, strict=True)
     ]
     table = indexed(pd.DataFrame(rows, columns=["strength", "attribute", "effect"]))
     table = table.assign(significant=significant, std=std, n=n).astype({"significant": object})
-    fine = indexed(pd.DataFrame({"strength": [-1.0, 1.0], "realistic": True}))
-    return profile(None, Response.of(table, fine))
+    kept = indexed(pd.DataFrame({"strength": [-1.0, 1.0], "realistic": fine}))
+    return profile(None, Response.of(table, kept))
 
 
 def test_it_is_named_after_what_it_moves_most_over_its_whole_range():
@@ -116,6 +122,13 @@ def test_what_it_moves_both_ways_alike_is_no_name():
     """Any perturbation does that."""
     row = curves(roll=(2.0, 2.1), smile=(-0.8, 0.9), std=0.1)
     assert row["target"] == "smile"
+
+
+def test_a_range_on_one_side_names_nothing_that_the_other_side_does_as_well():
+    """Planted as in the first catalogs: gender falls both ways, skin does not."""
+    row = curves((True, False), gender=(-1.72, -1.28), skin=(-1.15, 1.17), std=0.1)
+    assert (row["target"], row["turned"]) == ("skin", False)
+    assert (row["valid_low"], row["valid_high"], row["strength"]) == (-1, 0, -1)
 
 
 def test_it_is_named_after_what_is_sure_even_where_random_directions_do_as_much():
