@@ -82,22 +82,18 @@ class Familiarity(Stage):
 
     def notes(self, store: Store) -> tuple[str, ...]:
         """What is to be known of who scores, in sentences."""
-        return tuple(told for row in self._rows(store) for told in note(**row))
+        rows = reading.table(store, self, "familiarity.parquet").to_pylist()
+        return tuple(told for row in rows for told in note(**row))
 
     def agreements(self, store: Store) -> tuple[str, ...]:
         """How far each agrees with the first on every attribute that both score, in sentences."""
         rows = reading.table(store, self, "familiarity.parquet").to_pylist()
         return tuple(filter(None, map(agreed, rows)))
 
-    def _rows(self, store: Store) -> list[dict[str, Any]]:
-        rows = reading.table(store, self, "familiarity.parquet").to_pylist()
-        return [{key: value for key, value in row.items() if key != "agreements"} for row in rows]
-
     def foreseen(self, stages: Iterable[Stage], store: Store) -> tuple[str, ...]:
         """The same before this is made: by the scores and features that parts of these stages have of the samples already."""
         seen = [self._seen(each, [*stages], store) for each in self.annotators]
-        rows = [{key: value for key, value in row.items() if key != "agreements"} for row in rows_of(seen)]
-        return tuple(told for row in rows for told in note(**row))
+        return tuple(told for row in rows_of(seen) for told in note(**row))
 
     def _seen(self, annotator: Annotator, stages: Sequence[Stage], store: Store) -> "Seen":
         """What is there of an annotator; no network is run."""
