@@ -19,12 +19,14 @@ from rich.console import Console
 from rich.table import Table
 from safetensors.numpy import load_file
 
+from benchmarks import _agreement as agreement
 from benchmarks._measured import JUDGE
 from benchmarks._report import verdict
 from pipeline.annotators.registry import annotator
 from pipeline.batches import batches
 from pipeline.domains import portraits
-from pipeline.metrics.effects import best_strengths, control_limits, largest_control, on_and_off_target
+from pipeline.metrics.best import reported
+from pipeline.metrics.effects import control_limits, largest_control, on_and_off_target
 from pipeline.models import pretrained
 from pipeline.stages.measures.edit import Row, sample_edited
 from pipeline.stages.sources.sample import Sample
@@ -37,8 +39,8 @@ TARGETS = {
     "attributes_clean": (">=", 5),  # with a strength where all else stays under a third of the target
     "attributes_clean_at_1": (">=", 5),  # and the target moves by 1.0 or more
     "target_largest_in_row": (">=", 5),
-    # mean on/off ratio against Eq. 11's: both at the best strength of the recommended direction, as in the paper's Table I;
-    # the figure beside it, without a target, has Eq. 11 at its own best strength
+    # mean on/off ratio against Eq. 11's: both at the strength that selection samples chose for the recommended direction, as in the
+    # paper's Table I; the figures beside it, without a target, have Eq. 11 at its own, and ratios of means in place of mean ratios
     "on_off_ratio_gain": (">=", 2.0),
     # of any single random direction of the median norm at strength 1, on any attribute; beside it the same of random directions as
     # long as the longest one, age, which is 3.7 times as long
@@ -56,6 +58,7 @@ TARGETS = {
     "calibrated_recommended": (">=", 5),  # of the five recommended directions
     "calibrated_lowest": (">=", 0.7),  # standard deviations, of all that were measured
     "calibrated_highest": ("<=", 1.3),
+    "page_and_card_disagree": ("<=", 0),  # attributes; beside it those that our README says otherwise of
 }
 UNSUPERVISED = 5  # directions whose calibration is checked, beside the recommended ones
 QUICK = ["--samples", "128", "--steps", "8", "--top", "24", "--held-out", "4"]
@@ -74,21 +77,31 @@ def main() -> int:
         directions = pd.read_parquet(catalog / "directions.parquet")
         locality = pd.read_parquet(catalog / "locality.parquet")
         profiles = pd.read_parquet(catalog / "profiles.parquet")
-        stages = json.loads((catalog / "catalog.json").read_text())["stages"]
+        chosen = pd.read_parquet(catalog / "best.parquet")
+        about = json.loads((catalog / "catalog.json").read_text())
+        stages = about["stages"]
+        [explorer] = Path(folder).glob("explorer-*/00000-*")
+        told = [
+            agreement.of_card((catalog / "README.md").read_text(), about["recommended"]),
+            agreement.of_pages((explorer / "index.html").read_text()),
+        ]
         vectors = load_file(catalog / "directions.safetensors")
         controls = measure_controls(effects, directions, stages, Path(folder))
 
     targets = dict(directions.dropna(subset="attribute")[["name", "attribute"]].to_numpy())
+    best = reported(effects, targets, chosen)
+    recommended = best.loc[[name for name in about["recommended"].values() if name in best.index]]
     figures = {
         "seconds": round(seconds, 1),
         "seconds_again": round(seconds_again, 1),
-        **measure(effects, targets, directions),
+        **measure(effects, targets, directions, best, recommended),
     }
+    told.append(agreement.of_readme((Path(__file__).parents[1] / "README.md").read_text()))
+    figures |= {"page_and_card_disagree": len(agreement.disagreements(*told[:2]))}
+    figures |= {"readme_disagrees": len(agreement.disagreements(*told))}
     figures |= controls
     figures |= measure_masked(effects, directions, locality)
-    best = best_strengths(effects, targets)
     show(best)
-    recommended = recommended_of(best, directions)
     calibrated = measure_calibrated(effects, recommended, profiles, vectors, quick)
     show_calibrated(calibrated)
     figures |= {
@@ -113,9 +126,15 @@ def made_by(directions: pd.DataFrame, *methods: str, disentangled: bool = False)
     return set(directions.loc[kept & directions["method"].isin(methods), "name"])
 
 
-def measure(effects: pd.DataFrame, targets: dict[str, str], directions: pd.DataFrame) -> dict[str, float]:
-    best = best_strengths(effects, targets)
-    recommended = recommended_of(best, directions).set_index("target")
+def measure(
+    effects: pd.DataFrame,
+    targets: dict[str, str],
+    directions: pd.DataFrame,
+    best: pd.DataFrame,
+    recommended: pd.DataFrame,
+) -> dict[str, float]:
+    """best: of all directions at the strengths that selection samples chose; recommended: those of the directions to use."""
+    recommended = recommended.set_index("target")
     differences = made_by(directions, PLAIN)
     plain = best[best.index.isin(differences)]
     before = same_strength(effects, targets, differences, recommended["strength_index"])
@@ -127,6 +146,8 @@ def measure(effects: pd.DataFrame, targets: dict[str, str], directions: pd.DataF
         "target_largest_in_row": int((recommended["on_target"] > recommended["off_target"]).sum()),
         "on_off_ratio_gain": round(float(recommended["ratio"].mean() / before["ratio"].mean()), 2),
         "on_off_ratio_gain_own_best": round(float(recommended["ratio"].mean() / plain["ratio"].mean()), 2),
+        "on_off_gain_of_means": round(_of_means(recommended) / _of_means(before), 2),
+        "on_off_gain_of_means_own_best": round(_of_means(recommended) / _of_means(plain), 2),
         "components_moving_1": int((moved >= 1).sum()),
     }
 
@@ -163,11 +184,9 @@ def random_norms(stages: list[dict], kind: str, root: Path) -> dict[str, float]:
     return dict(table[["name", "norm"]].to_numpy())
 
 
-def recommended_of(best: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFrame:
-    """The better estimator of each attribute."""
-    names = made_by(directions, *RECOMMENDED, disentangled=True)
-    rows = best[best.index.isin(names)].sort_values(["clean", "on_target"], ascending=False)
-    return rows.drop_duplicates("target")
+def _of_means(rows: pd.DataFrame) -> float:
+    """Mean effect on target over mean largest effect off target."""
+    return float(rows["on_target"].mean() / rows["off_target"].mean())
 
 
 def measure_calibrated(

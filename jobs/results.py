@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs.printing import console
 from jobs.where import Where
-from pipeline.catalog.summary import Summary
+from pipeline.catalog.summary import Recommended, Summary
 from pipeline.engine.roots import opened
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
@@ -71,10 +71,13 @@ def show(found: Summary) -> None:
 
     for each in found.recommended:
         per_sd = "" if each.strength_per_sd is None else f"; one SD at {each.strength_per_sd:+.3g}"
+        said = "" if each.clean else " (not clean)"
         console.print(
             f"{each.attribute}: {each.direction} at {each.strength:+.3g} moves it by {each.on_target:+.2f} SD, "
-            f"anything else by {each.off_target:.2f} SD at most{per_sd}{added(each.capture)}{'' if each.clean else ' (not clean)'}"
+            f"anything else by {each.off_target:.2f} SD at most{per_sd}{added(each.capture)}{said}; {_samples(each)}"
         )
+    for attribute in found.without_strength:
+        console.print(f"{attribute}: at no strength that was measured do images still look like the model's own")
     for ranked in found.ranked:
         console.print(f"{ranked.direction}: {ranked.label}{added(ranked.capture)}")
     for what in found.left_out:
@@ -83,3 +86,10 @@ def show(found: Summary) -> None:
         console.print(f"Note: {note}")
     for warning in found.warnings:
         console.print(f"Warning: {warning}")
+
+
+def _samples(of: Recommended) -> str:
+    """How many samples its effects are of, and how many others chose its strength."""
+    if of.chosen_on is None:
+        return f"n = {of.n}, at a strength that no effect chose"
+    return f"n = {of.n}, chosen on {f'{of.chosen_on} others' if of.chosen_on else 'the same'}"

@@ -22,5 +22,10 @@ FAMILIARITY = pa.schema(
             "agreement", pa.float32(), "The lowest correlation of the scores of both, of an attribute that they share."
         ),
         column("agreement_attribute", pa.string(), "The attribute that this is of."),
+        column(
+            "agreements",
+            pa.list_(pa.struct([("attribute", pa.string()), ("r", pa.float32())])),
+            "That correlation of each attribute that they share. Null of the first.",
+        ),
     ]
 )

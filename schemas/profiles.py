@@ -16,12 +16,18 @@ PROFILES = pa.schema(
         column(
             "target",
             pa.string(),
-            "Its attribute; of an unsupervised direction the attribute that it moves most. Null where the judge scores no such.",
+            "Its attribute; of an unsupervised direction the attribute that it moves most over its whole valid range. Null where "
+            "the judge scores no such.",
         ),
         column(
             "strength", pa.float32(), "The farthest measured strength at which images still look like the model's own."
         ),
-        column("label", pa.string(), 'What it moves at that strength, as in "age +1.8, pose +0.2".', unit=STD),
+        column(
+            "label",
+            pa.string(),
+            'What it moves at that strength, as in "age +1.8, pose +0.2"; of an unsupervised direction its target first.',
+            unit=STD,
+        ),
         column("on_target", pa.float32(), "Effect on the target at that strength.", unit=STD),
         column("off_target", pa.float32(), "Largest absolute effect on anything else at that strength.", unit=STD),
         column(
@@ -86,5 +92,11 @@ PROFILES = pa.schema(
         column("nearest_cosine", pa.float32(), "The cosine to that direction."),
         column("nearest_cosine_by_step", pa.list_(pa.float32()), "The cosine to it at each step, the noisiest first."),
         column("duplicate", pa.bool_(), "Whether it nearly is that direction."),
+        column(
+            "turned",
+            pa.bool_(),
+            "Whether the direction is published the other way round than it was found: so of an unsupervised one whose strengths "
+            "above 0 would lower its target.",
+        ),
     ]
 )

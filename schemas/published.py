@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from schemas.best import BEST
 from schemas.carriage import CARRIAGE
 from schemas.choice import CHOICE
 from schemas.columns import column
@@ -17,6 +18,7 @@ from schemas.preservation import PRESERVATION
 from schemas.profiles import PROFILES
 from schemas.provenance import PROVENANCE
 from schemas.samplers import SAMPLERS
+from schemas.selection import SELECTION
 from schemas.thumbnails import THUMBNAILS
 from schemas.transfer import TRANSFER
 
@@ -55,6 +57,18 @@ CATALOG_FILES = (
         "profiles.parquet",
         "one row a direction: what it does in words, its strength per standard deviation, its valid range; ranks",
         PROFILES,
+    ),
+    CatalogFile(
+        "best.parquet",
+        "the strength that each direction of an attribute is shown at, in its valid range, and what chose it",
+        BEST,
+        always=False,
+    ),
+    CatalogFile(
+        "selection.parquet",
+        "what directions change on the samples that their strengths are chosen on, none of which is among those of effects.parquet",
+        pa.schema([EVALUATION, *SELECTION]),
+        always=False,
     ),
     CatalogFile(
         "samplers.parquet",

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.catalog.card import card
 from pipeline.catalog.compare.comparison import compare
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.direction_edit import DirectionEdit
@@ -57,6 +58,14 @@ def test_its_tables_have_the_columns_that_are_written_today_or_that_nobody_reads
     columns |= GONE.get(name, {})
     found = catalog.arrow(name).schema
     assert {each: found.field(each).type for each in found.names}.items() <= columns.items()
+
+
+def test_its_figures_are_said_to_be_of_the_samples_that_chose_them(catalog):
+    """It has no selection samples, so strengths are chosen as they were when it was published."""
+    found = findings(catalog)
+    assert found.best is None and set(found.reported["selection_n"]) == {0}
+    said = "trengths chosen on the same"
+    assert said in pages(found)["index.html"] and said in card(catalog)
 
 
 def test_it_is_explored_compared_and_exported(catalog, tmp_path):

@@ -146,6 +146,7 @@ def note(
     agrees_with: str | None = None,
     agreement: float | None = None,
     agreement_attribute: str | None = None,
+    agreements: object = None,  # of each attribute: no reason for doubt on its own
 ) -> Iterator[str]:
     """Yield in sentences why an annotator may be lost in n samples; nothing where it is not, or too few were looked at."""
     if n < FEWEST:

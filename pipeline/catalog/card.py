@@ -5,12 +5,14 @@ Its words are those of card.md.j2; here is what they are filled with.
 
 import pandas as pd
 
+from pipeline.catalog import chosen
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.doubts import doubts, of_template
 from pipeline.catalog.hooks import follow, hook
 from pipeline.catalog.markdown import code_span, plain
 from pipeline.catalog.templates import Facts, render
-from pipeline.metrics.effects import best_strengths, largest_control
+from pipeline.metrics.best import reported
+from pipeline.metrics.effects import largest_control
 from schemas.catalog import Catalog, Direction, ModelCard, in_words
 from schemas.published import files_of, table_of_files
 from schemas.samplers import sampler_of
@@ -37,7 +39,7 @@ def card(catalog: DirectionCatalog) -> str:
         shown=shown,
         gamma=_gamma(shown, catalog.table("effects.parquet")),
         code=_code(about),
-        measured=_measured(about, catalog.table("effects.parquet"), marks),
+        measured=_measured(catalog, catalog.table("effects.parquet"), marks),
         kind=sampler_of(about.sampling.eta),
         other=_otherwise(catalog),
         warnings=_warnings(catalog),
@@ -138,18 +140,24 @@ def _decoded(config: Facts) -> str:
     return f"x_t / {scale} * {std} + {mean}"
 
 
-def _measured(catalog: Catalog, effects: pd.DataFrame, marks: Marks) -> Facts:
-    """What supervised directions do, by the first judge; `rows` is empty where nothing was measured."""
+def _measured(published: DirectionCatalog, effects: pd.DataFrame, marks: Marks) -> Facts:
+    """What supervised directions do, by the first judge, those to use first; `rows` is empty where nothing was measured."""
+    catalog = published.about
     supervised = {direction.name: direction for direction in catalog.directions if direction.attribute}
     if not supervised or not catalog.evaluations:
         return {"rows": [], "unscored": [], "doubts": []}
     judge = catalog.evaluations[0].judges[0]
     effects = effects[effects["judge"] == judge]
     controls = effects[effects["control"] & effects["evaluation"].isin(_compared(catalog, set(supervised)))]
-    best = best_strengths(effects, {name: str(direction.attribute) for name, direction in supervised.items()})
+    targets = {name: str(direction.attribute) for name, direction in supervised.items()}
+    table = published.optional("best.parquet")
+    best = reported(effects, targets, table)
+    use = [name for name in catalog.recommended.values() if name in best.index]
+    best = best.loc[[*use, *(name for name in best.index if name not in use)]]
+    none_valid = set() if table is None else set(table.loc[table["strength_index"].isna(), "direction"])
     attributes = sorted(set(effects["attribute"]))
-    left_out = [str(row.attribute) for name, row in supervised.items() if name not in best.index]
-    rows = [_row(supervised[str(name)], row, effects, attributes, marks[str(name)]) for name, row in best.iterrows()]
+    left_out = [str(row.attribute) for name, row in supervised.items() if name not in {*best.index, *none_valid}]
+    rows = [_row(supervised[str(name)], row, attributes, marks[str(name)]) for name, row in best.iterrows()]
     return {
         "judge": judge,
         "allowed": any(judge in each.allowed for each in catalog.evaluations),
@@ -160,6 +168,8 @@ def _measured(catalog: Catalog, effects: pd.DataFrame, marks: Marks) -> Facts:
         "control": None if controls.empty else largest_control(controls).max(),
         "unscored": list(dict.fromkeys(attribute for attribute in left_out if attribute not in attributes)),
         "doubts": [mark for row in rows for mark in row["doubts"]],
+        "chosen": chosen.in_words(best),
+        "none_valid": [name for name in supervised if name in none_valid],
     }
 
 
@@ -169,17 +179,19 @@ def _compared(catalog: Catalog, supervised: set[str]) -> set[int | None]:
     return {*measured, *(each.control for each in measured.values())}
 
 
-def _row(
-    direction: Direction, best: pd.Series, effects: pd.DataFrame, attributes: list[str], marks: list[str]
-) -> Facts:
+def _row(direction: Direction, best: pd.Series, attributes: list[str], marks: list[str]) -> Facts:
     """A direction at its best strength; `target` is the place of its own among the effects, one an attribute."""
-    own = effects[(effects["direction"] == direction.name) & (effects["attribute"] == best["target"])]
     return {
         "name": direction.name,
         "capture": direction.capture,
         "strength_per_sd": direction.strength_per_sd,
         "doubts": marks,
-        "n": int(own.loc[own["strength_index"] == best["strength_index"], "n"].iloc[0]),
+        "n": int(best["n"]),
+        "chosen_on": "–"
+        if pd.isna(best["selection_n"])
+        else "the same"
+        if best["selection_n"] == 0
+        else int(best["selection_n"]),
         "strength": best["strength"],
         "clean": best["clean"],
         "effects": [None if pd.isna(best[each]) else best[each] for each in attributes],

@@ -20,6 +20,8 @@ from pipeline.metrics.response import Response
 
 NAMED = 3  # attributes, at most, in a label
 SMALLEST = 0.1  # effect in a label, standard deviations
+LITTLE = 0.5  # standard deviations: what is sure to move nothing as far as this moves nothing
+FARTHER = 3.0  # times as much on the side that lowers what a direction is named after, for it to be described there
 UNREALISTIC = " (no longer the model's images)"
 DUPLICATE = 0.6  # |cosine| from which a direction is nearly another
 
@@ -27,17 +29,18 @@ DUPLICATE = 0.6  # |cosine| from which a direction is nearly another
 def profile(target: str | None, response: Response, scores: pd.DataFrame | None = None) -> dict[str, Any]:
     """Return one profile, but for what compares directions.
 
-    The target of an unsupervised direction (None) is the attribute that it moves most while images are the model's own, and the
-    sense in which that rises is the one that is described, where it can be. scores: of schemas.scores, by the same judge, those of
-    the direction's edits and of the unedited counterparts; without them it is not known how monotonous the target is.
+    The target of an unsupervised direction (None) is the attribute that it moves most over its whole valid range, and the sense is
+    that in which it rises there: with a sense below 0 the direction is published the other way round (`turned`). scores: of
+    schemas.scores, by the same judge, those of the direction's edits and of the unedited counterparts; without them it is not known
+    how monotonous the target is.
     """
     low, high = valid_range(response.strengths, response.realistic)
-    sense = 1
+    sense, named = 1, target is None
     if target is None:
         target, sense = _moved_most(response, low, high)
     elif target not in response.effect:
         target = None
-    row: dict[str, Any] = {"target": target, "valid_low": low, "valid_high": high}
+    row: dict[str, Any] = {"target": target, "valid_low": low, "valid_high": high, "turned": sense < 0}
     row |= dict.fromkeys(("strength_per_sd", "strength_by", "strength_in_range"))
     if target is None:
         return row
@@ -48,7 +51,7 @@ def profile(target: str | None, response: Response, scores: pd.DataFrame | None 
     if scores is not None:
         rising = monotonicity(_by_strength(scores, target))
         row["monotonicity"] = rising if sense > 0 else 1 - rising
-    return row | describe(target, sense, response)
+    return row | describe(target, sense, response, named)
 
 
 def calibrated(row: dict[str, Any]) -> StrengthPerSD | None:
@@ -56,15 +59,19 @@ def calibrated(row: dict[str, Any]) -> StrengthPerSD | None:
     return None if row["strength_per_sd"] is None else StrengthPerSD(row["strength_per_sd"], row["strength_by"])
 
 
-def verified(row: dict[str, Any], measured: Response, verification: Verification) -> dict[str, Any]:
+def verified(
+    row: dict[str, Any], measured: Response, verification: Verification, named: bool = False
+) -> dict[str, Any]:
     """Return a profile by all that it was made of, and a verification of its strength per standard deviation.
 
-    Without a target or such a strength there is nothing to verify.
+    Without a target or such a strength there is nothing to verify. named: of an unsupervised direction, which is called after what
+    it moves.
     """
     target, found = row["target"], calibrated(row)
     if target is None or found is None:
         return row
-    row = row | describe(target, 1 if found.strength > 0 else -1, measured.beside(verification.response))
+    sense = 1 if found.strength > 0 else -1
+    row = row | describe(target, sense, measured.beside(verification.response), named)
     corrected = verification.verify(found, target, measured)
     if corrected is None:
         return row | {"strength_per_sd": None, "strength_by": None, "strength_in_range": None, "verified": True}
@@ -78,40 +85,79 @@ def verified(row: dict[str, Any], measured: Response, verification: Verification
     }
 
 
-def describe(target: str, sense: int, response: Response) -> dict[str, Any]:
+def describe(target: str, sense: int, response: Response, named: bool = False) -> dict[str, Any]:
     """Return what a profile says of a direction at the farthest strength in its valid range, and that range.
 
-    sense: 1 or -1, the sign of the strengths that raise the target.
+    sense: 1 or -1, the sign of the strengths that raise the target. named: whether it is called after that.
     """
     low, high = valid_range(response.strengths, response.realistic)
-    i, reached = _where(response.strengths, low, high, sense)
+    if named:  # on the side where more of its target moves
+        i, reached = _where(response.strengths, low, high, _side(target, sense, response, low, high))
+    else:
+        i, reached = _where(response.strengths, low, high, sense)
     strength, effect, significant = response.strengths[i], response.effect.iloc[i], response.significant.iloc[i]
     moved = effect[target] * (1 if np.sign(strength) == sense else -1)  # there may be only the side that lowers it
     off = effect.drop(target).abs().max()
     useful = reached and bool(significant.ne(False)[target])
+    said = label(effect, significant)
+    if named:
+        said = name(target, effect, significant, None if response.error is None else response.error.iloc[i])
     return {
         "valid_low": low,
         "valid_high": high,
         "strength": strength,
-        "label": label(effect, significant) + ("" if reached else UNREALISTIC),
+        "label": said + ("" if reached else UNREALISTIC),
         "on_target": effect[target],
         "off_target": off,
-        **{name: None if np.isnan(value) else value for name, value in response.template.iloc[i].items()},
+        **{figure: None if np.isnan(value) else value for figure, value in response.template.iloc[i].items()},
         "usefulness": max(0.0, float(moved - np.nan_to_num(off))) if useful else 0.0,
     }
 
 
 def _moved_most(response: Response, low: float, high: float) -> tuple[str | None, int]:
-    """The attribute with the largest effect, and the sign that raises it: a significant one, between low and high, if any is."""
+    """The attribute that a direction moves most over its whole valid range, and the sign of the strengths that raise it.
+
+    An attribute is moved by the slope of a straight line through 0 at 0, fitted to all strengths in that range, times its width: so
+    what any perturbation does, whatever its sign, does not count. Attributes whose effect at some strength is beyond its own
+    sampling error come before all others. Where nothing was measured in that range, all strengths count. Of a range
+    on one side of 0 nothing tells the one from the other, so there the smaller slope counts, of that range and of all strengths.
+    """
     values, strengths = response.effect.to_numpy(float), response.strengths
     known = np.isfinite(values)
-    if not known.any():
+    within = (strengths >= low) & (strengths <= high)
+    if not known[within].any():
+        within = np.ones(len(strengths), dtype=bool)
+    if not known[within].any():
         return None, 1
-    within = known & ((strengths >= low) & (strengths <= high))[:, None]
-    significant = within & response.significant.eq(True).to_numpy()
-    looked_at = next(cells for cells in (significant, within, known) if cells.any())
-    i, a = np.unravel_index(np.argmax(np.where(looked_at, np.abs(values), -1)), values.shape)
-    return str(response.effect.columns[a]), int(np.sign(strengths[i] * values[i, a])) or 1
+    width = max(0.0, strengths[within].max()) - min(0.0, strengths[within].min())
+    slope = _slope(strengths[within], values[within])
+    if (strengths[within] > 0).all() or (strengths[within] < 0).all():
+        everywhere = _slope(strengths, values)
+        both = np.where(slope * everywhere > 0, np.sign(slope) * np.minimum(np.abs(slope), np.abs(everywhere)), 0.0)
+        slope = both if both.any() else slope
+    moved, y = width * slope, np.where(known, values, 0.0)[within]
+    sure = response.significant.eq(True).to_numpy()[within].any(axis=0)
+    if response.error is not None:
+        sure = (np.abs(y) > response.error.to_numpy(float)[within]).any(axis=0)
+    candidates = sure if sure.any() else known[within].any(axis=0)
+    most = int(np.argmax(np.where(candidates, np.abs(moved), -1.0)))
+    return str(response.effect.columns[most]), -1 if moved[most] < 0 else 1
+
+
+def _slope(strengths: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The slopes (A,) of straight lines through 0 at 0, fitted to values (S, A) that may be NaN; 0 where nothing is known."""
+    known = np.isfinite(values)
+    products = (strengths[:, None] * np.where(known, values, 0.0)).sum(axis=0)
+    squares = (np.square(strengths)[:, None] * known).sum(axis=0)
+    return np.divide(products, squares, out=np.zeros(len(squares)), where=squares > 0)
+
+
+def _side(target: str, sense: int, response: Response, low: float, high: float) -> int:
+    """The sign of the strengths that raise a target; the other one where it falls by several times as much, at either end of the
+    valid range."""
+    effects = {float(at): effect for at, effect in zip(response.strengths, response.effect[target], strict=True)}
+    ends = {1: sense * effects.get(high, 0.0), -1: -sense * effects.get(low, 0.0)}
+    return sense if not ends[-sense] > FARTHER * ends[sense] else -sense
 
 
 def _where(strengths: np.ndarray, low: float, high: float, sense: int) -> tuple[int, bool]:
@@ -130,8 +176,31 @@ def label(effect: pd.Series, significant: pd.Series) -> str:
     """Return the largest effects in words, as in "age +1.8, pose +0.2": of those that are significant where there is a control."""
     real = effect[significant.ne(False) & (effect.abs() >= SMALLEST)]
     largest = real.loc[real.abs().sort_values(ascending=False, kind="stable").index][:NAMED]
-    said = [f"{str(name).replace('_', ' ')} {value:+.1f}" for name, value in largest.items()]
-    return ", ".join(said).replace("-", "\N{MINUS SIGN}") or "nothing that the judge reads"
+    return _effects(largest) or "nothing that the judge reads"
+
+
+def name(target: str, effect: pd.Series, significant: pd.Series, error: pd.Series | None) -> str:
+    """Return what an unsupervised direction is called: what it moves most, then what else is significant; with a caution where that
+    is not sure. error: of the effects, by the sampling of n.
+    """
+    beyond_error = error is None or abs(effect[target]) > error[target]
+    if not beyond_error:
+        most = (effect.abs() + error).max() if error is not None else np.inf
+        if most < LITTLE:
+            return "nothing that the judge reads"
+        return f"too few samples to say, perhaps {_effects(effect[[target]])}"
+    real = significant.ne(False)
+    if abs(effect[target]) < (SMALLEST if real[target] else LITTLE):
+        return "nothing that the judge reads"
+    others = effect.drop(target)[real.drop(target) & (effect.drop(target).abs() >= SMALLEST)]
+    largest = others.loc[others.abs().sort_values(ascending=False, kind="stable").index][: NAMED - 1]
+    said = _effects(pd.concat([effect[[target]], largest]))
+    return said if real[target] else f"{said}, no more than random directions"
+
+
+def _effects(effect: pd.Series) -> str:
+    said = (f"{str(each).replace('_', ' ')} {value:+.1f}" for each, value in effect.items())
+    return ", ".join(said).replace("-", "\N{MINUS SIGN}")
 
 
 def _by_strength(scores: pd.DataFrame, attribute: str) -> np.ndarray:
@@ -142,10 +211,10 @@ def _by_strength(scores: pd.DataFrame, attribute: str) -> np.ndarray:
 
 
 def ranks(profiles: list[dict[str, Any]]) -> dict[str, int]:
-    """Return ranks by direction, 1 the most useful: by usefulness, then by the effect on the target."""
+    """Return ranks by direction, 1 the most useful: by usefulness, then by the effect on the target, up or down."""
 
     def worth(row: dict[str, Any]) -> tuple[float, float]:
-        return (row.get("usefulness") or 0.0, row.get("on_target") or 0.0)
+        return (row.get("usefulness") or 0.0, abs(row.get("on_target") or 0.0))
 
     return {row["direction"]: rank for rank, row in enumerate(sorted(profiles, key=worth, reverse=True), 1)}
 

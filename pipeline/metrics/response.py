@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
+from pipeline.metrics.effects import CONFIDENCE
 from pipeline.metrics.template import FIGURES
 
 
@@ -17,6 +19,9 @@ class Response:
     significant: pd.DataFrame  # (S, A) True or False, None without a control
     realistic: np.ndarray  # (S,) whether images still look like the model's own
     template: pd.DataFrame  # (S, 2) pasted, follows; NaN where that is not known
+    error: pd.DataFrame | None = (
+        None  # (S, A) of the effect by the sampling of n, with 99 % confidence; infinite of one sample; None unknown
+    )
 
     @classmethod
     def of(cls, effects: pd.DataFrame, preserved: pd.DataFrame) -> "Response":
@@ -27,8 +32,13 @@ class Response:
             for values in ("effect", "significant")
         )
         known = significant.astype(object)  # what is not known is None, also where all is
+        error = None
+        if {"std", "n"} <= set(effects):
+            error = (
+                _error(effects).pivot(index="strength_index", columns="attribute", values="error").reindex(own.index)
+            )
         template = own.reindex(columns=list(FIGURES)).astype(float)
-        return cls(own["strength"].to_numpy(float), effect, known, own["realistic"].to_numpy(bool), template)
+        return cls(own["strength"].to_numpy(float), effect, known, own["realistic"].to_numpy(bool), template, error)
 
     def beside(self, later: "Response") -> "Response":
         """Return these strengths and those of a later measurement; where one is in both, the later counts."""
@@ -41,4 +51,14 @@ class Response:
             pd.concat([self.significant[left], later.significant]).iloc[order],
             np.concatenate([self.realistic[left], later.realistic])[order],
             pd.concat([self.template[left], later.template]).iloc[order],
+            None
+            if self.error is None or later.error is None
+            else pd.concat([self.error[left], later.error]).iloc[order],
         )
+
+
+def _error(effects: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the half width of the interval of each effect by its own spread over samples."""
+    n = effects["n"].to_numpy(float)
+    half = student.ppf((1 + CONFIDENCE) / 2, np.maximum(n - 1, 1)) * effects["std"] / np.sqrt(np.maximum(n, 1))
+    return effects.assign(error=np.where(n > 1, half, np.inf))

@@ -12,14 +12,17 @@ from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.recipes import choose, find
 from pipeline.recipes.domain import Domain
-from pipeline.recipes.fittable import nowhere, without_border, without_sides
+from pipeline.recipes.fittable import nowhere, untold, without_border, without_sides
 from pipeline.recipes.measure import Measurement
 from pipeline.recipes.points import Place, is_chosen, named, unsupervised
 from pipeline.recipes.settings import as_toml, pinned
 from pipeline.stages.explorer import Explorer
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
+from pipeline.stages.finders.joined import Joined
+from pipeline.stages.finders.linear_classifier import LinearClassifier
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.labels.familiarity import Familiarity
+from pipeline.stages.measures.best_strengths import BestStrengths
 from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.edit_calibrated import verification
@@ -49,6 +52,8 @@ class Directions:
     shortlist: tuple[Place, ...] | None = None  # capture points that attributes may be found at; None is not known yet
     fittable: bool = False  # whether it is known what can be fitted
     places: tuple[Place, ...] | None = None  # at which they are; None is not known yet
+    chosen: Choose | None = None  # what they were chosen by, where they were
+    told: bool = False  # whether it is known which attributes h tells at all
 
     def __post_init__(self) -> None:
         """Of all that an annotator offers, sketches leave out what knows no two sides; what was named is refused by its finders."""
@@ -93,14 +98,17 @@ class Directions:
     def first(self) -> tuple[Stage, ...]:
         """What is made before it is known what follows; nothing where that is known.
 
-        Where attributes live; labels, and Jacobians in regions, which not every image has; what directions do at several points.
+        Where attributes live; labels, and Jacobians in regions, which not every image has; what directions do at several points;
+        whether classifiers tell the labels.
         """
         if self.shortlist is None:
             return (self.carriage,)
         if not self.fittable:
             labels = (find.labels(self.run, self.sources.found_in, self.domain),) if self.domain.attributes else ()
             return (*labels, *self._subspaces_in_regions)
-        return () if self.places is not None else (self.choice,)
+        if self.places is None:
+            return (self.choice,)
+        return () if self.told else self._classifiers
 
     def fitted(self, store: Store) -> "Directions":
         """The same with what follows, by what was made first."""
@@ -109,8 +117,9 @@ class Directions:
         if not self.fittable:
             return self._without_unfittable(store)
         if self.places is not None:
-            return self
-        return replace(self, places=choose.places(self.choice, self.domain, self._shortlist, store))
+            return self if self.told else self._without_untold(store)
+        places = choose.places(self.choice, self.domain, self._shortlist, store)
+        return replace(self, places=places, chosen=self.choice)
 
     def _without_unfittable(self, store: Store) -> "Directions":
         domain = self.domain
@@ -135,6 +144,40 @@ class Directions:
         )
 
     @property
+    def _classifiers(self) -> tuple[Stage, ...]:
+        """The estimators that say how well h tells each attribute, at the points where it is published."""
+        found = [self._supervised(place) for place in self._places if place.attributes]
+        return tuple(
+            part
+            for fitted in found
+            for finder in fitted.better
+            for part in (finder.finders if isinstance(finder, Joined) else (finder,))
+            if isinstance(part, LinearClassifier)
+        )
+
+    def _supervised(self, place: Place) -> find.Fitted:
+        return find.supervised(
+            self.run, self.sources.found_in, choose.fitted_at(place, self.domain), place.point, self.sources.stored
+        )
+
+    def _without_untold(self, store: Store) -> "Directions":
+        """The same without the attributes whose labels do not fit the images."""
+        told = untold(self._classifiers, store)
+        if not told:
+            return replace(self, told=True)
+        left = without(self.domain, told)
+
+        def of(places: tuple[Place, ...]) -> tuple[Place, ...]:
+            kept = (
+                each.of(tuple(n for n in each.attributes if n in left.attributes), left.attributes) for each in places
+            )
+            return tuple(kept)
+
+        assert self.places is not None
+        some = tuple(each for each in of(self.places) if each.attributes) or of(self.places)[:1]
+        return replace(self, domain=left, left_out=(*self.left_out, *told), places=some, told=True)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is to be known of the images that directions are found in."""
         found_in = self.sources.found_in
@@ -151,11 +194,7 @@ class Directions:
         if run.by_effects and len(domain.attributes) == 1 and not self.left_out:
             raise UserError("Of one attribute there is nothing to project away: leave `by_effects` out.")
 
-        supervised = [
-            (place, find.supervised(run, found_in, choose.fitted_at(place, domain), place.point, stored))
-            for place in self._places
-            if place.attributes
-        ]
+        supervised = [(place, self._supervised(place)) for place in self._places if place.attributes]
         where = unsupervised(self._places)
         components = find.components(run, found_in, domain, where)
         single = find.of_single_images(find.subspaces(run, stored, domain, where), stored.seen_at(where))
@@ -178,16 +217,18 @@ class Directions:
             evaluations,
             verified_by=tuple(verified),
         )
+        chosen = BestStrengths(profiles, tuple(measure.selection(at_place[0]) for at_place in best))
         regions = tuple(filter(None, domain.regions))
         catalog = Catalog(
             found_in,
             profiles,
+            best=chosen if best else None,
             samplers=measure.samplers(tuple(at_place[0] for at_place in best), profiles),
             transfers=tuple(Transfer(measure.origins(stored, distinct, each), each) for each in alone[:1]),
             localities=tuple(Locality(each.edit, regions) for each in alone[:1] if regions),
             learning_curves=find.learning_curves(supervised[0][1] if supervised else None),
             carriage=self.carriage if is_chosen(run) else None,
-            choice=self.choice if self.places is not None and len(self._shortlist) > 1 and is_chosen(run) else None,
+            choice=self.chosen,
             left_out=self.left_out,
             notes=(*domain.notes, *self.notes),
             familiarity=Familiarity.of(stored, tuple(filter(None, (domain.annotator, *domain.judges)))),

@@ -1,20 +1,25 @@
 """What can be fitted, once labels and regions are known: an attribute that all samples are on one side of is left out, and said."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.annotators.base import Annotator
 from pipeline.annotators.regions import Mask
+from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.estimators.stability import FEWEST, check_enough, check_sides
 from pipeline.stages.finders.disentangle import LEAST_KEPT
+from pipeline.stages.finders.finder import read_rows
 from pipeline.stages.finders.jacobian_subspaces import JacobianSubspaces
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.publish import LeftOut
 from pipeline.stages.sources.sketches import Sketched, SketchedSample
 
+TOLD = 0.7  # AUC, of samples not seen, from which a direction is worth fitting
+JUDGED = 25  # positives, and as many negatives, from which an AUC over folds says whether there is anything to tell
 SAME = 1 - 1e-6  # rank correlation of two attributes that are one, in whatever units
 
 
@@ -120,6 +125,42 @@ def _incomplete(attributes: tuple[str, ...], complete: int, n: int, scored: pd.S
 def _reason(error: ValueError) -> str:
     """The numbers of an error, without whose they are and what to do."""
     return str(error).split("\n")[0].partition(": ")[2].rstrip(".")
+
+
+def untold(classifiers: tuple[Stage, ...], store: Store) -> tuple[LeftOut, ...]:
+    """Return the attributes that h does not tell: whatever is fitted to their labels is made of noise.
+
+    classifiers: finders of directions, of whom those count that say how well they tell samples that they have not seen. An
+    attribute is told where any of them tells it, at any step.
+    """
+    best: dict[str, tuple[float, float]] = {}
+    for row in read_rows(store, classifiers):
+        if (found := _told(row)) is not None:
+            best[row["attribute"]] = max(best.get(row["attribute"], (0.0, 0.0)), found)
+    return tuple(
+        LeftOut(
+            "attribute",
+            name,
+            f"a classifier of h tells its labels by an AUC of {auc:.2f} at its best step, on samples not seen: at 95 % confidence "
+            f"at most {high:.2f}, where 0.5 is chance and {TOLD:.2f} the least that is worth a direction",
+        )
+        for name, (high, auc) in best.items()
+        if high < TOLD
+    )
+
+
+def _told(row: dict[str, Any]) -> tuple[float, float] | None:
+    """The upper bound of the largest AUC of any step, and that; None where it is not known.
+
+    The error is that of an AUC by chance (Hanley and McNeil 1982). Decisions of folds that are put together have an AUC below .5
+    where there is nothing to tell in few samples, so of these nothing is said.
+    """
+    known = [each for each in row["auc_by_step"] or () if each is not None and not math.isnan(each)]
+    positive, negative = row["n_positive"], row["n_negative"]
+    if not known or min(positive or 0, negative or 0) < JUDGED:
+        return None
+    error = math.sqrt((positive + negative + 1) / (12 * positive * negative))
+    return max(known) + 1.645 * error, max(known)
 
 
 def nowhere(subspaces: tuple[JacobianSubspaces, ...], store: Store) -> tuple[tuple[Mask, ...], tuple[LeftOut, ...]]:

@@ -22,6 +22,7 @@ from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.edit_origins import EditOrigins
 from pipeline.stages.measures.edit_otherwise import otherwise
+from pipeline.stages.measures.edit_selection import EditSelection
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.full_strengths import FullStrengths
 from pipeline.stages.measures.held_out import HeldOut
@@ -37,6 +38,7 @@ HALF, ENDS, ONCE = (0.5,), (-1.0, 1.0), (1.0,)  # of what is only compared
 MEDIAN, LARGEST = 4, 2  # random directions of the median offset of the supervised ones, and of the largest
 MOST = 5  # random directions beside the unsupervised ones: of the offsets of one each
 SIGHTED = 3  # samples that it is looked for on how far to follow unsupervised directions
+SELECT = 0.5  # selection samples, as a share of the held-out ones
 FEW = 0.22  # share of the held-out samples that what is only compared is measured on
 
 
@@ -114,6 +116,16 @@ class Measurement:
         if not others:
             return best, control
         return best, control, self.evaluate(others, near, "other directions", control, full)
+
+    def selection(self, reported: Evaluate) -> Evaluate:
+        """The same edits as an evaluation's, of samples that choose their strengths: by the judge that these are told by."""
+        edit, judge = reported.edit, self.domain.judges[:1]
+        purpose = f"choosing strengths of {reported.purpose}"
+        n = max(2, int(SELECT * edit.samples_each))
+        edits = EditSelection(edit.sample, edit.finders, edit.strengths, n, full=edit.full, purpose=purpose)
+        return Evaluate(
+            ScoreEdits(edits, judge, purpose=purpose), reported.unedited, None, self.allowed, purpose=purpose
+        )
 
     def verified(self, best: Evaluate) -> tuple[ScoreEdits, ScoreEdits]:
         """Strengths per SD, tried: of what is recommended on all held-out samples, of the paper's beside it on few."""

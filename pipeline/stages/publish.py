@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipeline.catalog.card import card
 from pipeline.catalog.direction_catalog import SUMS, DirectionCatalog
+from pipeline.catalog.orientation import turned
 from pipeline.catalog.recommended import RULE, recommended
 from pipeline.engine.machines import so_far, told
 from pipeline.engine.provenance import kind_of
@@ -28,6 +29,7 @@ from pipeline.metrics.profiles import cosines_by_step
 from pipeline.stages import reading
 from pipeline.stages.finders.finder import Row, names_of, read_directions
 from pipeline.stages.labels.familiarity import Familiarity
+from pipeline.stages.measures.best_strengths import BestStrengths
 from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.evaluate import Evaluate
@@ -59,7 +61,7 @@ class LeftOut:
 class Catalog(Stage):
     """A catalog: the files that schemas.published lists."""
 
-    version: ClassVar[int] = 10
+    version: ClassVar[int] = 11
 
     sample: Source  # what the directions were found in
     profiles: Profiles  # of every direction that is published, and how they were measured
@@ -68,6 +70,7 @@ class Catalog(Stage):
     learning_curves: tuple[LearningCurve, ...] = ()
     carriage: Carriage | None = None  # where attributes live, where that was asked
     choice: Choose | None = None  # of capture points, where they were chosen
+    best: BestStrengths | None = None  # the strengths that figures are reported at; without it they choose themselves
     samplers: Samplers | None = None  # strengths where images are made by a sampler of the other kind
     left_out: tuple[LeftOut, ...] = ()  # of what was asked for
     notes: tuple[str, ...] = ()  # what is to be known of all of it
@@ -101,7 +104,8 @@ class Catalog(Stage):
         for each in self.transfers:
             outlined = [stage for finder in each.edit.finders for stage in finder.inputs]
             shown += [each.edit, each.edit.sample, *each.edit.finders, *outlined]
-        return whole(*dict.fromkeys((*self.inputs, *self.finders, *self.evaluations, *shown)))
+        chosen_on = self.best.selections if self.best else ()
+        return whole(*dict.fromkeys((*self.inputs, *self.finders, *self.evaluations, *chosen_on, *shown)))
 
     def check(self) -> None:
         if not self.evaluations:
@@ -114,6 +118,8 @@ class Catalog(Stage):
         ]
         if any(each not in self.evaluations for each in behind):
             raise UserError("A catalog publishes what its figures are compared with: give those evaluations, too.")
+        if self.best and self.best.profiles != self.profiles:
+            raise UserError("The best strengths are those of other profiles: give those of what is published.")
 
     def part_bytes(self) -> int:
         n = sum(len(names_of(finder)) for finder in self.finders)
@@ -123,14 +129,16 @@ class Catalog(Stage):
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         rows, vectors = read_directions(store, self.finders)
         profiles = reading.table(store, self.profiles, "profiles.parquet")
-        seen = self.familiarity.notes(store) if self.familiarity else ()
+        turn = frozenset(row["direction"] for row in profiles.to_pylist() if row["turned"])
+        vectors = {name: -v if name in turn else v for name, v in vectors.items()}
+        seen = (*self.familiarity.notes(store), *self.familiarity.agreements(store)) if self.familiarity else ()
         if self.run:
             (out / "run.toml").write_text(self.run, encoding="utf-8")
         write_vectors(out / "directions.safetensors", self._by_point(rows, vectors))
         for name, table in self._tables(rows, vectors, profiles, store):
-            write_table(out / name, table)
+            write_table(out / name, turned(table, turn) if "direction" in table.schema.names else table)
         notes = (*seen, *told({*so_far(), kind_of(self)}))  # of the machines behind all that has been read
-        catalog = self._catalog(rows, profiles.to_pylist(), notes)
+        catalog = self._catalog(rows, turned(profiles, turn).to_pylist(), notes, turn)
         found = recommended(_written(out, catalog))
         published = _written(out, catalog.model_copy(update={"recommended": found, "recommended_by": RULE}))
         (out / "README.md").write_text(card(published), encoding="utf-8")
@@ -157,6 +165,9 @@ class Catalog(Stage):
             yield name, pa.concat_tables(self._numbered(name, store))
         yield "cosines.parquet", table_of(cosines(rows, vectors), COSINES)
         yield "thumbnails.parquet", thumbnails(self.sample, self.evaluations, self.transfers, store)
+        if self.best:
+            yield "best.parquet", reading.table(store, self.best, "best.parquet")
+            yield "selection.parquet", pa.concat_tables(self._selections(self.best, store))
         more: dict[str, Sequence[Stage]] = {
             "samplers.parquet": (self.samplers,) if self.samplers else (),
             "learning_curve.parquet": self.learning_curves,
@@ -172,10 +183,18 @@ class Catalog(Stage):
     def _numbered(self, name: str, store: Store) -> Iterator[pa.Table]:
         """A table of each evaluation, with its index."""
         for index, each in enumerate(self.evaluations):
-            table = reading.table(store, each, name)
-            yield table.add_column(0, EVALUATION, pa.array([index] * len(table), EVALUATION.type))
+            yield _with_index(reading.table(store, each, name), index)
 
-    def _catalog(self, rows: list[Row], profiles: list[Row], seen: tuple[str, ...] = ()) -> schema.Catalog:
+    def _selections(self, best: BestStrengths, store: Store) -> Iterator[pa.Table]:
+        """Effects on selection samples, with the index of the evaluation whose strengths they choose."""
+        for each in best.selections:
+            reported_by = best.reported_by(each)
+            assert reported_by
+            yield _with_index(reading.table(store, each, "effects.parquet"), self.evaluations.index(reported_by))
+
+    def _catalog(
+        self, rows: list[Row], profiles: list[Row], seen: tuple[str, ...] = (), turn: frozenset[str] = frozenset()
+    ) -> schema.Catalog:
         profiled = {row["direction"]: row for row in profiles}
         sample, model = self.applied_to, self.sample.model
         return schema.Catalog(
@@ -208,20 +227,20 @@ class Catalog(Stage):
                 for point in dict.fromkeys(each for row in rows for each in singles(row["capture"]))
             ],
             directions=[_direction(row, profiled.get(row["name"], {})) for row in rows],
-            evaluations=[self._evaluation(each) for each in self.evaluations],
+            evaluations=[self._evaluation(each, turn) for each in self.evaluations],
             left_out=[schema.LeftOut(what=each.what, name=each.name, why=each.why) for each in self.left_out],
             notes=[*self.notes, *seen],
             stages=[describe(stage, extents=True) for stage in in_order((self,))],
         )
 
-    def _evaluation(self, evaluate: Evaluate) -> schema.Evaluation:
-        """How an evaluation measured."""
+    def _evaluation(self, evaluate: Evaluate, turn: frozenset[str]) -> schema.Evaluation:
+        """How an evaluation measured. turn: the directions that are published the other way round than they were measured."""
         edit, scored = evaluate.edit, evaluate.scored
         return schema.Evaluation(
             judges=[judge.name for judge in evaluate.judges],
             allowed=[judge.name for judge in evaluate.judges if judge.name in evaluate.allowed],
             directions=[name for name in edit.names if name not in edit.random],
-            strengths=None if edit.full else list(edit.strengths),
+            strengths=None if edit.full or not turn.isdisjoint(edit.names) else list(edit.strengths),
             n=edit.n,
             seeds=edit.seeds,
             controls=len(edit.random),
@@ -229,6 +248,10 @@ class Catalog(Stage):
             embedder=scored.embed.embedder.name if scored.embed else None,
             foreground=scored.foreground.name if scored.foreground else None,
         )
+
+
+def _with_index(table: pa.Table, index: int) -> pa.Table:
+    return table.add_column(0, EVALUATION, pa.array([index] * len(table), EVALUATION.type))
 
 
 def _written(out: Path, catalog: schema.Catalog) -> DirectionCatalog:

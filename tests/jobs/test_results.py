@@ -3,12 +3,26 @@
 from jobs.results import show
 from pipeline.catalog.summary import Ranked, Recommended, Summary
 
+YAW = "yaw: at no strength that was measured do images still look like the model's own"
+WARNING = "Warning: smile/ridge: 6 of 64 samples have a score above 0"
+
 
 def printed(captures: tuple[str, ...], capsys) -> list[str]:
-    best = Recommended("smile", "smile/ridge@up_blocks.0", "up_blocks.0", 2.0, 1.5, 1.3, 0.2, True)
-    unclean = Recommended("age", "age/ridge@mid_block", "mid_block", 1.0, None, 0.5, 0.4, False)
+    best = Recommended("smile", "smile/ridge@up_blocks.0", "up_blocks.0", 2.0, 1.5, 1.3, 0.2, True, 28, 14)
+    unclean = Recommended("age", "age/ridge@mid_block", "mid_block", 1.0, None, 0.5, 0.4, False, 28, 0)
     component = Ranked("component-0/principal-components", "age +1.4", "mid_block")
-    show(Summary(3, captures, (best, unclean), (component,), (), (), ()))
+    show(
+        Summary(
+            3,
+            captures,
+            (best, unclean),
+            (component,),
+            ("yaw",),
+            (),
+            (),
+            ("smile/ridge: 6 of 64 samples have a score above 0",),
+        )
+    )
     return capsys.readouterr().out.splitlines()
 
 
@@ -18,12 +32,16 @@ def test_each_direction_says_its_point_where_there_are_several(capsys):
     )
     age = "age: age/ridge@mid_block at +1 moves it by +0.50 SD, anything else by 0.40 SD at most"
     assert printed(("mid_block", "up_blocks.0"), capsys) == [
-        f"{smile}; added at up_blocks.0",
-        f"{age}; added at mid_block (not clean)",
+        f"{smile}; added at up_blocks.0; n = 28, chosen on 14 others",
+        f"{age}; added at mid_block (not clean); n = 28, chosen on the same",
+        YAW,
         "component-0/principal-components: age +1.4; added at mid_block",
+        WARNING,
     ]
     assert printed(("mid_block",), capsys) == [
-        smile,
-        f"{age} (not clean)",
+        f"{smile}; n = 28, chosen on 14 others",
+        f"{age} (not clean); n = 28, chosen on the same",
+        YAW,
         "component-0/principal-components: age +1.4",
+        WARNING,
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.catalog.chosen import NONE_VALID
 from pipeline.catalog.doubts import doubts, in_sentences, of_template
 from pipeline.catalog.explorer.findings import Findings, Row, title
 from pipeline.catalog.explorer.links import Links
@@ -71,7 +72,8 @@ def warnings(findings: Findings, row: Row) -> list[str]:
     profile = findings.profiles.get(row["name"], {})
     known = profile.get("strength_per_sd") is not None
     marks = doubts(profile["strength_in_range"], profile["verified"], profile["strength_by"]) if known else []
-    return [*(row["warnings"] or ()), *in_sentences([*marks, *of_template(profile)])]
+    said = [NONE_VALID] if row["name"] in findings.without_strength else []
+    return [*said, *(row["warnings"] or ()), *in_sentences([*marks, *of_template(profile)])]
 
 
 def _slider(figures: FieldFigures | None) -> list[str]:

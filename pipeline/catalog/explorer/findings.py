@@ -10,7 +10,8 @@ import pandas as pd
 
 from pipeline.catalog.field_figures import FieldFigures
 from pipeline.catalog.templates import words
-from pipeline.metrics.effects import best_strengths, largest_control
+from pipeline.metrics.best import reported
+from pipeline.metrics.effects import largest_control
 from schemas.catalog import Catalog
 
 Row = dict[str, Any]  # of schemas.directions
@@ -61,7 +62,10 @@ class Group:
     method: str
     projected: str | None  # how, in words; None before
     rows: list[Row]
-    best: pd.DataFrame  # of effects.best_strengths; a direction that was not measured has no row
+    best: (
+        pd.DataFrame
+    )  # of best.reported; a direction that was not measured, or has no strength in its valid range, has no row
+    chosen: pd.DataFrame  # the same directions as `Findings.candidates` has them: by the samples that chose
     point: str | None = None  # where all are added; None where each attribute has a point of its own, or all have one
 
     @property
@@ -76,12 +80,18 @@ class Group:
     @property
     def clean(self) -> int:
         """Directions with an effect that is both clean and large."""
-        return int((self.best["clean"] & (self.best["on_target"] >= LARGE)).sum())
+        return _clean(self.best)
 
     @property
     def ratio(self) -> float:
-        """Mean over directions of on target / largest off target, at each one's best strength."""
-        return _mean(self.best["ratio"])
+        """Mean effect on target / mean largest effect off target: of means, which no single small effect off target decides."""
+        return _ratio(self.best)
+
+    @property
+    def place(self) -> tuple[float, ...]:
+        """What groups are ordered by: disentangled ones, on the most samples, with the most clean effects on those that chose."""
+        n = float(self.chosen["n"].max()) if len(self.chosen) else 0.0
+        return (not self.disentangled, -n, -_clean(self.chosen), -np.nan_to_num(_ratio(self.chosen), posinf=1e9))
 
     @property
     def on_target(self) -> float:
@@ -120,6 +130,7 @@ class Findings:
     cosines: pd.DataFrame | None = None  # of schemas.cosines
     figures: Mapping[str, FieldFigures] = field(default_factory=dict)  # by direction
     samplers: Mapping[str, Row] = field(default_factory=dict)  # of schemas.samplers, by direction
+    best: pd.DataFrame | None = None  # of schemas.best
     recorded: bool = False  # whether the run stands in run.toml
     merged: bool = False  # whether provenance.parquet says where each direction came from
     profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
@@ -222,6 +233,8 @@ class Findings:
                 strength, towards = float(best["strength"]), 1 if best["strength"] > 0 else -1
                 return Headline(strength, towards * float(best["on_target"]), float(best["off_target"]))
         profile = self.profiles.get(name, {})
+        if name in self.without_strength:
+            return None
         if profile.get("strength") is None or profile.get("on_target") is None:
             return None
         return Headline(profile["strength"], profile["on_target"], profile["off_target"])
@@ -253,14 +266,61 @@ class Findings:
         return largest_control(pd.concat(controls)) if controls else None
 
     @cached_property
-    def groups(self) -> list[Group]:
-        """Disentangled before entangled, ridge classifiers before others: the first group is the one to use.
+    def without_strength(self) -> frozenset[str]:
+        """Directions that have no strength in their valid range among those that were measured."""
+        if self.best is None:
+            return frozenset()
+        return frozenset(self.best.loc[self.best["strength_index"].isna(), "direction"])
 
-        Of one estimator at several capture points that with the most clean effects comes first.
+    @cached_property
+    def reported(self) -> pd.DataFrame:
+        """What every supervised direction does at its best strength: of metrics.best.reported."""
+        judged = {row["name"]: row["attribute"] for row in self.supervised if row["attribute"] in self.attributes}
+        targets = {name: attribute for name, attribute in judged.items() if self.evaluation(name)}
+        if not targets:
+            columns = ["strength_index", "strength", "target", "on_target", "off_target", "ratio", "clean"]
+            empty = pd.DataFrame(columns=[*columns, "n", "selection_n"])
+            return empty.astype({"clean": bool, "on_target": float, "off_target": float, "ratio": float})
+        found = reported(self.effects(list(targets)), targets, self.best)
+        elsewhere = [each for each in self.attributes if each not in found]
+        return found.reindex(columns=[*found, *elsewhere])
+
+    @cached_property
+    def candidates(self) -> pd.DataFrame:
+        """Supervised directions as metrics.best.preferred takes them: their figures on the samples that chose.
+
+        Those that no other samples chose have the figures that are reported.
         """
+        in_order = sorted(self.supervised, key=lambda row: _by_name((row["method"], _projected(row))))
+        rows = {row["name"]: row for row in in_order}
+        known = {} if self.best is None else self.best.set_index("direction").to_dict("index")
+        found = {}
+        for name, row in rows.items():
+            measured, said, own = self.evaluation(name), known.get(name, {}), self.reported.index == name
+            if measured is None or not (own.any() or said):
+                continue
+            about = {
+                "target": row["attribute"],
+                "projected": row["parents"] is not None,
+                "n": measured.n,
+                "usable": own.any(),
+            }
+            figures = ("clean", "on_target", "off_target")
+            if pd.notna(said.get("selection_n")):
+                found[name] = about | {each: said[f"selection_{each}"] for each in figures}
+            elif own.any():
+                found[name] = about | {each: self.reported.loc[name, each] for each in figures}
+            else:
+                found[name] = about | {"clean": False, "on_target": 0.0, "off_target": np.inf}
+        columns = ["target", "projected", "n", "usable", "clean", "on_target", "off_target"]
+        return pd.DataFrame.from_dict(found, orient="index", columns=columns).astype({"clean": bool, "usable": bool})
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Disentangled before entangled, then by what was measured on the samples that chose: the first is the one to use."""
         keys = dict.fromkeys((row["method"], _projected(row)) for row in self.supervised)
-        in_order = sorted(keys, key=lambda key: (key[1] is None, key[0] != "ridge", key[0], key[1] or ""))
-        return [group for key in in_order for group in self._groups(*key)]
+        groups = [group for key in sorted(keys, key=_by_name) for group in self._groups(*key)]
+        return sorted(groups, key=lambda group: group.place)
 
     def _groups(self, method: str, projected: str | None) -> list[Group]:
         rows = [row for row in self.supervised if (row["method"], _projected(row)) == (method, projected)]
@@ -269,18 +329,12 @@ class Findings:
         points = dict.fromkeys(row["capture"] for row in rows)
         at_each = {point: [row for row in rows if row["capture"] == point] for point in points}
         named = at_each if len(points) > 1 else {None: rows}
-        groups = [self._group(method, projected, own, point) for point, own in named.items()]
-        return sorted(groups, key=lambda group: -group.clean)
+        return [self._group(method, projected, own, point) for point, own in named.items()]
 
     def _group(self, method: str, projected: str | None, rows: list[Row], point: str | None = None) -> Group:
-        judged = {row["name"]: row["attribute"] for row in rows if row["attribute"] in self.attributes}
-        targets = {name: attribute for name, attribute in judged.items() if self.evaluation(name)}
-        if targets:
-            best = best_strengths(self.effects(list(targets)), targets)
-            judged_elsewhere = [each for each in self.attributes if each not in best]
-            return Group(method, projected, rows, best.reindex(columns=[*best, *judged_elsewhere]), point)
-        columns = ["strength_index", "strength", "target", "on_target", "off_target", "ratio", "clean"]
-        return Group(method, projected, rows, pd.DataFrame(columns=columns).astype({"clean": bool}), point)
+        names = [row["name"] for row in rows]
+        best, chosen = (table[table.index.isin(names)] for table in (self.reported, self.candidates))
+        return Group(method, projected, rows, best, chosen, point)
 
     def other_side(self, group: Group) -> Group | None:
         """The same estimator at the same point on the other side of disentangling."""
@@ -316,6 +370,20 @@ def _projected(row: Row) -> str | None:
     if row["trials"] is not None:
         return "disentangled by effects"
     return "disentangled by step" if row["projected_by"] == "step" else "disentangled"
+
+
+def _by_name(key: tuple[str, str | None]) -> tuple[bool, str, str]:
+    """An order for what is measured to do exactly the same."""
+    return key[0] != "ridge", key[0], key[1] or ""
+
+
+def _clean(table: pd.DataFrame) -> int:
+    return int((table["clean"].astype(bool) & (table["on_target"] >= LARGE)).sum())
+
+
+def _ratio(table: pd.DataFrame) -> float:
+    on, off = _mean(table["on_target"]), _mean(table["off_target"])
+    return on / off if off else float("nan")
 
 
 def _mean(values: pd.Series) -> float:

@@ -1,7 +1,11 @@
 """The top of the page: what this is, and the figures that decide whether to go on."""
 
 from collections import Counter
+from math import isfinite
 
+import pandas as pd
+
+from pipeline.catalog import chosen
 from pipeline.catalog.explorer.findings import Findings, Group
 from pipeline.catalog.templates import Facts, place
 from schemas.catalog import in_words
@@ -24,7 +28,7 @@ def facts(findings: Findings) -> Facts:
         "judges": list(dict.fromkeys(judge for each in findings.measured for judge in each.judges)),
         "allowed": list(dict.fromkeys(judge for each in findings.catalog.evaluations for judge in each.allowed)),
         "tiles": _tiles(findings, groups[0]) if groups else None,
-        "groups": [(group, findings.held_out(group)) for group in groups],
+        "tables": _tables(findings, groups),
     }
 
 
@@ -39,9 +43,34 @@ def _tiles(findings: Findings, first: Group) -> Facts:
     together = other is not None and len(other.best) and _measured_together(findings, first, other)
     return {
         "first": first,
+        "epr": epr(findings, first),
+        "chosen": chosen.in_words(first.best),
         "sides": sorted((first, other), key=lambda group: group.disentangled) if other and together else None,
         "control": None if controls is None else float(controls.max()),
     }
+
+
+def _tables(findings: Findings, groups: list[Group]) -> list[Facts]:
+    """The groups, those side by side alone whose samples, and what chose their strengths, are alike."""
+    tables: dict[tuple[tuple[int, ...], tuple[int, ...]], list[Group]] = {}
+    for group in groups:
+        tables.setdefault((tuple(findings.held_out(group)), chosen.counts(group.best)), []).append(group)
+    return [
+        {
+            "n": held_out,
+            "chosen": chosen.in_words(pd.concat([group.best for group in alike])),
+            "groups": [(group, epr(findings, group)) for group in alike],
+        }
+        for (held_out, _), alike in tables.items()
+    ]
+
+
+def epr(findings: Findings, group: Group) -> float:
+    """The EPR of its directions together, at their strengths: mean absolute change of targets over that of anything else."""
+    own = [findings.figures[name] for name in map(str, group.best.index) if name in findings.figures]
+    known = [(each.moved, each.moved_others) for each in own if isfinite(each.moved) and isfinite(each.moved_others)]
+    others = sum(each for _, each in known)
+    return sum(each for each, _ in known) / others if others else float("nan")
 
 
 def _measured_together(findings: Findings, one: Group, other: Group) -> bool:

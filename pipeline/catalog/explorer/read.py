@@ -30,6 +30,7 @@ def findings(catalog: DirectionCatalog) -> Findings:
         cosines=catalog.optional("cosines.parquet"),
         figures=field_figures(Curves(catalog)),
         samplers={name: row for (name, _), row in catalog.samplers.items()},
+        best=catalog.optional("best.parquet"),
         recorded="run.toml" in catalog.files,
         merged="provenance.parquet" in catalog.files,
         profiles={row["direction"]: row for row in catalog.arrow("profiles.parquet").to_pylist()},

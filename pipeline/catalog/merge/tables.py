@@ -18,6 +18,8 @@ NAMING = {  # the columns of each table that name directions; the first says whi
     "directions.parquet": ("name", "parents"),
     "effects.parquet": ("direction",),
     "profiles.parquet": ("direction", "nearest"),
+    "best.parquet": ("direction",),
+    "selection.parquet": ("direction",),
     "samplers.parquet": ("direction",),
     "preservation.parquet": ("direction",),
     "cosines.parquet": ("direction", "other"),

@@ -30,7 +30,7 @@ Features = Callable[[np.ndarray], np.ndarray]
 class Familiarity(Stage):
     """`familiarity.parquet`: a row an annotator, of the first samples."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     sample: Source
     annotators: tuple[Annotator, ...]
@@ -85,6 +85,11 @@ class Familiarity(Stage):
         rows = reading.table(store, self, "familiarity.parquet").to_pylist()
         return tuple(told for row in rows for told in note(**row))
 
+    def agreements(self, store: Store) -> tuple[str, ...]:
+        """How far each agrees with the first on every attribute that both score, in sentences."""
+        rows = reading.table(store, self, "familiarity.parquet").to_pylist()
+        return tuple(filter(None, map(agreed, rows)))
+
     def foreseen(self, stages: Iterable[Stage], store: Store) -> tuple[str, ...]:
         """The same before this is made: by the scores and features that parts of these stages have of the samples already."""
         seen = [self._seen(each, [*stages], store) for each in self.annotators]
@@ -132,7 +137,7 @@ def _row(seen: Seen, first: Seen | None) -> dict[str, Any]:
     return {**about, **figures._asdict(), **(_agreement(first, seen) if first else _APART)}
 
 
-_APART = {"agrees_with": None, "agreement": None, "agreement_attribute": None}
+_APART = {"agrees_with": None, "agreement": None, "agreement_attribute": None, "agreements": None}
 
 
 def _agreement(first: Seen, other: Seen) -> dict[str, Any]:
@@ -149,7 +154,20 @@ def _agreement(first: Seen, other: Seen) -> dict[str, Any]:
     if not known:
         return _APART
     least = min(known, key=lambda name: known[name])
-    return {"agrees_with": first.annotator.name, "agreement": known[least], "agreement_attribute": least}
+    every = [{"attribute": name, "r": r} for name, r in known.items()]
+    about = {"agrees_with": first.annotator.name, "agreement": known[least], "agreement_attribute": least}
+    return {**about, "agreements": every}
+
+
+def agreed(row: dict[str, Any]) -> str:
+    """How far two annotators agree on what both score, in a sentence; none where they share nothing."""
+    if not row["agreements"]:
+        return ""
+    each = ", ".join(f"{found['attribute']} {found['r']:.2f}" for found in row["agreements"])
+    return (
+        f"On {row['n']:,} samples the scores of {row['annotator']!r} and {row['agrees_with']!r} correlate by r = {each}: what "
+        "effects say of an attribute is worth no more than that."
+    )
 
 
 _NO_BORDERS = (np.nan, np.nan)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
@@ -18,6 +19,8 @@ from pipeline.stages.measures.score_edits import ScoreEdits
 @dataclass(frozen=True)
 class EditCalibrated(Edit):
     """Edits of a strength of its own for each direction: about where its target has risen by one standard deviation."""
+
+    version: ClassVar[int] = 3
 
     strengths: tuple[float, ...] = (1.0,)  # in strengths per standard deviation
     n: int = 14

@@ -31,7 +31,7 @@ class Profiles(Stage):
     for the valid range as any other strength. Unsupervised directions are ranked, and compared with the supervised ones.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     finders: tuple[Stage, ...]  # whose directions are profiled, where they were measured
     evaluations: tuple[Evaluate, ...]
@@ -83,7 +83,7 @@ class Profiles(Stage):
                 own = pd.concat([by_direction["unedited"], by_direction[name]])
                 row = profile(published[name], measured, own)
                 if name in verifications:
-                    row = verified(row, measured, verifications[name])
+                    row = verified(row, measured, verifications[name], published[name] is None)
                 yield {"direction": name, "judge": evaluate.judge.name, **row}
 
     def _verifications(self, evaluate: Evaluate, scores: pd.DataFrame, store: Store) -> dict[str, Verification]:

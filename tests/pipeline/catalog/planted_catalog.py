@@ -15,6 +15,7 @@ from pipeline.catalog.card import card
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.formats.arrays import write_vectors
 from pipeline.formats.parquet import write_table
+from schemas.best import BEST
 from schemas.catalog import Capture, Catalog, Evaluation, ModelCard, Sampling
 from schemas.columns import table_of, table_of_frame
 from schemas.cosines import COSINES
@@ -69,6 +70,7 @@ class PlantedCatalog:
     sampling: dict = field(default_factory=dict)
     captures: Sequence[tuple[str, Sequence[int]]] = (("mid_block", SHAPE),)
     known: dict = field(default_factory=dict)  # more of catalog.json
+    best: Sequence[dict] | None = None  # the strengths that were chosen
 
     def but(self, **known: object) -> PlantedCatalog:
         return replace(self, **known)
@@ -119,6 +121,7 @@ class PlantedCatalog:
             "profiles.parquet": table_of([{**row, **at, "judge": self.judge} for row in profiles], PROFILES),
             "cosines.parquet": table_of(near, COSINES),
             "thumbnails.parquet": table_of(pictures, THUMBNAILS),
+            **({"best.parquet": table_of(self.best, BEST)} if self.best else {}),
         }
 
     def _edits(self) -> list[tuple[dict | None, int, float]]:

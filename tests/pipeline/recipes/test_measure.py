@@ -16,6 +16,7 @@ from pipeline.stages.finders.principal_components import PrincipalComponents
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit_otherwise import AT
+from pipeline.stages.measures.edit_selection import EditSelection
 from pipeline.stages.measures.full_strengths import FullStrengths
 from pipeline.stages.measures.held_out import HeldOut
 from pipeline.stages.measures.profiles import Profiles
@@ -91,6 +92,19 @@ def test_unsupervised_directions_are_measured_at_both_ends_beside_their_own_cont
     assert len(largest) == 6 and (largest > 0.9 * WANTED).all() and (largest < 2.2 * WANTED).all()
     limits = store.table(evaluation, "effects.parquet").to_pandas()["control_limit"]
     assert limits.notna().all() and len(control.edit.names) == 3
+
+
+def test_strengths_are_chosen_on_half_as_many_samples_of_their_own(measure, finders, tmp_path):
+    """By the first judge, of the same edits: one direction, one strength, one image, as the report has them."""
+    full, *_ = measure.supervised(*finders[:1], finders[1:], by_effects=False)
+    selection = measure.selection(full)
+    edits, report = selection.edit, full.edit
+    assert isinstance(edits, EditSelection) and selection.judges == measure.domain.judges[:1]
+    assert (edits.names, edits.strengths, edits.full) == (report.names, report.strengths, report.full)
+    assert (edits.samples_each, report.samples_each) == (4, 8)
+    assert not set(edits.keys(0, None)["sample_id"]) & set(report.keys(0, None)["sample_id"])
+    for stage in in_order((selection,)):
+        stage.check()
 
 
 def test_unedited_samples_are_drawn_once_for_all(measure, finders):

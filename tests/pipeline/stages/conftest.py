@@ -38,6 +38,7 @@ from pipeline.stages.finders.selected import Selected
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.labels.familiarity import Familiarity
+from pipeline.stages.measures.best_strengths import BestStrengths
 from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.edit import Edit
@@ -164,11 +165,14 @@ def measured(sources, labels, finders) -> Section:
     evaluation = Evaluate(ScoreEdits(edit, judges, labels.embed, Box(4, 4, 12, 12)), labels.judged)
     origins = ScoreEdits(EditOrigins(sample, (finders.distinct,), (-1.0, 1.0)), judges)
     profiles = Profiles(edited, (evaluation,), (verification(evaluation, 2),))
+    selected = EditSelection(sample, edit.finders, (-1.0, 1.0), n=3)
+    selection = Evaluate(ScoreEdits(selected, judges[:1]), labels.judged)
     return Section(
         edited=edited,
         control=control,
         evaluation=evaluation,
         profiles=profiles,
+        best=BestStrengths(profiles, (selection,)),
         samplers=Samplers((otherwise(evaluation, profiles, 2, (finders.disentangled,)),)),
         transfer=Transfer(origins, evaluation),
         locality=Locality(edit, (REGION,)),
@@ -212,6 +216,7 @@ def flow(sources, measured) -> Explorer:
             (measured.locality,),
             (measured.learning_curve,),
             measured.carriage,
+            best=measured.best,
             samplers=measured.samplers,
         )
     )

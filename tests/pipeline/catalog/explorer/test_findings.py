@@ -1,7 +1,10 @@
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from pipeline.catalog.explorer.findings import Findings
 from pipeline.catalog.explorer.site import pages
 from tests.pipeline.catalog.planted_findings import another_way, measured, of_single_images, planted, with_profiles
 
@@ -72,3 +75,51 @@ def test_what_was_judged_of_some_directions_alone_is_unknown_of_the_others():
     groups = {group.method: group.best for group in apart.groups if not group.disentangled}
     assert groups["ridge"]["skin"].isna().all() and groups["mean-difference"]["skin"].notna().all()
     assert "skin" in pages(apart)["effects.html"]
+
+
+def chosen(found: Findings, **figures: tuple[float, float, bool]) -> pd.DataFrame:
+    """schemas.best of disentangled directions, all at strength -1, by method what they did on selection samples."""
+    rows = [
+        {
+            "direction": row["name"],
+            "target": row["attribute"],
+            "strength_index": 1,
+            "strength": -1.0,
+            "chosen_by": "selection",
+            "selection_n": 14,
+            **dict(zip(("selection_on_target", "selection_off_target", "selection_clean"), known, strict=True)),
+        }
+        for row in found.supervised
+        if row["parents"] and (known := figures.get(row["method"].replace("-", "_")))
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_what_selection_samples_chose_is_reported_of_others_and_leads():
+    """On held-out samples both estimators do the same; on those that chose, the differences of means were better."""
+    found = planted()
+    best = chosen(found, ridge=(1.1, 0.9, False), mean_difference=(1.4, 0.2, True))
+    first = replace(found, best=best).groups[0]
+    assert (found.groups[0].method, first.method) == ("ridge", "mean-difference")
+    assert first.best["strength"].tolist() == [-1.0, -1.0] and first.on_target == pytest.approx(1.2)
+    assert set(first.best["selection_n"]) == {14} and found.groups[0].best["selection_n"].eq(0).all()
+
+
+def test_a_direction_without_a_strength_has_no_figures_and_counts_as_not_clean():
+    found = planted()
+    best = chosen(found, ridge=(1.4, 0.2, True)).astype({"strength_index": float})
+    best.loc[best["target"] == "smile", ["strength_index", "strength"]] = np.nan
+    of = replace(found, best=best)
+    [ridge] = [group for group in of.groups if group.method == "ridge" and group.disentangled]
+    assert list(ridge.best.index) == ["age/ridge/disentangled"] and (ridge.clean, len(ridge.rows)) == (1, 2)
+    assert of.headline("smile/ridge/disentangled") is None and of.without_strength == {"smile/ridge/disentangled"}
+
+
+def test_a_groups_ratio_is_of_means_and_no_small_denominator_decides_it():
+    def one_moves_nothing_else(row: dict, gamma: float, attribute: str) -> float:
+        if attribute == row["attribute"]:
+            return 1.2 * gamma
+        return gamma * (0.001 if row["attribute"] == "smile" else 0.4)
+
+    group = planted(effect=one_moves_nothing_else).groups[0]
+    assert group.ratio == pytest.approx(1.2 / 0.2005, rel=1e-3) and group.best["ratio"].max() > 1000

@@ -14,7 +14,7 @@ from pipeline.domains.portraits.data import draw as portraits
 from pipeline.formats.images import decode
 from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
-from pipeline.stages.labels.familiarity import Familiarity, Seen, rows_of
+from pipeline.stages.labels.familiarity import Familiarity, Seen, agreed, rows_of
 from pipeline.stages.sources.sample import Sample
 from tests.pipeline.making import made
 
@@ -109,6 +109,9 @@ def test_where_colours_are_others_the_two_that_know_portraits_disagree_on_what_c
     )
     _, found = rows_of([first, other])
     said = list(note(**found))
+    assert agreed(found).startswith(f"On {found['n']:,} samples the scores of") and found[
+        "agreement_attribute"
+    ] in agreed(found)
     assert len(said) == (made_of != "itself") and all("agree on smile" in each for each in said)
     embed, reference = annotator("portraits").embedder(), annotator("portraits").reference()
     assert reference.strange(embed(seen)) < 0.5

@@ -200,7 +200,9 @@ def test_components_are_named_by_what_they_move(profiles, store, components, spr
     vectors = store.vectors(components.edit.finders[0])
     assert sorted(own["target"]) == sorted(ATTRIBUTES)
     for row in own.itertuples():
-        truth = row.strength * (W @ vectors[row.Index].ravel()) / SPREAD / spread
+        published = -vectors[row.Index] if row.turned else vectors[row.Index]
+        truth = row.strength * (W @ published.ravel()) / SPREAD / spread
+        assert truth[row.target] * row.strength > 0 and row.strength_per_sd > 0, "published so that it raises it"
         said = dict(part.rsplit(" ", 1) for part in row.label.replace("\N{MINUS SIGN}", "-").split(", "))
         assert next(iter(said)) == row.target == truth.abs().idxmax()
         assert all(float(value) == pytest.approx(truth[name], abs=0.06) for name, value in said.items())
