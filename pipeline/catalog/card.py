@@ -9,7 +9,8 @@ from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.doubts import doubts, of_template
 from pipeline.catalog.hooks import follow, hook
 from pipeline.catalog.templates import Facts, render
-from pipeline.metrics.effects import best_strengths, largest_control
+from pipeline.metrics.control import largest_control
+from pipeline.metrics.effects import best_strengths
 from schemas.catalog import Catalog, Direction, ModelCard, in_words
 from schemas.published import files_of, table_of_files
 

@@ -15,7 +15,9 @@ class Response:
     strengths: np.ndarray  # (S,)
     effect: pd.DataFrame  # (S, A) standard deviations; a row a strength_index, a column an attribute
     significant: pd.DataFrame  # (S, A) True or False, None without a control
-    realistic: np.ndarray  # (S,) whether images still look like the model's own
+    realistic: (
+        np.ndarray
+    )  # (S,) False where images no longer look like the model's own; True also where that is not known
     template: pd.DataFrame  # (S, 2) pasted, follows; NaN where that is not known
 
     @classmethod
@@ -28,7 +30,13 @@ class Response:
         )
         known = significant.astype(object)  # what is not known is None, also where all is
         template = own.reindex(columns=list(FIGURES)).astype(float)
-        return cls(own["strength"].to_numpy(float), effect, known, own["realistic"].to_numpy(bool), template)
+        return cls(
+            own["strength"].to_numpy(float),
+            effect,
+            known,
+            own["realistic"].astype(object).ne(False).to_numpy(bool),
+            template,
+        )
 
     def beside(self, later: "Response") -> "Response":
         """Return these strengths and those of a later measurement; where one is in both, the later counts."""

@@ -10,7 +10,8 @@ import pandas as pd
 
 from pipeline.catalog.field_figures import FieldFigures
 from pipeline.catalog.templates import words
-from pipeline.metrics.effects import best_strengths, largest_control
+from pipeline.metrics.control import largest_control
+from pipeline.metrics.effects import best_strengths
 from schemas.catalog import Catalog
 
 Row = dict[str, Any]  # of schemas.directions

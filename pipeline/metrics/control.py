@@ -1,0 +1,131 @@
+"""The control: how far random directions move an attribute, at the norm of the offset that is asked for.
+
+Random directions are measured at a few norms, and what is compared with them has others. Between norms the root mean square effect
+is carried by a power of the norm, one for all attributes, fitted to the random directions themselves: each beside itself where they
+were measured at several norms, otherwise beside one another. What is carried is known less well than what was measured. That is
+counted as fewer degrees of freedom: the logarithm of a variance of k normal effects has the variance 2 / k, and a power with the
+standard error e, over a ratio of norms r, adds (2 e log r)^2.
+
+Close to 0 an effect is proportional to the offset, since images are a smooth function of it, and far away it levels off. So a power
+of 1 +- 1/2 is taken to be known beforehand, and what is fitted counts beside it by its error (DerSimonian and Laird 1986: the error
+of the mean over attributes, and the spread of the attributes around it).
+
+Effects of random directions need not be normal. Of k effects with the kurtosis 5 a variance is known as well as from k / 2 normal
+ones, and single effects reach farther, as Student's t with few degrees of freedom does, however many there are. So a spread has k
+/ 2 degrees of freedom, and at most 4. With these the false discoveries of planted effects are at most as many as is said, also
+where they have the tails of t with 3 degrees of freedom.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+USUAL, DOUBTFUL = 1.0, 0.5  # power of the norm that is taken to be known beforehand, and its standard error
+STEEPEST = 2.0  # power by which the spread grows past the largest norm that was measured: no slower than was ever seen
+TAILS, MOST = 0.5, 4.0  # degrees of freedom of the spread: so many a direction, and at most
+APART = 1.5  # ratio of the largest norm to the smallest from which the power between them can be told
+
+
+@dataclass(frozen=True)
+class Power:
+    """By which effects of random directions grow with the norm."""
+
+    value: float
+    error: float  # standard
+
+
+@dataclass(frozen=True)
+class ControlSpread:
+    """Root mean square effect of random directions on one attribute, by the norm of the offset."""
+
+    norm: float  # geometric mean of the norms that were measured
+    there: float  # the spread at that norm
+    largest: float  # norm that was measured
+    power: Power
+    directions: int
+
+    def at(self, norm: np.ndarray) -> np.ndarray:
+        """Return the spread at norms (n,)."""
+        value = self.power.value
+        measured = self.there * (np.minimum(norm, self.largest) / self.norm) ** value
+        return measured * np.maximum(norm / self.largest, 1) ** max(value, STEEPEST)
+
+    def freedom(self, norm: np.ndarray) -> np.ndarray:
+        """Return the degrees of freedom of the spread at norms (n,), for effects that may be heavy-tailed."""
+        carried = np.log(np.maximum(norm, np.finfo(float).tiny) / self.norm) * self.power.error
+        return 1 / (1 / min(TAILS * self.directions, MOST) + 2 * carried**2)
+
+
+def control_spreads(
+    controls: pd.DataFrame, norms: dict[str, float], values: str = "effect"
+) -> dict[str, ControlSpread]:
+    """Return spreads by attribute, from effects of random directions by one judge.
+
+    controls: of schemas.effects, or its columns direction, strength, attribute and `values`; norms: by direction.
+    """
+    table = controls.assign(
+        norm=controls["strength"].abs() * controls["direction"].map(norms), square=controls[values].astype(float) ** 2
+    ).dropna(subset="square")
+    table = table[table["norm"] > 0]
+    if table.empty:
+        return {}
+    edits = table.drop_duplicates(["direction", "norm"])["norm"]
+    power, centre, largest = _power(table), float(np.exp(np.log(edits).mean())), float(edits.max())
+    table["there"] = table["square"] * (centre / table["norm"]) ** (2 * power.value)
+    of_each = table.groupby(["attribute", "direction"], sort=False)["there"].mean()  # its strengths tell much the same
+    return {
+        str(attribute): ControlSpread(centre, float(np.sqrt(squares.mean())), largest, power, len(squares))
+        for attribute, squares in of_each.groupby("attribute", sort=False)
+    }
+
+
+def _power(table: pd.DataFrame) -> Power:
+    """What is known of the power by these squares, and beforehand."""
+    fitted = _fitted(table)
+    if fitted is None:
+        return Power(USUAL, DOUBTFUL)
+    weights = np.array([DOUBTFUL, fitted.error]) ** -2.0
+    value = float(np.average([USUAL, max(0.0, fitted.value)], weights=weights))
+    return Power(value, float(weights.sum() ** -0.5))
+
+
+def _fitted(table: pd.DataFrame) -> Power | None:
+    """The slope of the logarithms of effects by those of norms; None where the norms are too near to each other to tell."""
+    edits = table.groupby(["attribute", "direction", "norm"], sort=False)["square"].mean().reset_index()
+    edits = edits[edits["square"] > 0]
+    if edits.empty:
+        return None
+    of_one = edits.groupby("direction")["norm"]
+    each_beside_itself = (of_one.max() >= APART * of_one.min()).any()
+    if not each_beside_itself and edits["norm"].max() < APART * edits["norm"].min():
+        return None
+    groups = [edits["attribute"], edits["direction"]] if each_beside_itself else [edits["attribute"]]
+    x, y = np.log(edits["norm"]), np.log(edits["square"]) / 2
+    x, y = (values - values.groupby(groups).transform("mean") for values in (x, y))
+    weight = float((x**2).sum())
+    value = float((x * y).sum()) / weight
+    alike, by_attribute = _errors(edits, x, y, value)
+    return Power(value, float(np.sqrt(alike + by_attribute)))
+
+
+def _errors(edits: pd.DataFrame, x: pd.Series, y: pd.Series, value: float) -> tuple[float, float]:
+    """Variances of the slope: of the mean, with the effects of one direction taken together, and between attributes."""
+    residual = x * (y - value * x)
+    weight = (x**2).groupby(edits["attribute"]).sum()
+    of_directions = residual.groupby(edits["direction"]).sum()
+    several = len(of_directions) / max(len(of_directions) - 1, 1)
+    alike = several * float((of_directions**2).sum()) / float(weight.sum()) ** 2
+    weight = weight[weight > 0]
+    slopes = (x * y).groupby(edits["attribute"]).sum()[weight.index] / weight
+    left = y - x * edits["attribute"].map(slopes).fillna(value)
+    scatter = float((left**2).sum()) / max(int((x != 0).sum()) - len(weight) - edits["direction"].nunique(), 1)
+    more = float((weight * (slopes - value) ** 2).sum()) - (len(weight) - 1) * scatter
+    room = float(weight.sum() - (weight**2).sum() / weight.sum())
+    return alike, max(0.0, more / room) if room > 0 else 0.0
+
+
+def largest_control(table: pd.DataFrame) -> pd.Series:
+    """The largest absolute effect of any random direction at any strength, by attribute."""
+    controls = table[table["control"]]
+    return controls.assign(effect=controls["effect"].abs()).groupby("attribute")["effect"].max()
