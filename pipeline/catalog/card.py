@@ -157,9 +157,20 @@ def _row(
         "n": int(own.loc[own["strength_index"] == best["strength_index"], "n"].iloc[0]),
         "strength": best["strength"],
         "clean": best["clean"],
+        **{name: None if pd.isna(best[name]) else best[name] for name in ("ratio", "ratio_low", "ratio_high")},
+        # in the direction of the strength, as the effects are:
+        **dict(zip(("low", "high"), _signed(best), strict=True)),
         "effects": [None if pd.isna(best[each]) else best[each] for each in attributes],
         "target": attributes.index(best["target"]),
     }
+
+
+def _signed(best: pd.Series) -> list[float | None]:
+    """The ends of the interval of the effect on the target, with the sign that the effect has at this strength."""
+    if pd.isna(best["on_low"]):
+        return [None, None]
+    sense = 1 if best["strength"] > 0 else -1
+    return sorted([sense * float(best["on_low"]), sense * float(best["on_high"])])
 
 
 def _of_strength(direction: Direction) -> list[str]:

@@ -1,10 +1,10 @@
 """The control: how far random directions move an attribute, at the norm of the offset that is asked for.
 
-Random directions are measured at a few norms, and what is compared with them has others. Between norms the root mean square effect
-is carried by a power of the norm, one for all attributes, fitted to the random directions themselves: each beside itself where they
-were measured at several norms, otherwise beside one another. What is carried is known less well than what was measured. That is
-counted as fewer degrees of freedom: the logarithm of a variance of k normal effects has the variance 2 / k, and a power with the
-standard error e, over a ratio of norms r, adds (2 e log r)^2.
+Random directions are measured at a few norms, and what is compared with them has others. Each is taken at the norm nearest to the
+one that is asked for, and carried from there by a power of the norm, one for all attributes, which is fitted to the random
+directions themselves: each beside itself where they were measured at several norms, otherwise beside one another. What is carried
+is known less well than what was measured. That is counted as fewer degrees of freedom: the logarithm of a variance of k normal
+effects has the variance 2 / k, and a power with the standard error e, over a ratio of norms r, adds (2 e log r)^2.
 
 Close to 0 an effect is proportional to the offset, since images are a smooth function of it, and far away it levels off. So a power
 of 1 +- 1/2 is taken to be known beforehand, and what is fitted counts beside it by its error (DerSimonian and Laird 1986: the error
@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 USUAL, DOUBTFUL = 1.0, 0.5  # power of the norm that is taken to be known beforehand, and its standard error
+SURE = 1e-3  # standard error of a power below which it makes no difference
 STEEPEST = 2.0  # power by which the spread grows past the largest norm that was measured: no slower than was ever seen
 TAILS, MOST = 0.5, 4.0  # degrees of freedom of the spread: so many a direction, and at most
 APART = 1.5  # ratio of the largest norm to the smallest from which the power between them can be told
@@ -39,22 +40,34 @@ class Power:
 class ControlSpread:
     """Root mean square effect of random directions on one attribute, by the norm of the offset."""
 
-    norm: float  # geometric mean of the norms that were measured
-    there: float  # the spread at that norm
-    largest: float  # norm that was measured
+    directions: tuple[
+        tuple[np.ndarray, np.ndarray], ...
+    ]  # of each the logarithms of its norms (m,), and the mean squares there (m,)
     power: Power
-    directions: int
 
     def at(self, norm: np.ndarray) -> np.ndarray:
         """Return the spread at norms (n,)."""
-        value = self.power.value
-        measured = self.there * (np.minimum(norm, self.largest) / self.norm) ** value
-        return measured * np.maximum(norm / self.largest, 1) ** max(value, STEEPEST)
+        value, (from_, squares), asked = self.power.value, self._nearest(norm), _log(norm)
+        largest = max(norms.max() for norms, _ in self.directions)
+        within = np.minimum(asked, largest)
+        beyond = max(value, STEEPEST) * (asked - within)
+        return np.asarray(np.sqrt((squares * np.exp(2 * value * (within - from_))).mean(axis=0)) * np.exp(beyond))
 
     def freedom(self, norm: np.ndarray) -> np.ndarray:
         """Return the degrees of freedom of the spread at norms (n,), for effects that may be heavy-tailed."""
-        carried = np.log(np.maximum(norm, np.finfo(float).tiny) / self.norm) * self.power.error
-        return 1 / (1 / min(TAILS * self.directions, MOST) + 2 * carried**2)
+        carried = np.square(_log(norm) - self._nearest(norm)[0]).mean(axis=0)
+        return np.asarray(1 / (1 / min(TAILS * len(self.directions), MOST) + 2 * carried * self.power.error**2))
+
+    def _nearest(self, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of each direction the logarithm of its norm that is nearest to each of these, and the mean square there, (k, n) each."""
+        asked = _log(norm)
+        places = [np.abs(norms[:, None] - asked).argmin(axis=0) for norms, _ in self.directions]
+        found = [(norms[at], squares[at]) for (norms, squares), at in zip(self.directions, places, strict=True)]
+        return np.stack([norms for norms, _ in found]), np.stack([squares for _, squares in found])
+
+
+def _log(norm: np.ndarray) -> np.ndarray:
+    return np.asarray(np.log(np.maximum(norm, np.finfo(float).tiny)))
 
 
 def control_spreads(
@@ -67,32 +80,31 @@ def control_spreads(
     table = controls.assign(
         norm=controls["strength"].abs() * controls["direction"].map(norms), square=controls[values].astype(float) ** 2
     ).dropna(subset="square")
-    table = table[table["norm"] > 0]
-    if table.empty:
+    edits = table[table["norm"] > 0].groupby(["attribute", "direction", "norm"], sort=False)["square"].mean()
+    if edits.empty:
         return {}
-    edits = table.drop_duplicates(["direction", "norm"])["norm"]
-    power, centre, largest = _power(table), float(np.exp(np.log(edits).mean())), float(edits.max())
-    table["there"] = table["square"] * (centre / table["norm"]) ** (2 * power.value)
-    of_each = table.groupby(["attribute", "direction"], sort=False)["there"].mean()  # its strengths tell much the same
+    edits = edits.reset_index()
+    power = _power(edits)
     return {
-        str(attribute): ControlSpread(centre, float(np.sqrt(squares.mean())), largest, power, len(squares))
-        for attribute, squares in of_each.groupby("attribute", sort=False)
+        str(attribute): ControlSpread(
+            tuple((_log(each["norm"]), each["square"].to_numpy(float)) for _, each in own.groupby("direction")), power
+        )
+        for attribute, own in edits.groupby("attribute", sort=False)
     }
 
 
-def _power(table: pd.DataFrame) -> Power:
-    """What is known of the power by these squares, and beforehand."""
-    fitted = _fitted(table)
+def _power(edits: pd.DataFrame) -> Power:
+    """What is known of the power by these mean squares, a row an attribute, direction and norm, and beforehand."""
+    fitted = _fitted(edits)
     if fitted is None:
         return Power(USUAL, DOUBTFUL)
-    weights = np.array([DOUBTFUL, fitted.error]) ** -2.0
+    weights = np.array([DOUBTFUL, max(fitted.error, SURE)]) ** -2.0
     value = float(np.average([USUAL, max(0.0, fitted.value)], weights=weights))
     return Power(value, float(weights.sum() ** -0.5))
 
 
-def _fitted(table: pd.DataFrame) -> Power | None:
+def _fitted(edits: pd.DataFrame) -> Power | None:
     """The slope of the logarithms of effects by those of norms; None where the norms are too near to each other to tell."""
-    edits = table.groupby(["attribute", "direction", "norm"], sort=False)["square"].mean().reset_index()
     edits = edits[edits["square"] > 0]
     if edits.empty:
         return None

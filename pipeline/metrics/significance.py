@@ -79,9 +79,11 @@ def p_value(
     NaN where any of them is. The least is some 1e-300.
     """
     size = np.abs(effect)
-    allowed = np.hypot(_quantiles(freedom) * spread[:, None], _quantiles(freedom_of_error) * error[:, None])
-    at = np.clip((allowed < size[:, None]).sum(axis=1) - 1, 0, len(DEVIATES) - 2)
+    with np.errstate(invalid="ignore"):
+        allowed = np.hypot(_quantiles(freedom) * spread[:, None], _quantiles(freedom_of_error) * error[:, None])
+    allowed = np.where(np.isnan(allowed), np.inf, allowed)  # a spread of 0 that is carried too far to be known
     rows = np.arange(len(size))
+    at = np.clip((allowed < size[:, None]).sum(axis=1) - 1, 0, len(DEVIATES) - 2)
     low, high = allowed[rows, at], allowed[rows, at + 1]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(at > 0, np.log(size / low) / np.log(high / low), size / high)

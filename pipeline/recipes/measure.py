@@ -31,8 +31,9 @@ from pipeline.stages.sources.source import Source
 ALL = (-1.0, 0.5, 1.0)  # of the recommended directions, and of what they are compared with
 HALF, ENDS = (0.5,), (-1.0, 1.0)  # of what is only compared
 
-MEDIAN, LARGEST = 4, 2  # random directions of the median offset of the supervised ones, and of the largest
-MOST = 5  # random directions beside the unsupervised ones: of the offsets of one each
+MEDIAN, LARGEST = 8, 4  # random directions of the median offset of the supervised ones, and of the largest
+MOST = 8  # random directions beside the unsupervised ones: of the offsets of one each
+CONTROL = 0.5  # share of the held-out samples that they are measured on: how they scatter is told by many, not by many samples
 SIGHTED = 3  # samples that it is looked for on how far to follow unsupervised directions
 FEW = 0.22  # share of the held-out samples that what is only compared is measured on
 
@@ -184,7 +185,8 @@ class Measurement:
         """Random directions of two norms, both ways, from which it is told how their effects grow with the norm."""
         median = self._random(recommended, MEDIAN, "median", full, "median norms")
         largest = self._random(recommended, LARGEST, "largest", full, "large norms")
-        return self.evaluate((median, largest), edits, "control")
+        fewer = edits._replace(n=max(2, int(CONTROL * edits.n)))
+        return self.evaluate((median, largest), fewer, "control")
 
     def _random(
         self, like: tuple[Stage, ...], k: int, norms: Norms, full: FullStrengths | None, of: str

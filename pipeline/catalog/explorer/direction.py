@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from pipeline.catalog.doubts import doubts, in_sentences, of_template
 from pipeline.catalog.explorer.findings import Findings, Row, title
 from pipeline.catalog.explorer.links import Links
@@ -36,6 +38,8 @@ def facts(findings: Findings, row: Row, links: Links) -> Facts:
         "warnings": warnings(findings, row),
         "measured": findings.evaluation(name),
         "judged": findings.evaluation(name) is not None and (row["attribute"] or "") in findings.attributes,
+        "chance": _chance(findings, row),
+        "shown": _shown(findings, row),
         "figures": findings.figures.get(name),
         "slider": _slider(findings.figures.get(name)),
         "regions": _regions(findings, row),
@@ -64,6 +68,27 @@ def warnings(findings: Findings, row: Row) -> list[str]:
     known = profile.get("strength_per_sd") is not None
     marks = doubts(profile["strength_in_range"], profile["verified"], profile["strength_by"]) if known else []
     return [*(row["warnings"] or ()), *in_sentences([*marks, *of_template(profile)])]
+
+
+def _chance(findings: Findings, row: Row) -> Facts:
+    """How sure its effects are: ends of 95 % intervals at its best strength, and the p-value of all effects; None is not known."""
+    best = next((group.best.loc[row["name"]] for group in findings.groups if row["name"] in group.best.index), None)
+    table = findings.effects([row["name"]])
+    p = table["direction_p_value"].dropna() if "direction_p_value" in table else ()
+    known = {column: None for column in ("on_low", "on_high", "ratio_low", "ratio_high", "on_target", "ratio")}
+    if best is not None:
+        known = {column: None if pd.isna(best.get(column)) else float(best[column]) for column in known}
+    return {**known, "p": float(p.iloc[0]) if len(p) else None}
+
+
+def _shown(findings: Findings, row: Row) -> bool:
+    """Whether images all over its valid range were shown to be the model's own, and not only look so on too few samples to say."""
+    measured, profile = findings.evaluation(row["name"]), findings.profiles.get(row["name"], {})
+    if measured is None or profile.get("valid_low") is None or "realistic" not in measured.preservation:
+        return True
+    own = measured.preservation[measured.preservation["direction"] == row["name"]]
+    within = own["strength"].between(profile["valid_low"], profile["valid_high"])
+    return bool(own.loc[within, "realistic"].astype(object).eq(True).all())
 
 
 def _slider(figures: FieldFigures | None) -> list[str]:

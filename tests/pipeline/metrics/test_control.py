@@ -31,8 +31,8 @@ def test_the_power_of_the_norm_is_found():
     norms = np.repeat([1.0, 2.0, 4.0], 20)
     found = control_spreads(random_effects(norms, 1.7, np.random.default_rng(1)), named(norms))
     assert {spread.power for spread in found.values()} == {found["smile"].power}
-    assert found["smile"].power.value == pytest.approx(1.7, abs=0.2) and found["smile"].largest == 4
-    assert found["yaw"].there > found["smile"].there > found["age"].there
+    assert found["smile"].power.value == pytest.approx(1.7, abs=0.2)
+    assert found["yaw"].at(norms[:1]) > found["smile"].at(norms[:1]) > found["age"].at(norms[:1])
     assert found["smile"].at(np.array([1.0]))[0] == pytest.approx(0.1, rel=0.25)
 
 
@@ -51,10 +51,20 @@ def test_norms_that_are_alike_leave_the_power_as_it_was_known_beforehand():
 
 
 def test_what_is_carried_far_is_known_less_well():
-    norms = np.array([1.0] * 4 + [2.0] * 2)
+    norms = np.ones(6)
     spread = control_spreads(random_effects(norms, 1.0, np.random.default_rng(4)), named(norms))["smile"]
-    near, far, farther = spread.freedom(np.array([spread.norm, spread.norm / 4, spread.norm / 16]))
+    near, far, farther = spread.freedom(np.array([1.0, 0.25, 0.06]))
     assert near == 3.0 > far > farther > 0, "half a degree of freedom a direction, where nothing is carried"
+
+
+def test_each_direction_is_taken_at_the_norm_that_is_nearest_whatever_the_power():
+    """Effects that level off have no power; where they were measured none is needed."""
+    norms = np.ones(6)
+    table = random_effects(norms, 1.0, np.random.default_rng(8), (1.0, 4.0))
+    level = table.assign(effect=table["effect"] / table["strength"])
+    spread = control_spreads(level, named(norms))["smile"]
+    at = spread.at(np.array([1.0, 4.0]))
+    assert at[0] == pytest.approx(at[1]) and (spread.freedom(np.array([1.0, 4.0])) == 3).all()
 
 
 def test_beyond_the_largest_norm_the_spread_grows_no_slower_than_was_ever_seen():

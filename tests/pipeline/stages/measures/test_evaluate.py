@@ -69,7 +69,7 @@ def supervised() -> PlantedFinder:
 
 
 def evaluate(sample, unedited, finders, strengths, n, seeds=1, **more) -> Evaluate:
-    edit = Edit(sample, (*finders, RandomDirections(sample, finders, 4)), strengths, n, seeds)
+    edit = Edit(sample, (*finders, RandomDirections(sample, finders, 8)), strengths, n, seeds)
     scored = ScoreEdits(edit, (PlantedJudge(),), Embed(sample, PlantedJudge()), Box(0, 0, 20, 12))
     return Evaluate(scored, unedited, **more)
 
