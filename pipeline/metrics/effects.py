@@ -127,8 +127,8 @@ def on_and_off_target(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFr
     """Return on_target, off_target, their ratio and all effects of every direction in `targets` (name -> attribute) and strength.
 
     on_target has the sign of the strength taken out: > 0 means that the direction does what its name says, both ways. Beside it
-    stand the ends of its interval (on_low, on_high), those of the ratio (ratio_low, ratio_high), and `beyond_control`: all NaN
-    where the table does not tell. Directions whose target was not judged are left out.
+    stand the ends of its interval (on_low, on_high), those of the ratio (ratio_low, ratio_high), `beyond_control` and
+    `n_on_target`: all NaN where the table does not tell. Directions whose target was not judged are left out.
     """
     judged = set(table.loc[table["effect"].notna(), "attribute"])
     known = [name for name, target in targets.items() if target in judged]
@@ -150,6 +150,7 @@ def on_and_off_target(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFr
         on_high=ends.max(axis=1) if len(ends) else on,
         **{column: told[column].to_numpy(float) for column in ("ratio_low", "ratio_high")},
         beyond_control=told["significant"].to_numpy(float),
+        n_on_target=told["n"].to_numpy(float),
     )
 
 
@@ -173,8 +174,7 @@ def best_strengths(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame
     third of on target, on target is above 0 with its whole interval, and the control does not do as much.
     """
     rows = on_and_off_target(table, targets)
-    measured = rows["on_low"].notna() | ("n" not in table)  # of a single sample there is no interval
-    shown = measured & ~(rows["on_low"] <= 0) & (rows["beyond_control"] != 0)
+    shown = ~(rows["on_low"] <= 0) & (rows["beyond_control"] != 0) & ~(rows["n_on_target"] < 2)
     rows = rows.assign(clean=(rows["off_target"] <= CLEAN * rows["on_target"]) & shown)
     rows["rank"] = np.where(rows["clean"], rows["on_target"], rows["ratio"])
     ordered = rows.sort_values(["clean", "rank"], ascending=False, kind="stable").drop_duplicates("direction")

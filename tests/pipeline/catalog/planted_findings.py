@@ -172,7 +172,7 @@ def measured(
             table.append((f"control-{control}", True, gamma, attribute, control))
     frame = indexed(pd.DataFrame(table, columns=["direction", "control", "strength", "attribute", "effect"]))
     significant = (frame["effect"].abs() > 0.35).astype(object).where(~frame["control"], None)
-    frame = frame.assign(judge="judge", std=0.4, n=n, raw=frame["effect"], control_limit=0.35, significant=significant)
+    frame = frame.assign(judge="judge", std=0.1, n=n, raw=frame["effect"], control_limit=0.35, significant=significant)
     other = frame[frame["attribute"].isin(attributes[:1])].assign(judge="second", attribute="mouth_width")
     edits = [(row["name"], index, gamma) for row in rows for index, gamma in enumerate(sorted(strengths))]
     edits.append(("unedited", UNEDITED, 0.0))

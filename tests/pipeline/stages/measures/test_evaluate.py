@@ -376,7 +376,7 @@ def test_judges_must_have_seen_the_unedited_samples(sample, evaluation):
 
 
 def test_a_control_elsewhere_gives_limits_by_the_norm(sample, unedited, supervised, tmp_path):
-    random = RandomDirections(sample, (supervised,), 4)
+    random = RandomDirections(sample, (supervised,), 8)
     control = Evaluate(ScoreEdits(Edit(sample, (random,), (-1.0, 1.0), 6), (PlantedJudge(),)), unedited)
     edit = Edit(sample, (supervised,), (1.0, 2.0), 6)
     beside = Evaluate(ScoreEdits(edit, (PlantedJudge(),)), unedited, control)
@@ -391,7 +391,5 @@ def test_a_control_elsewhere_gives_limits_by_the_norm(sample, unedited, supervis
     )
     for name in ("alpha", "gamma"):
         one, two = (limits[(f"{name}/planted", "alpha", gamma)] for gamma in (1.0, 2.0))
-        assert one > 0 and 1.99 * one <= two <= 4.01 * one, (
-            "in proportion within what was measured, by its square beyond"
-        )
+        assert one > 0 and two > 3.9 * one, "by its square beyond what was measured, where it is known less well, too"
     assert store.table(alone, "effects.parquet").to_pandas()["significant"].isna().all()
