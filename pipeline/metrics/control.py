@@ -2,9 +2,9 @@
 
 Random directions are measured at a few norms, and what is compared with them has others. Each is taken at the norm nearest to the
 one that is asked for, and carried from there by a power of the norm, one for all attributes, which is fitted to the random
-directions themselves: each beside itself where they were measured at several norms, otherwise beside one another. What is carried
-is known less well than what was measured. That is counted as fewer degrees of freedom: the logarithm of a variance of k normal
-effects has the variance 2 / k, and a power with the standard error e, over a ratio of norms r, adds (2 e log r)^2.
+directions themselves: each beside itself where they were measured at several norms, otherwise beside one another. The error of
+that power counts against what is compared: a spread is carried down by the least power, and up by the largest, that two standard
+errors allow.
 
 Close to 0 an effect is proportional to the offset, since images are a smooth function of it, and far away it levels off. So a power
 of 1 +- 1/2 is taken to be known beforehand, and what is fitted counts beside it by its error (DerSimonian and Laird 1986: the error
@@ -23,6 +23,7 @@ import pandas as pd
 
 USUAL, DOUBTFUL = 1.0, 0.5  # power of the norm that is taken to be known beforehand, and its standard error
 SURE = 1e-3  # standard error of a power below which it makes no difference
+CARE = 2.0  # standard errors of the power that count against what is compared
 STEEPEST = 2.0  # power by which the spread grows past the largest norm that was measured: no slower than was ever seen
 TAILS, MOST = 0.5, 4.0  # degrees of freedom of the spread: so many a direction, and at most
 APART = 1.5  # ratio of the largest norm to the smallest from which the power between them can be told
@@ -46,17 +47,18 @@ class ControlSpread:
     power: Power
 
     def at(self, norm: np.ndarray) -> np.ndarray:
-        """Return the spread at norms (n,)."""
-        value, (from_, squares), asked = self.power.value, self._nearest(norm), _log(norm)
-        largest = max(norms.max() for norms, _ in self.directions)
-        within = np.minimum(asked, largest)
-        beyond = max(value, STEEPEST) * (asked - within)
-        return np.asarray(np.sqrt((squares * np.exp(2 * value * (within - from_))).mean(axis=0)) * np.exp(beyond))
+        """Return the spread at norms (n,), carried with care."""
+        least, most = max(0.0, self.power.value - CARE * self.power.error), self.power.value + CARE * self.power.error
+        (from_, squares), asked = self._nearest(norm), _log(norm)
+        within = np.minimum(asked, max(norms.max() for norms, _ in self.directions))
+        carried = within - from_
+        there = np.sqrt((squares * np.exp(2 * carried * np.where(carried < 0, least, most))).mean(axis=0))
+        return np.asarray(there * np.exp(max(most, STEEPEST) * (asked - within)))
 
-    def freedom(self, norm: np.ndarray) -> np.ndarray:
-        """Return the degrees of freedom of the spread at norms (n,), for effects that may be heavy-tailed."""
-        carried = np.square(_log(norm) - self._nearest(norm)[0]).mean(axis=0)
-        return np.asarray(1 / (1 / min(TAILS * len(self.directions), MOST) + 2 * carried * self.power.error**2))
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the spread, for effects that may be heavy-tailed."""
+        return min(TAILS * len(self.directions), MOST)
 
     def _nearest(self, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of each direction the logarithm of its norm that is nearest to each of these, and the mean square there, (k, n) each."""

@@ -44,7 +44,7 @@ def beside_control(table: pd.DataFrame, controls: pd.DataFrame, norms: dict[str,
         of_odd = control_spreads(own, norms, "odd") if "odd" in own and "odd" in table else {}
         for attribute, spread in of_effect.items():
             rows = np.flatnonzero((table["judge"] == judge) & (table["attribute"] == attribute))
-            limit[rows] = -stdtrit(spread.freedom(norm[rows]), (1 - CONFIDENCE) / 2) * spread.at(norm[rows])
+            limit[rows] = -stdtrit(spread.freedom, (1 - CONFIDENCE) / 2) * spread.at(norm[rows])
             p[rows] = _p_values(table.iloc[rows], norm[rows], spread, of_odd.get(attribute))
     p[table["control"].to_numpy(bool)] = np.nan
     table = table.assign(control_limit=limit, p_value=p)
@@ -67,7 +67,9 @@ def _p(effect: pd.Series, std: pd.Series, n: pd.Series, norm: np.ndarray, spread
     """Of effects with a sampling error; 1 where that is not known, as of a single sample, and NaN without an effect."""
     count = n.to_numpy(float)
     error = np.where(count > 1, std.to_numpy(float) / np.sqrt(np.maximum(count, 1)), np.nan)
-    p = p_value(effect.to_numpy(float), spread.at(norm), spread.freedom(norm), error, np.maximum(count - 1, 1))
+    p = p_value(
+        effect.to_numpy(float), spread.at(norm), np.full(len(norm), spread.freedom), error, np.maximum(count - 1, 1)
+    )
     return np.where(effect.isna(), np.nan, np.where(np.isnan(error), 1.0, p))
 
 

@@ -50,11 +50,16 @@ def test_norms_that_are_alike_leave_the_power_as_it_was_known_beforehand():
     assert (found.power.value, found.power.error) == (1.0, DOUBTFUL)
 
 
-def test_what_is_carried_far_is_known_less_well():
-    norms = np.ones(6)
+def test_the_error_of_the_power_counts_against_what_is_compared():
+    """Of norms that are alike the power is 1 +- 1/2: what is carried down may hardly shrink, what is carried up may double."""
+    norms = np.array([1.0] * 5 + [1.2])
     spread = control_spreads(random_effects(norms, 1.0, np.random.default_rng(4)), named(norms))["smile"]
-    near, far, farther = spread.freedom(np.array([1.0, 0.25, 0.06]))
-    assert near == 3.0 > far > farther > 0, "half a degree of freedom a direction, where nothing is carried"
+    there, down = spread.at(np.array([1.0, 0.25]))
+    assert down == pytest.approx(there, rel=0.1), "by 1 - 2 / 2 and not by 1"
+    assert spread.freedom == 3.0, "half a degree of freedom a direction"
+    precise = control_spreads(random_effects(norms, 1.0, np.random.default_rng(4), (0.5, 1.0)), named(norms))["smile"]
+    there, down = precise.at(np.array([0.5, 0.25]))
+    assert down == pytest.approx(there / 2, rel=0.02)
 
 
 def test_each_direction_is_taken_at_the_norm_that_is_nearest_whatever_the_power():
@@ -62,16 +67,15 @@ def test_each_direction_is_taken_at_the_norm_that_is_nearest_whatever_the_power(
     norms = np.ones(6)
     table = random_effects(norms, 1.0, np.random.default_rng(8), (1.0, 4.0))
     level = table.assign(effect=table["effect"] / table["strength"])
-    spread = control_spreads(level, named(norms))["smile"]
-    at = spread.at(np.array([1.0, 4.0]))
-    assert at[0] == pytest.approx(at[1]) and (spread.freedom(np.array([1.0, 4.0])) == 3).all()
+    at = control_spreads(level, named(norms))["smile"].at(np.array([1.0, 4.0]))
+    assert at[0] == pytest.approx(at[1])
 
 
 def test_beyond_the_largest_norm_the_spread_grows_no_slower_than_was_ever_seen():
     norms = np.array([1.0, 1.0, 2.0])
     spread = control_spreads(random_effects(norms, 1.0, np.random.default_rng(5)), named(norms))["smile"]
     at = spread.at(np.array([2.0, 4.0]))
-    assert at[1] == pytest.approx(4 * at[0])
+    assert at[1] >= 4 * at[0]
 
 
 def test_attributes_that_grow_by_other_powers_make_the_one_power_less_certain():

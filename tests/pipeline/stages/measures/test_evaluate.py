@@ -14,6 +14,7 @@ from pipeline.engine.runner import run
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
 from pipeline.formats.images import decode
+from pipeline.metrics.profiles import UNREALISTIC
 from pipeline.stages.finders.disentangle_by_effects import DisentangleByEffects
 from pipeline.stages.finders.finder import check_independent
 from pipeline.stages.finders.principal_components import PrincipalComponents
@@ -201,7 +202,10 @@ def test_components_are_named_by_what_they_move(profiles, store, components, spr
     assert sorted(own["target"]) == sorted(ATTRIBUTES)
     for row in own.itertuples():
         truth = row.strength * (W @ vectors[row.Index].ravel()) / SPREAD / spread
-        said = dict(part.rsplit(" ", 1) for part in row.label.replace("\N{MINUS SIGN}", "-").split(", "))
+        said = dict(
+            part.rsplit(" ", 1)
+            for part in row.label.removesuffix(UNREALISTIC).replace("\N{MINUS SIGN}", "-").split(", ")
+        )
         assert next(iter(said)) == row.target == truth.abs().idxmax()
         assert all(float(value) == pytest.approx(truth[name], abs=0.06) for name, value in said.items())
         assert row.on_target == pytest.approx(truth[row.target], abs=0.02)
