@@ -60,7 +60,7 @@ def _ratios(changed: pd.DataFrame, std: pd.Series, unit_errors: pd.Series | None
     """`ratio_low` and `ratio_high` of every edit and attribute: the effect over the largest on any other by the same judge."""
     found = [_ratios_of(own, std, unit_errors) for _, own in changed.groupby("judge", sort=False)]
     if not found:
-        return pd.DataFrame(columns=[*EDIT, *READING, "ratio_low", "ratio_high"])
+        return changed[[*EDIT, *READING]].assign(ratio_low=np.nan, ratio_high=np.nan)
     table = pd.concat(found)
     return table.assign(ratio_high=table["ratio_high"].where(np.isfinite(table["ratio_high"])))
 
