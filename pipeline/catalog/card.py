@@ -3,6 +3,8 @@
 Its words are those of card.md.j2; here is what they are filled with.
 """
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
@@ -165,7 +167,7 @@ def _row(
     }
 
 
-def _signed(best: pd.Series) -> list[float | None]:
+def _signed(best: pd.Series) -> Sequence[float | None]:
     """The ends of the interval of the effect on the target, with the sign that the effect has at this strength."""
     if pd.isna(best["on_low"]):
         return [None, None]

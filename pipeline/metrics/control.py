@@ -23,7 +23,7 @@ import pandas as pd
 
 USUAL, DOUBTFUL = 1.0, 0.5  # power of the norm that is taken to be known beforehand, and its standard error
 SURE = 1e-3  # standard error of a power below which it makes no difference
-CARE = 2.0  # standard errors of the power that count against what is compared
+CARE = 1.0  # standard errors of the power that count against what is compared
 STEEPEST = 2.0  # power by which the spread grows past the largest norm that was measured: no slower than was ever seen
 TAILS, MOST = 0.5, 4.0  # degrees of freedom of the spread: so many a direction, and at most
 APART = 1.5  # ratio of the largest norm to the smallest from which the power between them can be told

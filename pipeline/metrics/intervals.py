@@ -18,15 +18,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
+Numbers = np.ndarray | float
+
 TAIL = 0.025  # that is left out at either end
 
 
-def half_width(effect: np.ndarray, std: np.ndarray, n: np.ndarray, unit_error: np.ndarray | float = 0.0) -> np.ndarray:
+def half_width(effect: Numbers, std: Numbers, n: Numbers, unit_error: Numbers = 0.0) -> np.ndarray:
     """Return by how much an effect may be off to either side, all (k,); NaN of fewer than two samples.
 
     std: of the change over n samples; unit_error: relative standard error of the unit, NaN where it is not known and not counted.
     """
-    n = np.asarray(n, float)
+    effect, std, n = (np.asarray(values, float) for values in (effect, std, n))
     sampling = -stdtrit(np.maximum(n - 1, 1), TAIL) * std / np.sqrt(np.maximum(n, 1))
     of_unit = -ndtri(TAIL) * np.nan_to_num(unit_error) * effect
     return np.where(n > 1, np.hypot(sampling, of_unit), np.nan)

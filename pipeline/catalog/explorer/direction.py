@@ -74,11 +74,11 @@ def _chance(findings: Findings, row: Row) -> Facts:
     """How sure its effects are: ends of 95 % intervals at its best strength, and the p-value of all effects; None is not known."""
     best = next((group.best.loc[row["name"]] for group in findings.groups if row["name"] in group.best.index), None)
     table = findings.effects([row["name"]])
-    p = table["direction_p_value"].dropna() if "direction_p_value" in table else ()
-    known = {column: None for column in ("on_low", "on_high", "ratio_low", "ratio_high", "on_target", "ratio")}
-    if best is not None:
-        known = {column: None if pd.isna(best.get(column)) else float(best[column]) for column in known}
-    return {**known, "p": float(p.iloc[0]) if len(p) else None}
+    p = table["direction_p_value"].dropna().to_list() if "direction_p_value" in table else []
+    told = {} if best is None else best.to_dict()
+    columns = ("on_low", "on_high", "ratio_low", "ratio_high", "on_target", "ratio")
+    known = {column: None if pd.isna(told.get(column)) else float(told[column]) for column in columns}
+    return {**known, "p": float(p[0]) if p else None}
 
 
 def _shown(findings: Findings, row: Row) -> bool:

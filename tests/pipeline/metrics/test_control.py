@@ -51,11 +51,11 @@ def test_norms_that_are_alike_leave_the_power_as_it_was_known_beforehand():
 
 
 def test_the_error_of_the_power_counts_against_what_is_compared():
-    """Of norms that are alike the power is 1 +- 1/2: what is carried down may hardly shrink, what is carried up may double."""
+    """Of norms that are alike the power is 1 +- 1/2: what is carried down shrinks by its root."""
     norms = np.array([1.0] * 5 + [1.2])
     spread = control_spreads(random_effects(norms, 1.0, np.random.default_rng(4)), named(norms))["smile"]
     there, down = spread.at(np.array([1.0, 0.25]))
-    assert down == pytest.approx(there, rel=0.1), "by 1 - 2 / 2 and not by 1"
+    assert down == pytest.approx(there / 2, rel=0.1), "by the power 1 - 1/2 and not by 1"
     assert spread.freedom == 3.0, "half a degree of freedom a direction"
     precise = control_spreads(random_effects(norms, 1.0, np.random.default_rng(4), (0.5, 1.0)), named(norms))["smile"]
     there, down = precise.at(np.array([0.5, 0.25]))
