@@ -3,8 +3,8 @@
 Random directions are measured at a few norms, and what is compared with them has others. Each is taken at the norm nearest to the
 one that is asked for, and carried from there by a power of the norm, one for all attributes, which is fitted to the random
 directions themselves: each beside itself where they were measured at several norms, otherwise beside one another. The error of
-that power counts against what is compared: a spread is carried down by the least power, and up by the largest, that two standard
-errors allow.
+that power counts against what is compared: a spread is carried down by the least power, and up by the largest, that its
+standard error allows.
 
 Close to 0 an effect is proportional to the offset, since images are a smooth function of it, and far away it levels off. So a power
 of 1 +- 1/2 is taken to be known beforehand, and what is fitted counts beside it by its error (DerSimonian and Laird 1986: the error

@@ -54,6 +54,40 @@ def test_an_effect_is_the_mean_change_in_standard_deviations(table):
     assert row["std_over_seeds"] == pytest.approx(np.std([0.5, -0.5], ddof=1) / 2), "of the means of the two seeds"
 
 
+def test_the_odd_part_turns_round_with_the_direction_and_the_even_part_does_not(table):
+    up, down = (pick(table, "a", strength, "age") for strength in (1.0, -1.0))
+    assert (up.odd, down.odd) == (0.25, -0.25) and up.even == down.even == pytest.approx(1 / 3 / 2)
+    control = pick(table, "control-0", 1.0, "age")
+    assert control.odd == pytest.approx(0) and control.even == pytest.approx(0.05), "it only goes one way"
+
+
+def test_without_the_opposite_strength_there_is_neither_part():
+    scores = edits()
+    one_sign = effects(scores[scores["strength"] >= 0], STD)
+    assert one_sign["odd"].isna().all() and one_sign["even"].isna().all() and one_sign["effect"].notna().all()
+
+
+def test_the_interval_stands_beside_the_effect_and_is_wider_by_the_error_of_the_unit(table):
+    row = pick(table, "a", -1.0, "age")
+    width = 4.3027 * row["std"] / np.sqrt(3)  # t of 2 degrees of freedom
+    assert (row.effect_low, row.effect_high) == pytest.approx((row.effect - width, row.effect + width), rel=1e-4)
+    unsure = effects(edits(), STD, pd.Series(0.1, index=STD.index))
+    smile = pick(unsure, "a", 1.0, "smile")
+    assert smile.effect_high == pytest.approx(0.5 + 1.96 * 0.1 * 0.5, rel=1e-3), (
+        "the same in every sample, in a unit off by 10 %"
+    )
+
+
+def test_the_ratio_to_the_largest_other_has_an_interval():
+    rng = np.random.default_rng(0)
+    rows = [("unedited", False, 0.0, 0, i, 0.0, 0.0) for i in range(20)]
+    rows += [("a", False, 1.0, 0, i, 4 + rng.normal(), 1 + 0.2 * rng.normal()) for i in range(20)]
+    found = effects(long(rows), STD)
+    smile, age = (pick(found, "a", 1.0, name) for name in ("smile", "age"))
+    assert 1.5 < smile.ratio_low < smile.effect / age.effect < smile.ratio_high < 2.5
+    assert age.ratio_low == pytest.approx(1 / smile.ratio_high), "of two attributes one is the other turned round"
+
+
 def test_judges_are_measured_each_in_its_own_unit():
     other = edits().query("attribute == 'smile'").assign(judge="mtcnn")
     both = effects(pd.concat([edits(), other]), STD).set_index(["judge", "direction", "strength", "attribute"])[
@@ -95,6 +129,29 @@ def test_the_best_strength_is_the_largest_clean_one(table):
     best = best_strengths(table, {"a": "smile"})
     assert best.loc["a", "strength"] == -1.0 and best.loc["a", "clean"]
     assert not best_strengths(table, {"a": "age"}).loc["a", "clean"]
+
+
+def test_a_strength_is_not_clean_where_its_target_may_not_move_or_the_control_does_as_much(table):
+    def best(**changed: object) -> pd.Series:
+        smile = (table["attribute"] == "smile") & (table["direction"] == "a")
+        mine = table.assign(effect=table["effect"].where(smile | (table["attribute"] != "age"), 0.0), significant=True)
+        for column, value in changed.items():
+            mine[column] = mine[column].where(~smile, value)
+        return best_strengths(mine, {"a": "smile"}).loc["a"]
+
+    assert best()["clean"] and best()["on_low"] == best()["on_high"] == 0.5
+    across = best(effect_low=-0.1, effect_high=1.1)
+    assert not across["clean"] and across["on_low"] < 0
+    assert not best(n=1, effect_low=np.nan, effect_high=np.nan)["clean"], "a single sample"
+    assert not best(significant=False)["clean"] and best(significant=None)["clean"], "without a control it is not asked"
+
+
+def test_tables_without_intervals_have_those_of_their_standard_deviations(table):
+    older = table.drop(columns=["effect_low", "effect_high", "ratio_low", "ratio_high"]).assign(
+        std=0.1, significant=None
+    )
+    row = on_and_off_target(older, {"a": "smile"}).iloc[0]
+    assert row["on_low"] == pytest.approx(0.5 - 4.3027 * 0.1 / np.sqrt(3), rel=1e-4) and np.isnan(row["ratio_low"])
 
 
 def own() -> pd.DataFrame:
