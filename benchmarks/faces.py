@@ -26,7 +26,8 @@ from pipeline.annotators.registry import annotator
 from pipeline.batches import batches
 from pipeline.domains import portraits
 from pipeline.metrics.best import reported
-from pipeline.metrics.effects import control_limits, largest_control, on_and_off_target
+from pipeline.metrics.control import control_spreads, largest_control
+from pipeline.metrics.effects import on_and_off_target
 from pipeline.models import pretrained
 from pipeline.stages.measures.edit import Row, sample_edited
 from pipeline.stages.sources.sample import Sample
@@ -163,7 +164,7 @@ def measure_controls(
     norms = directions.loc[directions["name"].isin(made_by(directions, *RECOMMENDED, disentangled=True)), "norm"]
     median, largest = (random_norms(stages, kind, root) for kind in ("median", "largest"))
     own = effects[effects["direction"].isin([*median, *largest])]
-    power = next(iter(control_limits(own, {**median, **largest}).values())).power
+    power = next(iter(control_spreads(own, {**median, **largest}).values())).power.value
 
     def at_one(random: dict[str, float], norm: float) -> float:
         mine = own[own["direction"].isin(list(random))]

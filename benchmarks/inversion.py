@@ -50,7 +50,8 @@ from pipeline.hspace.noise import NoiseStreams
 from pipeline.hspace.reverse_process import ReverseProcess
 from pipeline.imagesets import image_set
 from pipeline.imagesets.image_set import ImageSet
-from pipeline.metrics.effects import best_strengths, largest_control
+from pipeline.metrics.control import largest_control
+from pipeline.metrics.effects import best_strengths
 from pipeline.models import pretrained
 from pipeline.models.pretrained import LoadedModel, Model
 from pipeline.stages.finders.disentangle import Disentangle

@@ -27,7 +27,7 @@ MEASURES = [
         "precision",
         pa.float32(),
         "Precision (Kynkäänniemi et al. 2019): whether the image lies on the manifold of unedited samples, by k-nearest neighbours "
-        "in the embedder's features; the mean is the share of the images that do.",
+        "in the embedder's features, no farther than 95 % of these are from theirs; the mean is the share of the images that do.",
         unit=SHARE,
     ),
     column(
@@ -63,8 +63,9 @@ PRESERVATION = pa.schema(
         column(
             "realistic",
             pa.bool_(),
-            "Whether the images still look like the model's own, by all of this that was measured.",
-            required=True,
+            "Whether the images still look like the model's own, by all of this that was measured: at least 80 % of the "
+            "precision and 90 % of the presence of their unedited counterparts, and at most 5 % more clipped. True where that "
+            "is shown (95 % lower bound), false where the mean is below it, null where it is above on too few samples to say.",
         ),
     ]
 )

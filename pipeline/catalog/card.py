@@ -3,6 +3,8 @@
 Its words are those of card.md.j2; here is what they are filled with.
 """
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from pipeline.catalog import chosen
@@ -12,7 +14,7 @@ from pipeline.catalog.hooks import follow, hook
 from pipeline.catalog.markdown import code_span, plain
 from pipeline.catalog.templates import Facts, render
 from pipeline.metrics.best import reported
-from pipeline.metrics.effects import largest_control
+from pipeline.metrics.control import largest_control
 from schemas.catalog import Catalog, Direction, ModelCard, in_words
 from schemas.published import files_of, table_of_files
 from schemas.samplers import sampler_of
@@ -194,9 +196,20 @@ def _row(direction: Direction, best: pd.Series, attributes: list[str], marks: li
         else int(best["selection_n"]),
         "strength": best["strength"],
         "clean": best["clean"],
+        **{name: None if pd.isna(best[name]) else best[name] for name in ("ratio", "ratio_low", "ratio_high")},
+        # in the direction of the strength, as the effects are:
+        **dict(zip(("low", "high"), _signed(best), strict=True)),
         "effects": [None if pd.isna(best[each]) else best[each] for each in attributes],
         "target": attributes.index(best["target"]),
     }
+
+
+def _signed(best: pd.Series) -> Sequence[float | None]:
+    """The ends of the interval of the effect on the target, with the sign that the effect has at this strength."""
+    if pd.isna(best["on_low"]):
+        return [None, None]
+    sense = 1 if best["strength"] > 0 else -1
+    return sorted([sense * float(best["on_low"]), sense * float(best["on_high"])])
 
 
 def _of_strength(direction: Direction) -> list[str]:

@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
-from pipeline.metrics.effects import CLEAN, best_strengths, on_and_off_target
+from pipeline.metrics.effects import best_strengths, is_clean, on_and_off_target
 
 Range = tuple[float, float]  # the lowest and the highest strength at which images still are the model's own
 
 SELECTED, FARTHEST = "selection", "farthest"  # how a strength was chosen
-CONFIDENCE = 0.95  # with which the effect on the target of a clean edit differs from 0
 ROUNDING = 1e-5  # of strengths that went through float32
 
 
@@ -79,26 +77,19 @@ def reported(table: pd.DataFrame, targets: dict[str, str], best: pd.DataFrame | 
     table: schemas.effects by one judge; best: schemas.best. Columns are those of `metrics.effects.best_strengths`, and `n`, the
     held-out samples, and `selection_n`, the samples that chose: NaN where the strength was not chosen by effects. A direction that
     is not in `best`, as in catalogs of before, is chosen on the samples that it is reported on: its `selection_n` is 0. One without
-    a strength in its valid range has no row. Clean is an effect on the target beyond its own sampling error, beside which nothing
-    else moves by more than a third.
+    a strength in its valid range has no row. Clean is what `metrics.effects.is_clean` says of it.
     """
     known = {} if best is None else best.set_index("direction").to_dict("index")
     before = best_strengths(table, {name: target for name, target in targets.items() if name not in known})
     every = on_and_off_target(table, {name: target for name, target in targets.items() if name in known})
     index = every["direction"].map(lambda name: known[name]["strength_index"])
     at = every[every["strength_index"] == index].set_index("direction")
-    at = at.assign(clean=at["off_target"] <= CLEAN * at["on_target"])
+    at = at.assign(clean=is_clean(at))
     found = pd.concat([each for each in (before, at) if len(each)]) if len(before) or len(at) else before
     found = found.loc[[name for name in targets if name in found.index]]
-    own = table.set_index(["direction", "strength_index", "attribute"])
-    of_target = (
-        own.loc[[*zip(found.index, found["strength_index"], found["target"], strict=True)]] if len(found) else own
-    )
-    n, std = (of_target[column].to_numpy(float)[: len(found)] for column in ("n", "std"))
-    error = student.ppf((1 + CONFIDENCE) / 2, np.maximum(n - 1, 1)) * std / np.sqrt(np.maximum(n, 1))
-    told = found["clean"].astype(bool) & ~(np.abs(found["on_target"].astype(float)) <= error)
     selected = [known[name].get("selection_n") if name in known else 0.0 for name in found.index]
-    return found.assign(clean=told, n=n.astype(int), selection_n=np.array(selected, dtype=float))
+    n = found["n_on_target"].fillna(0).astype(int)
+    return found.assign(clean=found["clean"].astype(bool), n=n, selection_n=np.array(selected, dtype=float))
 
 
 def preferred(candidates: pd.DataFrame) -> dict[str, str]:

@@ -12,25 +12,9 @@ import pandas as pd
 
 from pipeline.metrics.response import Response
 
-# An edit leaves the model's own images where, beside unedited samples, and by more than chance, ...
-PRECISION = 0.8  # the precision (Kynkäänniemi et al. 2019) is below this share of that of unedited samples
-PRESENCE = 0.9  # the mean probability that images show what the model is of is below this share of theirs
-CLIPPED = 0.05  # or so many more of the values are at 0 or 255
-
 NEARER = 0.6  # share of a calibrated strength on a straight line from 0
 BELIEVED = 1.25  # times the farthest verified strength, up to which a strength per standard deviation is believed
 UNLIKE = 2.0  # times more, or less, that the few samples of a verification may be moved than all samples
-
-
-def realistic(preservation: pd.DataFrame) -> np.ndarray:
-    """Return for each row of schemas.preservation whether its images still look like the model's own, by all that was measured."""
-    unedited = preservation.loc[preservation["direction"] == "unedited"].iloc[0]
-    left = preservation["clipped"] > unedited["clipped"] + CLIPPED
-    for column, share in (("precision", PRECISION), ("presence", PRESENCE)):
-        expected = share * unedited[column]
-        chance = 1.645 * np.sqrt(expected * (1 - expected) / preservation["n"])  # 95 % of samples of n stay above it
-        left |= preservation[column] < expected - chance  # never where it was not measured
-    return ~left.to_numpy(dtype=bool)
 
 
 def valid_range(strengths: np.ndarray, realistic: np.ndarray) -> tuple[float, float]:

@@ -4,30 +4,87 @@ An *effect* is a mean change in standard deviations of the attribute over unedit
 attribute, *off target* the largest absolute effect on any other. Scores are tables of schemas.scores, effects of schemas.effects.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+
+from pipeline.metrics.intervals import half_width, over_the_largest_other
 
 CLEAN = 1 / 3  # off target as a share of on target, up to which an edit counts as clean
-CONFIDENCE = 0.99  # with which an effect is called significant: beyond the control, and its own sampling error
+SAME = 1e-4  # relative difference up to which two strengths are one another's opposites
 
 READING = ["judge", "attribute"]
 EDIT = ["direction", "control", "strength_index", "strength"]  # which edit a row is of
 
 
-def effects(scores: pd.DataFrame, std: pd.Series) -> pd.DataFrame:
+def effects(scores: pd.DataFrame, std: pd.Series, unit_errors: pd.Series | None = None) -> pd.DataFrame:
     """Mean and spread of (edited - unedited), each image against its unedited counterpart, in units of `std` by (judge, attribute).
 
-    scores: of edits and of their unedited counterparts, joined on sample_id. Returns schemas.effects but for what
-    `beside_control` adds.
+    scores: of edits and of their unedited counterparts, joined on sample_id; unit_errors: relative standard errors of the units, by
+    the same. Returns schemas.effects but for what `significance.beside_control` adds, with how the odd part varies (`odd_std`) over
+    how many samples (`odd_n`).
     """
-    groups = changes(scores).groupby([*EDIT, *READING], sort=False)
-    table = groups["raw"].agg(raw="mean", std="std", n="count").join(_over_seeds(groups)).reset_index()
-    unit = _unit(table, std)
-    spreads = {column: table[column] / unit for column in ("std", "std_over_seeds")}
-    return table.assign(effect=table["raw"] / unit, **spreads)
+    changed = with_opposites(changes(scores))
+    groups = changed.groupby([*EDIT, *READING], sort=False)
+    table = groups["raw"].agg(raw="mean", std="std", n="count").join(_over_seeds(groups))
+    table = table.join(groups["odd"].agg(odd="mean", odd_std="std", odd_n="count")).join(
+        groups["even"].agg(even="mean")
+    )
+    table = table.reset_index()
+    unit, off = _unit(table, std), _of_each(table, unit_errors)
+    in_units = ("std", "std_over_seeds", "odd", "odd_std", "even")
+    table = table.assign(effect=table["raw"] / unit, **{column: table[column] / unit for column in in_units})
+    effect, spread, n = (table[column].to_numpy(float) for column in ("effect", "std", "n"))
+    width = half_width(effect, spread, n, off)
+    table = table.assign(effect_low=table["effect"] - width, effect_high=table["effect"] + width)
+    return table.merge(_ratios(changed, std, unit_errors), on=[*EDIT, *READING], how="left")
+
+
+def with_opposites(changed: pd.DataFrame) -> pd.DataFrame:
+    """`changed`, of `changes`, with the `odd` and the `even` part of each sample's change where the opposite strength is there.
+
+    odd: (e(s) - e(-s)) / 2, which turns its sign with the strength; even: (e(s) + e(-s)) / 2.
+    """
+    edits = changed[EDIT].drop_duplicates()
+    pairs = edits.merge(edits, on="direction", suffixes=("", "_opposite"))
+    apart = (pairs["strength"] + pairs["strength_opposite"]).abs()
+    pairs = pairs[(apart <= SAME * pairs["strength"].abs()) & (pairs["strength"] != 0)]
+    key = ["direction", "strength_index", "sample_id", *READING]
+    to = {(name, i): j for name, i, j in pairs[["direction", "strength_index", "strength_index_opposite"]].to_numpy()}
+    there = [to.get(each, -2) for each in zip(changed["direction"], changed["strength_index"], strict=True)]
+    own = changed.set_index(key)["raw"]
+    opposite = own.reindex(pd.MultiIndex.from_frame(changed[key].assign(strength_index=there))).to_numpy()
+    return changed.assign(odd=(changed["raw"] - opposite) / 2, even=(changed["raw"] + opposite) / 2)
+
+
+def _ratios(changed: pd.DataFrame, std: pd.Series, unit_errors: pd.Series | None) -> pd.DataFrame:
+    """`ratio_low` and `ratio_high` of every edit and attribute: the effect over the largest on any other by the same judge."""
+    found = [_ratios_of(own, std, unit_errors) for _, own in changed.groupby("judge", sort=False)]
+    if not found:
+        return changed[[*EDIT, *READING]].assign(ratio_low=np.nan, ratio_high=np.nan)
+    table = pd.concat(found)
+    return table.assign(ratio_high=table["ratio_high"].where(np.isfinite(table["ratio_high"])))
+
+
+def _ratios_of(changed: pd.DataFrame, std: pd.Series, unit_errors: pd.Series | None) -> pd.DataFrame:
+    """The same by one judge."""
+    readings = changed[READING].drop_duplicates()
+    unit, errors = _unit(readings, std), _of_each(readings, unit_errors)
+    wide = changed.pivot(index=[*EDIT, "seed", "sample_id"], columns="attribute", values="raw")[readings["attribute"]]
+    values = wide.to_numpy(float) / unit
+    known = ~np.isnan(values).all(axis=0)
+    edits = wide.index.to_frame(index=False)[EDIT]
+    places = edits.groupby(["direction", "strength_index"], sort=False).indices.values()
+    ends = np.full((len(places), 2, len(unit)), np.nan)
+    for end, rows in zip(ends, places, strict=True):
+        end[:, known] = over_the_largest_other(values[rows][:, known], errors[known])
+    first = edits.iloc[[rows[0] for rows in places]]
+    table = first.loc[first.index.repeat(len(unit))].reset_index(drop=True)
+    return table.assign(
+        judge=changed["judge"].iloc[0],
+        attribute=np.tile(readings["attribute"].to_numpy(), len(first)),
+        ratio_low=ends[:, 0].ravel(),
+        ratio_high=ends[:, 1].ravel(),
+    )
 
 
 def changes(scores: pd.DataFrame) -> pd.DataFrame:
@@ -48,85 +105,14 @@ def _over_seeds(groups: pd.api.typing.DataFrameGroupBy) -> pd.Series:
 
 def _unit(table: pd.DataFrame, std: pd.Series) -> np.ndarray:
     """The standard deviation of each row's attribute; NaN of one that never varies, by which nothing can be measured."""
-    return std.where(std > 0).reindex(pd.MultiIndex.from_frame(table[READING])).to_numpy()
+    return _of_each(table, std.where(std > 0))
 
 
-# The control
-
-STEEPEST = 2.0  # power of the norm by which control limits grow past the largest that was measured: no slower than was ever seen
-APART = 1.5  # ratio of the largest norm to the smallest from which the power between them can be told
-
-
-def beside_control(table: pd.DataFrame, controls: pd.DataFrame, norms: dict[str, float]) -> pd.DataFrame:
-    """`table` with `control_limit` and `significant`: whether each effect is beyond what random directions of its norm do.
-
-    controls: effects of random directions, of this evaluation or others; norms: of all directions, over the whole trajectory. The
-    control limit is the prediction interval of one more random direction at the effect's own norm (`ControlLimit`). An effect is
-    significant beyond it and its own sampling error together.
-    """
-    norm = (table["strength"].abs() * table["direction"].map(norms)).to_numpy(float)
-    limit = np.full(len(table), np.nan)
-    for judge, own in controls.groupby("judge", sort=False):
-        for attribute, of_attribute in control_limits(own, norms).items():
-            rows = np.flatnonzero((table["judge"] == judge) & (table["attribute"] == attribute))
-            limit[rows] = of_attribute.at(norm[rows])
-    error = student.ppf((1 + CONFIDENCE) / 2, np.maximum(table["n"] - 1, 1)) * table["std"] / np.sqrt(table["n"])
-    beyond = table["effect"].abs() > np.hypot(limit, np.where(table["n"] > 1, error, np.inf))
-    significant = beyond.astype(object).where(~(np.isnan(limit) | table["control"] | table["effect"].isna()), None)
-    return table.assign(control_limit=limit, significant=significant)
-
-
-@dataclass(frozen=True)
-class ControlLimit:
-    """What one more random direction stays under, by the norm of the offset.
-
-    Effects of random directions are taken as normal around 0, with a spread that grows as a power of the norm.
-    """
-
-    largest: float  # norm that was measured
-    there: float  # the limit at that norm
-    power: float
-
-    def at(self, norm: np.ndarray) -> np.ndarray:
-        share = norm / self.largest
-        return self.there * np.where(share > 1, share ** max(self.power, STEEPEST), share**self.power)
-
-
-def control_limits(controls: pd.DataFrame, norms: dict[str, float]) -> dict[str, ControlLimit]:
-    """Return control limits by attribute, from the effects of random directions by one judge. The power is one for all."""
-    table = controls.assign(
-        norm=controls["strength"].abs() * controls["direction"].map(norms), square=controls["effect"] ** 2
-    ).dropna(subset="square")
-    if table.empty:
-        return {}
-    power, largest = _power(table), float(table["norm"].max())
-    table["there"] = table["square"] * (largest / table["norm"]) ** (2 * power)
-    spread = table.groupby(["attribute", "direction"], sort=False)["there"].mean()  # its strengths tell much the same
-    found = {}
-    for attribute, squares in spread.groupby("attribute", sort=False):
-        t = student.ppf((1 + CONFIDENCE) / 2, len(squares))  # their mean is known to be 0
-        found[str(attribute)] = ControlLimit(largest, float(t * np.sqrt(squares.mean())), power)
-    return found
-
-
-def _power(table: pd.DataFrame) -> float:
-    """Return the power by which effects of random directions grow with the norm: slope of their logarithms, attributes apart.
-
-    1 where the norms are too near to each other to tell; that is too little above the largest of them, and too much below.
-    """
-    edits = table.groupby(["attribute", "direction", "norm"], sort=False)["square"].mean().reset_index()
-    edits = edits[edits["square"] > 0]
-    if edits.empty or edits["norm"].max() < APART * edits["norm"].min():
-        return 1.0
-    x, y = np.log(edits["norm"]), np.log(edits["square"]) / 2
-    x, y = (values - values.groupby(edits["attribute"]).transform("mean") for values in (x, y))
-    return max(0.0, float((x * y).sum() / (x**2).sum()))
-
-
-def largest_control(table: pd.DataFrame) -> pd.Series:
-    """The largest absolute effect of any random direction at any strength, by attribute."""
-    controls = table[table["control"]]
-    return controls.assign(effect=controls["effect"].abs()).groupby("attribute")["effect"].max()
+def _of_each(table: pd.DataFrame, values: pd.Series | None) -> np.ndarray:
+    """What is known of each row's attribute, by (judge, attribute); NaN where nothing is."""
+    if values is None:
+        return np.full(len(table), np.nan)
+    return values.reindex(pd.MultiIndex.from_frame(table[READING])).to_numpy(float)
 
 
 # On and off target, by one judge
@@ -140,8 +126,9 @@ def matrix(table: pd.DataFrame) -> pd.DataFrame:
 def on_and_off_target(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame:
     """Return on_target, off_target, their ratio and all effects of every direction in `targets` (name -> attribute) and strength.
 
-    on_target has the sign of the strength taken out: > 0 means that the direction does what its name says, both ways. Directions
-    whose target was not judged are left out.
+    on_target has the sign of the strength taken out: > 0 means that the direction does what its name says, both ways. Beside it
+    stand the ends of its interval (on_low, on_high), those of the ratio (ratio_low, ratio_high), `beyond_control` and
+    `n_on_target`: all NaN where the table does not tell. Directions whose target was not judged are left out.
     """
     judged = set(table.loc[table["effect"].notna(), "attribute"])
     known = [name for name, target in targets.items() if target in judged]
@@ -149,22 +136,53 @@ def on_and_off_target(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFr
     attributes = [column for column in wide.columns if column not in EDIT]
     values = wide[attributes].to_numpy()
     target = np.array([attributes.index(targets[name]) for name in wide["direction"]], dtype=int)
-    rows = np.arange(len(wide))
-    on = values[rows, target] * np.sign(wide["strength"].to_numpy())
+    rows, sense = np.arange(len(wide)), np.sign(wide["strength"].to_numpy())
+    on = values[rows, target] * sense
     others = np.abs(values)
     others[rows, target] = 0
     off = np.nanmax(others, axis=1) if len(wide) else on
     ratio = np.divide(on, off, out=np.where(on > 0, np.inf, 0.0), where=off > 0)
-    return wide.assign(target=wide["direction"].map(targets), on_target=on, off_target=off, ratio=ratio)
+    wide = wide.assign(target=wide["direction"].map(targets), on_target=on, off_target=off, ratio=ratio)
+    told = _told(table).reindex(pd.MultiIndex.from_frame(wide[["direction", "strength_index", "target"]]))
+    ends = told[["effect_low", "effect_high"]].to_numpy(float) * sense[:, None]
+    return wide.assign(
+        on_low=ends.min(axis=1) if len(ends) else on,
+        on_high=ends.max(axis=1) if len(ends) else on,
+        **{column: told[column].to_numpy(float) for column in ("ratio_low", "ratio_high")},
+        beyond_control=told["significant"].to_numpy(float),
+        n_on_target=told["n"].to_numpy(float),
+    )
+
+
+def _told(table: pd.DataFrame) -> pd.DataFrame:
+    """What a table tells of effects beside their means, by direction, strength_index and attribute: NaN where it does not.
+
+    Intervals of tables that were written without them are those of their standard deviations.
+    """
+    own = table.set_index(["direction", "strength_index", "attribute"])
+    if "effect_low" not in own and {"std", "n"} <= set(own.columns):
+        effect, std, n = (own[column].to_numpy(float) for column in ("effect", "std", "n"))
+        width = half_width(effect, std, n)
+        own = own.assign(effect_low=effect - width, effect_high=effect + width)
+    return own.reindex(columns=["effect_low", "effect_high", "ratio_low", "ratio_high", "significant", "n"])
+
+
+def is_clean(rows: pd.DataFrame) -> pd.Series:
+    """Whether edits, rows of `on_and_off_target`, are clean.
+
+    Off target is at most a third of on target, on target is above 0 with its whole interval, and the control does not do as much.
+    """
+    shown = ~(rows["on_low"] <= 0) & (rows["beyond_control"] != 0) & ~(rows["n_on_target"] < 2)
+    return (rows["off_target"] <= CLEAN * rows["on_target"]) & shown
 
 
 def best_strengths(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame:
     """One row a direction, in the order of `targets`: the strength with the largest clean effect, or else the best ratio.
 
-    Among clean edits (off target at most a third of on target) the largest on_target; where none is clean, the largest ratio.
+    Among clean edits the largest on_target; where none is clean, the largest ratio.
     """
     rows = on_and_off_target(table, targets)
-    rows = rows.assign(clean=rows["off_target"] <= CLEAN * rows["on_target"])
+    rows = rows.assign(clean=is_clean(rows))
     rows["rank"] = np.where(rows["clean"], rows["on_target"], rows["ratio"])
     ordered = rows.sort_values(["clean", "rank"], ascending=False, kind="stable").drop_duplicates("direction")
     return (

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from pipeline.metrics.effects import CONFIDENCE
 from pipeline.metrics.template import FIGURES
+
+CONFIDENCE = 0.99  # of the error of an effect, by which a name is given
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,9 @@ class Response:
     strengths: np.ndarray  # (S,)
     effect: pd.DataFrame  # (S, A) standard deviations; a row a strength_index, a column an attribute
     significant: pd.DataFrame  # (S, A) True or False, None without a control
-    realistic: np.ndarray  # (S,) whether images still look like the model's own
+    realistic: (
+        np.ndarray
+    )  # (S,) False where images no longer look like the model's own; True also where that is not known
     template: pd.DataFrame  # (S, 2) pasted, follows; NaN where that is not known
     error: pd.DataFrame | None = (
         None  # (S, A) of the effect by the sampling of n, with 99 % confidence; infinite of one sample; None unknown
@@ -38,7 +41,8 @@ class Response:
                 _error(effects).pivot(index="strength_index", columns="attribute", values="error").reindex(own.index)
             )
         template = own.reindex(columns=list(FIGURES)).astype(float)
-        return cls(own["strength"].to_numpy(float), effect, known, own["realistic"].to_numpy(bool), template, error)
+        realistic = own["realistic"].astype(object).ne(False).to_numpy(bool)
+        return cls(own["strength"].to_numpy(float), effect, known, realistic, template, error)
 
     def beside(self, later: "Response") -> "Response":
         """Return these strengths and those of a later measurement; where one is in both, the later counts."""

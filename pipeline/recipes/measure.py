@@ -33,10 +33,11 @@ from pipeline.stages.sources.source import Source
 
 # Shares of each direction's full strength:
 ALL = (-1.0, 0.5, 1.0)  # of the recommended directions, and of what they are compared with
-HALF, ENDS, ONCE = (0.5,), (-1.0, 1.0), (1.0,)  # of what is only compared
+HALF, ENDS = (0.5,), (-1.0, 1.0)  # of what is only compared
 
-MEDIAN, LARGEST = 4, 2  # random directions of the median offset of the supervised ones, and of the largest
-MOST = 5  # random directions beside the unsupervised ones: of the offsets of one each
+MEDIAN, LARGEST = 8, 4  # random directions of the median offset of the supervised ones, and of the largest
+MOST = 8  # random directions beside the unsupervised ones: of the offsets of one each
+CONTROL = 0.5  # share of the held-out samples that they are measured on: how they scatter is told by many, not by many samples
 SIGHTED = 3  # samples that it is looked for on how far to follow unsupervised directions
 SELECT = 0.5  # selection samples, as a share of the held-out ones
 FEW = 0.22  # share of the held-out samples that what is only compared is measured on
@@ -109,7 +110,7 @@ class Measurement:
             before_and_after = tuple(dict.fromkeys((difference, *others, *recommended, *chosen)))
             return self.evaluate(before_and_after, PAPER, "supervised directions, as in Table I", control), control
         full = self._full(recommended[:1], "supervised directions")
-        control = self._control(recommended, full, Edits(ONCE if full else ENDS, self.held_out))
+        control = self._control(recommended, full, Edits(ALL if full else ENDS, self.held_out))
         in_full = Edits(self._in_full, self.held_out)
         best = self.evaluate((*recommended, *chosen, difference), in_full, "recommended directions", control, full)
         near = Edits(self._near, self.few)
@@ -145,8 +146,8 @@ class Measurement:
         full = self._full(finders, purpose, SIGHTED)
         k = min(MOST, sum(len(names_of(finder)) for finder in finders))
         edits = Edits(self._ends, self.few)
-        once = edits if full is None else Edits(ONCE, self.few)
-        control = self.evaluate((self._random(finders, k, "each", full, purpose),), once, f"control of {purpose}")
+        ends = edits if full is None else Edits(ENDS, self.few)
+        control = self.evaluate((self._random(finders, k, "each", full, purpose),), ends, f"control of {purpose}")
         return self.evaluate(finders, edits, purpose, control, full), control
 
     def origins(self, source: Source, finders: tuple[Stage, ...], beside: Evaluate) -> ScoreEdits:
@@ -201,10 +202,11 @@ class Measurement:
         )
 
     def _control(self, recommended: tuple[Stage, ...], full: FullStrengths | None, edits: Edits) -> Evaluate:
-        """Random directions of two norms, from which it is told how their effects grow with the norm."""
+        """Random directions of two norms, both ways, from which it is told how their effects grow with the norm."""
         median = self._random(recommended, MEDIAN, "median", full, "median norms")
         largest = self._random(recommended, LARGEST, "largest", full, "large norms")
-        return self.evaluate((median, largest), edits, "control")
+        fewer = edits._replace(n=max(2, int(CONTROL * edits.n)))
+        return self.evaluate((median, largest), fewer, "control")
 
     def _random(
         self, like: tuple[Stage, ...], k: int, norms: Norms, full: FullStrengths | None, of: str

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from pipeline.catalog.chosen import NONE_VALID
 from pipeline.catalog.doubts import doubts, in_sentences, of_template
 from pipeline.catalog.explorer.findings import Findings, Row, title
@@ -44,6 +46,8 @@ def facts(findings: Findings, row: Row, links: Links) -> Facts:
         "warnings": warnings(findings, row),
         "measured": findings.evaluation(name),
         "judged": findings.evaluation(name) is not None and (row["attribute"] or "") in findings.attributes,
+        "chance": _chance(findings, row),
+        "shown": _shown(findings, row),
         "figures": findings.figures.get(name),
         "slider": _slider(findings.figures.get(name)),
         "sampler": findings.samplers.get(name),
@@ -74,6 +78,27 @@ def warnings(findings: Findings, row: Row) -> list[str]:
     marks = doubts(profile["strength_in_range"], profile["verified"], profile["strength_by"]) if known else []
     said = [NONE_VALID] if row["name"] in findings.without_strength else []
     return [*said, *(row["warnings"] or ()), *in_sentences([*marks, *of_template(profile)])]
+
+
+def _chance(findings: Findings, row: Row) -> Facts:
+    """How sure its effects are: ends of 95 % intervals at its best strength, and the p-value of all effects; None is not known."""
+    best = next((group.best.loc[row["name"]] for group in findings.groups if row["name"] in group.best.index), None)
+    table = findings.effects([row["name"]])
+    p = table["direction_p_value"].dropna().to_list() if "direction_p_value" in table else []
+    told = {} if best is None else best.to_dict()
+    columns = ("on_low", "on_high", "ratio_low", "ratio_high", "on_target", "ratio")
+    known = {column: None if pd.isna(told.get(column)) else float(told[column]) for column in columns}
+    return {**known, "p": float(p[0]) if p else None}
+
+
+def _shown(findings: Findings, row: Row) -> bool:
+    """Whether images all over its valid range were shown to be the model's own, and not only look so on too few samples to say."""
+    measured, profile = findings.evaluation(row["name"]), findings.profiles.get(row["name"], {})
+    if measured is None or profile.get("valid_low") is None or "realistic" not in measured.preservation:
+        return True
+    own = measured.preservation[measured.preservation["direction"] == row["name"]]
+    within = own["strength"].between(profile["valid_low"], profile["valid_high"])
+    return bool(own.loc[within, "realistic"].astype(object).eq(True).all())
 
 
 def _slider(figures: FieldFigures | None) -> list[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline.catalog.field_figures import FieldFigures
 from pipeline.catalog.templates import words
 from pipeline.metrics.best import reported
-from pipeline.metrics.effects import largest_control
+from pipeline.metrics.control import largest_control
 from schemas.catalog import Catalog
 
 Row = dict[str, Any]  # of schemas.directions

@@ -8,6 +8,7 @@ from pipeline.catalog.explorer.strips import in_order, strip
 from pipeline.catalog.explorer.where_it_acts import where_it_acts
 from pipeline.catalog.templates import Facts, data_uri, words
 from pipeline.catalog.web.charts import finite
+from pipeline.metrics.intervals import half_width
 from schemas.columns import meaning_of, unit_of
 from schemas.edits import UNEDITED
 from schemas.preservation import MEASURES, OVER_SAMPLES
@@ -57,7 +58,7 @@ def _nearest(strengths: tuple[float, ...], wanted: float | None) -> int:
 
 
 def _judges(measured: Measured, name: str, indices: list[int], target: str | None) -> list[Facts]:
-    """What each judge says: effects (S, A), two standard errors, whether significant, and the largest control limit (S,)."""
+    """What each judge says: effects (S, A), how far off they may be, whether significant, and the largest control limit (S,)."""
     tables = [measured.effects, *(own for _, own in measured.by_others.groupby("judge", sort=False))]
     names = [measured.judges[0], *(str(judge) for judge, _ in measured.by_others.groupby("judge", sort=False))]
     own = [(judge, table[table["direction"] == name]) for judge, table in zip(names, tables, strict=True)]
@@ -81,13 +82,15 @@ def _judge(judge: str, table: pd.DataFrame, indices: list[int], target: str | No
 
 
 def _cell(at: pd.DataFrame, index: int, attribute: str) -> tuple[float | None, float | None, bool | None]:
-    """Effect, two standard errors, and whether it is significant."""
+    """Effect, by how much it may be off at 95 %, and whether it is significant."""
     if index == UNEDITED:
         return 0.0, 0.0, None
     if (index, attribute) not in at.index:
         return None, None, None
     row = at.loc[(index, attribute)]
-    error = 2 * row["std"] / np.sqrt(row["n"]) if row["n"] else np.nan
+    known = row.get("effect_high")  # catalogs of earlier releases have no intervals
+    effect, std, n = (float(row[column]) for column in ("effect", "std", "n"))
+    error = float(half_width(effect, std, n)) if known is None else float(known) - effect
     return _round(row["effect"]), _round(error), None if pd.isna(row["significant"]) else bool(row["significant"])
 
 

@@ -46,11 +46,16 @@ class Merging:
     def table(self, name: str) -> pa.Table:
         """Return the rows of a table that are published. Raises UserError where it is not as this release writes it."""
         table = self.source.catalog.arrow(name)
-        if table.schema.names != TABLES[name].names:
+        wanted, there = TABLES[name], set(table.schema.names)
+        if not there <= set(wanted.names) or any(not field.nullable for field in wanted if field.name not in there):
             raise UserError(
                 f"{self.source.folder}/{name} has the columns {', '.join(table.schema.names)}: expected "
                 f"{', '.join(TABLES[name].names)}.\nPublish the catalog again with this release."
             )
+        for field in wanted:  # what earlier releases did not measure is not known
+            if field.name not in there:
+                table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+        table = table.select(wanted.names)
         told = [each for each in (NAMING[name][0], "other", "of", "evaluation") if each in table.schema.names]
         rows = table.select(told).to_pylist()
         table = table.filter(pa.array([self._is_published(name, row) for row in rows], pa.bool_()))

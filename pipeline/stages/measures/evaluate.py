@@ -13,9 +13,11 @@ from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
-from pipeline.metrics.calibration import realistic
-from pipeline.metrics.effects import beside_control, effects
+from pipeline.metrics.effects import effects
+from pipeline.metrics.intervals import unit_error
+from pipeline.metrics.realism import realistic_by_edit
 from pipeline.metrics.response import Response
+from pipeline.metrics.significance import beside_control
 from pipeline.metrics.template import template
 from pipeline.stages import reading
 from pipeline.stages.finders.finder import check_independent, read_rows
@@ -38,7 +40,7 @@ class Evaluate(Stage):
     was fitted on may not judge it, unless named in `allowed`.
     """
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     scored: ScoreEdits
     unedited: Annotate  # of samples, by the judges: the unit of effects
@@ -79,7 +81,8 @@ class Evaluate(Stage):
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         scores = reading.table(store, self.scored, "scores.parquet").to_pandas()
         changes = reading.table(store, self.scored, "changes.parquet").to_pandas()
-        table = effects(scores, standard_deviations(self.unedited, self.judges, store))
+        units = (of_each(self.unedited, self.judges, store) for of_each in (standard_deviations, unit_errors))
+        table = effects(scores, *units)
         table = self.compared(table, table[table["control"]], store)
         write_table(out / "effects.parquet", table_of_frame(table, EFFECTS))
         write_table(out / "preservation.parquet", table_of_frame(preservation(changes), PRESERVATION))
@@ -115,6 +118,12 @@ def standard_deviations(annotate: Annotate, judges: tuple[Annotator, ...], store
     return pd.concat(by_judge, names=["judge", "attribute"])
 
 
+def unit_errors(annotate: Annotate, judges: tuple[Annotator, ...], store: Store) -> pd.Series:
+    """Return the relative standard errors of those, by the same."""
+    by_judge = {judge.name: annotate.scores(store, judge.name).apply(unit_error) for judge in judges}
+    return pd.concat(by_judge, names=["judge", "attribute"])
+
+
 def responses(effects: pd.DataFrame, preserved: pd.DataFrame) -> dict[str, Response]:
     """Return responses by direction, from effects by one judge; without the random ones."""
     of_directions = effects[~effects["control"]].groupby("direction", sort=False)
@@ -127,5 +136,5 @@ def preservation(changes: pd.DataFrame) -> pd.DataFrame:
     edit = [field.name for field in EDIT]
     groups = changes.groupby(edit, sort=False)
     means = groups[[field.name for field in MEASURES]].mean()
-    table = means.join(groups.size().rename("n")).join(template(changes, edit)).reset_index()
-    return table.assign(realistic=realistic(table))
+    table = means.join(groups.size().rename("n")).join(template(changes, edit))
+    return table.join(realistic_by_edit(changes, edit)).reset_index()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -49,6 +49,8 @@ class FullStrengths(Stage):
     chosen by. Whether images still look like the model's own may be told by a judge, too. Directions of one attribute have one
     norm, so those of one finder speak for the others.
     """
+
+    version: ClassVar[int] = 2
 
     sample: Source  # whose model, T and eta are used
     finders: tuple[Stage, ...]

@@ -43,7 +43,7 @@ class Loaded:
 class ScoreEdits(Stage):
     """`scores.parquet`, a row a (image, judge, attribute); `changes.parquet`, a row an image. Part i reads part i of the edits."""
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     edit: Edit
     judges: tuple[Annotator, ...]

@@ -9,8 +9,8 @@ import pandas as pd
 
 from pipeline.annotators.base import Annotator, presence_of
 from pipeline.annotators.border import scorer
-from pipeline.metrics.calibration import realistic
 from pipeline.metrics.preservation import Manifold, Pairs, clipped, precision, presence
+from pipeline.metrics.realism import broken
 from pipeline.metrics.strengths import CHANGED, WANTED, Outcome, change
 
 Side = tuple[str, int]  # a direction, and the sign of its strengths
@@ -48,7 +48,7 @@ class Sight:
         """Return what each edit (n, H, W, 3) shows. attributes: of directions; None of one that nobody labelled."""
         before = self.plugs.score(self.before) if self.plugs.score else None
         preserved = [self._unedited(), *(self._preserved("", images) for images in edits.values())]
-        fine = realistic(pd.DataFrame(preserved))[1:]
+        fine = ~broken(pd.DataFrame(preserved))[1:]
         return {
             side: Outcome(self._moved(images, before, attributes[side[0]]), bool(kept))
             for (side, images), kept in zip(edits.items(), fine, strict=True)

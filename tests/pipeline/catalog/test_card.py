@@ -91,10 +91,25 @@ def test_it_compares_with_the_random_directions_of_what_it_shows():
 
 
 def test_it_has_each_effect_with_the_target_in_bold_and_its_number_of_samples():
+    unknown = {"target, 95 %": "–", "ratio": "7.5"}  # of effects whose spread is not known
     assert table(planted_card(), "direction") == {
-        "smile/ridge": {"strength per SD": "–", "n": "28", "strength": "+1", "age": "+0.20", "smile": "**+1.50**"},
-        "age/ridge": {"strength per SD": "–", "n": "7", "strength": "+1", "age": "**+1.50**", "smile": "+0.20"},
+        "smile/ridge": {
+            **{"strength per SD": "–", "n": "28", "strength": "+1", "age": "+0.20", "smile": "**+1.50**"},
+            **unknown,
+        },
+        "age/ridge": {
+            **{"strength per SD": "–", "n": "7", "strength": "+1", "age": "**+1.50**", "smile": "+0.20"},
+            **unknown,
+        },
     }
+
+
+def test_it_has_the_interval_of_the_effect_on_the_target_and_that_of_its_ratio():
+    effects = planted_effects().assign(std=0.4)
+    assert table(card_of(planted_catalog(), effects), "direction")["smile/ridge"]["target, 95 %"] == "+1.34 to +1.66"
+    told = effects.assign(effect_low=1.2, effect_high=1.9, ratio_low=3.0, ratio_high=np.nan)
+    row = table(card_of(planted_catalog(), told), "direction")["smile/ridge"]
+    assert (row["target, 95 %"], row["ratio"]) == ("+1.20 to +1.90", "7.5 (3.0 or more)")
 
 
 def test_what_is_not_clean_has_a_star_and_what_is_no_number_a_dash():

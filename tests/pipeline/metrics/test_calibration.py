@@ -1,7 +1,6 @@
 """Planted effects, scores and shares: strengths, valid ranges and order come out as they were put in."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from pipeline.metrics.calibration import (
@@ -9,7 +8,6 @@ from pipeline.metrics.calibration import (
     guess,
     in_valid_range,
     monotonicity,
-    realistic,
     strength_of_one_sd,
     strength_per_sd,
     valid_range,
@@ -97,27 +95,3 @@ def test_order_along_the_strength():
     assert monotonicity(np.zeros((3, 4))) == 0.5
     assert monotonicity(np.vstack([rising, [np.nan, 0, 0, 0]])) == 1, "missing scores are left out"
     assert np.isnan(monotonicity(np.full((2, 3), np.nan)))
-
-
-def preserved(**edit: float) -> pd.DataFrame:
-    unedited = {"direction": "unedited", "precision": 0.9, "presence": 0.98, "clipped": 0.01, "n": 100}
-    return pd.DataFrame([unedited, {**unedited, "direction": "v", **edit}])
-
-
-@pytest.mark.parametrize(
-    ("edit", "fine"),
-    [
-        ({}, True),
-        ({"precision": 0.7}, True),
-        ({"precision": 0.4}, False),
-        ({"precision": 0.6, "n": 10}, True),  # may be chance
-        ({"presence": 0.8}, False),
-        ({"presence": 0.8, "n": 7}, True),  # one of seven may be chance
-        ({"presence": 0.5, "n": 7}, False),
-        ({"clipped": 0.05}, True),
-        ({"clipped": 0.2}, False),
-        ({"precision": np.nan, "presence": np.nan}, True),  # not measured
-    ],
-)
-def test_an_edit_is_realistic_by_all_that_was_measured(edit, fine):
-    assert realistic(preserved(**edit)).tolist() == [True, fine]

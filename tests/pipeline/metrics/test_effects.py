@@ -5,18 +5,14 @@ import pandas as pd
 import pytest
 
 from pipeline.metrics.effects import (
-    beside_control,
     best_strengths,
-    control_limits,
     effects,
-    largest_control,
     on_and_off_target,
     transfer,
 )
 from tests.pipeline.planted_effects import indexed
 
 STD = pd.Series({("j", "smile"): 4.0, ("j", "age"): 2.0, ("mtcnn", "smile"): 8.0})
-NORMS = {"a": 2.0, "control-0": 1.0, "control-1": 1.0}
 
 
 def long(rows: list[tuple]) -> pd.DataFrame:
@@ -58,6 +54,40 @@ def test_an_effect_is_the_mean_change_in_standard_deviations(table):
     assert row["std_over_seeds"] == pytest.approx(np.std([0.5, -0.5], ddof=1) / 2), "of the means of the two seeds"
 
 
+def test_the_odd_part_turns_round_with_the_direction_and_the_even_part_does_not(table):
+    up, down = (pick(table, "a", strength, "age") for strength in (1.0, -1.0))
+    assert (up.odd, down.odd) == (0.25, -0.25) and up.even == down.even == pytest.approx(1 / 3 / 2)
+    control = pick(table, "control-0", 1.0, "age")
+    assert control.odd == pytest.approx(0) and control.even == pytest.approx(0.05), "it only goes one way"
+
+
+def test_without_the_opposite_strength_there_is_neither_part():
+    scores = edits()
+    one_sign = effects(scores[scores["strength"] >= 0], STD)
+    assert one_sign["odd"].isna().all() and one_sign["even"].isna().all() and one_sign["effect"].notna().all()
+
+
+def test_the_interval_stands_beside_the_effect_and_is_wider_by_the_error_of_the_unit(table):
+    row = pick(table, "a", -1.0, "age")
+    width = 4.3027 * row["std"] / np.sqrt(3)  # t of 2 degrees of freedom
+    assert (row.effect_low, row.effect_high) == pytest.approx((row.effect - width, row.effect + width), rel=1e-4)
+    unsure = effects(edits(), STD, pd.Series(0.1, index=STD.index))
+    smile = pick(unsure, "a", 1.0, "smile")
+    assert smile.effect_high == pytest.approx(0.5 + 1.96 * 0.1 * 0.5, rel=1e-3), (
+        "the same in every sample, in a unit off by 10 %"
+    )
+
+
+def test_the_ratio_to_the_largest_other_has_an_interval():
+    rng = np.random.default_rng(0)
+    rows = [("unedited", False, 0.0, 0, i, 0.0, 0.0) for i in range(20)]
+    rows += [("a", False, 1.0, 0, i, 4 + rng.normal(), 1 + 0.2 * rng.normal()) for i in range(20)]
+    found = effects(long(rows), STD)
+    smile, age = (pick(found, "a", 1.0, name) for name in ("smile", "age"))
+    assert 1.5 < smile.ratio_low < smile.effect / age.effect < smile.ratio_high < 2.5
+    assert age.ratio_low == pytest.approx(1 / smile.ratio_high), "of two attributes one is the other turned round"
+
+
 def test_judges_are_measured_each_in_its_own_unit():
     other = edits().query("attribute == 'smile'").assign(judge="mtcnn")
     both = effects(pd.concat([edits(), other]), STD).set_index(["judge", "direction", "strength", "attribute"])[
@@ -72,90 +102,6 @@ def test_missing_scores_are_left_out_and_counted():
     scores.loc[(scores["direction"] == "unedited") & (scores["sample_id"] == 3), "score"] = np.nan
     row = pick(effects(scores, STD), "a", 1.0, "smile")
     assert (row.n, row.effect) == (1, 0.5)
-
-
-def controls(*values: float) -> pd.DataFrame:
-    """Effects of random directions at strength 1 and their opposites."""
-    rows = [
-        (f"control-{i}", sign, "j", "smile", sign * value, 10, 0.1)
-        for i, value in enumerate(values)
-        for sign in (-1.0, 1.0)
-    ]
-    return pd.DataFrame(rows, columns=["direction", "strength", "judge", "attribute", "effect", "n", "std"])
-
-
-def measured(effect: float, std: float = 0.1, strength: float = 0.5, n: int = 10) -> pd.DataFrame:
-    row = {"direction": "a", "control": False, "strength": strength, "judge": "j", "attribute": "smile"}
-    return pd.DataFrame([{**row, "effect": effect, "std": std, "n": n}])
-
-
-def test_the_limit_is_the_prediction_interval_of_one_more_random_direction():
-    found = beside_control(measured(0.5), controls(0.1, 0.3), NORMS).iloc[
-        0
-    ]  # strength .5 of norm 2: as long as a control
-    rms = np.sqrt((0.1**2 + 0.3**2) / 2)
-    assert found["control_limit"] == pytest.approx(9.925 * rms, rel=1e-3)  # t of 2 degrees of freedom at 99.5 %
-    assert found["significant"] is False
-    assert beside_control(measured(5.0), controls(0.1, 0.3), NORMS).iloc[0]["significant"] is True
-
-
-def test_the_limit_grows_with_the_norm_and_faster_where_nothing_was_measured():
-    limits = [
-        beside_control(measured(0.5, strength=s), controls(0.1, 0.3), NORMS)["control_limit"].iloc[0]
-        for s in (0.25, 0.5, 2)
-    ]
-    assert limits[0] == pytest.approx(limits[1] / 2) and limits[2] == pytest.approx(16 * limits[1])
-
-
-def random_effects(norms: np.ndarray, power: float, rng: np.random.Generator) -> pd.DataFrame:
-    """Effects of random directions, each of a norm of its own, on three attributes with other spreads: normal, by a power.
-
-    Its opposite does the opposite: both signs tell the same.
-    """
-    spreads = (("smile", 0.1), ("age", 0.02), ("yaw", 0.3))
-    drawn = rng.standard_normal((len(norms), len(spreads)))
-    rows = [
-        (f"control-{i}", sign, "j", attribute, sign * spread * norm**power * drawn[i, k])
-        for i, norm in enumerate(norms)
-        for k, (attribute, spread) in enumerate(spreads)
-        for sign in (-1.0, 1.0)
-    ]
-    return pd.DataFrame(rows, columns=["direction", "strength", "judge", "attribute", "effect"])
-
-
-@pytest.mark.parametrize("power", [1.0, 1.7])
-def test_one_in_a_hundred_random_directions_passes_the_limit_whatever_its_norm(power):
-    """Controls have norms 1 to 4; what is judged has 1, 2 and 4."""
-    rng = np.random.default_rng(0)
-    passed = []
-    for _ in range(400):
-        norms = np.concatenate([np.ones(5), np.full(2, 2.0), np.full(3, 4.0)])
-        found = control_limits(random_effects(norms, power, rng), {f"control-{i}": x for i, x in enumerate(norms)})
-        for x in (1.0, 2.0, 4.0):
-            effect = 0.1 * x**power * rng.standard_normal()
-            passed.append(abs(effect) > found["smile"].at(np.array([x]))[0])
-    assert 0.002 < np.mean(passed) < 0.03
-
-
-def test_the_power_of_the_norm_is_found():
-    norms = np.repeat([1.0, 2.0, 4.0], 20)
-    table = random_effects(norms, 1.7, np.random.default_rng(1))
-    found = control_limits(table, {f"control-{i}": x for i, x in enumerate(norms)})
-    assert {limit.power for limit in found.values()} == {found["smile"].power}
-    assert found["smile"].power == pytest.approx(1.7, abs=0.2) and found["smile"].largest == 4
-    assert found["yaw"].there > found["smile"].there > found["age"].there
-
-
-def test_an_effect_that_may_be_chance_is_not_clear():
-    tiny = controls(0.001, 0.001)
-    assert beside_control(measured(0.5, std=0.1), tiny, NORMS)["significant"].iloc[0] is True
-    assert beside_control(measured(0.5, std=1.0), tiny, NORMS)["significant"].iloc[0] is False
-    assert beside_control(measured(0.5, std=np.nan, n=1), tiny, NORMS)["significant"].iloc[0] is False
-
-
-def test_without_a_control_nothing_is_said():
-    found = beside_control(measured(0.5), controls(), NORMS).iloc[0]
-    assert np.isnan(found["control_limit"]) and found["significant"] is None
 
 
 def test_on_target_counts_in_the_direction_of_the_strength(table):
@@ -185,8 +131,27 @@ def test_the_best_strength_is_the_largest_clean_one(table):
     assert not best_strengths(table, {"a": "age"}).loc["a", "clean"]
 
 
-def test_the_control_is_reported_by_its_largest_effect(table):
-    assert largest_control(table).to_dict() == {"age": pytest.approx(0.05), "smile": 0.0}
+def test_a_strength_is_not_clean_where_its_target_may_not_move_or_the_control_does_as_much(table):
+    def best(**changed: object) -> pd.Series:
+        smile = (table["attribute"] == "smile") & (table["direction"] == "a")
+        mine = table.assign(effect=table["effect"].where(smile | (table["attribute"] != "age"), 0.0), significant=True)
+        for column, value in changed.items():
+            mine[column] = mine[column].where(~smile, value)
+        return best_strengths(mine, {"a": "smile"}).loc["a"]
+
+    assert best()["clean"] and best()["on_low"] == best()["on_high"] == 0.5
+    across = best(effect_low=-0.1, effect_high=1.1)
+    assert not across["clean"] and across["on_low"] < 0
+    assert not best(n=1, effect_low=np.nan, effect_high=np.nan)["clean"], "a single sample"
+    assert not best(significant=False)["clean"] and best(significant=None)["clean"], "without a control it is not asked"
+
+
+def test_tables_without_intervals_have_those_of_their_standard_deviations(table):
+    older = table.drop(columns=["effect_low", "effect_high", "ratio_low", "ratio_high"]).assign(
+        std=0.1, significant=None
+    )
+    row = on_and_off_target(older, {"a": "smile"}).iloc[0]
+    assert row["on_low"] == pytest.approx(0.5 - 4.3027 * 0.1 / np.sqrt(3), rel=1e-4) and np.isnan(row["ratio_low"])
 
 
 def own() -> pd.DataFrame:

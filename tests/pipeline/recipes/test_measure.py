@@ -78,7 +78,7 @@ def test_the_control_goes_as_far_as_what_is_compared_with_it(measure, finders, t
     norms = {row["name"]: row["norm"] for row in read_rows(store, (*full.edit.finders, *control.edit.finders))}
     table, random = (store.table(each, "effects.parquet").to_pandas() for each in (full, control))
     farthest = (table["strength"].abs() * table["direction"].map(norms)).max()
-    assert set(random["strength"]) == {1.0}
+    assert set(random["strength"]) == {-1.0, 0.5, 1.0}, "both ways, so that their odd part is known, and at two norms"
     assert max(norms[name] for name in random["direction"].unique()) == pytest.approx(farthest, rel=1e-3)
     assert table["control_limit"].notna().all()
 
