@@ -133,7 +133,6 @@ def _measured(published: DirectionCatalog, effects: pd.DataFrame, marks: Marks) 
     attributes = sorted(set(effects["attribute"]))
     left_out = [str(row.attribute) for name, row in supervised.items() if name not in {*best.index, *none_valid}]
     rows = [_row(supervised[str(name)], row, attributes, marks[str(name)]) for name, row in best.iterrows()]
-    known = published.rows
     return {
         "judge": judge,
         "allowed": any(judge in each.allowed for each in catalog.evaluations),
@@ -145,8 +144,15 @@ def _measured(published: DirectionCatalog, effects: pd.DataFrame, marks: Marks) 
         "doubts": [mark for row in rows for mark in row["doubts"]],
         "chosen": chosen.in_words(best),
         "none_valid": [name for name in supervised if name in none_valid],
-        "warnings": {name: known[name]["warnings"] for name in supervised if known[name]["warnings"]},
+        "warnings": {name: said for name, said in _warnings(published).items() if name in supervised},
     }
+
+
+def _warnings(published: DirectionCatalog) -> dict[str, list[str]]:
+    """What directions.parquet says that a user of a direction should know; nothing of a catalog that is still without it."""
+    table = published.optional("directions.parquet")
+    rows = [] if table is None else table[["name", "warnings"]].to_dict("records")
+    return {row["name"]: list(row["warnings"]) for row in rows if row["warnings"] is not None and len(row["warnings"])}
 
 
 def _compared(catalog: Catalog, supervised: set[str]) -> set[int | None]:

@@ -94,7 +94,10 @@ def reported(table: pd.DataFrame, targets: dict[str, str], best: pd.DataFrame | 
     of_target = (
         own.loc[[*zip(found.index, found["strength_index"], found["target"], strict=True)]] if len(found) else own
     )
-    n, std = (of_target[column].to_numpy(float)[: len(found)] for column in ("n", "std"))
+    n, std = (
+        of_target.get(column, pd.Series(np.nan, of_target.index)).to_numpy(float)[: len(found)]
+        for column in ("n", "std")
+    )
     error = student.ppf((1 + CONFIDENCE) / 2, np.maximum(n - 1, 1)) * std / np.sqrt(np.maximum(n, 1))
     told = found["clean"].astype(bool) & ~(np.abs(found["on_target"].astype(float)) <= error)
     selected = [known[name].get("selection_n") if name in known else 0.0 for name in found.index]

@@ -91,8 +91,22 @@ def test_it_compares_with_the_random_directions_of_what_it_shows():
 
 def test_it_has_each_effect_with_the_target_in_bold_and_its_number_of_samples():
     assert table(planted_card(), "direction") == {
-        "smile/ridge": {"strength per SD": "–", "n": "28", "strength": "+1", "age": "+0.20", "smile": "**+1.50**"},
-        "age/ridge": {"strength per SD": "–", "n": "7", "strength": "+1", "age": "**+1.50**", "smile": "+0.20"},
+        "smile/ridge": {
+            "strength per SD": "–",
+            "chosen on": "the same",
+            "n": "28",
+            "strength": "+1",
+            "age": "+0.20",
+            "smile": "**+1.50**",
+        },
+        "age/ridge": {
+            "strength per SD": "–",
+            "chosen on": "the same",
+            "n": "7",
+            "strength": "+1",
+            "age": "**+1.50**",
+            "smile": "+0.20",
+        },
     }
 
 
