@@ -175,6 +175,13 @@ def _measured(published: DirectionCatalog, effects: pd.DataFrame, marks: Marks) 
     }
 
 
+def _warnings(published: DirectionCatalog) -> dict[str, list[str]]:
+    """What directions.parquet says that a user of a direction should know; nothing of a catalog that is still without it."""
+    table = published.optional("directions.parquet")
+    rows = [] if table is None else table[["name", "warnings"]].to_dict("records")
+    return {row["name"]: list(row["warnings"]) for row in rows if row["warnings"] is not None and len(row["warnings"])}
+
+
 def _compared(catalog: Catalog, supervised: set[str]) -> set[int | None]:
     """The evaluations whose random directions the supervised ones were compared with."""
     measured = {i: each for i, each in enumerate(catalog.evaluations) if supervised & set(each.directions)}

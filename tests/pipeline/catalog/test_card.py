@@ -94,11 +94,25 @@ def test_it_has_each_effect_with_the_target_in_bold_and_its_number_of_samples():
     unknown = {"target, 95 %": "–", "ratio": "7.5"}  # of effects whose spread is not known
     assert table(planted_card(), "direction") == {
         "smile/ridge": {
-            **{"strength per SD": "–", "n": "28", "strength": "+1", "age": "+0.20", "smile": "**+1.50**"},
+            **{
+                "strength per SD": "–",
+                "chosen on": "the same",
+                "n": "28",
+                "strength": "+1",
+                "age": "+0.20",
+                "smile": "**+1.50**",
+            },
             **unknown,
         },
         "age/ridge": {
-            **{"strength per SD": "–", "n": "7", "strength": "+1", "age": "**+1.50**", "smile": "+0.20"},
+            **{
+                "strength per SD": "–",
+                "chosen on": "the same",
+                "n": "7",
+                "strength": "+1",
+                "age": "**+1.50**",
+                "smile": "+0.20",
+            },
             **unknown,
         },
     }
