@@ -68,15 +68,6 @@ def _otherwise(catalog: DirectionCatalog) -> Facts | None:
     return {"kind": found["sampler"].iloc[0], "per_sd": known.to_dict()}
 
 
-def _warnings(catalog: DirectionCatalog) -> dict[str, list[str]]:
-    """What is to be known of a direction before it is used, as its finder said it."""
-    table = catalog.optional("directions.parquet")
-    if table is None or "warnings" not in table:
-        return {}
-    said = table.set_index("name")["warnings"]
-    return {str(name): list(each) for name, each in said.items() if each is not None and len(each)}
-
-
 def _shown(catalog: Catalog, marks: Marks) -> Direction:
     """Of the recommended directions, or else of all, the first with least to be said against it; those with a strength first."""
     recommended = [each for each in catalog.directions if each.name in catalog.recommended.values()]

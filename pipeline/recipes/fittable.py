@@ -152,10 +152,9 @@ def untold(classifiers: tuple[Stage, ...], store: Store) -> tuple[LeftOut, ...]:
 def _told(row: dict[str, Any]) -> tuple[float, float] | None:
     """The upper bound of the largest AUC of any step, and that; None where it is not known.
 
-    The error is that of an AUC by chance (Hanley and McNeil 1982). Decisions of folds that are put together have an AUC below .5
-    where there is nothing to tell in few samples, so of these nothing is said.
+    The error is that of an AUC by chance (Hanley and McNeil 1982). Of few samples on a side it is wide, and nothing is said.
     """
-    known = [each for each in row["auc_by_step"] or () if each is not None and not math.isnan(each)]
+    known = [each for each in row["auc_extremes_by_step"] or () if each is not None and not math.isnan(each)]
     positive, negative = row["n_positive"], row["n_negative"]
     if not known or min(positive or 0, negative or 0) < JUDGED:
         return None

@@ -21,6 +21,8 @@ def facts(findings: Findings) -> Facts:
         "provenance.parquet": findings.merged or None,
         "run.toml": findings.recorded or None,
         "samplers.parquet": findings.samplers or None,
+        "best.parquet": findings.best,
+        "selection.parquet": findings.best,  # the samples that it was chosen on
     }
     model = {"unet": catalog.model.unet, "scheduler": catalog.model.scheduler}
     return {

@@ -106,7 +106,8 @@ def test_what_is_in_no_table_of_best_strengths_is_chosen_as_before():
 
 
 def test_an_effect_within_its_own_error_is_not_clean():
-    table = measured(np.random.default_rng(6), {"smile/ridge": "smile"}, 4, slope=1.5).assign(std=9.0)
+    table = measured(np.random.default_rng(6), {"smile/ridge": "smile"}, 4, slope=1.5)
+    table = table.assign(effect_low=table["effect"] - 9.0, effect_high=table["effect"] + 9.0)
     assert not reported(table, {"smile/ridge": "smile"}, None)["clean"].any()
 
 

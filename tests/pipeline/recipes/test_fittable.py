@@ -92,7 +92,7 @@ def test_an_attribute_that_h_does_not_tell_is_left_out_with_its_numbers(monkeypa
 
     def rows(_, classifiers):
         return [
-            {"attribute": name, "auc_by_step": auc, "n_positive": each.n, "n_negative": each.n}
+            {"attribute": name, "auc_extremes_by_step": auc, "n_positive": each.n, "n_negative": each.n}
             for each in classifiers
             for name, auc in zip(("noise", "told", "late"), each.auc, strict=True)
         ]

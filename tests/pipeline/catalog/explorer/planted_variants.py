@@ -21,7 +21,7 @@ AWKWARD = ("CON", "a/b", "a-b", "A-B", "../../etc/passwd", "ü & 笑", " ", SCRI
 def with_gaps() -> Findings:
     """What was measured at each step, and on so many samples, is no number here and there."""
     found = planted()
-    by_step = ("norm_by_step", "auc_by_step", "explained_variance_ratio")
+    by_step = ("norm_by_step", "auc_all_by_step", "explained_variance_ratio")
     rows = [{**row, **{name: row[name] and GAP for name in by_step}} for row in found.directions]
     curve = LEARNING_CURVE.assign(to_truth=LEARNING_CURVE["to_truth"].where(LEARNING_CURVE["n"] != 4))
     profiles = {name: {**row, "nearest_cosine_by_step": row["nearest"] and GAP} for name, row in found.profiles.items()}

@@ -59,10 +59,10 @@ def test_a_group_is_a_row_with_its_figures():
         "Mean difference, before disentangling",
     ]
     assert [cell.text for cell in table["Ridge, disentangled"].values()] == [
-        *("3", "2 of 2", "2 of 2", "+2.40", "0.20", "12.0×")
+        *("3", "2 of 2", "2 of 2", "2 of 2", "+2.40", "0.20", "12.0×", "–")
     ]
     before = table["Ridge, before disentangling"]
-    assert (before["clean"].text, before["mean ratio"].text) == ("0 of 2", "1.5×")
+    assert (before["clean"].text, before["ratio of the means"].text) == ("0 of 2", "1.5×")
 
 
 @pytest.mark.parametrize("way, trials", [("by effects", []), ("by step", None)])

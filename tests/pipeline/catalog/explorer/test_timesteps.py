@@ -21,7 +21,7 @@ def test_the_auc_of_classifiers_is_as_planted_above_a_baseline_at_a_guess():
     assert lines(auc) == {"smile": [0.6, 0.7, 0.8, 0.9], "age": [0.6, 0.7, 0.8, 0.9]}
     assert (auc["baseline"], auc["y"]["low"], auc["y"]["high"]) == (0.5, 0.5, 1.0)
     worse = planted()
-    rows = [{**row, "auc_by_step": row["auc_by_step"] and [0.3, 0.4, 0.5, 0.6]} for row in worse.directions]
+    rows = [{**row, "auc_all_by_step": row["auc_all_by_step"] and [0.3, 0.4, 0.5, 0.6]} for row in worse.directions]
     assert drawn(replace(worse, directions=rows))[AUC]["y"]["low"] == 0.3
 
 

@@ -116,10 +116,11 @@ def test_effects_are_those_that_were_planted_the_target_first():
     assert [row[0] for row in second["effects"]] == [-0.2, -0.1, 0.0, 0.1, 0.2]
 
 
-def test_errors_are_two_standard_errors_and_none_at_0():
+def test_errors_are_those_of_95_percent_and_none_at_0():
+    """By Student's t: of four samples 3.182 standard errors."""
     [judge, _] = shown(changed(planted(n=4), SMILE, 1.0, "smile", std=1.0))["judges"]
-    assert [row[0] for row in judge["errors"]] == [0.4, 0.4, 0.0, 1.0, 0.4]
-    assert judge["errors"][3] == [1.0, 0.4, 0.4]
+    assert [row[0] for row in judge["errors"]] == pytest.approx([0.0636, 0.0636, 0.0, 1.5912, 0.0636], abs=1e-4)
+    assert judge["errors"][3] == pytest.approx([1.5912, 0.0636, 0.0636], abs=1e-4)
 
 
 def test_what_is_significant_is_told_and_nothing_at_0():
