@@ -143,9 +143,8 @@ def on_and_off_target(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFr
     off = np.nanmax(others, axis=1) if len(wide) else on
     ratio = np.divide(on, off, out=np.where(on > 0, np.inf, 0.0), where=off > 0)
     wide = wide.assign(target=wide["direction"].map(targets), on_target=on, off_target=off, ratio=ratio)
-    told = _told(table[table["direction"].isin(known)]).reindex(
-        pd.MultiIndex.from_frame(wide[["direction", "strength_index", "target"]])
-    )
+    own = table[table["direction"].isin(known)]
+    told = _told(own).reindex(pd.MultiIndex.from_frame(wide[["direction", "strength_index", "target"]]))
     ends = told[["effect_low", "effect_high"]].to_numpy(float) * sense[:, None]
     return wide.assign(
         on_low=ends.min(axis=1) if len(ends) else on,
