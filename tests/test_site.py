@@ -12,8 +12,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.estimators import projection, stability
-from pipeline.metrics import calibration, choice, effects, profiles, strengths, template
+from pipeline.estimators import halves, projection, told
+from pipeline.metrics import (
+    calibration,
+    choice,
+    control,
+    effects,
+    intervals,
+    profiles,
+    realism,
+    significance,
+    strengths,
+    template,
+)
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -215,26 +226,29 @@ def test_the_numbers_of_the_definitions_are_those_of_the_code():
     text = re.sub(r"\s+", " ", (DOCS / "measures.md").read_text())
     farthest = strengths.FIRST * 2 ** strengths.DOUBLINGS[-1]
     said = {
-        "An edit with off $\\le$ on / 3": effects.CLEAN == 1 / 3,
-        "It is the 99 % prediction interval": effects.CONFIDENCE == 0.99,
-        "within a factor of 1.5 and tell nothing, and at least 2 beyond": (effects.APART, effects.STEEPEST)
-        == (1.5, 2.0),
+        "clean with off $\\le$ on / 3": effects.CLEAN == 1 / 3,
+        "is .01 or less: of those": significance.FALSE == 0.01,
+        "stays under with 99 % confidence": significance.CONFIDENCE == 0.99,
+        "has $k / 2$, and at most 4": (control.TAILS, control.MOST) == (0.5, 4.0),
+        "At 95 %, of an effect": intervals.TAIL == 0.025,
         "with pasted of .8 or more": template.PASTED == 0.8,
         "unless it is known to follow by .5": template.FOLLOWS == 0.5,
         "fewer than six samples": template.FEWEST == 6,
         "From .45 spreads": strengths.FIRST == 0.45,
         "has moved by 1.5 standard deviations": strengths.WANTED == 1.5,
         "or 3.6 spreads": farthest == pytest.approx(3.6),
-        "precision is below .8 of theirs": calibration.PRECISION == 0.8,
-        "presence is below .9 of theirs": calibration.PRESENCE == 0.9,
-        ".05 more of all values": calibration.CLIPPED == 0.05,
+        "precision is at least .8 of theirs": realism.PRECISION == 0.8,
+        "presence is at least .9 of theirs": realism.PRESENCE == 0.9,
+        "at most .05 more of all values": realism.CLIPPED == 0.05,
+        "where the 95 % lower bound": realism.TAIL == 0.05,
         "for a quarter beyond the last": calibration.BELIEVED == 1.25,
         "up to three attributes": profiles.NAMED == 3,
         "by .1 or more": profiles.SMALLEST == 0.1,
         "from .6 on it is called a duplicate": profiles.DUPLICATE == 0.6,
         "moves by .75 standard deviations and pasted is below .8": (choice.REACHED, choice.PASTED) == (0.75, 0.8),
         "of those within .1 of it": choice.ALIKE == 0.1,
-        "on 40 Bayesian bootstraps": stability.BOOTSTRAPS == 40,
+        "over 8 pairs of halves": halves.PAIRS == 8,
+        "in 99 of 100 cases": told.BY_CHANCE == 0.01,
     }
     assert [words for words in said if words not in text] == []
     assert [words for words, holds in said.items() if not holds] == []
