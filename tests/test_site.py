@@ -110,7 +110,7 @@ def test_the_notebook_is_a_page_with_its_pictures(site):
         ("catalog", "pipeline.catalog.direction_catalog.DirectionCatalog.__getitem__", "Raises UserError for neither"),
         ("catalog", "pipeline.catalog.direction.Direction.vector", "float32 (T, C, H, W)"),
         ("catalog", "pipeline.catalog.direction_edit.DirectionEdit.timesteps", "the lowest and the highest timestep"),
-        ("catalog", "pipeline.catalog.editing", "The one rule: at every pass of the U-Net"),
+        ("catalog", "pipeline.catalog.editing", "at every pass of the U-Net, h gets that of the catalog"),
         ("run", "schemas.run.Run.held_out", "Held-out samples that the recommended directions are measured on"),
         ("run", "pipeline.recipes.make.make", "What is there already is not made again"),
         ("run", "pipeline.annotators.functions.attributes", "(B, len(names))"),
