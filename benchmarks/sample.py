@@ -33,6 +33,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks._published import forward
 from benchmarks._report import verdict
 from pipeline.domains import portraits
 from pipeline.engine.ray_pool import RayPool
@@ -224,22 +225,6 @@ def one_at_a_time(folder: Path, steps: int) -> int:
         kept.append(h)
         x = scheduler.step(output, t, x, eta=1.0).prev_sample
     return len(DDIMPipeline.numpy_to_pil((x / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()))
-
-
-def forward(unet: Any, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """UNet2DModel's forward written out, to get at h between the mid block and the up blocks: its output, h."""
-    embedding = unet.time_embedding(unet.time_proj(t.expand(len(x))))
-    x = unet.conv_in(x)
-    skips = [x]
-    for block in unet.down_blocks:
-        x, more = block(x, embedding)
-        skips += more
-    h = x = unet.mid_block(x, embedding)
-    for block in unet.up_blocks:
-        n = len(block.resnets)
-        skips, taken = skips[:-n], skips[-n:]
-        x = block(x, tuple(taken), embedding)
-    return unet.conv_out(unet.conv_act(unet.conv_norm_out(x))), h
 
 
 # Measuring

@@ -90,7 +90,7 @@ def test_formulas_are_mathematics(site):
 def test_links_to_source_files_lead_to_their_lines(site):
     assert 'href="source/pipeline/metrics/effects.py.html"' in (site / "measures.html").read_text()
     shown = re.sub(r"<[^>]+>", "", (site / "source" / "pipeline" / "metrics" / "effects.py.html").read_text())
-    assert "CLEAN = 1 / 3" in unescape(shown) and "def beside_control(" in unescape(shown)
+    assert "CLEAN = 1 / 3" in unescape(shown) and "def on_and_off_target(" in unescape(shown)
     assert "Set up" in (site / "source" / "CONTRIBUTING.html").read_text(), "documents at the top are pages, too"
 
 
@@ -117,7 +117,7 @@ def test_the_notebook_is_a_page_with_its_pictures(site):
         ("hspace", "pipeline.hspace.reverse_process.Level.alpha", "alpha_t, a cumulative product"),
         ("hspace", "pipeline.hspace.jacobian.jacobian_subspace", "The k largest singular values"),
         ("estimators", "pipeline.estimators.projection.Projection.removed_share", "of the squared norm removed"),
-        ("metrics", "pipeline.metrics.effects.beside_control", "beyond what random directions of its norm do"),
+        ("metrics", "pipeline.metrics.significance.beside_control", "its limit, p-values, and what is significant"),
         ("metrics", "pipeline.metrics.sliders.conceptual_range", "the highest strength has than the lowest"),
     ],
 )

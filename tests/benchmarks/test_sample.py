@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.sample import CELEBAHQ, error, forward, in_turns, ratio
-from pipeline.hspace.denoiser import Denoiser
+from benchmarks.sample import CELEBAHQ, error, in_turns, ratio
 
 
 def test_a_ratio_is_taken_within_each_round():
@@ -18,15 +17,6 @@ def test_contenders_take_turns_and_the_warm_up_is_not_counted():
     seconds = in_turns(contenders, rounds=2)
     assert "".join(turns) == "ba" + "ab" + "ba"
     assert [len(each) for each in seconds.values()] == [2, 2]
-
-
-def test_the_forward_written_out_is_the_model_s(tiny_unet):
-    x, t = torch.randn(1, 3, 16, 16), torch.tensor(500)
-    with torch.inference_mode():
-        output, h = forward(tiny_unet, x, t)
-        expected, expected_h = Denoiser(tiny_unet)(x, 500)
-    torch.testing.assert_close(output, expected)
-    torch.testing.assert_close(h, expected_h)
 
 
 def test_error_is_relative_and_the_cosine_ignores_scale():
