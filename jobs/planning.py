@@ -40,6 +40,8 @@ def show_plan(plans: Sequence[StagePlan], store: Store, where: Where) -> None:
 def _show_parts(plans: Sequence[StagePlan], store: Store) -> None:
     table = Table("stage", "parts", "there", "to make", "GB to write", "for", box=None, header_style="bold")
     for each in plans:
+        if not each.done and not each.todo:  # its settings are wanted, and none of its parts
+            continue
         counts = (each.stage.n_parts, each.done, len(each.todo))
         purpose = titles([each.stage for each in plans])[each.stage].partition(": ")[2]
         table.add_row(each.stage.folder, *map(str, counts), f"{each.bytes / GIGABYTE:.3f}", purpose)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.annotators import exported, facenet, network
-from pipeline.catalog.templates import _environment
+from pipeline.catalog.templates import environment
 from pipeline.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -80,10 +80,8 @@ def test_a_torch_whose_unpickler_is_not_safe_reads_no_pickle(tmp_path, monkeypat
 
 
 def test_pages_escape_what_they_are_given():
-    environment = _environment()
+    found = environment()
     pages = [path for path in (ROOT / "pipeline").rglob("*.j2") if path.name != "card.md.j2"]
     assert pages and all(path.name.endswith(".html.j2") for path in pages), "other names are not escaped"
-    assert callable(environment.autoescape) and environment.autoescape("page.html.j2")
-    assert (
-        environment.from_string("{% autoescape true %}{{ name }}{% endautoescape %}").render(name="<b>") == "&lt;b&gt;"
-    )
+    assert callable(found.autoescape) and found.autoescape("page.html.j2")
+    assert found.from_string("{% autoescape true %}{{ name }}{% endautoescape %}").render(name="<b>") == "&lt;b&gt;"

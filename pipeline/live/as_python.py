@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.direction_edit import DirectionEdit
-from pipeline.live.studio import Order
+from pipeline.live.studio import PictureOrder
 
 
 class Source(NamedTuple):
@@ -16,7 +16,7 @@ class Source(NamedTuple):
     device: str | None = None
 
 
-def as_python(source: Source, order: Order, steps: int) -> str:
+def as_python(source: Source, order: PictureOrder, steps: int) -> str:
     """Return lines that make the pictures of an order, to the bit on the machine that showed them. steps: of the catalog."""
     named = "".join(f", {name}={value!r}" for name, value in source._asdict().items() if name != "catalog" and value)
     strengths = dict(order.strengths)
@@ -40,6 +40,6 @@ def as_python(source: Source, order: Order, steps: int) -> str:
     return "\n".join([*lines, ""])
 
 
-def as_json(catalog: DirectionCatalog, order: Order) -> str:
+def as_json(catalog: DirectionCatalog, order: PictureOrder) -> str:
     """Return the edit of an order as JSON, which `DirectionEdit.from_json` reads."""
     return DirectionEdit.of(catalog, dict(order.strengths)).to_json()

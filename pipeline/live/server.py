@@ -23,7 +23,7 @@ from pipeline.live.as_python import Source, as_json, as_python
 from pipeline.live.controls import Controls
 from pipeline.live.guard import Guard, add_headers, refusal
 from pipeline.live.page import ASSETS, page
-from pipeline.live.studio import Event, Order, Studio
+from pipeline.live.studio import Event, PictureOrder, Studio
 from pipeline.live.turns import LineIsFull, Turns
 from pipeline.live.wanted import Wanted
 from pipeline.recipes.applied import Applier
@@ -107,7 +107,7 @@ class Live:
             self.turns.leave(turn)
         return answer
 
-    async def _ordered(self, request: web.Request) -> tuple[Wanted, Order]:
+    async def _ordered(self, request: web.Request) -> tuple[Wanted, PictureOrder]:
         """What a page wants. Raises UserError where it cannot have it."""
         if request.content_type != "application/json":  # what a form of another site cannot send without asking
             raise UserError(f"A request is JSON, and this is {request.content_type}. Send it as application/json.")
@@ -117,7 +117,7 @@ class Live:
             raise UserError(f"The request did not arrive within {PATIENCE:g} seconds. Send it again.") from error
         wanted = Wanted.from_json(body)
         strengths = self.controls.checked(wanted.strengths)
-        return wanted, Order(wanted.seed, wanted.samples, tuple(strengths.items()))
+        return wanted, PictureOrder(wanted.seed, wanted.samples, tuple(strengths.items()))
 
     async def _close(self, app: web.Application) -> None:
         if self.turns:

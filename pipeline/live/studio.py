@@ -35,7 +35,7 @@ class Follows(Protocol):
 
 
 @dataclass(frozen=True)
-class Order:
+class PictureOrder:
     """Pictures to make: samples 0 to n - 1 of a seed, edited by strengths that are not 0."""
 
     seed: int
@@ -43,8 +43,8 @@ class Order:
     strengths: tuple[tuple[str, float], ...] = ()
 
     @property
-    def unedited(self) -> "Order":
-        return Order(self.seed, self.n)
+    def unedited(self) -> "PictureOrder":
+        return PictureOrder(self.seed, self.n)
 
 
 @dataclass
@@ -53,15 +53,15 @@ class Memory:
 
     most: int = REMEMBERED  # bytes
     held: int = 0
-    pictures: OrderedDict[Order, list[bytes]] = field(default_factory=OrderedDict)
+    pictures: OrderedDict[PictureOrder, list[bytes]] = field(default_factory=OrderedDict)
 
-    def get(self, order: Order) -> list[bytes] | None:
+    def get(self, order: PictureOrder) -> list[bytes] | None:
         """Return the PNGs of an order, if they are still there."""
         if order in self.pictures:
             self.pictures.move_to_end(order)
         return self.pictures.get(order)
 
-    def put(self, order: Order, pngs: list[bytes]) -> None:
+    def put(self, order: PictureOrder, pngs: list[bytes]) -> None:
         """Keep the PNGs of an order, and let go what no longer fits beside them."""
         self.held += _size(pngs) - _size(self.pictures.pop(order, []))
         self.pictures[order] = pngs
@@ -76,7 +76,7 @@ class Studio:
     applier: Follows
     memory: Memory = field(default_factory=Memory)
 
-    def make(self, order: Order) -> Generator[Event | None]:
+    def make(self, order: PictureOrder) -> Generator[Event | None]:
         """Make the pictures without the edit, unless they are remembered, and then with it; an event for what is to be seen.
 
         After a step of which nothing is shown it gives None: so whoever asks may stop between any two steps.
@@ -85,7 +85,7 @@ class Studio:
         if order.strengths:
             yield from self._made(order, edited=True)
 
-    def _made(self, order: Order, edited: bool) -> Generator[Event | None]:
+    def _made(self, order: PictureOrder, edited: bool) -> Generator[Event | None]:
         steps = self.applier.steps
         if (known := self.memory.get(order)) is not None:
             yield _event(edited, steps, steps, "png", known)

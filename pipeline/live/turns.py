@@ -11,11 +11,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from pipeline.errors import UserError
-from pipeline.live.studio import Event, Order
+from pipeline.live.studio import Event, PictureOrder
 
 MOST_WAITING = 16
 
-Work = Callable[[Order], Generator[Event | None]]  # None after a step of which there is nothing to tell
+Work = Callable[[PictureOrder], Generator[Event | None]]  # None after a step of which there is nothing to tell
 Tell = Callable[[Event], None]  # from the thread that works
 
 
@@ -28,7 +28,7 @@ class Turn:
     """One request, from when it is asked to its last event: done, replaced or failed."""
 
     page: str
-    order: Order
+    order: PictureOrder
     tell: Tell
     given_up: bool = False
     ahead: int = -1  # how many it was last told to be before it
@@ -49,7 +49,7 @@ class Turns:
         self._thread = threading.Thread(target=self._live, name="turns", daemon=True)
         self._thread.start()
 
-    def ask(self, page: str, order: Order, tell: Tell) -> Turn:
+    def ask(self, page: str, order: PictureOrder, tell: Tell) -> Turn:
         """Take a place in the line, or that of the page's older request. Raises LineIsFull where nobody else is let in."""
         turn = Turn(page, order, tell)
         with self._changed:

@@ -205,7 +205,7 @@ def made(tiny_model, tmp_path_factory) -> tuple[Path, Result]:
 def test_a_run_ends_with_a_catalog_whose_sums_hold_and_says_where_it_is(made):
     root, result = made
     [folder] = root.glob("catalog-*/00000-*")
-    assert f"Catalog: {root / 'catalog'}\n" in result.stdout
+    assert f"Catalog:  {root / 'catalog'}\n" in result.stdout
     assert (root / "catalog").resolve() == folder.resolve()
     listed = dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
     assert listed.keys() == {path.name for path in folder.iterdir()} - {"SHA256SUMS"}
@@ -249,7 +249,7 @@ def test_a_catalog_that_was_damaged_is_not_handed_over(made, tiny_model, tmp_pat
     vectors.write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
     result = job("--model", tiny_model, "--root", root)
     refused(result, f"{vectors} has changed since it was written", "00000.json and run the same command")
-    assert "Catalog: " not in result.stdout
+    assert "Catalog:" not in result.stdout
 
 
 def test_the_plan_of_a_finished_run_has_nothing_to_make(made, tiny_model):
@@ -355,7 +355,8 @@ def test_directions_are_found_in_real_images_and_measured_on_samples(tiny_model,
     made = {stage["stage"]: stage for stage in catalog.stages}
     annotated = [stage["settings"]["sample"] for stage in catalog.stages if stage["stage"] == "annotate"]
     assert f"invert-{made['invert']['fingerprint']}" in annotated
-    yardstick = f"sample-{made['sample']['fingerprint']} up to {made['sample']['settings']['n']}"
+    [own] = [each for each in catalog.stages if each["stage"] == "sample" and each["settings"]["eta"] == 1.0]
+    yardstick = f"sample-{own['fingerprint']} up to {own['settings']['n']}"
     assert made["edit"]["settings"]["sample"] == yardstick
     behind = [each for each in catalog.stages if each["stage"] != "catalog"]  # which has the run as it was given
     assert str(photographs) not in json.dumps(behind)

@@ -71,7 +71,7 @@ def test_the_whole_job_through_a_faulty_connection_makes_what_a_local_run_makes(
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.server.endpoint)
         result = job("--root", s3_root)
         assert result.exit_code == 0, result.output
-        assert f"Catalog: {s3_root}/" in result.stdout
+        assert f"Catalog:  {s3_root}/" in result.stdout
         assert len(proxy.struck) >= 4 and proxy.struck.total() >= 10, "it has been disturbed"
         proxy.rates, made = {}, puts_of_records(proxy)
         assert job("--root", s3_root).exit_code == 0

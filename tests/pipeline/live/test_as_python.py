@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.catalog.direction_edit import DirectionEdit
 from pipeline.live.as_python import Source, as_python
-from pipeline.live.studio import Order
+from pipeline.live.studio import PictureOrder
 from tests.pipeline.catalog.planted_catalogs import loaded
 from tests.pipeline.live.serving import wanted
 
@@ -46,6 +46,6 @@ def test_the_edit_as_json_is_one_of_this_catalog(server, catalog):
 
 
 def test_names_are_quoted_as_python_does():
-    text = as_python(Source("a\"b'\n", "m'", "c", "cpu"), Order(1, 2, (("x'y", 1.0),)), 4)
+    text = as_python(Source("a\"b'\n", "m'", "c", "cpu"), PictureOrder(1, 2, (("x'y", 1.0),)), 4)
     compiled = compile(text, "copied", "exec")
     assert {"a\"b'\n", "m'", "c", "cpu"} <= set(compiled.co_consts)

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from pipeline.formats.images import png
-from pipeline.live.studio import Event, Memory, Order, Studio
+from pipeline.live.studio import Event, Memory, PictureOrder, Studio
 from tests.pipeline.live.serving import Gated
 
 NAME = "smile/ridge/disentangled"
-EDITED = Order(3, 2, ((NAME, 1.5),))
+EDITED = PictureOrder(3, 2, ((NAME, 1.5),))
 
 
 def decoded(event: Event) -> list[bytes]:
@@ -42,7 +42,7 @@ def test_the_last_pictures_are_those_of_the_applier_to_the_bit(applier):
 
 
 def test_what_is_shown_before_is_what_a_step_predicts_and_comes_in_order(applier):
-    events = [each for each in Studio(applier).make(Order(3, 2)) if each]
+    events = [each for each in Studio(applier).make(PictureOrder(3, 2)) if each]
     assert [each["step"] for each in events] == [1, 2, 3, 4], "of T = 4"
     assert [each["recognisable"] for each in events] == [False, True, True, True], "from half of the steps on"
     assert [each["pictures"][0].partition(";")[0] for each in events] == ["data:image/jpeg"] * 3 + ["data:image/png"]
@@ -56,7 +56,7 @@ def test_what_is_remembered_is_not_made_again(open_):
     again = [each for each in studio.make(EDITED) if each]
     assert open_.steps_taken == [4, 4]
     assert [decoded(each) for each in again] == [decoded(first[3]), decoded(first[7])]
-    other = Order(3, 2, ((NAME, -1.0),))
+    other = PictureOrder(3, 2, ((NAME, -1.0),))
     assert [each["step"] for each in studio.make(other) if each] == [4, 1, 2, 3, 4], "the unedited ones at once"
     assert open_.steps_taken == [4, 4, 4], "another edit of the same samples"
 
@@ -76,11 +76,11 @@ def test_who_stops_leaves_the_model_as_it_was(applier):
 def test_memory_lets_go_what_was_not_asked_for_for_the_longest_time():
     memory = Memory(most=10)
     for seed in range(3):
-        memory.put(Order(seed, 1), [b"1234"])
-        memory.get(Order(0, 1))
-    assert [*memory.pictures] == [Order(2, 1), Order(0, 1)]
+        memory.put(PictureOrder(seed, 1), [b"1234"])
+        memory.get(PictureOrder(0, 1))
+    assert [*memory.pictures] == [PictureOrder(2, 1), PictureOrder(0, 1)]
     assert memory.held == 8
-    memory.put(Order(0, 1), [b"12"])
+    memory.put(PictureOrder(0, 1), [b"12"])
     assert memory.held == 6, "what is put again is counted once"
-    memory.put(Order(9, 1), [b"x" * 11])
-    assert memory.held == 0 and memory.get(Order(9, 1)) is None, "what is larger than all of it is not kept"
+    memory.put(PictureOrder(9, 1), [b"x" * 11])
+    assert memory.held == 0 and memory.get(PictureOrder(9, 1)) is None, "what is larger than all of it is not kept"

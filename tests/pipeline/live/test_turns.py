@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.live.studio import Event, Order
+from pipeline.live.studio import Event, PictureOrder
 from pipeline.live.turns import LineIsFull, Turns
 from tests.pipeline.live.serving import LONG
 
@@ -22,7 +22,7 @@ class Desk:
         self.closed: queue.Queue[int] = queue.Queue()
         self.told: dict[str, queue.Queue[Event]] = {}
 
-    def work(self, order: Order) -> Generator[Event | None]:
+    def work(self, order: PictureOrder) -> Generator[Event | None]:
         self.began.put(order.seed)
         try:
             for step in range(self.steps):
@@ -60,11 +60,11 @@ def turns(desk):
 
 
 def test_a_newer_request_of_a_page_ends_its_older_one_before_the_next_step(desk, turns):
-    turns.ask("a", Order(1, 1), desk.tell("old"))
+    turns.ask("a", PictureOrder(1, 1), desk.tell("old"))
     assert desk.began.get(timeout=LONG) == 1
     desk.gate.release()
     assert [desk.next("old")["kind"] for _ in range(2)] == ["waiting", "pictures"]
-    turns.ask("a", Order(2, 1), desk.tell("new"))
+    turns.ask("a", PictureOrder(2, 1), desk.tell("new"))
     assert desk.next("old") == {"kind": "replaced"}, "at once"
     desk.gate.release()  # the step that is under way
     assert desk.closed.get(timeout=LONG) == 1 and desk.began.get(timeout=LONG) == 2
@@ -74,15 +74,15 @@ def test_a_newer_request_of_a_page_ends_its_older_one_before_the_next_step(desk,
 
 
 def test_pages_take_turns_and_are_told_how_many_are_ahead(desk, turns):
-    turns.ask("a", Order(1, 1), desk.tell("a"))
+    turns.ask("a", PictureOrder(1, 1), desk.tell("a"))
     assert desk.began.get(timeout=LONG) == 1
-    turns.ask("b", Order(2, 1), desk.tell("b"))
-    turns.ask("c", Order(3, 1), desk.tell("c"))
+    turns.ask("b", PictureOrder(2, 1), desk.tell("b"))
+    turns.ask("c", PictureOrder(3, 1), desk.tell("c"))
     assert desk.next("b") == {"kind": "waiting", "ahead": 1} and desk.next("c") == {"kind": "waiting", "ahead": 2}
-    turns.ask("b", Order(4, 1), desk.tell("b again"))
+    turns.ask("b", PictureOrder(4, 1), desk.tell("b again"))
     assert desk.next("b") == {"kind": "replaced"}
     assert desk.next("b again") == {"kind": "waiting", "ahead": 1}, "a newer request has the place of the older one"
-    turns.ask("a", Order(5, 1), desk.tell("a again"))
+    turns.ask("a", PictureOrder(5, 1), desk.tell("a again"))
     assert desk.next("a again") == {"kind": "waiting", "ahead": 2}, "who is worked for and asks again lets others pass"
     desk.gate.release(1 + 3 * 3)
     assert [desk.began.get(timeout=LONG) for _ in range(3)] == [4, 3, 5]
@@ -90,20 +90,20 @@ def test_pages_take_turns_and_are_told_how_many_are_ahead(desk, turns):
 
 
 def test_the_line_has_an_end_but_not_for_who_stands_in_it(desk, turns):
-    turns.ask("a", Order(1, 1), desk.tell("a"))
+    turns.ask("a", PictureOrder(1, 1), desk.tell("a"))
     assert desk.began.get(timeout=LONG) == 1
     for page in "bcd":
-        turns.ask(page, Order(2, 1), desk.tell(page))
+        turns.ask(page, PictureOrder(2, 1), desk.tell(page))
     with pytest.raises(LineIsFull, match="3 others wait"):
-        turns.ask("e", Order(2, 1), desk.tell("e"))
-    turns.ask("d", Order(3, 1), desk.tell("d again"))
+        turns.ask("e", PictureOrder(2, 1), desk.tell("e"))
+    turns.ask("d", PictureOrder(3, 1), desk.tell("d again"))
 
 
 def test_who_leaves_is_not_worked_for(desk, turns):
-    turns.ask("a", Order(1, 1), desk.tell("a"))
+    turns.ask("a", PictureOrder(1, 1), desk.tell("a"))
     assert desk.began.get(timeout=LONG) == 1
-    left = turns.ask("b", Order(2, 1), desk.tell("b"))
-    turns.ask("c", Order(3, 1), desk.tell("c"))
+    left = turns.ask("b", PictureOrder(2, 1), desk.tell("b"))
+    turns.ask("c", PictureOrder(3, 1), desk.tell("c"))
     assert desk.next("c") == {"kind": "waiting", "ahead": 2}
     turns.leave(left)
     assert desk.next("c") == {"kind": "waiting", "ahead": 1}
@@ -117,15 +117,15 @@ def test_who_leaves_is_not_worked_for(desk, turns):
     [(UserError("It has no such direction."), "It has no such direction."), (KeyError("x"), "terminal")],
 )
 def test_what_goes_wrong_is_told_and_the_next_is_worked_for(error, said):
-    def work(order: Order) -> Generator[Event | None]:
+    def work(order: PictureOrder) -> Generator[Event | None]:
         if order.seed == 1:
             raise error
         yield None
 
     desk = Desk()
     turns = Turns(work)
-    turns.ask("a", Order(1, 1), desk.tell("a"))
-    turns.ask("b", Order(2, 1), desk.tell("b"))
+    turns.ask("a", PictureOrder(1, 1), desk.tell("a"))
+    turns.ask("b", PictureOrder(2, 1), desk.tell("b"))
     last = desk.next("a")
     while last["kind"] == "waiting":
         last = desk.next("a")
@@ -136,7 +136,7 @@ def test_what_goes_wrong_is_told_and_the_next_is_worked_for(error, said):
 
 def test_closing_ends_what_is_worked_on(desk):
     turns = Turns(desk.work)
-    turns.ask("a", Order(1, 1), desk.tell("a"))
+    turns.ask("a", PictureOrder(1, 1), desk.tell("a"))
     assert desk.began.get(timeout=LONG) == 1
     closing = threading.Thread(target=turns.close)
     closing.start()

@@ -59,7 +59,9 @@ def test_a_stage_keeps_its_promises(stages, made_of, elsewhere):
             assert not store.verify(stage, part)
             assert all(needed in before for needed, _ in stage.needs(part))
             record = store.record(stage, part)
-            assert set(record["files"]) == {path.name for path in store.folder(stage, part).iterdir()}
+            folder = store.folder(stage, part)
+            written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+            assert set(record["files"]) == written
             assert record["made"]["torch"] == version("torch")
 
 
