@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.metrics.best import preferred
-
 if TYPE_CHECKING:
     from pipeline.catalog.direction_catalog import DirectionCatalog
     from pipeline.catalog.explorer.findings import Findings
@@ -18,7 +16,8 @@ RULE = (
 
 def recommended(catalog: "DirectionCatalog") -> dict[str, str]:
     """Return the direction to use of each attribute, in the order of the attributes, from what was measured."""
-    from pipeline.catalog.explorer.read import findings
+    from pipeline.catalog.explorer.read import findings  # with SciPy, which reading a catalog does not need
+    from pipeline.metrics.best import preferred
 
     found = findings(catalog)
     return _in_order(preferred(found.candidates), found)
@@ -29,6 +28,8 @@ def best_of_each(found: "Findings") -> dict[str, Any]:
 
     The direction is the one that the catalog says; one that says none is asked by the rule.
     """
+    from pipeline.metrics.best import preferred
+
     names = found.catalog.recommended or preferred(found.candidates)
     rows = {str(row.name): row for group in found.groups for _, row in group.best.iterrows()}
     return {attribute: rows[name] for attribute, name in _in_order(names, found).items() if name in rows}
