@@ -169,7 +169,11 @@ class LeftOut(_Strict):
 class Catalog(_Strict):
     """The whole file."""
 
-    schema_version: Literal[5] = 5
+    schema_version: Literal[5, 6] = Field(
+        default=6,
+        description="of this file and of all others, which have it in their metadata; 5 is without selection samples, p-values, "
+        "expected cosines and samplers, and is read, too",
+    )
     model: ModelCard
     sampling: Sampling
     captures: list[Capture] = Field(description="every capture point that a direction of this catalog is added at")

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from schemas.best import BEST
 from schemas.carriage import CARRIAGE
+from schemas.catalog import Catalog
 from schemas.choice import CHOICE
 from schemas.columns import column
 from schemas.cosines import COSINES
@@ -129,6 +130,14 @@ CATALOG_FILES = (
     CatalogFile("README.md", "the card, with the lines that apply a direction with plain diffusers"),
     CatalogFile("SHA256SUMS", "the SHA-256 of every other file, for sha256sum -c SHA256SUMS"),
 )
+
+VERSION = {"schema_version": str(Catalog.model_fields["schema_version"].default)}  # in the metadata of every file
+
+
+def versioned(table: pa.Table) -> pa.Table:
+    """Return a table whose file says which version of a catalog it is of."""
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), **VERSION})
+
 
 TABLES = {file.name: file.columns for file in CATALOG_FILES if file.columns is not None}
 

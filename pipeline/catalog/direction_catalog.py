@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -72,9 +72,9 @@ class DirectionCatalog:
         try:
             return Catalog.model_validate_json(self.read("catalog.json"))
         except ValidationError as error:
-            version = Catalog.model_fields["schema_version"].default
+            versions = " or ".join(map(str, get_args(Catalog.model_fields["schema_version"].annotation)))
             raise UserError(
-                f"catalog.json is damaged, or of another release: expected version {version} ({error.errors()[0]['msg']}).\n"
+                f"catalog.json is damaged, or of another release: expected version {versions} ({error.errors()[0]['msg']}).\n"
                 "Publish the catalog again, or read it with the release that made it."
             ) from error
 

@@ -45,7 +45,7 @@ from schemas import catalog as schema
 from schemas.columns import table_of
 from schemas.cosines import COSINES
 from schemas.directions import DIRECTIONS
-from schemas.published import EVALUATION
+from schemas.published import EVALUATION, VERSION, versioned
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class LeftOut:
 class Catalog(Stage):
     """A catalog: the files that schemas.published lists."""
 
-    version: ClassVar[int] = 11
+    version: ClassVar[int] = 12
 
     sample: Source  # what the directions were found in
     profiles: Profiles  # of every direction that is published, and how they were measured
@@ -134,9 +134,9 @@ class Catalog(Stage):
         seen = (*self.familiarity.notes(store), *self.familiarity.agreements(store)) if self.familiarity else ()
         if self.run:
             (out / "run.toml").write_text(self.run, encoding="utf-8")
-        write_vectors(out / "directions.safetensors", self._by_point(rows, vectors))
+        write_vectors(out / "directions.safetensors", self._by_point(rows, vectors), VERSION)
         for name, table in self._tables(rows, vectors, profiles, store):
-            write_table(out / name, turned(table, turn) if "direction" in table.schema.names else table)
+            write_table(out / name, versioned(turned(table, turn) if "direction" in table.schema.names else table))
         notes = (*seen, *told({*so_far(), kind_of(self)}))  # of the machines behind all that has been read
         catalog = self._catalog(rows, turned(profiles, turn).to_pylist(), notes, turn)
         found = recommended(_written(out, catalog))

@@ -17,6 +17,7 @@ from pipeline.formats.arrays import write_vectors
 from pipeline.formats.hashes import sha256
 from pipeline.formats.parquet import write_table
 from schemas.catalog import Catalog, Direction, Evaluation, LeftOut
+from schemas.published import VERSION, versioned
 
 
 def merge(folders: Sequence[str | Path], out: Path) -> DirectionCatalog:
@@ -49,9 +50,9 @@ def _verify(folder: Path) -> None:
 
 def _write(sources: Sequence[MergeSource], out: Path) -> None:
     merging = list(_merging(sources, named(sources)))
-    write_vectors(out / "directions.safetensors", dict(_vectors(merging)))
+    write_vectors(out / "directions.safetensors", dict(_vectors(merging)), VERSION)
     for name, table in tables(merging):
-        write_table(out / name, table)
+        write_table(out / name, versioned(table))
     (out / "catalog.json").write_text(_about(merging).model_dump_json(indent=2) + "\n", encoding="utf-8")
     files = frozenset(path.name for path in out.iterdir())
     published = DirectionCatalog(lambda name: (out / name).read_bytes(), files)
@@ -86,6 +87,7 @@ def _about(merging: Sequence[Merging]) -> Catalog:
     directions = [each for one in merging for each in _directions(one)]
     return first.model_copy(
         update={
+            "schema_version": Catalog.model_fields["schema_version"].default,
             "captures": _unique([each for one in merging for each in one.source.about.captures]),
             "directions": directions,
             "evaluations": [each for one in merging for each in _evaluations(one)],

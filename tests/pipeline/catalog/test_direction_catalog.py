@@ -7,7 +7,6 @@ import pytest
 
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.errors import UserError
-from schemas.catalog import Catalog
 from tests.pipeline.catalog.planted_catalogs import planted_catalog as planted_folder
 from tests.pipeline.catalog.planted_catalogs import planted_model, summed
 from tests.pipeline.catalog.planted_findings import T
@@ -66,9 +65,7 @@ def test_a_file_that_is_no_catalog_of_this_release_is_refused(folder):
     digest = hashlib.sha256((folder / "catalog.json").read_bytes()).hexdigest()
     with open(folder / "SHA256SUMS", "a") as sums:
         sums.write(f"{digest}  catalog.json\n")
-    with pytest.raises(
-        UserError, match=f"catalog.json .* of another release.*version {Catalog.model_fields['schema_version'].default}"
-    ):
+    with pytest.raises(UserError, match="catalog.json .* of another release.*version 5 or 6"):
         _ = DirectionCatalog.open(folder).about
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from pipeline.annotators.registry import annotator
@@ -277,3 +278,12 @@ def test_a_catalog_of_machines_alike_has_the_same_bytes_and_nothing_to_say(folde
         path.name: path.read_bytes() for path in folder.iterdir()
     }
     assert "unlike" not in (again / "catalog.json").read_text() + page
+
+
+def test_every_file_says_which_version_it_is_of(folder):
+    """Version 6; who reads it reads the one before, too: tests/test_frozen_catalog.py."""
+    assert json.loads((folder / "catalog.json").read_text())["schema_version"] == 6
+    for path in folder.glob("*.parquet"):
+        assert pq.read_schema(path).metadata[b"schema_version"] == b"6", path.name
+    with safe_open(folder / "directions.safetensors", "numpy") as vectors:
+        assert vectors.metadata()["schema_version"] == "6"
