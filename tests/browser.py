@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium")
@@ -30,6 +30,8 @@ def chromium() -> Iterator[Browser]:
 class Visit:
     """A page in a window of its own, and whatever goes wrong on it: messages of the console, and requests to other hosts."""
 
+    gives_up = False  # whether the page may itself end requests that it made
+
     def __init__(self, browser: Browser, home: str, size: tuple[int, int] = DESKTOP, dark: bool = False) -> None:
         """home: the beginning of every address that it may ask for."""
         width, height = size
@@ -41,7 +43,7 @@ class Visit:
         self.home, self.faults = home, list[str]()
         self.page.on("console", lambda message: self._note(f"console: {message.text}", message.type != "log"))
         self.page.on("pageerror", lambda error: self._note(f"error: {error}", True))
-        self.page.on("requestfailed", lambda request: self._note(f"failed: {request.url}", True))
+        self.page.on("requestfailed", self._failed)
         self.page.on("request", lambda request: self._note(f"asked for {request.url}", not self._own(request.url)))
 
     def open(self, path: str = "") -> Page:
@@ -67,6 +69,9 @@ class Visit:
         """Milliseconds from the beginning to the first thing that is drawn."""
         found = self.page.evaluate("performance.getEntriesByName('first-contentful-paint').map((e) => e.startTime)")
         return float(found[0])
+
+    def _failed(self, request: Request) -> None:
+        self._note(f"failed: {request.url}", not (self.gives_up and request.failure == "net::ERR_ABORTED"))
 
     def _own(self, address: str) -> bool:
         return address.startswith((self.home, "data:", "about:", "blob:"))

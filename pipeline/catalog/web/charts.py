@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.catalog.templates import strength
-
 Point = tuple[float, float]
 Tick = tuple[float, str]
 
@@ -64,11 +62,6 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def strength_ticks(strengths: Sequence[float]) -> list[Tick]:
-    """A tick a strength, and one at 0."""
-    return [(value, strength(value) if value else "0") for value in sorted({0.0, *strengths})]
 
 
 def step_ticks(timesteps: Sequence[int], n: int = 6) -> list[Tick]:

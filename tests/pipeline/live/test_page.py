@@ -1,7 +1,6 @@
 """The page in a browser: sliders, pictures, the keyboard, light and dark, a phone, and no request to any other machine."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -9,40 +8,30 @@ import pytest
 
 from pipeline.live.guard import Guard
 from pipeline.live.server import Live
+from tests.browser import DESKTOP, PHONE, Visit, chromium, needs_chromium
 from tests.pipeline.live.serving import LONG, Gated, Running, running
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine's path: install Debian's")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+pytestmark = needs_chromium
 DONE = "body[data-state=done]"
 SLIDER = "[data-name='smile/ridge/disentangled'] input"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        found = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as found:
         yield found
-        found.close()
 
 
-class Visit:
-    """A page that is open, what it wrote on its console, and where it asked."""
+class LiveVisit(Visit):
+    """The live page of a server. A request that a newer one replaces is ended by the page."""
 
-    def __init__(self, browser, server: Running, **how):
-        self.context = browser.new_context(**how)
-        self.page = self.context.new_page()
-        self.server = server
-        self.console: list[str] = []
-        self.asked: set[str] = set()
-        self.page.on("console", lambda message: self.console.append(message.text))
-        self.page.on("pageerror", lambda error: self.console.append(str(error)))
-        self.page.on("request", lambda request: self.asked.add(request.url))
+    gives_up = True
 
-    def open(self, state: str = "", waits_for: str = DONE) -> "Visit":
-        self.page.goto(f"http://127.0.0.1:{self.server.port}/live.html{state}")
+    def __init__(self, browser, server: Running, size=DESKTOP, dark: bool = False):
+        super().__init__(browser, f"http://127.0.0.1:{server.port}", size, dark)
+
+    def open(self, state: str = "", waits_for: str = DONE) -> "LiveVisit":
+        self.page.goto(f"{self.home}/live.html{state}")
         self.page.wait_for_selector(waits_for)
         return self
 
@@ -61,16 +50,14 @@ class Visit:
         self.page.wait_for_selector(DONE)
 
     def close(self) -> None:
-        """Close it, with nothing on its console and nothing asked of another machine."""
-        self.context.close()
-        assert self.console == []
-        elsewhere = {url for url in self.asked if urlsplit(url).hostname != "127.0.0.1" and not url.startswith("data:")}
-        assert self.asked and elsewhere == set()
+        """Close it; nothing may have gone wrong on it."""
+        self.page.context.close()
+        assert not self.faults
 
 
 @pytest.fixture
-def visit(browser, server) -> Iterator[Visit]:
-    found = Visit(browser, server)
+def visit(browser, server) -> Iterator[LiveVisit]:
+    found = LiveVisit(browser, server)
     yield found
     found.close()
 
@@ -95,7 +82,7 @@ def test_a_link_brings_back_what_was_set(visit, browser, server):
     visit.press(SLIDER, "End")
     visit.page.click("#new-seeds")
     visit.page.wait_for_selector(DONE)
-    again = Visit(browser, server).open("#" + urlsplit(visit.page.url).fragment)
+    again = LiveVisit(browser, server).open("#" + urlsplit(visit.page.url).fragment)
     assert (
         again.page.input_value(SLIDER) == "2"
         and again.page.input_value("#seed") == visit.page.input_value("#seed") != "3"
@@ -149,9 +136,9 @@ def test_pictures_are_seen_before_they_are_finished_and_a_line_says_its_length(
 ):
     gated = Gated(applier)
     with running(Live(catalog, pages, source, gated)) as server:
-        first = Visit(browser, server).open("#samples=1", "body[data-state=busy]")
+        first = LiveVisit(browser, server).open("#samples=1", "body[data-state=busy]")
         gated.wait(lambda: gated.steps_taken == [0])
-        second = Visit(browser, server).open("#samples=1&seed=9", "body[data-state=busy]")
+        second = LiveVisit(browser, server).open("#samples=1&seed=9", "body[data-state=busy]")
         second.says("One other is ahead of you")
         gated.gate.release(2)
         first.page.wait_for_selector("#pictures img[src^='data:image/jpeg']")
@@ -168,7 +155,7 @@ def test_while_a_slider_moves_each_request_is_left_until_it_has_shown_something(
     gated = Gated(applier)
     gated.gate.release(4)
     with running(Live(catalog, pages, source, gated)) as server:
-        found = Visit(browser, server).open("#samples=1")
+        found = LiveVisit(browser, server).open("#samples=1")
         found.page.focus(SLIDER)
         for _ in range(5):
             found.page.keyboard.press("ArrowRight")
@@ -187,7 +174,7 @@ def test_while_a_slider_moves_each_request_is_left_until_it_has_shown_something(
 
 def test_who_opens_the_address_with_the_token_stays_in_without_it(browser, catalog, applier, pages, source):
     with running(Live(catalog, pages, source, applier, guard=Guard("t" * 43))) as server:
-        found = Visit(browser, server)
+        found = LiveVisit(browser, server)
         found.page.goto(f"http://127.0.0.1:{server.port}/live.html?token={'t' * 43}")
         found.page.wait_for_selector(DONE)
         assert urlsplit(found.page.url).query == ""
@@ -199,33 +186,30 @@ def test_who_opens_the_address_with_the_token_stays_in_without_it(browser, catal
 
 def test_a_server_that_is_gone_is_said_in_a_sentence(browser, catalog, applier, pages, source):
     with running(Live(catalog, pages, source, applier)) as server:
-        found = Visit(browser, server).open()
+        found = LiveVisit(browser, server).open()
     found.page.focus(SLIDER)
     found.page.keyboard.press("ArrowRight")
     found.page.wait_for_selector("body[data-state=failed]")
     found.says("The server cannot be reached.")
-    found.context.close()
+    found.page.context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_everybody_can_use_it(browser, server, scheme, width):
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Visit(browser, server, color_scheme=scheme, viewport={"width": width, "height": 844})
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_everybody_can_use_it(browser, server, size, dark):
+    found = LiveVisit(browser, server, size, dark)
     found.open("#samples=4")
     found.page.click("#more summary")
     found.page.click("#copy-python")
     found.page.wait_for_selector("#copied-text:visible")
-    grave = [each for each in Axe().run(found.page).response["violations"] if each["impact"] in ("serious", "critical")]
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in grave] == []
-    assert found.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways"
+    assert not found.grave()
+    assert not found.scrolls_sideways()
     found.close()
 
 
 def test_without_a_model_it_says_why(browser, catalog, pages, source):
     with running(Live(catalog, pages, source, None, "The model is elsewhere.")) as server:
-        found = Visit(browser, server).open("", "[role=alert]")
+        found = LiveVisit(browser, server).open("", "[role=alert]")
         assert re.search(
             "No pictures can be made here.\\s+The model is elsewhere.", found.page.inner_text("[role=alert]")
         )

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline.catalog.templates import ASSETS
-from pipeline.catalog.web.charts import SERIES, Chart, Line, Scale, by_step, finite, step_ticks, strength_ticks
+from pipeline.catalog.web.charts import SERIES, Chart, Line, Scale, by_step, finite, step_ticks
 
 NAN, INF = float("nan"), float("inf")
 
@@ -34,11 +34,6 @@ def test_what_is_no_number_is_none_wherever_it_stands():
 
 def test_an_axis_runs_from_its_first_tick_to_its_last_and_one_without_a_text_is_none():
     assert Scale.of([(0.0, ""), (1.0, "a"), (2.0, "")]) == Scale(0.0, 2.0, ((1.0, "a"),))
-
-
-def test_there_is_a_tick_a_strength_and_one_at_0():
-    assert strength_ticks((0.5, -2.0)) == [(-2, "−2"), (0, "0"), (0.5, "+0.5")]
-    assert strength_ticks((0.0, 1.0)) == [(0, "0"), (1, "+1")]
 
 
 def test_of_many_steps_the_first_and_the_last_are_labelled():
