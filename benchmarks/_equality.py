@@ -46,17 +46,14 @@ def selected_alike(labels: Any, store: Store, work: Work) -> dict[str, float]:
 
 
 def mean_differences(finders: tuple[Stage, ...], alike: dict[str, float], store: Store, work: Work) -> dict[str, float]:
-    """The smallest cosine of an attribute's directions, of those for which both took the same samples, and of the others.
-
-    The first is 0 where there is no such attribute, and the second 1.
-    """
+    """The smallest cosine of an attribute's directions, and the smallest where both took the same samples; 0 where nowhere."""
     rows, vectors = read_directions(store, finders)
     theirs = {a: torch.load(work.folder / f"direction-{a}.pt", weights_only=True) for a in work.attributes}
     cosines = {row["attribute"]: cosine(vectors[row["name"]], theirs[row["attribute"]].numpy()) for row in rows}
     same = [cosines[attribute] for attribute, share in alike.items() if share == 1]
     return {
-        "cosine_of_mean_differences": min(same, default=0.0),
-        "cosine_of_others": min((cosines[attribute] for attribute, share in alike.items() if share < 1), default=1.0),
+        "cosine_of_mean_differences": min(cosines.values()),
+        "cosine_of_the_same_samples": min(same, default=0.0),
     }
 
 

@@ -102,15 +102,15 @@ def test_what_is_not_the_same_is_seen(size, found):
     larger = changed("jacobians.pt", lambda read: {**read, "singular_values": 1.1 * read["singular_values"]})
     assert larger["jacobian_difference_of_S"] == pytest.approx(0.1, abs=0.03)
     others = changed("scores.pt", lambda scores: scores * torch.tensor([1.0, -1.0]))  # other samples, for one attribute
-    assert others["same_selected"] == 0.5 and others["cosine_of_mean_differences"] > 0.9999
-    assert changed("scores.pt", lambda scores: -scores)["cosine_of_mean_differences"] == 0
+    assert others["same_selected"] == 0.5 and others["cosine_of_the_same_samples"] > 0.9999
+    assert changed("scores.pt", lambda scores: -scores)["cosine_of_the_same_samples"] == 0
     assert equality(goals(run), Store(folder / "ours"), work) == result.equality
 
 
 EQUAL = {
     "same_selected": 1.0,
     "cosine_of_mean_differences": 0.99999999,
-    "cosine_of_others": 1.0,
+    "cosine_of_the_same_samples": 1.0,
     "cosine_of_components": 1.0,
     "components_told_apart": 0.5,
     "principal_cosine_of_components": 1.0,
