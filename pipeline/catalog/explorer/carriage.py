@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from pipeline.catalog.explorer.findings import Findings, point_in_words
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import point_in_words
 from pipeline.catalog.templates import Facts
 from pipeline.metrics.choice import ALIKE, PASTED, REACHED
 

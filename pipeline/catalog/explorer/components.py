@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from pipeline.catalog.explorer.findings import LARGE, Edit, Findings, Measured, Row
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import LARGE, Row
+from pipeline.catalog.explorer.measured import Edit, Measured
 from pipeline.catalog.templates import Facts
 from pipeline.catalog.web.charts import Chart, Scale, by_step, step_ticks
 from pipeline.catalog.web.heat_maps import HeatMap, HeatRow, limit_for

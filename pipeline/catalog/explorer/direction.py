@@ -7,7 +7,8 @@ import pandas as pd
 
 from pipeline.catalog.chosen import NONE_VALID
 from pipeline.catalog.doubts import doubts, in_sentences, of_template
-from pipeline.catalog.explorer.findings import Findings, Row, title
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import Row, title
 from pipeline.catalog.explorer.links import Links
 from pipeline.catalog.explorer.provenance import provenance
 from pipeline.catalog.field_figures import FieldFigures

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from pipeline.catalog.explorer.findings import Findings, Group
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import Group
 from pipeline.catalog.templates import Facts, words
 from pipeline.catalog.web.heat_maps import HeatMap, HeatRow, limit_for
 

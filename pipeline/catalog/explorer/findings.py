@@ -1,109 +1,19 @@
-"""What the pages are made from, and the figures that are computed from it: groups of directions and how clean their effects are."""
+"""What the pages are made from: a catalog, its directions, what was measured of them, and what is computed from that."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from pipeline.catalog.explorer.groups import Group, Row, how_projected, point_in_words
+from pipeline.catalog.explorer.measured import Edit, Measured, of_edit
 from pipeline.catalog.field_figures import FieldFigures
-from pipeline.catalog.templates import words
 from pipeline.metrics.best import reported
 from pipeline.metrics.control import largest_control
 from schemas.catalog import Catalog
-
-Row = dict[str, Any]  # of schemas.directions
-Edit = tuple[str, int]  # a direction, or "unedited", and the index of a strength
-
-LARGE = 1.0  # standard deviations: an effect that anyone can see
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One evaluation: effects of its directions and controls, and some of the edited images."""
-
-    judges: tuple[str, ...]  # the first is the one that the pages go by
-    n: int  # held-out samples that the effects are means over, of all seeds
-    seeds: int
-    effects: pd.DataFrame  # of schemas.effects, by the first judge
-    by_others: pd.DataFrame  # the same, by the other judges
-    controls: pd.DataFrame  # by the first judge, of the random directions that these were compared with
-    preservation: pd.DataFrame  # of schemas.preservation: of these, those random ones, and the unedited samples
-    images: dict[Edit, list[bytes]]  # thumbnails, one a held-out sample
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        return frozenset(self.effects.loc[~self.effects["control"], "direction"])
-
-    @cached_property
-    def strengths(self) -> dict[str, dict[int, float]]:
-        """The strengths of each direction, by their indices, as they rise."""
-        table = self.effects.sort_values("strength").drop_duplicates(["direction", "strength_index"])
-        return {
-            str(name): dict(zip(own["strength_index"].astype(int), own["strength"].astype(float), strict=True))
-            for name, own in table.groupby("direction")
-        }
-
-    def ends(self, name: str) -> tuple[int, ...]:
-        """The indices of the lowest and the highest strength of a direction."""
-        indices = list(self.strengths[name])
-        return tuple(dict.fromkeys((indices[0], indices[-1])))
-
-
-@dataclass(frozen=True)
-class Group:
-    """The supervised directions of one estimator, before disentangling or after it in one way.
-
-    Where an attribute has a direction at each of several capture points, they are those at one point.
-    """
-
-    method: str
-    projected: str | None  # how, in words; None before
-    rows: list[Row]
-    best: (
-        pd.DataFrame
-    )  # of best.reported; a direction that was not measured, or has no strength in its valid range, has no row
-    chosen: pd.DataFrame  # the same directions as `Findings.candidates` has them: by the samples that chose
-    point: str | None = None  # where all are added; None where each attribute has a point of its own, or all have one
-
-    @property
-    def disentangled(self) -> bool:
-        return self.projected is not None
-
-    @property
-    def title(self) -> str:
-        at = "" if self.point is None else f", at {point_in_words(self.point)}"
-        return f"{words(self.method).capitalize()}, {self.projected or 'before disentangling'}{at}"
-
-    @property
-    def clean(self) -> int:
-        """Directions with an effect that is both clean and large."""
-        return _clean(self.best)
-
-    @property
-    def ratio(self) -> float:
-        """Mean effect on target / mean largest effect off target: of means, which no single small effect off target decides."""
-        return _ratio(self.best)
-
-    @property
-    def place(self) -> tuple[float, ...]:
-        """What groups are ordered by: disentangled ones, on the most samples, with the most clean effects on those that chose."""
-        n = float(self.chosen["n"].max()) if len(self.chosen) else 0.0
-        return (not self.disentangled, -n, -_clean(self.chosen), -np.nan_to_num(_ratio(self.chosen), posinf=1e9))
-
-    @property
-    def on_target(self) -> float:
-        return _mean(self.best["on_target"])
-
-    @property
-    def off_target(self) -> float:
-        return _mean(self.best["off_target"])
-
-    @property
-    def largest_is_target(self) -> int:
-        return int((self.best["on_target"] > self.best["off_target"]).sum())
 
 
 class Headline(NamedTuple):
@@ -291,7 +201,7 @@ class Findings:
 
         Those that no other samples chose have the figures that are reported.
         """
-        in_order = sorted(self.supervised, key=lambda row: _by_name((row["method"], _projected(row))))
+        in_order = sorted(self.supervised, key=lambda row: _by_name((row["method"], how_projected(row))))
         rows = {row["name"]: row for row in in_order}
         known = {} if self.best is None else self.best.set_index("direction").to_dict("index")
         found = {}
@@ -318,12 +228,12 @@ class Findings:
     @cached_property
     def groups(self) -> list[Group]:
         """Disentangled before entangled, then by what was measured on the samples that chose: the first is the one to use."""
-        keys = dict.fromkeys((row["method"], _projected(row)) for row in self.supervised)
+        keys = dict.fromkeys((row["method"], how_projected(row)) for row in self.supervised)
         groups = [group for key in sorted(keys, key=_by_name) for group in self._groups(*key)]
         return sorted(groups, key=lambda group: group.place)
 
     def _groups(self, method: str, projected: str | None) -> list[Group]:
-        rows = [row for row in self.supervised if (row["method"], _projected(row)) == (method, projected)]
+        rows = [row for row in self.supervised if (row["method"], how_projected(row)) == (method, projected)]
         if len({row["attribute"] for row in rows}) == len(rows):
             return [self._group(method, projected, rows)]
         points = dict.fromkeys(row["capture"] for row in rows)
@@ -342,50 +252,6 @@ class Findings:
         return next((other for other in same if other.disentangled != group.disentangled), None)
 
 
-def of_edit(table: pd.DataFrame, edit: Edit) -> pd.DataFrame:
-    """The rows of a table that are of an edit."""
-    name, index = edit
-    return table[(table["direction"] == name) & (table["strength_index"] == index)]
-
-
-def point_in_words(point: str) -> str:
-    """A capture point as it is named beside a direction: several at once with a + that lines can be broken at."""
-    return point.replace("+", " + ")
-
-
-def title(row: Row) -> str:
-    """What a direction is called, from how it was made."""
-    if row["attribute"] is not None:
-        return ", ".join([words(row["attribute"]), words(row["method"]), *filter(None, [_projected(row)])])
-    if row["mask"] is None:
-        made = "" if row["method"] == "principal-components" else f", {words(row['method'])}"
-        return f"component {row['component']}{made}"
-    return f"{words(row['mask'])} {row['component']}, {words(row['method'])}"
-
-
-def _projected(row: Row) -> str | None:
-    """How a direction was projected, in words; None for one as it was fitted."""
-    if row["parents"] is None:
-        return None
-    if row["trials"] is not None:
-        return "disentangled by effects"
-    return "disentangled by step" if row["projected_by"] == "step" else "disentangled"
-
-
 def _by_name(key: tuple[str, str | None]) -> tuple[bool, str, str]:
     """An order for what is measured to do exactly the same."""
     return key[0] != "ridge", key[0], key[1] or ""
-
-
-def _clean(table: pd.DataFrame) -> int:
-    return int((table["clean"].astype(bool) & (table["on_target"] >= LARGE)).sum())
-
-
-def _ratio(table: pd.DataFrame) -> float:
-    on, off = _mean(table["on_target"]), _mean(table["off_target"])
-    return on / off if off else float("nan")
-
-
-def _mean(values: pd.Series) -> float:
-    finite = values[np.isfinite(values.astype(float))]
-    return float(finite.mean()) if len(finite) else float("nan")

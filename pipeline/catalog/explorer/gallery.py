@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from pipeline.catalog.explorer.direction import called, heading, warnings
-from pipeline.catalog.explorer.findings import Findings, Headline, Measured, Row, title
+from pipeline.catalog.explorer.findings import Findings, Headline
+from pipeline.catalog.explorer.groups import Row, title
 from pipeline.catalog.explorer.links import Links
+from pipeline.catalog.explorer.measured import Measured
 from pipeline.catalog.explorer.strips import Images, strip
 from pipeline.catalog.explorer.where_it_acts import largest
 from pipeline.catalog.templates import Facts, words

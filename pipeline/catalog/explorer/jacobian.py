@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline.catalog.explorer.findings import Findings, Row
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import Row
 from pipeline.catalog.templates import Facts
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipeline.catalog.explorer.findings import Edit, Findings, Group, of_edit
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import Group
+from pipeline.catalog.explorer.measured import Edit, of_edit
 from pipeline.catalog.templates import words
 from pipeline.catalog.web.heat_maps import HeatMap, HeatRow, limit_for
 from pipeline.metrics.effects import matrix

@@ -6,7 +6,8 @@ from math import isfinite
 import pandas as pd
 
 from pipeline.catalog import chosen
-from pipeline.catalog.explorer.findings import Findings, Group
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import Group
 from pipeline.catalog.templates import Facts, place
 from schemas.catalog import in_words
 

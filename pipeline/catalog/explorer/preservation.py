@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline.catalog.explorer.findings import Findings, Group
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import Group
 from pipeline.catalog.templates import Facts
 from schemas.columns import meaning_of, unit_of
 from schemas.preservation import MEASURES, OVER_SAMPLES

@@ -1,6 +1,7 @@
 """Where a direction came from, as a sentence that a person reads."""
 
-from pipeline.catalog.explorer.findings import Findings, Row
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import Row
 from pipeline.catalog.templates import amount, percent, signed, words
 from schemas.catalog import in_words
 

@@ -4,7 +4,8 @@ import pandas as pd
 
 from pipeline.catalog.curves import Curves
 from pipeline.catalog.direction_catalog import DirectionCatalog
-from pipeline.catalog.explorer.findings import Findings, Measured
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.measured import Measured
 from pipeline.catalog.field_figures import field_figures
 from schemas.directions import DIRECTIONS
 from schemas.thumbnails import HELD_OUT, OWN, SAMPLE

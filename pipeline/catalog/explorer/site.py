@@ -22,7 +22,8 @@ from pipeline.catalog.explorer import (
     stability,
     timesteps,
 )
-from pipeline.catalog.explorer.findings import LARGE, Findings
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import LARGE
 from pipeline.catalog.explorer.links import Links
 from pipeline.catalog.explorer.viewer import viewer
 from pipeline.catalog.templates import ASSETS, render

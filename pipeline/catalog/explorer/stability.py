@@ -2,7 +2,8 @@
 
 from statistics import mean
 
-from pipeline.catalog.explorer.findings import Findings, Row
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import Row
 from pipeline.catalog.templates import Facts
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipeline.catalog.explorer.findings import Measured
+from pipeline.catalog.explorer.measured import Measured
 from schemas.edits import UNEDITED
 
 Images = tuple[bytes | None, ...]  # one a strength; None where there is none

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipeline.catalog.explorer.findings import Findings, Row
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import Row
 from pipeline.catalog.templates import words
 from pipeline.catalog.web.charts import SERIES, Chart, Line, Scale, by_step, step_ticks
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.catalog.explorer.findings import Findings, Measured, Row
+from pipeline.catalog.explorer.findings import Findings
+from pipeline.catalog.explorer.groups import Row
+from pipeline.catalog.explorer.measured import Measured
 from pipeline.catalog.explorer.strips import in_order, strip
 from pipeline.catalog.explorer.where_it_acts import where_it_acts
 from pipeline.catalog.templates import Facts, data_uri, words

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pipeline.catalog.explorer.findings import Findings, Measured
+from pipeline.catalog.explorer.findings import Findings
 from pipeline.catalog.explorer.links import Links
+from pipeline.catalog.explorer.measured import Measured
 from pipeline.catalog.explorer.site import _pages
 from schemas.catalog import Capture, Catalog, Direction, Evaluation, ModelCard, Sampling
 from schemas.directions import DIRECTIONS

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from pipeline.catalog.explorer.findings import Measured
+from pipeline.catalog.explorer.measured import Measured
 from pipeline.catalog.explorer.strips import in_order, strip
 from schemas.edits import UNEDITED
 from tests.pipeline.catalog.planted_findings import planted, signed_picture
