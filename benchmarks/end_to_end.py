@@ -16,8 +16,8 @@ each attribute and for the components, as if it had kept h of all. Processor tim
 Bytes are what each leaves on the disk. Equality: cosines of differences of means over whole trajectories, and beside them those of
 the attributes for which both took the same samples (nearly equal scores at the border may change places); of components at a step
 where a gap to both neighbours makes them one by one, and of the subspaces (smallest principal cosine); of the Jacobian singular
-values, and the share of each of the other's vectors that lies in our subspace, of all but the last. The quick run has no targets for
-time, as what is loaded weighs most there, and none for Jacobians, as the other stops early.
+values, and the share of each of the other's vectors that lies in our subspace, of all but the last. The quick run has no targets
+for time, as what is loaded weighs most there, and none for Jacobians, as the other stops early.
 
 Shapes: n samples, T steps, k components or singular vectors, D numbers of h at a step.
 """
