@@ -27,7 +27,6 @@ from pipeline.batches import batches
 from pipeline.domains import portraits
 from pipeline.metrics.best import reported
 from pipeline.metrics.control import control_spreads, largest_control
-from pipeline.metrics.effects import on_and_off_target
 from pipeline.models import pretrained
 from pipeline.stages.measures.edit import Row, sample_edited
 from pipeline.stages.sources.sample import Sample
@@ -138,7 +137,7 @@ def measure(
     recommended = recommended.set_index("target")
     differences = made_by(directions, PLAIN)
     plain = best[best.index.isin(differences)]
-    before = same_strength(effects, targets, differences, recommended["strength_index"])
+    before = same_strength(effects, targets, differences, recommended["strength"])
     components = effects[effects["direction"].isin(made_by(directions, "principal-components"))]
     moved = components.groupby("direction")["effect"].apply(lambda effect: effect.abs().max())
     return {
@@ -254,12 +253,21 @@ def measure_masked(effects: pd.DataFrame, directions: pd.DataFrame, locality: pd
 
 
 def same_strength(
-    effects: pd.DataFrame, targets: dict[str, str], differences: set[str], indices: pd.Series
+    effects: pd.DataFrame, targets: dict[str, str], differences: set[str], strengths: pd.Series
 ) -> pd.DataFrame:
-    """The plain differences of means, each at the strength (by attribute) of the direction that it is compared with."""
-    rows = on_and_off_target(effects, targets)
-    rows = rows[rows["direction"].isin(differences)]
-    return rows[rows["strength_index"] == rows["target"].map(indices)]
+    """The plain differences of means at the strength (by attribute) of the direction that each is compared with.
+
+    All have the same norm. Effects are read off straight lines between the measured strengths, from 0 at 0.
+    """
+    rows = []
+    for name in sorted(differences):
+        wide = effects[effects["direction"] == name].pivot(index="strength", columns="attribute", values="effect")
+        wide.loc[0.0] = 0.0
+        wide, at = wide.sort_index(), float(strengths[targets[name]])
+        read = pd.Series({each: np.interp(at, wide.index, wide[each]) for each in wide})
+        on, off = np.sign(at) * read[targets[name]], read.drop(targets[name]).abs().max()
+        rows.append({"direction": name, "on_target": on, "off_target": off, "ratio": on / off})
+    return pd.DataFrame(rows)
 
 
 def show(best: pd.DataFrame) -> None:

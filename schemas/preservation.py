@@ -1,4 +1,4 @@
-"""Preservation: how much of the unedited samples an edit leaves alone, and whether it is a template. Over held-out samples."""
+"""Preservation: how much of the unedited samples an edit leaves alone, and whether it is a template. Over samples."""
 
 import pyarrow as pa
 
@@ -57,7 +57,13 @@ OVER_SAMPLES = [
 PRESERVATION = pa.schema(
     [
         *EDIT,
-        column("n", pa.int64(), "Held-out samples that these are means over.", unit="samples", required=True),
+        column(
+            "n",
+            pa.int64(),
+            "Samples that these are means over: held-out ones, and those that chose the strength where any did.",
+            unit="samples",
+            required=True,
+        ),
         *MEASURES,
         *OVER_SAMPLES,
         column(

@@ -39,7 +39,6 @@ MEDIAN, LARGEST = 8, 4  # random directions of the median offset of the supervis
 MOST = 8  # random directions beside the unsupervised ones: of the offsets of one each
 CONTROL = 0.5  # share of the held-out samples that they are measured on: how they scatter is told by many, not by many samples
 SIGHTED = 3  # samples that it is looked for on how far to follow unsupervised directions
-SELECT = 0.5  # selection samples, as a share of the held-out ones
 FEW = 0.22  # share of the held-out samples that what is only compared is measured on
 
 
@@ -109,10 +108,11 @@ class Measurement:
             control = self._control(recommended, None, Edits(ENDS, self.held_out))
             before_and_after = tuple(dict.fromkeys((difference, *others, *recommended, *chosen)))
             return self.evaluate(before_and_after, PAPER, "supervised directions, as in Table I", control), control
-        full = self._full(recommended[:1], "supervised directions")
+        full = self._full(recommended, "supervised directions")
         control = self._control(recommended, full, Edits(ALL if full else ENDS, self.held_out))
         in_full = Edits(self._in_full, self.held_out)
         best = self.evaluate((*recommended, *chosen, difference), in_full, "recommended directions", control, full)
+        best = replace(best, beside=self._selected(best.edit))
         near = Edits(self._near, self.few)
         if not others:
             return best, control
@@ -120,13 +120,15 @@ class Measurement:
 
     def selection(self, reported: Evaluate) -> Evaluate:
         """The same edits as an evaluation's, of samples that choose their strengths: by the judge that these are told by."""
-        edit, judge = reported.edit, self.domain.judges[:1]
-        purpose = f"choosing strengths of {reported.purpose}"
-        n = max(2, int(SELECT * edit.samples_each))
+        scored = reported.beside or self._selected(reported.edit)
+        return Evaluate(scored, reported.unedited, None, self.allowed, purpose=scored.purpose)
+
+    def _selected(self, edit: Edit) -> ScoreEdits:
+        """The same edits of selection samples, scored by the first judge."""
+        purpose = f"choosing strengths of {edit.purpose}"
+        n = max(2, self.held_out)
         edits = EditSelection(edit.sample, edit.finders, edit.strengths, n, full=edit.full, purpose=purpose)
-        return Evaluate(
-            ScoreEdits(edits, judge, purpose=purpose), reported.unedited, None, self.allowed, purpose=purpose
-        )
+        return ScoreEdits(edits, self.domain.judges[:1], self._embed, self.domain.foreground, purpose=purpose)
 
     def verified(self, best: Evaluate) -> tuple[ScoreEdits, ScoreEdits]:
         """Strengths per SD, tried: of what is recommended on all held-out samples, of the paper's beside it on few."""

@@ -36,16 +36,19 @@ WHICH = ("direction", "strength_index", "judge", "attribute")  # effect a row is
 class Evaluate(Stage):
     """`effects.parquet` and `preservation.parquet`.
 
-    Effects are in standard deviations of each attribute over the unedited samples. Whoever scored the attribute that a direction
-    was fitted on may not judge it, unless named in `allowed`.
+    Effects are in standard deviations of each attribute over the unedited samples. What is preserved is told by all images that
+    there are of an edit, those that chose its strength among them, since nothing is chosen by how much is. Whoever scored the
+    attribute that a direction was fitted on may not judge it, unless named in `allowed`.
     """
 
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
 
     scored: ScoreEdits
     unedited: Annotate  # of samples, by the judges: the unit of effects
     control: "Evaluate | None" = None  # another evaluation, whose random directions these are compared with too
     allowed: tuple[str, ...] = ()  # judges that may judge directions of their own
+    # the same edits of other samples, whose images count for what is preserved, and for no effect:
+    beside: ScoreEdits | None = None
 
     def needs(self, part: int) -> Iterator[Need]:
         more = self.control.edit.finders if self.control else ()
@@ -77,10 +80,14 @@ class Evaluate(Stage):
             )
         for finder in self.edit.finders:
             check_independent(self.judges, finder, self.allowed)
+        if self.beside and (self.beside.edit.ids == self.edit.ids or not _same_edits(self.beside.edit, self.edit)):
+            raise UserError("What is preserved is told by the same edits of other samples: give those, or none.")
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         scores = reading.table(store, self.scored, "scores.parquet").to_pandas()
-        changes = reading.table(store, self.scored, "changes.parquet").to_pandas()
+        changes = pd.concat(
+            [reading.table(store, each, "changes.parquet").to_pandas() for each in (self.scored, self.beside) if each]
+        )
         units = (of_each(self.unedited, self.judges, store) for of_each in (standard_deviations, unit_errors))
         table = effects(scores, *units)
         table = self.compared(table, table[table["control"]], store)
@@ -112,6 +119,10 @@ class Evaluate(Stage):
         return responses(table[table["judge"] == self.judge.name], preserved)
 
 
+def _same_edits(one: Edit, other: Edit) -> bool:
+    return (one.sample, one.names, one.strengths, one.full) == (other.sample, other.names, other.strengths, other.full)
+
+
 def standard_deviations(annotate: Annotate, judges: tuple[Annotator, ...], store: Store) -> pd.Series:
     """Return those of each attribute over unedited samples, by (judge, attribute): the unit of effects."""
     by_judge = {judge.name: annotate.scores(store, judge.name).std(ddof=0) for judge in judges}
@@ -132,7 +143,7 @@ def responses(effects: pd.DataFrame, preserved: pd.DataFrame) -> dict[str, Respo
 
 
 def preservation(changes: pd.DataFrame) -> pd.DataFrame:
-    """What schemas.scores.CHANGES of held-out samples say of each edit, and whether the images still are the model's own."""
+    """What schemas.scores.CHANGES say of each edit, and whether the images still are the model's own."""
     edit = [field.name for field in EDIT]
     groups = changes.groupby(edit, sort=False)
     means = groups[[field.name for field in MEASURES]].mean()

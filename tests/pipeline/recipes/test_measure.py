@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.engine.stage import in_order
@@ -37,6 +38,15 @@ class Better(PlantedFinder):
         return tuple(f"{name}/better" for name in self.attributes)
 
 
+@dataclasses.dataclass(frozen=True)
+class Lesser(PlantedFinder):
+    """One more, that moves less."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"{name}/lesser" for name in self.attributes)
+
+
 @pytest.fixture(scope="module")
 def measure() -> Measurement:
     sample = Sample(PlantedModel(), 300, steps=1, eta=0.0, batch=50, clip=False)
@@ -51,7 +61,8 @@ def finders() -> tuple[PlantedFinder, PlantedFinder]:
 
 
 def edits_of(*goals) -> list[Edit]:
-    return [stage for stage in in_order(goals) if isinstance(stage, Edit) and not isinstance(stage, HeldOut)]
+    of_their_own = (HeldOut, EditSelection)
+    return [stage for stage in in_order(goals) if isinstance(stage, Edit) and not isinstance(stage, of_their_own)]
 
 
 def test_supervised_directions_are_measured_around_one_standard_deviation(measure, finders, tmp_path):
@@ -94,17 +105,45 @@ def test_unsupervised_directions_are_measured_at_both_ends_beside_their_own_cont
     assert limits.notna().all() and len(control.edit.names) == 3
 
 
-def test_strengths_are_chosen_on_half_as_many_samples_of_their_own(measure, finders, tmp_path):
+def test_strengths_are_chosen_on_as_many_samples_of_their_own(measure, finders, tmp_path):
     """By the first judge, of the same edits: one direction, one strength, one image, as the report has them."""
     full, *_ = measure.supervised(*finders[:1], finders[1:], by_effects=False)
     selection = measure.selection(full)
     edits, report = selection.edit, full.edit
     assert isinstance(edits, EditSelection) and selection.judges == measure.domain.judges[:1]
     assert (edits.names, edits.strengths, edits.full) == (report.names, report.strengths, report.full)
-    assert (edits.samples_each, report.samples_each) == (4, 8)
+    assert (edits.samples_each, report.samples_each) == (8, 8)
     assert not set(edits.keys(0, None)["sample_id"]) & set(report.keys(0, None)["sample_id"])
+    assert full.beside == selection.scored, "their images say what is preserved, too"
     for stage in in_order((selection,)):
         stage.check()
+
+
+def test_what_is_preserved_is_told_by_all_images_of_an_edit_and_effects_by_the_reported_ones(
+    measure, finders, tmp_path
+):
+    full, *_ = measure.supervised(*finders[:1], finders[1:], by_effects=False)
+    store = made(tmp_path, full)
+    preserved = store.table(full, "preservation.parquet").to_pandas()
+    assert set(preserved["n"]) == {16} and set(store.table(full, "effects.parquet")["n"].to_pylist()) == {8}
+    changes = pd.concat([store.table(each, "changes.parquet").to_pandas() for each in (full.scored, full.beside)])
+    own = changes.groupby(["direction", "strength_index"])["ms_ssim"].mean()
+    table = preserved.set_index(["direction", "strength_index"])["ms_ssim"]
+    assert np.allclose(table, own.reindex(table.index), atol=1e-6)
+
+
+def test_each_recommended_direction_has_a_full_strength_of_its_own(measure, finders, tmp_path):
+    """Of one norm, one direction moves its attribute twice as far: it is followed half as far."""
+    difference, _ = finders
+    twice = Better(((LENGTH, 0, 0, 0, 0), (0, LENGTH, 0, 0, 0)), NAMES)
+    half = Lesser(((0.5 * LENGTH, 0, 0.9 * LENGTH, 0, 0), (0, 0.5 * LENGTH, 0, 0.9 * LENGTH, 0)), NAMES)
+    full, *_ = measure.supervised(difference, (twice, half), by_effects=False)
+    table = made(tmp_path, full).table(full, "effects.parquet").to_pandas()
+    farthest = table.groupby("direction")["strength"].max()
+    assert farthest["alpha/lesser/disentangled"] >= 1.9 * farthest["alpha/better/disentangled"]
+    assert farthest["alpha/planted"] == farthest["alpha/lesser/disentangled"], (
+        "what is compared goes as far as any of them"
+    )
 
 
 def test_unedited_samples_are_drawn_once_for_all(measure, finders):

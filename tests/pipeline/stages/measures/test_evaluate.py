@@ -23,6 +23,7 @@ from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit_calibrated import verification
+from pipeline.stages.measures.edit_selection import EditSelection
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.score_edits import ScoreEdits
@@ -379,6 +380,18 @@ def test_judges_must_have_seen_the_unedited_samples(sample, evaluation):
         Evaluate(evaluation.scored, Annotate(sample, (PlantedAnnotator(),))).check()
     with pytest.raises(UserError, match="expected at least one"):
         Evaluate(dataclasses.replace(evaluation.scored, judges=()), Annotate(sample, ())).check()
+
+
+def test_what_is_preserved_is_told_by_the_same_edits_of_other_samples_alone(evaluation):
+    scored = evaluation.scored
+    with pytest.raises(UserError, match="the same edits of other samples"):
+        dataclasses.replace(evaluation, beside=scored).check()
+    edit = scored.edit
+    other = EditSelection(edit.sample, edit.finders, (3.0,), edit.n)
+    with pytest.raises(UserError, match="the same edits of other samples"):
+        dataclasses.replace(evaluation, beside=dataclasses.replace(scored, edit=other)).check()
+    same = EditSelection(edit.sample, edit.finders, edit.strengths, edit.n, full=edit.full)
+    dataclasses.replace(evaluation, beside=dataclasses.replace(scored, edit=same)).check()
 
 
 def test_a_control_elsewhere_gives_limits_by_the_norm(sample, unedited, supervised, tmp_path):
