@@ -24,6 +24,7 @@ from schemas import (
     image_index,
     imported,
     left_out_files,
+    precision,
     read_images,
     run,
     run_summary,
@@ -43,6 +44,7 @@ PUBLISHED: tuple[tuple[str, ModuleType, pa.Schema], ...] = tuple(
 INTERMEDIATE: tuple[tuple[str, ModuleType, pa.Schema], ...] = (
     ("samples.parquet", samples, samples.SAMPLES),
     ("activations.parquet", activations, activations.activations_schema((512, 8, 8))),
+    ("precision.parquet", precision, precision.PRECISION),
     ("annotations.parquet", annotations, annotations.ANNOTATIONS),
     ("familiarity.parquet", familiarity, familiarity.FAMILIARITY),
     ("strengths.parquet", strengths, strengths.STRENGTHS),
