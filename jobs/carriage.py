@@ -19,12 +19,12 @@ from jobs.where import Where
 from pipeline.annotators.registry import annotator
 from pipeline.engine.store import Store
 from pipeline.hspace.points import Point
-from pipeline.recipes import choose, precision
+from pipeline.recipes import choose, dtypes
 from pipeline.recipes.domain import Domain
 from pipeline.recipes.settings import run_of
 from pipeline.stages import reading
 from pipeline.stages.measures.carriage import Carriage
-from pipeline.stages.sources.precision import Precision
+from pipeline.stages.sources.dtypes import Dtypes
 from schemas.run import Run
 
 SETTINGS = ("annotator", "foreground", "unet", "variant", "condition", "class_label")
@@ -46,24 +46,24 @@ LINES = 60  # of the list of points, at most
 
 @dataclass(frozen=True)
 class Swaps:
-    """The one goal, which depends on nothing but the precision that the U-Net is to run in."""
+    """The one goal, which depends on nothing but the dtype that the U-Net is to run in."""
 
     run: Run
     goals: tuple[Carriage]
     settled: tuple[str, ...] = ()
 
     @property
-    def first(self) -> tuple[Precision, ...]:
-        return (precision.timing(self.run, self.goals[0].sample.model),) if precision.is_timed(self.run) else ()
+    def first(self) -> tuple[Dtypes, ...]:
+        return (dtypes.timing(self.run, self.goals[0].sample.model),) if dtypes.is_timed(self.run) else ()
 
     def fitted(self, store: Store) -> "Swaps":
         [timing], [goal] = self.first, self.goals
-        run = precision.settled(self.run, timing, store)
+        run = dtypes.settled(self.run, timing, store)
         goal = replace(goal, sample=replace(goal.sample, dtype=run.dtype))
         return Swaps(run, (goal,), (timing.told(store),))
 
     def foreseen(self, store: Store) -> tuple[str, ...]:
-        return (precision.not_yet(self.run),) if self.first else self.settled
+        return (dtypes.not_yet(self.run),) if self.first else self.settled
 
 
 @options("runs/carriage", settings=(*SETTINGS, *SAMPLING), also={"points": POINTS, "samples": SAMPLES}, takes=MODEL)

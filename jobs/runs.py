@@ -16,7 +16,7 @@ from pipeline.engine.roots import opened
 from pipeline.errors import UserError
 
 RESULTS = ("catalog", "publish-annotations", "carriage")  # stages that a job ends with, but for its page
-ONCE = ("precision",)  # stages that settle what later runs of the root go by, too
+ONCE = ("dtypes",)  # stages that settle what later runs of the root go by, too
 
 ROOT = Annotated[str, typer.Argument(metavar="ROOT", help="The root that jobs were given.", show_default=False)]
 

@@ -12,7 +12,7 @@ from jobs.where import Where
 from pipeline.engine.plan import StagePlan
 from pipeline.engine.stage import Stage
 from pipeline.engine.threads import fixed_threads
-from pipeline.stages.sources.precision import Precision, machine, said
+from pipeline.stages.sources.dtypes import Dtypes, machine, said
 from pipeline.stages.sources.source import Source
 
 STEPS = 2  # timed, after a first one that is not
@@ -70,10 +70,10 @@ def seconds_a_pass(source: Source) -> float:
 def timed_here(stages: Sequence[Stage]) -> Iterator[str]:
     """Sentences on what is yet to be chosen by timings, as they are on this machine; nothing of them is kept."""
     for stage in stages:
-        if isinstance(stage, Precision):
+        if isinstance(stage, Dtypes):
             with fixed_threads():
                 found = stage.timed(stage.setup())
-            yield f"Timed on this machine, as a run would: {said(found, machine())}"
+            yield f"Timed on this machine, as a run would do: {said(found, machine())}"
 
 
 def workers_at_once(where: Where) -> int:

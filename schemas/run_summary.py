@@ -50,7 +50,8 @@ class RunSummary(BaseModel):
     command: list[str] = Field(description="as it was typed")
     settings: dict[str, Any] = Field(description="of the run, as they were understood; empty where they were not")
     settled: list[str] = Field(
-        default=[], description="what was settled of the run by what it made first, in sentences: its precision"
+        default=[],
+        description="what was settled of the run by what it made first, in sentences: the dtype of its U-Net",
     )
     root: str
     workers: int | None

@@ -1,7 +1,7 @@
 """The whole method: sources, finders, measurement, catalog and explorer. It reads like the method section of a paper.
 
-Every stage is a description of what to make; nothing runs here. What is made first decides what follows: in which precision the
-U-Net runs, where that is asked; at which capture points attributes live, what can be fitted, where a direction is best.
+Every stage is a description of what to make; nothing runs here. What is made first decides what follows: in which dtype the U-Net
+computes, where that is asked; at which capture points attributes live, what can be fitted, where a direction is best.
 """
 
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from functools import cached_property
 from pipeline.engine.stage import Stage, in_order
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.recipes import choose, find, precision
+from pipeline.recipes import choose, dtypes, find
 from pipeline.recipes.domain import Domain
 from pipeline.recipes.fittable import nowhere, untold, without_border, without_sides
 from pipeline.recipes.measure import Measurement
@@ -99,11 +99,11 @@ class Directions:
     def first(self) -> tuple[Stage, ...]:
         """What is made before it is known what follows; nothing where that is known.
 
-        In which precision to sample; where attributes live; labels, and Jacobians in regions, which not every image has; what
+        In which dtype to sample; where attributes live; labels, and Jacobians in regions, which not every image has; what
         directions do at several points; whether classifiers tell the labels.
         """
-        if precision.is_timed(self.run):
-            return (precision.timing(self.run, self.domain.model),)
+        if dtypes.is_timed(self.run):
+            return (dtypes.timing(self.run, self.domain.model),)
         if self.shortlist is None:
             return (self.carriage,)
         if not self.fittable:
@@ -115,10 +115,10 @@ class Directions:
 
     def fitted(self, store: Store) -> "Directions":
         """The same with what follows, by what was made first."""
-        if precision.is_timed(self.run):
-            timing = precision.timing(self.run, self.domain.model)
+        if dtypes.is_timed(self.run):
+            timing = dtypes.timing(self.run, self.domain.model)
             told = (*self.settled, timing.told(store))
-            return replace(self, run=precision.settled(self.run, timing, store), settled=told)
+            return replace(self, run=dtypes.settled(self.run, timing, store), settled=told)
         if self.shortlist is None:
             return replace(self, shortlist=choose.shortlist(self.carriage, self.domain, store))
         if not self.fittable:
@@ -250,7 +250,7 @@ class Directions:
         assert seen, "a catalog of this recipe says it"
         notes = seen.notes(store) if store.exists(seen, 0) else seen.foreseen(in_order(self.goals), store)
         left_out = (f"Left out: {each.what} {each.name}: {each.why}." for each in self.left_out)
-        how = (precision.not_yet(self.run),) if precision.is_timed(self.run) else self.settled
+        how = (dtypes.not_yet(self.run),) if dtypes.is_timed(self.run) else self.settled
         return (*how, *left_out, *(f"Note: {note}" for note in notes))
 
     @property

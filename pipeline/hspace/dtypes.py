@@ -1,4 +1,4 @@
-"""In which precision a U-Net runs: weights that are kept as autocast would round them, and which of two precisions is faster here.
+"""In which dtype a U-Net runs: weights that are kept as autocast would round them, and which of two dtypes is faster here.
 
 A CPU with avx512_bf16 or amx_bf16, and a GPU with tensor cores, multiply matrices of bfloat16 several times as fast as those of
 float32; other machines do it slower. No list of machines says which are which, so both are timed: by turns, on the same samples.
@@ -17,7 +17,7 @@ from pipeline.hspace.denoiser import Denoiser
 
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 FASTER = 1.2  # times as fast, from which bfloat16 is taken: below that, what other work does to a timing may decide, for little
-ROUNDS = 5  # timed passes of each precision, after one that is not
+ROUNDS = 5  # timed passes in each dtype, after one that is not
 SECONDS = 20.0  # that these may take together, about; of a slower network fewer samples are passed than a batch has
 
 Clock = Callable[[], float]  # seconds, once all that was begun is done
@@ -25,7 +25,7 @@ Clock = Callable[[], float]  # seconds, once all that was begun is done
 
 @dataclass(frozen=True)
 class Timed:
-    """What passes in one precision took, and what that changed. Where it does not run, `fault` says why and the rest is None."""
+    """What passes in one dtype took, and what that changed. Where it does not run, `fault` says why and the rest is None."""
 
     dtype: str
     seconds: float | None  # of one sample in a pass, the median
@@ -50,19 +50,22 @@ def rounded(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     """Keep the matrices of a network's convolutions and linear layers in the dtype that autocast runs them in; the same network.
 
     Autocast rounds them to it in every pass, which costs up to a quarter of one; what comes out is the same to the bit. Biases are
-    few and stay as they are: some layers add them outside autocast.
+    few and stay as they are: some layers add them outside autocast. So does the first of all weights: diffusers takes its dtype for
+    the network's, and rounds embeddings to that.
     """
+    first = next(network.parameters(), None)
     for module in network.modules():
-        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d) and module.weight is not first:
             module.weight.data = module.weight.data.to(dtype)
     return network
 
 
 def clock() -> float:
-    """Seconds, once what was begun on a GPU is done."""
+    """Seconds: on a GPU once what was begun is done; of one thread of a CPU those that it has worked, whatever else runs beside it."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return time.perf_counter()
+        return time.perf_counter()
+    return time.thread_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -76,7 +79,7 @@ def faster(exact: Timed, short: Timed) -> float | None:
 
 
 def chosen(exact: Timed, short: Timed) -> str:
-    """The precision to run in: the second where it runs and is `FASTER`, and the first otherwise."""
+    """The dtype to run in: the second where it runs and is `FASTER`, and the first otherwise."""
     return short.dtype if (faster(exact, short) or 0.0) >= FASTER else exact.dtype
 
 
@@ -86,7 +89,7 @@ def compared(
 ) -> Choice:
     """Time passes of x_t (B, channels, height, width) in float32 and bfloat16 by turns, and choose.
 
-    load: the denoiser of these samples in a precision. Where B of them would take more than these seconds, the first few are
+    load: the denoiser of these samples in a dtype. Where B of them would take more than these seconds, the first few are
     passed. What bfloat16 raises is no error but its fault; so are numbers that are not finite.
     """
     denoisers = {FLOAT32: load(FLOAT32)}
@@ -121,7 +124,7 @@ def _again(denoiser: Denoiser, x_t: Tensor, timestep: int, clock: Clock) -> floa
 def _in_turns(
     denoisers: Mapping[str, Denoiser], x_t: Tensor, timestep: int, clock: Clock
 ) -> tuple[dict[str, list[float]], dict[str, Tensor]]:
-    """Seconds of each pass, and h (B, ...) in float32, by precision. Round 0 is not counted; every other one goes backwards."""
+    """Seconds of each pass, and h (B, ...) in float32, by dtype. Round 0 is not counted; every other one goes backwards."""
     taken: dict[str, list[float]] = {name: [] for name in denoisers}
     h: dict[str, Tensor] = {}
     for i in range(ROUNDS + 1):

@@ -1,4 +1,4 @@
-"""Precisions that a U-Net was timed in where a run works, and the one that was chosen: what `dtype` auto goes by.
+"""Dtypes that a U-Net was timed in where a run works, and the one that was chosen: what `dtype` auto goes by.
 
 The numbers are of one machine at one time, so no two such tables are alike. A root has one for a model and a batch; whatever is
 made in it with `dtype` auto goes by that.
@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from schemas.columns import column
 
-PRECISION = pa.schema(
+DTYPES = pa.schema(
     [
         column("dtype", pa.string(), '"float32" or "bfloat16".', required=True),
         column(

@@ -1,9 +1,10 @@
 """What bfloat16 gains and costs: seconds, h, images, directions and effects beside those of float32, with the same noise.
 
-    speed       samples of whole batches, by turns; a ratio is the median over the rounds of the ratio within a round
+    speed       samples of whole batches, by turns, in seconds of the one thread that makes them; a ratio is the median over the
+                rounds of the ratio within a round
     h           as it is stored, float16, of the same samples: relative RMS error and cosine, step by step
-    directions  Eq. 11 on the samples of either precision, with the labels of their own images: the cosine of the two
-    effects     the directions of float32 at strength 1 on samples that they were not found in, in either precision: what the judge
+    directions  Eq. 11 on the samples of either dtype, with the labels of their own images: the cosine of the two
+    effects     the directions of float32 at strength 1 on samples that they were not found in, in either dtype: what the judge
                 says of an edited image less what it says of the same unedited one, in standard deviations of the samples' scores
 
 Two runs of a stochastic sampler part ways where one of them is rounded, so that single images differ by more than single passes do.
@@ -12,7 +13,6 @@ Effects are means over samples, and the judge's interval of a difference says ho
 Shapes: n samples, T steps, D numbers of h, A attributes.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -27,13 +27,13 @@ from pipeline.annotators.registry import annotator
 from pipeline.batches import batches
 from pipeline.estimators.linear import mean_difference
 from pipeline.estimators.selection import Selection
+from pipeline.hspace.dtypes import BFLOAT16, FLOAT32, clock
 from pipeline.hspace.edits import Add
 from pipeline.hspace.noise import NoiseStreams
-from pipeline.hspace.precision import BFLOAT16, FLOAT32
 from pipeline.hspace.reverse_process import ReverseProcess
 from pipeline.metrics.intervals import half_width
 from pipeline.models.pretrained import LoadedModel, Model
-from pipeline.stages.sources.precision import Precision
+from pipeline.stages.sources.dtypes import Dtypes
 from pipeline.stages.sources.sample_ids import FITTED, FRESH
 
 DIRECTIONS = ("smile", "glasses", "yaw")
@@ -50,7 +50,7 @@ class Amount:
 
 
 class Made(NamedTuple):
-    """Samples in one precision."""
+    """Samples in one dtype."""
 
     h: Tensor  # (T, n, D) float16
     images: np.ndarray  # (n, H, W, 3) uint8
@@ -61,7 +61,7 @@ def compared(model: Model, steps: int, amount: Amount) -> dict[str, float]:
     """Every figure, of a bundled model of portraits at eta = 1."""
     process = ReverseProcess(model.ddim(), steps, 1.0)
     loaded = {dtype: model.load(dtype=dtype) for dtype in (FLOAT32, BFLOAT16)}
-    choice = Precision(model, amount.batch).timed(loaded[FLOAT32])
+    choice = Dtypes(model, amount.batch).timed(loaded[FLOAT32])
     made = by_turns(loaded, process, model, amount)
     speedup = ratio(made[FLOAT32].seconds, made[BFLOAT16].seconds)
     relative, cosine = errors_by_step(made[BFLOAT16].h, made[FLOAT32].h)
@@ -112,9 +112,9 @@ def speedup_of_a_pass(model: Model, batch: int, rounds: int) -> tuple[float, flo
     h: dict[str, Tensor] = {}
     for i in range(rounds + 1):
         for dtype in loaded if i % 2 else reversed(list(loaded)):
-            started = time.perf_counter()
+            started = clock()
             h[dtype] = loaded[dtype].denoiser(x_t, 500)[1].float()
-            seconds[dtype] += [time.perf_counter() - started] if i else []
+            seconds[dtype] += [clock() - started] if i else []
     relative, _ = errors_by_step(h[BFLOAT16][None], h[FLOAT32][None])
     return ratio(seconds[FLOAT32], seconds[BFLOAT16]), float(relative[0])
 
@@ -122,14 +122,14 @@ def speedup_of_a_pass(model: Model, batch: int, rounds: int) -> tuple[float, flo
 def by_turns(
     loaded: Mapping[str, LoadedModel], process: ReverseProcess, model: Model, amount: Amount
 ) -> dict[str, Made]:
-    """Samples 0 .. in each precision, batch by batch by turns. The first batch warms up and is not timed."""
+    """Samples 0 .. in each dtype, batch by batch by turns. The first batch warms up and is not timed."""
     parts: dict[str, list[tuple[Tensor, np.ndarray, float]]] = {dtype: [] for dtype in loaded}
     for i in range(amount.rounds + 1):
         ids = FITTED[i * amount.batch : (i + 1) * amount.batch]
         for dtype in loaded if i % 2 else reversed(list(loaded)):
-            started = time.perf_counter()
+            started = clock()
             h, images = sampled(loaded[dtype], process, NoiseStreams(0, ids, model.x_shape))
-            parts[dtype].append((h, images, time.perf_counter() - started))
+            parts[dtype].append((h, images, clock() - started))
     return {
         dtype: Made(torch.cat([h for h, _, _ in of], 1), np.concatenate([x for _, x, _ in of]), [s for *_, s in of[1:]])
         for dtype, of in parts.items()

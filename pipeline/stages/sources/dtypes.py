@@ -1,4 +1,4 @@
-"""Precision: whether a model runs faster in bfloat16 where the work is done, timed once: what `dtype` auto goes by."""
+"""Dtypes: whether a model runs faster in bfloat16 where the work is done, timed once: what `dtype` auto goes by."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from pipeline.engine.machines import cpu
 from pipeline.engine.stage import Need, Resources, Stage
 from pipeline.engine.store import Part, Store
 from pipeline.formats.parquet import write_table
-from pipeline.hspace import precision
+from pipeline.hspace import dtypes
 from pipeline.hspace.capture import MID_BLOCK
 from pipeline.hspace.denoiser import Denoiser
 from pipeline.hspace.noise import NoiseStreams
 from pipeline.models.pretrained import LoadedModel, Model
 from pipeline.stages import reading
 from schemas.columns import table_of
-from schemas.precision import PRECISION
+from schemas.dtypes import DTYPES
 
 
 @dataclass(frozen=True)
-class Precision(Stage):
-    """`precision.parquet`: what passes of a batch take in float32 and in bfloat16, and which of these runs go by.
+class Dtypes(Stage):
+    """`dtypes.parquet`: what passes of a batch take in float32 and in bfloat16, and which of these runs go by.
 
-    What it makes are timings, whose bytes are not the same twice. No stage reads them: what follows has the precision that they
+    What it makes are timings, whose bytes are not the same twice. No stage reads them: what follows has the dtype that they
     name among its settings, so that what is made in one never lies under the name of the other. It is of a model and a batch, and
     not of a run, so that all runs of a root that ask for `auto` share their samples.
     """
@@ -48,7 +48,7 @@ class Precision(Stage):
         return 4_000
 
     def setup(self) -> LoadedModel:
-        return self._loaded(precision.FLOAT32)
+        return self._loaded(dtypes.FLOAT32)
 
     def process(self, part: int, store: Store, loaded: LoadedModel, out: Path) -> None:
         found = self.timed(loaded)
@@ -64,25 +64,25 @@ class Precision(Stage):
             }
             for each in found.timed
         ]
-        write_table(out / "precision.parquet", table_of(rows, PRECISION))
+        write_table(out / "dtypes.parquet", table_of(rows, DTYPES))
 
     def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
-        return reading.unlike(read, dtype=[precision.FLOAT32, precision.BFLOAT16])
+        return reading.unlike(read, dtype=[dtypes.FLOAT32, dtypes.BFLOAT16])
 
-    def timed(self, loaded: LoadedModel) -> precision.Choice:
+    def timed(self, loaded: LoadedModel) -> dtypes.Choice:
         """Time both here, in passes at the middle of the timesteps. loaded: the model in float32."""
         ids = range(self.batch)
         labels = self.model.labels(0, ids)
 
         def load(dtype: str) -> Denoiser:
-            return (loaded if dtype == precision.FLOAT32 else self._loaded(dtype)).denoiser.of(labels)
+            return (loaded if dtype == dtypes.FLOAT32 else self._loaded(dtype)).denoiser.of(labels)
 
         x_t = NoiseStreams(0, ids, self.model.x_shape).x_T()
         middle = self.model.ddim().config.num_train_timesteps // 2
-        return precision.compared(load, x_t, middle)
+        return dtypes.compared(load, x_t, middle)
 
     def chosen(self, store: Store) -> str:
-        """The precision that runs go by, once it is known."""
+        """The dtype that runs go by, once it is known."""
         return next(row["dtype"] for row in self._rows(store) if row["chosen"])
 
     def told(self, store: Store) -> str:
@@ -94,7 +94,7 @@ class Precision(Stage):
         return self.model.load(self.point, dtype, self.compiled)
 
     def _rows(self, store: Store) -> list[dict[str, Any]]:
-        return reading.table(store, self, "precision.parquet").to_pylist()
+        return reading.table(store, self, "dtypes.parquet").to_pylist()
 
 
 def machine() -> str:
@@ -102,19 +102,19 @@ def machine() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else cpu()
 
 
-def said(found: precision.Choice, on: str) -> str:
+def said(found: dtypes.Choice, on: str) -> str:
     """What was chosen and by what, as a sentence."""
     exact, short = found.timed
     if found.faster is None or not exact.seconds or not short.seconds:
-        return f"Precision: {found.dtype}, for {short.dtype} does not run on {on}: {short.fault}."
+        return f"The U-Net runs in {found.dtype}: {short.dtype} does not run on {on} ({short.fault})."
     ms, exact_ms = (f"{1000 * each:.3g}" for each in (short.seconds, exact.seconds))
     took = f"{ms} ms a sample in passes of {found.samples}, where {exact.dtype} took {exact_ms}"
-    why = "" if found.dtype == short.dtype else f"; {precision.FASTER:g} times as fast would be worth it"
-    return f"Precision: {found.dtype}. {short.dtype} took {took} ({found.faster:.2f} times as fast{why}), on {on}."
-
-
-def _choice(exact: Mapping[str, Any], short: Mapping[str, Any]) -> precision.Choice:
-    timed = (precision.Timed(row["dtype"], row["seconds"], row["error"], row["fault"]) for row in (exact, short))
-    return precision.Choice(
-        tuple(timed), exact["samples"], next(row["dtype"] for row in (exact, short) if row["chosen"])
+    why = "" if found.dtype == short.dtype else f"; {dtypes.FASTER:g} times as fast would be worth it"
+    return (
+        f"The U-Net runs in {found.dtype}: {short.dtype} took {took} ({found.faster:.2f} times as fast{why}), on {on}."
     )
+
+
+def _choice(exact: Mapping[str, Any], short: Mapping[str, Any]) -> dtypes.Choice:
+    timed = (dtypes.Timed(row["dtype"], row["seconds"], row["error"], row["fault"]) for row in (exact, short))
+    return dtypes.Choice(tuple(timed), exact["samples"], next(row["dtype"] for row in (exact, short) if row["chosen"]))
