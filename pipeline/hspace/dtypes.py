@@ -61,7 +61,7 @@ def rounded(network: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 
 def clock() -> float:
-    """Seconds: on a GPU once what was begun is done; of one thread of a CPU those that it has worked, whatever else runs beside it."""
+    """Seconds: on a GPU once what was begun is done; of one thread of a CPU those that it has worked, whatever runs beside it."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
         return time.perf_counter()
