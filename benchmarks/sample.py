@@ -7,6 +7,8 @@
     pipeline         diffusers' DDIMPipeline as `from_pretrained` gives it: float32, contiguous, a thread on every core; no h
     one at a time    a forward written out by hand, image after image, h kept in a list, as the published h-space codes do
 
+Beside that, what bfloat16 gains and costs (_dtypes.py): `dtype` auto takes it where it is faster, and must not lose by that.
+
 On the bundled model, and on an untrained U-Net of the configuration of google/ddpm-ema-celebahq-256; on the CPU, with the same
 batch and T, in turns. The last two have a process of their own, which our settings do not reach. A ratio is the median over the
 rounds of the ratio within a round. It wants an idle machine: threads that wait for each other suffer most from others' work.
@@ -33,6 +35,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks import _dtypes
+from benchmarks._dtypes import Amount
 from benchmarks._published import forward
 from benchmarks._report import verdict
 from pipeline.domains import portraits
@@ -51,6 +55,8 @@ TARGETS = {
     "celebahq_overhead": ("<=", 0.05),
     "bundled_speedup_vs_pipeline": (">=", 1.5),  # of the workers
     "celebahq_speedup_vs_pipeline": (">=", 1.5),
+    "bundled_auto_speedup": (">=", 1.0),  # of what `dtype` auto takes, over float32
+    "bundled_bfloat16_effect_difference": ("<=", 0.1),  # of a mean effect at strength 1, in standard deviations
 }
 
 CELEBAHQ = {  # config.json of google/ddpm-ema-celebahq-256
@@ -88,6 +94,8 @@ class Size:
 
 FULL = {"bundled": Size(batch=32, steps=16, rounds=3), "celebahq": Size(batch=2, steps=2, rounds=2)}
 QUICK = {"bundled": Size(batch=32, steps=3, rounds=2), "celebahq": Size(batch=1, steps=2, rounds=2)}
+DTYPES = Amount(batch=32, rounds=3, top=24, edited=32)
+QUICK_DTYPES = Amount(batch=32, rounds=1, top=12, edited=8)
 QUICK_CELEBAHQ = CELEBAHQ | {"sample_size": 64}  # the same weights on a sixteenth of the pixels
 
 
@@ -114,6 +122,7 @@ def main() -> int:
                 figures |= {f"{name}_{figure}": value for figure, value in measured.items()}
         finally:
             pool.close()
+        figures |= in_bfloat16(root / "model", QUICK_DTYPES if quick else DTYPES, sizes["bundled"].steps)
     return verdict("sample", figures, TARGETS)
 
 
@@ -156,6 +165,16 @@ def compare(
         "speedup_vs_one_at_a_time": round(ratio(seconds, "one at a time", "workers"), 2),
         "h_relative_error": float(f"{relative:.1e}"),  # of our settings, to float32 in the contiguous format
         "h_cosine": round(cosine, 7),
+    }
+
+
+def in_bfloat16(celebahq: Path, amount: Amount, steps: int) -> dict[str, float]:
+    """What bfloat16 gains and costs on the bundled model, and of a pass of the large one."""
+    of_bundled = _dtypes.compared(pretrained.find(str(portraits.MODEL)), steps, amount)
+    speedup, error_of_h = _dtypes.speedup_of_a_pass(pretrained.find(str(celebahq)), batch=1, rounds=2)
+    of_large = {"bfloat16_speedup": round(speedup, 2), "bfloat16_h_error": round(error_of_h, 4)}
+    return {f"bundled_{name}": value for name, value in of_bundled.items()} | {
+        f"celebahq_{name}": value for name, value in of_large.items()
     }
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from jobs.printing import console
 from jobs.where import Where
 from pipeline.engine.events import EventLog
 from pipeline.engine.plan import StagePlan
@@ -57,6 +58,7 @@ class Account(Progress):
         self.where, self.began = where, datetime.now(UTC)
         self.run = f"{self.began:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
         self.settings: dict[str, Any] = {}
+        self.settled: list[str] = []  # of the run, by what was made first
         self.found: dict[str, Any] = {}  # by the job, for machines
         self.stages: dict[str, StageAccount] = {}
         self.failures: dict[tuple[str, str], FailureSummary] = {}
@@ -69,6 +71,15 @@ class Account(Progress):
     def log(self) -> str:
         """The name of the log of events in the root."""
         return f"events-{self.run}.jsonl"
+
+    def hear(self, recipe: Any) -> None:
+        """This is what the run is of, as far as is known now; what is new of it is said."""
+        self.settings = settings_of(recipe)
+        for sentence in getattr(recipe, "settled", ()):
+            if sentence not in self.settled:
+                self.settled.append(sentence)
+                console.print(sentence)
+                self.say(sentence)
 
     def begin(self, plans: Sequence[StagePlan], store: Store) -> None:
         """These plans are carried out now; others may follow."""
@@ -143,6 +154,7 @@ class Account(Progress):
             run=self.run,
             command=typed(),
             settings=self.settings,
+            settled=self.settled,
             root=without_secrets(str(self.where.root)),
             workers=self.where.workers,
             address=self.where.address,

@@ -19,11 +19,13 @@ from jobs.where import Where
 from pipeline.annotators.registry import annotator
 from pipeline.engine.store import Store
 from pipeline.hspace.points import Point
-from pipeline.recipes import choose
+from pipeline.recipes import choose, dtypes
 from pipeline.recipes.domain import Domain
 from pipeline.recipes.settings import run_of
 from pipeline.stages import reading
 from pipeline.stages.measures.carriage import Carriage
+from pipeline.stages.sources.dtypes import Dtypes
+from schemas.run import Run
 
 SETTINGS = ("annotator", "foreground", "unet", "variant", "condition", "class_label")
 SAMPLING = ("steps", "eta", "seed", "batch", "dtype", "clip", "compile")
@@ -44,22 +46,30 @@ LINES = 60  # of the list of points, at most
 
 @dataclass(frozen=True)
 class Swaps:
-    """The one goal, which depends on nothing."""
+    """The one goal, which depends on nothing but the dtype that the U-Net is to run in."""
 
+    run: Run
     goals: tuple[Carriage]
-    first: tuple[()] = ()
+    settled: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> tuple[Dtypes, ...]:
+        return (dtypes.timing(self.run, self.goals[0].sample.model),) if dtypes.is_timed(self.run) else ()
 
     def fitted(self, store: Store) -> "Swaps":
-        return self
+        [timing], [goal] = self.first, self.goals
+        run = dtypes.settled(self.run, timing, store)
+        goal = replace(goal, sample=replace(goal.sample, dtype=run.dtype))
+        return Swaps(run, (goal,), (timing.told(store),))
 
     def foreseen(self, store: Store) -> tuple[str, ...]:
-        return ()
+        return (dtypes.not_yet(self.run),) if self.first else self.settled
 
 
 @options("runs/carriage", settings=(*SETTINGS, *SAMPLING), also={"points": POINTS, "samples": SAMPLES}, takes=MODEL)
 def carriage(model: str, given: dict[str, Any], where: Where) -> None:
     """Measure what swaps of h between samples take with them, by capture point and third of the steps."""
-    run_job(lambda: Swaps((wired(model, given),)), where, lambda store, goals: hand_over(store, *goals, where))
+    run_job(lambda: wired(model, given), where, lambda store, goals: hand_over(store, *goals, where))
 
 
 def hand_over(store: Store, found: Carriage, where: Where) -> dict[str, Any]:
@@ -74,8 +84,8 @@ def hand_over(store: Store, found: Carriage, where: Where) -> dict[str, Any]:
     return {"points": points, "carriage": table.to_pylist()}
 
 
-def wired(model: str, given: dict[str, Any]) -> Carriage:
-    """What is given, as a stage. Raises UserError for what is no setting, no model or no capture point."""
+def wired(model: str, given: dict[str, Any]) -> Swaps:
+    """What is given, wired. Raises UserError for what is no setting, no model or no capture point."""
     settings = {name: value for name, value in given.items() if name not in ("points", "samples")}
     run = run_of({**settings, "model": model, "attributes": ()})  # no direction is looked for: nobody has to judge any
     scores = annotator(run.annotator) if run.annotator else None
@@ -86,7 +96,7 @@ def wired(model: str, given: dict[str, Any]) -> Carriage:
         console.print("Note: nobody scores attributes, so only pixels are looked at: name an --annotator.")
     stage = choose.carriage(run, domain)
     points = given["points"].split(",") if "points" in given else stage.points
-    return replace(stage, points=tuple(map(str.strip, points)), n=given.get("samples", stage.n))
+    return Swaps(run, (replace(stage, points=tuple(map(str.strip, points)), n=given.get("samples", stage.n)),))
 
 
 def show_points(offered: Sequence[Point]) -> None:

@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 import typer
 
-from jobs.account import Account, Outcome, settings_of
+from jobs.account import Account, Outcome
 from jobs.making import Making
 from jobs.once import Once
 from jobs.planning import show_plan
 from jobs.preflight import look
 from jobs.printing import console, errors, explain, for_people, print_json, refuse, say_stopped, tell_unsound
 from jobs.stopping import ENDED, STOPPED, ended_by_signal
+from jobs.timing import timed_here
 from jobs.where import Where, check_where
 from pipeline.engine.plan import StagePlan, check_space
 from pipeline.engine.pool import kept_open
@@ -55,6 +56,8 @@ def _show_plan(describe: Callable[[], Recipe[Goals]], where: Where) -> int:
             look(store, plans, where)
         tell_unsound(plans, store)
         show_plan(plans, store, where)
+        for sentence in timed_here(recipe.first) if where.time else ():
+            console.print(sentence)
         for sentence in recipe.foreseen(store):
             console.print(sentence)
         check_space(plans, store)
@@ -77,7 +80,7 @@ def _run(
         check_where(where)
         store = Store(where.root, repairing=where.repair)
         recipe, plans = planned(describe(), store)
-        account.settings = settings_of(recipe)
+        account.hear(recipe)
         if where.preflight:
             look(store, plans, where)
         check_space(plans, store)
@@ -106,7 +109,7 @@ def _made(recipe: Recipe[Goals], plans: Sequence[StagePlan], store: Store, accou
     """The goals of a recipe, made; what they are is known once what decides it is there."""
     where, making = account.where, Making(plans, account)
     with kept_open(lambda: making.open_pool(where.workers, where.address)) as pool:
-        return carry_out(recipe, store, lambda plans: making.make(plans, store, pool))
+        return carry_out(recipe, store, lambda plans: making.make(plans, store, pool), account.hear)
 
 
 def _close(account: Account, ending: Ending, store: Store | None, where: Where) -> None:

@@ -16,6 +16,7 @@ from pipeline.engine.roots import opened
 from pipeline.errors import UserError
 
 RESULTS = ("catalog", "publish-annotations", "carriage")  # stages that a job ends with, but for its page
+ONCE = ("dtypes",)  # stages that settle what later runs of the root go by, too
 
 ROOT = Annotated[str, typer.Argument(metavar="ROOT", help="The root that jobs were given.", show_default=False)]
 
@@ -52,11 +53,11 @@ def finished(held: list[Held]) -> list[Held]:
 
 
 def kept(results: list[Held], held: list[Held]) -> set[str]:
-    """The folders that some results need, those of their pages, and those of which nothing can be told."""
+    """The folders that some results need, those of their pages, what later runs go by, and those of which nothing can be told."""
     found = needed([each.folder for each in results], held)
     ends = {each.folder for each in results}
     pages = {each.folder for each in held if each.reads and each.reads <= ends}
-    return found | pages | {each.folder for each in held if each.reads is None}
+    return found | pages | {each.folder for each in held if each.reads is None or each.name in ONCE}
 
 
 def _row(files: Filesystem, result: Held, held: list[Held]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -10,7 +10,9 @@ import torch
 
 from jobs.where import Where
 from pipeline.engine.plan import StagePlan
+from pipeline.engine.stage import Stage
 from pipeline.engine.threads import fixed_threads
+from pipeline.stages.sources.dtypes import Dtypes, machine, said
 from pipeline.stages.sources.source import Source
 
 STEPS = 2  # timed, after a first one that is not
@@ -63,6 +65,15 @@ def seconds_a_pass(source: Source) -> float:
         started = _now()
         passes = len(list(islice(states, STEPS)))
         return (_now() - started) / max(1, passes) / len(ids)
+
+
+def timed_here(stages: Sequence[Stage]) -> Iterator[str]:
+    """Sentences on what is yet to be chosen by timings, as they are on this machine; nothing of them is kept."""
+    for stage in stages:
+        if isinstance(stage, Dtypes):
+            with fixed_threads():
+                found = stage.timed(stage.setup())
+            yield f"Timed on this machine, as a run would do: {said(found, machine())}"
 
 
 def workers_at_once(where: Where) -> int:

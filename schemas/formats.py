@@ -18,6 +18,7 @@ from schemas import (
     broken_images,
     catalog,
     directions,
+    dtypes,
     edits,
     events,
     familiarity,
@@ -43,6 +44,7 @@ PUBLISHED: tuple[tuple[str, ModuleType, pa.Schema], ...] = tuple(
 INTERMEDIATE: tuple[tuple[str, ModuleType, pa.Schema], ...] = (
     ("samples.parquet", samples, samples.SAMPLES),
     ("activations.parquet", activations, activations.activations_schema((512, 8, 8))),
+    ("dtypes.parquet", dtypes, dtypes.DTYPES),
     ("annotations.parquet", annotations, annotations.ANNOTATIONS),
     ("familiarity.parquet", familiarity, familiarity.FAMILIARITY),
     ("strengths.parquet", strengths, strengths.STRENGTHS),

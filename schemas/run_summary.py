@@ -49,6 +49,10 @@ class RunSummary(BaseModel):
     run: str = Field(description="its name: when it began, and a few random letters")
     command: list[str] = Field(description="as it was typed")
     settings: dict[str, Any] = Field(description="of the run, as they were understood; empty where they were not")
+    settled: list[str] = Field(
+        default=[],
+        description="what was settled of the run by what it made first, in sentences: the dtype of its U-Net",
+    )
     root: str
     workers: int | None
     address: str | None = Field(description="of the cluster")

@@ -43,6 +43,9 @@ class Stage:
     """What every stage offers. `process` is pure: the same part makes the same bytes, on any worker."""
 
     version: ClassVar[int] = 1  # raised by hand when the results of a stage change
+    repeatable: ClassVar[bool] = (
+        True  # not of a stage that takes the time: its part is made once, and then goes for all
+    )
     unit: ClassVar[str] = ""  # what `part_work` counts, of which people want to see how many a second are done
 
     purpose: str = field(default="", kw_only=True, metadata={"hashed": False})  # what it is for in this run, for people

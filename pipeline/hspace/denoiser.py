@@ -29,7 +29,7 @@ class Denoiser:
     unet: nn.Module
     point: str = MID_BLOCK  # where h is read and edited: see capture.py
     condition: Tensor | None = None  # (1, L, D) text embedding; None is the empty condition
-    dtype: torch.dtype = torch.float32  # float16 and bfloat16 are autocast; weights and x_t stay float32
+    dtype: torch.dtype = torch.float32  # float16 and bfloat16 are autocast; x_t stays float32
     labels: Tensor | None = (
         None  # (1,) or (B,), the class of all samples, or of each; a U-Net with classes must be told
     )

@@ -22,7 +22,7 @@ from torch import Tensor
 from pipeline.errors import UserError
 from pipeline.fingerprint import hashed_where_set, not_hashed
 from pipeline.formats.hashes import changed
-from pipeline.hspace import capture, inputs, points
+from pipeline.hspace import capture, dtypes, inputs, points
 from pipeline.hspace.denoiser import Denoiser
 from pipeline.models import autoencoder, checkpoint, conditions, configuration, hub, schedule, support
 from pipeline.models.autoencoder import Autoencoder
@@ -95,13 +95,16 @@ class Model:
     def load(self, point: str = capture.MID_BLOCK, dtype: str = "float32", compiled: bool = False) -> "LoadedModel":
         """Load the networks, ready to run, on a GPU where there is one.
 
-        The weights stay float32; `dtype` is that of the U-Net's autocast.
+        `dtype` is that of the U-Net's autocast. Below float32 its matrices are kept in it, as each pass would round them: see
+        `dtypes.rounded`. All else of the networks stays float32.
         """
         if (here := self._here()) is not self:
             return here.load(point, dtype, compiled)
         self._check_configurations()
         where = configuration.unet_folder(Path(self.folder), self.unet_folder)
         unet = checkpoint.load(self._unet_kind(), self._unet_settings, where, self.weights, self.variant)
+        if dtype != "float32":
+            unet = dtypes.rounded(unet, getattr(torch, dtype))
         if unet.device.type == "cpu":
             keep_freed_memory()
         if compiled:

@@ -1,7 +1,7 @@
 """The whole method: sources, finders, measurement, catalog and explorer. It reads like the method section of a paper.
 
-Every stage is a description of what to make; nothing runs here. What is made first decides what follows: at which capture points
-attributes live, what can be fitted, where a direction is best.
+Every stage is a description of what to make; nothing runs here. What is made first decides what follows: in which dtype the U-Net
+computes, where that is asked; at which capture points attributes live, what can be fitted, where a direction is best.
 """
 
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from functools import cached_property
 from pipeline.engine.stage import Stage, in_order
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.recipes import choose, find
+from pipeline.recipes import choose, dtypes, find
 from pipeline.recipes.domain import Domain
 from pipeline.recipes.fittable import nowhere, untold, without_border, without_sides
 from pipeline.recipes.measure import Measurement
@@ -54,6 +54,7 @@ class Directions:
     places: tuple[Place, ...] | None = None  # at which they are; None is not known yet
     chosen: Choose | None = None  # what they were chosen by, where they were
     told: bool = False  # whether it is known which attributes h tells at all
+    settled: tuple[str, ...] = ()  # what was settled of the run itself, in sentences
 
     def __post_init__(self) -> None:
         """Of all that an annotator offers, sketches leave out what knows no two sides; what was named is refused by its finders."""
@@ -98,9 +99,11 @@ class Directions:
     def first(self) -> tuple[Stage, ...]:
         """What is made before it is known what follows; nothing where that is known.
 
-        Where attributes live; labels, and Jacobians in regions, which not every image has; what directions do at several points;
-        whether classifiers tell the labels.
+        In which dtype to sample; where attributes live; labels, and Jacobians in regions, which not every image has; what
+        directions do at several points; whether classifiers tell the labels.
         """
+        if dtypes.is_timed(self.run):
+            return (dtypes.timing(self.run, self.domain.model),)
         if self.shortlist is None:
             return (self.carriage,)
         if not self.fittable:
@@ -112,6 +115,10 @@ class Directions:
 
     def fitted(self, store: Store) -> "Directions":
         """The same with what follows, by what was made first."""
+        if dtypes.is_timed(self.run):
+            timing = dtypes.timing(self.run, self.domain.model)
+            told = (*self.settled, timing.told(store))
+            return replace(self, run=dtypes.settled(self.run, timing, store), settled=told)
         if self.shortlist is None:
             return replace(self, shortlist=choose.shortlist(self.carriage, self.domain, store))
         if not self.fittable:
@@ -243,7 +250,8 @@ class Directions:
         assert seen, "a catalog of this recipe says it"
         notes = seen.notes(store) if store.exists(seen, 0) else seen.foreseen(in_order(self.goals), store)
         left_out = (f"Left out: {each.what} {each.name}: {each.why}." for each in self.left_out)
-        return (*left_out, *(f"Note: {note}" for note in notes))
+        how = (dtypes.not_yet(self.run),) if dtypes.is_timed(self.run) else self.settled
+        return (*how, *left_out, *(f"Note: {note}" for note in notes))
 
     @property
     def _subspaces_in_regions(self) -> tuple[JacobianSubspaces, ...]:

@@ -7,6 +7,7 @@ from pipeline.annotators.base import Labels, check_known
 from pipeline.errors import UserError
 from pipeline.hspace.capture import singles, union
 from pipeline.imagesets import image_set
+from pipeline.recipes import dtypes
 from pipeline.recipes.domain import WHOLE, Domain
 from pipeline.stages.finders.by_step import EXACT
 from pipeline.stages.finders.imported import Imported, described, imported
@@ -88,7 +89,7 @@ def sampling(run: Run, points: tuple[str, ...]) -> dict[str, Any]:
         "clip": run.clip,
         "batch": run.batch,
         "point": union(points),
-        "dtype": run.dtype,
+        "dtype": dtypes.meanwhile(run),
         "compiled": run.compile,
     }
 

@@ -51,10 +51,16 @@ def planned(recipe: Recipe[Goals], store: Store) -> tuple[Recipe[Goals], list[St
     return recipe, plans
 
 
-def carry_out(recipe: Recipe[Goals], store: Store, make: Callable[[list[StagePlan]], None]) -> Goals:
+def carry_out(
+    recipe: Recipe[Goals],
+    store: Store,
+    make: Callable[[list[StagePlan]], None],
+    heard: Callable[[Recipe[Goals]], None] = lambda recipe: None,
+) -> Goals:
     """Make a recipe's goals by `make`, which makes what is planned: first what decides what can be fitted, then that.
 
-    Raises UserError where it turns out, before any of it is made, that what follows is more than the disk can hold.
+    heard: is given the recipe whenever it is known what follows next. Raises UserError where it turns out, before any of it is
+    made, that what follows is more than the disk can hold.
     """
 
     def make_all(goals: Sequence[Stage]) -> None:
@@ -66,6 +72,7 @@ def carry_out(recipe: Recipe[Goals], store: Store, make: Callable[[list[StagePla
     while recipe.first:
         make_all(recipe.first)
         recipe = recipe.fitted(store)
+        heard(recipe)
     make_all(recipe.goals)
     for goal in recipe.goals:
         store.check(goal)

@@ -1,6 +1,7 @@
 """The job that says where attributes are carried: its tables, what it offers, and what it refuses."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,19 @@ def test_the_plan(tiny_model, tmp_path):
     assert result.exit_code == 0, result.output
     planned = json.loads(result.stdout)
     assert planned["to_make"] == 3 and 0 < planned["hours"] < 1 and not (tmp_path / "root").exists()
+
+
+def test_a_dtype_is_chosen_first_where_that_is_asked(tiny_model, tmp_path):
+    wanted = (tiny_model, "--points", "mid_block", *SMALL, "--dtype", "auto", "--root", tmp_path / "root")
+    assert "not chosen yet" in run(*wanted, "--plan").stdout
+    result = run(*wanted)
+    assert result.exit_code == 0, result.output
+    [found] = re.findall(r"The U-Net runs in (float32|bfloat16):", result.stdout)
+    before = sorted(tmp_path.rglob("0*.json"))
+    assert {each.parent.name.rpartition("-")[0] for each in before} == {"dtypes", "carriage"}
+    assert f"The U-Net runs in {found}:" in run(*wanted).stdout
+    assert run(*wanted[:-4], "--dtype", found, "--root", tmp_path / "root").exit_code == 0
+    assert sorted(tmp_path.rglob("0*.json")) == before
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,13 @@ from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
+from jobs.clean import clean
 from jobs.command_line import app
 from jobs.directions import directions
 from pipeline.catalog.direction_catalog import DirectionCatalog
+from pipeline.hspace.dtypes import Choice, Timed, chosen
 from pipeline.recipes.make import make
+from pipeline.stages.sources.dtypes import Dtypes
 from schemas.run import Run
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +182,87 @@ def test_python_makes_the_same_and_makes_nothing_twice(made, standing_there, mod
     assert sums(root) == before
 
 
+# Its dtype
+
+
+QUICKLY = ["--attributes", "", "--samples", 8, "--steps", 2, "--held-out", 4, "--components", 1, "--jacobians", 0]
+QUICKLY += ["--capture", "mid_block", "--dtype", "auto"]
+
+
+@pytest.fixture
+def timed(monkeypatch) -> list[Choice]:
+    """What timings are planted, one after the other: the last of them, again and again, is what each says."""
+    planted: list[Choice] = []
+    monkeypatch.setattr(Dtypes, "timed", lambda self, loaded: planted.pop(0))
+    return planted
+
+
+def choice(seconds: float | None, fault: str | None = None) -> Choice:
+    """A timing in which float32 takes 10 ms, and bfloat16 so much."""
+    both = Timed("float32", 0.01, 0.0), Timed("bfloat16", seconds, None if fault else 0.005, fault)
+    return Choice(both, 8, chosen(*both))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fault", "dtype", "said"),
+    [
+        (
+            0.004,
+            None,
+            "bfloat16",
+            "The U-Net runs in bfloat16: bfloat16 took 4 ms a sample in passes of 8, where float32 took 10 (2.50 times",
+        ),
+        (
+            0.009,
+            None,
+            "float32",
+            "The U-Net runs in float32: bfloat16 took 9 ms a sample in passes of 8, where float32 took 10 (1.11 times",
+        ),
+        (None, "no such thing", "float32", "The U-Net runs in float32: bfloat16 does not run on "),
+    ],
+    ids=["faster", "little faster", "not at all"],
+)
+def test_a_dtype_is_chosen_once_and_recorded(seconds, fault, dtype, said, model, timed, tmp_path):
+    root, wanted = tmp_path / "root", ["--model", model, *QUICKLY]
+    plan = run(*wanted, "--root", root, "--plan")
+    assert "not chosen yet (`dtype` auto)" in plan.stdout and not root.exists()
+    timed.append(choice(seconds, fault))
+    first = run(*wanted, "--root", root)
+    assert first.exit_code == 0 and not timed, first.output
+    assert said in " ".join(first.stdout.split())
+    assert f'dtype = "{dtype}"' in (root / "catalog" / "run.toml").read_text()
+    assert DirectionCatalog.open(root / "catalog").about.sampling.dtype == dtype
+    summary = json.loads((root / "run_summary.json").read_text())
+    assert summary["settings"].get("dtype", "float32") == dtype and [said in each for each in summary["settled"]] == [
+        True
+    ]
+
+    parts = sorted(root.rglob("0*.json"))
+    again = run(*wanted, "--root", root)  # which would find no timing
+    assert again.exit_code == 0 and said in " ".join(again.stdout.split()), again.output
+    assert sorted(root.rglob("0*.json")) == parts and json.loads((root / "run_summary.json").read_text())["made"] == 0
+    assert said in " ".join(run(*wanted, "--root", root, "--plan").stdout.split())
+    more = run(*wanted, "--root", root, "--eta", 0.5, "--plan", "--json")  # another run of the root goes by it, too
+    assert said in " ".join(more.stderr.split())
+    cleaned = CliRunner().invoke(app(clean), [str(root)])
+    assert "0.000 GB in 0 folders" in cleaned.output, cleaned.output
+    if dtype == "float32":  # by default
+        return
+
+    recorded = run(root / "catalog" / "run.toml", "--root", tmp_path / "again")
+    assert recorded.exit_code == 0 and sums(tmp_path / "again") == sums(root), recorded.output
+    assert not list((tmp_path / "again").glob("dtypes-*"))
+
+
+def test_python_chooses_it_too_and_a_plan_that_takes_the_time_says_what_it_would_be(model, timed, tmp_path):
+    timed += [choice(0.002), choice(0.02)]
+    plan = run("--model", model, *QUICKLY, "--root", tmp_path / "root", "--plan", "--time")
+    assert "Timed on this machine, as a run would do: The U-Net runs in bfloat16:" in " ".join(plan.stdout.split())
+    settings = {"samples": 8, "steps": 2, "held_out": 4, "components": 1, "jacobians": 0, "capture": "mid_block"}
+    catalog = make(Run(model=str(model), attributes=(), dtype="auto", **settings), tmp_path / "root")
+    assert catalog.about.sampling.dtype == "float32" and not timed
+
+
 # Capture points
 
 
@@ -320,7 +404,7 @@ def refused(result: Result, *messages: str) -> None:
         ("--model {model} {who} --across banana", ["--across is 'banana': expected 'per-step', 'matched' or 'joint'"]),
         ("--model {model} {who} --seed 9223372036854775808", ["--seed is", "less than or equal to 9223372036854775807"]),
         ("--model {model} {who} --seed -1", ["--seed is", "greater than or equal to 0"]),
-        ("--model {model} {who} --dtype float8", ["--dtype is 'float8': expected 'float32', 'bfloat16' or 'float16'"]),
+        ("--model {model} {who} --dtype float8", ["--dtype is 'float8': expected 'float32', 'bfloat16', 'float16' or 'auto'"]),
         ("--model {model} {who} --capture end", ["UNet2DModel has no module end: at its top it has conv_in,"]),
         ("--model {model} {who} --capture up_blocks.7", ["no module up_blocks.7: up_blocks has 0, 1"]),
         ("--model {model} {who} --capture up-blocks", ["'up-blocks' is no capture point; expected the name of a module"]),

@@ -56,6 +56,7 @@ from pipeline.stages.measures.samplers import Samplers
 from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.measures.transfer import Transfer
 from pipeline.stages.publish import Catalog
+from pipeline.stages.sources.dtypes import Dtypes
 from pipeline.stages.sources.invert import Invert
 from pipeline.stages.sources.sample import Sample
 from pipeline.stages.sources.sketches import SketchActivations, SketchedSample
@@ -90,6 +91,7 @@ def sources(model, real) -> Section:
         sample=Sample(model, n=20, steps=3, batch=8),
         sketched=SketchedSample(model, n=20, steps=3, batch=8, annotator=annotator("portraits"), keep=4, block=8),
         inverted=Invert(model, steps=3, batch=8, images=real),
+        dtypes=Dtypes(model, batch=8),
     )
 
 
