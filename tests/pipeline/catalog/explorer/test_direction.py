@@ -58,7 +58,7 @@ def test_what_is_known_of_it_is_said():
         "Strength per SD": "+0.71 moves it by one standard deviation",
         "Valid range": "−2.00 to +1.00: images are the model’s own, as far as measured",
         "Pasted": "31% of the change is the same pixels in every image; where the sample moves by a pixel, it moves by +0.76",
-        "At its best strength": "moves its target by +2.40 SD, +2.04 to +2.76 (95 % intervals)",
+        "At its best strength": "−2: moves its target by −2.40 SD, −2.76 to −2.04 (95 % intervals)",
         "Norm": "2.00",
         "Told by h": "better than chance",
     }
