@@ -11,7 +11,8 @@ The way there is timed, in turns, batch after batch, after a warm-up; a ratio is
 
 *Elsewhere*: other portraits are inverted, labelled by the annotator, and directions found in their h, by the stages that
 `jobs.portraits --images` runs. They edit held-out samples, made from noise, and the judge says what changed; random directions
-beside them. An attribute has the better of two finders, at the strength with its largest clean effect.
+beside them. An attribute has the better of two finders, at the strength with its largest clean effect: both chosen on other samples
+than the figures are of.
 
 Shapes: B batch, T steps, C H W bottleneck.
 """
@@ -50,8 +51,8 @@ from pipeline.hspace.noise import NoiseStreams
 from pipeline.hspace.reverse_process import ReverseProcess
 from pipeline.imagesets import image_set
 from pipeline.imagesets.image_set import ImageSet
+from pipeline.metrics.best import chosen, reported
 from pipeline.metrics.control import largest_control
-from pipeline.metrics.effects import best_strengths
 from pipeline.models import pretrained
 from pipeline.models.pretrained import LoadedModel, Model
 from pipeline.stages.finders.disentangle import Disentangle
@@ -59,7 +60,9 @@ from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.measures.edit_selection import EditSelection
 from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.sources.invert import Invert
 from pipeline.stages.sources.sample import Sample
 
@@ -97,10 +100,11 @@ class Size:
     steps: int  # T, for directions
     yardstick: int  # samples whose standard deviations are the unit of effects
     held_out: int  # samples to edit
+    selection: int  # others, that strengths and finders are chosen on
 
 
-FULL = Size(batches=4, batch=4, portraits=256, top=64, steps=16, yardstick=128, held_out=24)
-QUICK = Size(batches=1, batch=2, portraits=32, top=8, steps=4, yardstick=16, held_out=2)
+FULL = Size(batches=4, batch=4, portraits=256, top=64, steps=16, yardstick=128, held_out=24, selection=12)
+QUICK = Size(batches=1, batch=2, portraits=32, top=8, steps=4, yardstick=16, held_out=2, selection=2)
 
 
 def main() -> int:
@@ -112,8 +116,8 @@ def main() -> int:
     model = pretrained.find(str(MODEL))
     figures = there_and_back(model, size)
     with tempfile.TemporaryDirectory(prefix="hspace-") as folder:
-        effects, targets = edited(model, size, Path(folder), quick)
-    return verdict("inversion", figures | elsewhere(effects, targets), TARGETS)
+        found = edited(model, size, Path(folder), quick)
+    return verdict("inversion", figures | elsewhere(*found), TARGETS)
 
 
 # Back
@@ -254,17 +258,19 @@ def show(T: int, ways: dict[str, Way], measured: dict[str, Measured]) -> None:
 # Elsewhere
 
 
-def edited(model: Model, size: Size, root: Path, quick: bool) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The table of effects, and the attribute that each direction is for."""
+def edited(model: Model, size: Size, root: Path, quick: bool) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
+    """The tables of effects on held-out and on selection samples, and the attribute that each direction is for."""
     evaluate = goal(model, size, portraits(size.portraits, root / "portraits"))
+    chooses = selection(evaluate, size.selection)
     store = Store(root / "store")
     store.prepare()
-    plans = plan([evaluate], store)
+    plans = plan([evaluate, chooses], store)
     with Lines(plans) as progress:
         run(plans, store, InProcess if quick else RayPool, progress)
     finders = evaluate.edit.finders[:-1]
     rows = [row for finder in finders for row in store.table(finder, "directions.parquet").to_pylist()]
-    return store.table(evaluate, "effects.parquet").to_pandas(), {row["name"]: row["attribute"] for row in rows}
+    effects, on_others = (store.table(each, "effects.parquet").to_pandas() for each in (evaluate, chooses))
+    return effects, on_others, {row["name"]: row["attribute"] for row in rows}
 
 
 def portraits(n: int, folder: Path) -> ImageSet:
@@ -285,10 +291,19 @@ def goal(model: Model, size: Size, real: ImageSet) -> Evaluate:
     return measured(sample, [*finders, control], STRENGTHS, size.held_out)
 
 
-def elsewhere(effects: pd.DataFrame, targets: dict[str, str]) -> Figures:
-    best = best_strengths(effects, targets)
+def selection(evaluate: Evaluate, n: int) -> Evaluate:
+    """The same edits of n samples that nothing is reported of."""
+    edits = EditSelection(evaluate.edit.sample, evaluate.edit.finders, evaluate.edit.strengths, n)
+    return Evaluate(ScoreEdits(edits, evaluate.judges), evaluate.unedited)
+
+
+def elsewhere(effects: pd.DataFrame, selection: pd.DataFrame, targets: dict[str, str]) -> Figures:
+    """What directions do on held-out samples at the strengths, and by the finders, that are best on selection samples."""
+    rows = pd.DataFrame(chosen(selection, targets, dict.fromkeys(targets, (min(STRENGTHS), max(STRENGTHS)))))
+    best = reported(effects, targets, rows)
     show_effects(best)
-    better = best.sort_values(["clean", "on_target"], ascending=False).drop_duplicates("target").set_index("target")
+    first = rows.sort_values(["selection_clean", "selection_on_target"], ascending=False).drop_duplicates("target")
+    better = best.loc[first["direction"]].set_index("target")
     clean = better["on_target"].where(better["clean"], 0.0)
     figures: Figures = {}
     for attribute in ("yaw", "smile"):

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from jobs.command_line import main
 from jobs.printing import console, refuse
 from pipeline.errors import UserError
-from pipeline.recipes.heads import Trained, train
+from pipeline.recipes.heads import Trained, train, warning
 
 LABELS = (
     "CelebA's list_attr_celeba.txt, CSV or Parquet: a row an image, by file name or sample_id, a column an attribute."
@@ -51,6 +51,8 @@ def show(trained: Trained, out: Path) -> None:
             else f"R2 {each.r2:.3f}"
         )
         console.print(f"{each.attribute:<24} {worth}  ({each.held_out:,} held out)", highlight=False)
+    for said in filter(None, map(warning, trained.heads)):
+        console.print(f"Warning: {said}", highlight=False)
     for name, why in trained.left_out.items():
         console.print(f"{name:<24} left out: {why}", highlight=False)
     for note in trained.notes:

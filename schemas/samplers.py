@@ -53,7 +53,7 @@ SAMPLERS = pa.schema(
         column(
             "strength_in_range",
             pa.bool_(),
-            "Whether images at the strength that was measured look like the model's own.",
+            "Whether images at the strength that was measured look like the model's own. Null where that is not known of so few.",
         ),
     ]
 )

@@ -64,8 +64,9 @@ def _otherwise(catalog: DirectionCatalog) -> Facts | None:
     found = catalog.optional("samplers.parquet")
     if found is None or found.empty:
         return None
-    known = found.dropna(subset="strength_per_sd").set_index("direction")["strength_per_sd"]
-    return {"kind": found["sampler"].iloc[0], "per_sd": known.to_dict()}
+    known = found.dropna(subset="strength_per_sd").set_index("direction")
+    beyond = known.index[known["strength_in_range"].eq(False)] if "strength_in_range" in known else []
+    return {"kind": found["sampler"].iloc[0], "per_sd": known["strength_per_sd"].to_dict(), "beyond": set(beyond)}
 
 
 def _shown(catalog: Catalog, marks: Marks) -> Direction:

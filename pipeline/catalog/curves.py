@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.metrics.differences import MeanChange
 
-FIGURES = ("effect", "std", "n", "raw", "significant")
+FIGURES = ("effect", "std", "n", "raw", "significant", "control_limit")
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,10 @@ class Curve:
         """Whether the effect was significant at the measured strength next to this one; None where that is not known."""
         found = self._values("significant", attribute)[self._nearest(strength)]
         return None if np.isnan(found) else bool(found)
+
+    def control_limit(self, strength: float, attribute: str) -> float:
+        """What one more random direction stays under, at the measured strength next to this one; NaN where that is not known."""
+        return float(self._values("control_limit", attribute)[self._nearest(strength)])
 
     def index(self, strength: float) -> int:
         """The index, in the tables, of the measured strength next to this one."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pipeline.catalog.chosen import NONE_VALID
 from pipeline.catalog.doubts import doubts as of_strength
 from pipeline.catalog.doubts import in_sentences, of_template
 from pipeline.errors import UserError
@@ -99,4 +100,5 @@ class Direction:
         calibrated = strength.strength_per_sd is not None
         known = of_strength(strength.strength_in_range, strength.verified, strength.strength_by) if calibrated else []
         said = self.catalog.rows.get(self.name, {}).get("warnings") or ()
-        return (*said, *in_sentences([*known, *of_template(self.profile)]))
+        none = [NONE_VALID] if self.name in self.catalog.without_strength else []
+        return (*none, *said, *in_sentences([*known, *of_template(self.profile)]))

@@ -168,6 +168,14 @@ class DirectionCatalog:
             return {}
         return {(row["direction"], row["sampler"]): row for row in self.arrow("samplers.parquet").to_pylist()}
 
+    @cached_property
+    def without_strength(self) -> frozenset[str]:
+        """Directions that have no strength in their valid range among those that were measured, by best.parquet."""
+        if "best.parquet" not in self.files:
+            return frozenset()
+        rows = self.arrow("best.parquet").to_pylist()
+        return frozenset(row["direction"] for row in rows if row["strength_index"] is None)
+
     def stored_vector(self, key: str, shape: Sequence[int]) -> np.ndarray:
         """Return a vector by its key in directions.safetensors, float32 of that shape."""
         return stored.vector(self._vectors, key, shape)

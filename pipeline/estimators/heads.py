@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 from sklearn.metrics import r2_score, roc_auc_score
 
 from pipeline.batches import batches
@@ -14,6 +15,7 @@ from pipeline.estimators.dual import AnyArray, Array, moments
 from pipeline.estimators.linear import REGULARISERS
 from pipeline.estimators.newton_cg import Loss, solve
 from pipeline.estimators.selection import folds
+from pipeline.estimators.told import BY_CHANCE
 
 FOLDS = 5  # the first is held out; of the others each has its turn where regularisers are chosen
 FEWEST = 5  # labelled images of a side, in the folds that are fitted to and in the one that is held out
@@ -34,6 +36,23 @@ class Head:
     auc: float  # NaN where labels are no 0 and 1
     calibration_error: float  # mean distance of a predicted probability from the share found; NaN as above
     r2: float  # of labels that are no 0 and 1; NaN otherwise
+
+    @property
+    def by_chance(self) -> float:
+        """What `auc`, or `r2`, is at most in 99 of 100 cases where labels have nothing to do with the features.
+
+        An AUC of a positives and b negatives that nothing was fitted to has the variance (a + b + 1) / (12 a b) (Mann and Whitney
+        1947); a correlation of n has 1 / n, and R2 is no more than its square.
+        """
+        if not self.binary:
+            return float(norm.isf(BY_CHANCE) ** 2 / self.held_out)
+        a, b = self.held_out_positives, self.held_out - self.held_out_positives
+        return float(0.5 + norm.isf(BY_CHANCE) * np.sqrt((a + b + 1) / (12 * a * b)))
+
+    @property
+    def above_chance(self) -> bool:
+        """Whether the images held out are told better than by chance; what is not known is not."""
+        return bool((self.auc if self.binary else self.r2) > self.by_chance)
 
     @property
     def prior(self) -> float:

@@ -52,18 +52,26 @@ def identity(pairs: Pairs) -> np.ndarray | None:
 
 @measure
 def ms_ssim(pairs: Pairs) -> np.ndarray:
-    """Return MS-SSIM (Wang, Simoncelli, Bovik 2003) of each image and its edit: (n,), 1 where they are equal.
+    """Return MS-SSIM of each image and its edit: (n,), 1 where they are equal. NaN for images of less than 11 pixels.
 
-    As many of the five scales as the images have room for, their weights brought to 1. NaN for images of less than 11 pixels.
+    Wang, Simoncelli, Bovik 2003, but for two things, by which it compares at one size of images alone. There are as many of the
+    five scales as the images have room for (`scales_of`), their weights brought to 1. And it is torchmetrics': at the coarsest of
+    them windows reach over the border into the mirrored image, where theirs stay inside. At 48 pixels, of which 12 are left there,
+    that makes a few hundredths.
     """
-    side = min(pairs.before.shape[1:3])
-    scales = sum(side // max(2**i, i**2) >= WINDOW for i in range(len(SCALES)))  # i**2: as torchmetrics asks
+    scales = scales_of(*pairs.before.shape[1:3])
     if not scales:
         return np.full(len(pairs.before), np.nan)
     betas = tuple(np.array(SCALES[:scales]) / sum(SCALES[:scales]))
     x, y = (torch.from_numpy(images).permute(0, 3, 1, 2).float() for images in (pairs.after, pairs.before))
     similar = multiscale(x, y, kernel_size=WINDOW, betas=betas, data_range=255.0, reduction="none", normalize="relu")
     return similar.numpy()
+
+
+def scales_of(height: int, width: int) -> int:
+    """Return how many of the five scales of MS-SSIM images of this size have room for: 3 at 48 pixels, all from 176 on."""
+    side = min(height, width)
+    return sum(side // max(2**i, i**2) >= WINDOW for i in range(len(SCALES)))  # i**2: as torchmetrics asks
 
 
 @measure

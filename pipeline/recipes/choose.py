@@ -28,7 +28,7 @@ from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.labels.embed import Embed
 from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.choose import Choose
-from pipeline.stages.measures.edit_selection import EditSelection
+from pipeline.stages.measures.edit_at_points import EditAtPoints
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.full_strengths import FullStrengths
 from pipeline.stages.measures.score_edits import ScoreEdits
@@ -129,7 +129,7 @@ def choice(
     purpose = "directions at each point"
     leading = tuple(at_point[0] for at_point in tried)
     full = FullStrengths(sample, leading, unedited, labels, looking, embed, purpose=f"how far to follow {purpose}")
-    edits = EditSelection(sample, finders, STRENGTHS, SAMPLES, full=full, purpose=purpose)
+    edits = EditAtPoints(sample, finders, STRENGTHS, SAMPLES, full=full, purpose=purpose)
     scored = ScoreEdits(edits, (labels,), embed, domain.foreground, purpose=purpose)
     return Choose(Evaluate(scored, unedited, None, (labels.name,), purpose=purpose), carried)
 

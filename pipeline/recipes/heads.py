@@ -107,7 +107,7 @@ def card(trained: Trained, spec: str, images: Path, labels: Path, size: int) -> 
     """The README of the folder, in Markdown."""
     rows = [
         f"| {each.attribute} | {each.n:,} | {each.positives:,} | {each.held_out:,} | {_figure(each.auc)} | "
-        f"{_figure(each.calibration_error)} | {_figure(each.r2)} |"
+        f"{_figure(each.calibration_error)} | {_figure(each.r2)} | {'' if each.above_chance else 'no better than by chance'} |"
         for each in trained.heads
     ]
     without = [f"- {name}: {why}." for name, why in trained.left_out.items()]
@@ -125,13 +125,24 @@ def card(trained: Trained, spec: str, images: Path, labels: Path, size: int) -> 
         "share of images with the attribute is put back in; R2 of measures. They hold for images of the same kind. Where images "
         "of one person, or one thing, are on both sides, the figures flatter.",
         "",
-        "| attribute | labelled | with it | held out | AUC | calibration error | R2 |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| attribute | labelled | with it | held out | AUC | calibration error | R2 | to know |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
         *rows,
         *(["", "There is no head of:", "", *without] if without else []),
         *(["", *trained.notes] if trained.notes else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def warning(head: Head) -> str:
+    """What to know of a head whose held-out images are told no better than by chance; nothing of any other."""
+    if head.above_chance:
+        return ""
+    what, found = ("AUC", head.auc) if head.binary else ("R2", head.r2)
+    return (
+        f"{head.attribute}: {what} {found:.3f} on {head.held_out:,} images held out, where labels that have nothing to do with the "
+        f"images get up to {head.by_chance:.3f}. The labels may not fit the images, or be too few: do not use this head."
+    )
 
 
 def _figure(value: float) -> str:

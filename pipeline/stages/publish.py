@@ -61,7 +61,7 @@ class LeftOut:
 class Catalog(Stage):
     """A catalog: the files that schemas.published lists."""
 
-    version: ClassVar[int] = 12
+    version: ClassVar[int] = 13
 
     sample: Source  # what the directions were found in
     profiles: Profiles  # of every direction that is published, and how they were measured

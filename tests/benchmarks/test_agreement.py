@@ -1,5 +1,8 @@
 """Page, card, README and the end of a run say one thing of each direction to use: read from all of them."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,7 +11,10 @@ from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.explorer.read import findings
 from pipeline.catalog.explorer.site import pages
 from pipeline.catalog.summary import Summary
+from schemas.catalog import Direction
 from tests.pipeline.catalog.planted_catalog import STRENGTHS, standard
+from tests.pipeline.catalog.planted_findings import profile
+from tests.pipeline.catalog.said import by_card, by_effects, by_tables, differences, files_of
 
 README = """
 | | smile | age | random, as long |
@@ -23,7 +29,10 @@ AT = {"smile/ridge": 1.0, "age/ridge": -2.0}
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory) -> DirectionCatalog:
     """Strengths that are not the best of those that were measured: chosen on samples that the catalog is not of."""
-    planted = standard(known={"recommended": USED, "recommended_by": "a rule"})
+    rows = standard().rows
+    known = [{**row, **profile(row, None)} for row in rows]  # as a run publishes them, with what their profiles say
+    directions = [Direction(**{key: row[key] for key in Direction.model_fields if key in row}) for row in known]
+    planted = standard(known={"recommended": USED, "recommended_by": "a rule", "directions": directions})
     best = [
         {
             "direction": row["name"],
@@ -39,7 +48,14 @@ def catalog(tmp_path_factory) -> DirectionCatalog:
         for row in planted.rows
         if row["attribute"]
     ]
-    return DirectionCatalog.open(planted.but(best=best).write(tmp_path_factory.mktemp("agreement") / "catalog"))
+    return DirectionCatalog.open(
+        planted.but(best=best, sure=0.16).write(tmp_path_factory.mktemp("agreement") / "catalog")
+    )
+
+
+@pytest.fixture(scope="module")
+def written(catalog) -> dict[str, str]:
+    return pages(findings(catalog))
 
 
 def test_all_of_them_report_the_strength_that_was_chosen(catalog):
@@ -69,6 +85,8 @@ def test_a_direction_without_a_strength_in_its_valid_range_is_said_to_have_none(
     ]
     assert f"`{name}`" in said and "`smile/ridge`" not in said
     assert findings(catalog).headline(name) is None
+    assert catalog[name].warnings[0].startswith("At none of its measured strengths"), "in Python and live, too"
+    assert not any("At none" in warning for warning in catalog["smile/ridge"].warnings)
     assert "At none of its measured strengths" in pages(findings(catalog))["directions.html"]
 
 
@@ -78,3 +96,48 @@ def test_what_does_not_agree_is_named():
     assert disagreements(told, told | {"age": (2.3, 0.2)}) == ["age"]
     assert disagreements(told, {"smile": told["smile"]}) == ["age"]
     assert disagreements(told, told | {"age": (2.41, 0.2)}) == [], "the last decimal may be rounded either way"
+
+
+# Every number and name, of every direction
+
+
+def test_tables_card_and_pages_say_one_thing_in_every_number_and_name(catalog, written):
+    assert differences(catalog, written) == []
+    card, maps, tables = by_card(catalog.read("README.md").decode()), written["effects.html"], by_tables(catalog)
+    of_pages_ = by_effects(maps, files_of(written))
+    assert card.keys() == of_pages_.keys() == set(AT) == {name for name, said in tables.items() if said.effects}
+    assert {"strength", "on", "off", "low", "high", "ratio", "n", "chosen on"} <= tables["age/ridge"].figures.keys()
+    assert tables["age/ridge"].figures["on"] == pytest.approx(-2.4) and len(card["age/ridge"].effects) == 3
+
+
+@pytest.mark.parametrize(
+    "file, told, otherwise, said",
+    [
+        ("directions.html", "+1.20 SD", "+1.30 SD", "smile/ridge, gallery: on 1.3, not 1.2"),
+        ("index.html", "−2.40 SD", "+2.40 SD", "age/ridge, overview: on 2.4, not -2.4"),
+        ("effects.html", '<td class="plain">12.0×', '<td class="plain">11.0×', "ridge, effects: ratio 11"),
+        (
+            "directions/smile-ridge.html",
+            "+1: moves its target by",
+            "+2: moves its target by",
+            "smile/ridge, page: strength 2",
+        ),
+    ],
+)
+def test_one_number_that_is_otherwise_is_seen(catalog, written, file, told, otherwise, said):
+    assert told in written[file]
+    changed = written[file].replace(told, otherwise)
+    if file in ("directions.html", "index.html"):  # and what it is sorted by
+        on = {"directions.html": ('data-on="1.2"', 'data-on="1.3"'), "index.html": ('data-on="-2.4"', 'data-on="2.4"')}
+        changed = changed.replace(*on[file])
+    assert any(said in each for each in differences(catalog, {**written, file: changed}))
+
+
+@pytest.mark.slow
+def test_a_catalog_of_a_run_says_one_thing_too():
+    """Of the run whose root is in HSPACE_ROOT, as `make demo` leaves it."""
+    root = Path(os.environ.get("HSPACE_ROOT") or "runs/portraits")
+    if not (root / "catalog" / "catalog.json").is_file():
+        pytest.skip(f"{root} has no catalog: name the root of a run by HSPACE_ROOT")
+    of_run = DirectionCatalog.open(root / "catalog")
+    assert differences(of_run, pages(findings(of_run))) == []

@@ -99,19 +99,27 @@ def test_what_does_not_come_back_is_seen(model, loaded, monkeypatch):
     assert figures["edit_friendly_same_bytes"] == 0.5
 
 
-def test_an_attribute_has_its_largest_clean_effect():
+def test_an_attribute_has_the_effect_where_others_chose_it():
     def rows(direction: str, strength: float, control: bool = False, **effects: float) -> list[dict[str, object]]:
         shared = {"direction": direction, "control": control, "strength": strength}
         return [{**shared, "attribute": attribute, "effect": effect} for attribute, effect in effects.items()]
 
-    table = pd.DataFrame(
+    chose = pd.DataFrame(
         rows("smile/a", 1.0, smile=2.0, yaw=1.5)
         + rows("smile/a", 0.5, smile=0.8, yaw=0.1)
         + rows("smile/b", -1.0, smile=-1.2, yaw=0.3)
         + rows("yaw/a", 1.0, smile=0.9, yaw=2.0)
         + rows("random", 1.0, True, smile=-0.2, yaw=0.1)
     )
-    figures = elsewhere(indexed(table), {"smile/a": "smile", "smile/b": "smile", "yaw/a": "yaw"})
-    assert (figures["smile_clean_effect"], figures["smile_off_target"]) == (1.2, 0.3)
+    report = pd.DataFrame(
+        rows("smile/a", 1.0, smile=3.0, yaw=0.1)  # by luck the best of all here
+        + rows("smile/a", 0.5, smile=0.8, yaw=0.1)
+        + rows("smile/b", -1.0, smile=-1.1, yaw=0.2)
+        + rows("yaw/a", 1.0, smile=0.9, yaw=2.0)
+        + rows("random", 1.0, True, smile=-0.2, yaw=0.1)
+    )
+    targets = {"smile/a": "smile", "smile/b": "smile", "yaw/a": "yaw"}
+    figures = elsewhere(indexed(report).assign(n=24), indexed(chose).assign(n=12), targets)
+    assert (figures["smile_clean_effect"], figures["smile_off_target"]) == (1.1, 0.2)
     assert (figures["yaw_clean_effect"], figures["yaw_off_target"]) == (0, 0.9)
     assert (figures["attributes_clean_at_1"], figures["largest_control"]) == (1, 0.2)

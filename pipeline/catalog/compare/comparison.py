@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.catalog.compare.bounds import Bounds
-from pipeline.catalog.compare.effects import EffectChanges, effect_changes
+from pipeline.catalog.compare.effects import EffectChange, EffectChanges, effect_changes
 from pipeline.catalog.compare.matching import Alone, Matched, Matcher
 from pipeline.catalog.compare.notes import notes, same_noise
 from pipeline.catalog.compare.pairs import SamplePairs
@@ -18,6 +18,7 @@ from pipeline.catalog.templates import signed
 from pipeline.errors import UserError
 
 ROUNDING = 1e-6  # by which cosines of the same vectors may differ
+LOUDER = 4.0  # times a control limit: of two that are told by four degrees of freedom each, 99 of 100 differ by less
 
 
 @dataclass(frozen=True)
@@ -147,8 +148,17 @@ class Comparing:
             large = abs(each.difference.value) > self.bounds.effect
             if large and each.difference.is_real(self.bounds.confidence, among):
                 yield f"effect on {each.attribute} {signed(each.before.mean)} to {signed(each.after.mean)}"
-        if effects.target and effects.target.attribute in effects.no_longer_significant:
-            yield f"effect on {effects.target.attribute} no longer significant"
+        target = effects.target
+        if target and target.attribute in effects.no_longer_significant and self._really(target, among):
+            yield f"effect on {target.attribute} no longer significant"
+
+    def _really(self, lost: EffectChange, among: int) -> bool:
+        """Whether what is no longer significant has changed: the effect less, or its control more, and not by chance.
+
+        Of two catalogs that do the same, an effect near the border is significant in one and not in the other as often as not.
+        """
+        less = abs(lost.after.mean) < abs(lost.before.mean) and lost.difference.is_real(self.bounds.confidence, among)
+        return less or bool(lost.limits[1] > LOUDER * lost.limits[0])
 
     def _recommended(self, counterparts: dict[str, str]) -> Iterator[RecommendedChange]:
         before, after = (

@@ -20,6 +20,7 @@ class EffectChange:
     difference: Difference
     was_significant: bool | None  # None where there was no control
     is_significant: bool | None
+    limits: tuple[float, float] = (np.nan, np.nan)  # of the control, in both; NaN where there was none
 
 
 @dataclass(frozen=True)
@@ -122,4 +123,5 @@ def _change(
         difference or by_standard_errors(one, other),
         before.significant(strength, attribute),
         after.significant(strength, attribute),
+        (before.control_limit(strength, attribute), after.control_limit(strength, attribute)),
     )

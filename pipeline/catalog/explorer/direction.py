@@ -87,7 +87,10 @@ def _chance(findings: Findings, row: Row) -> Facts:
     table = findings.effects([row["name"]])
     p = table["direction_p_value"].dropna().to_list() if "direction_p_value" in table else []
     told = {} if best is None else best.to_dict()
-    columns = ("on_low", "on_high", "ratio_low", "ratio_high", "on_target", "ratio")
+    columns = ("strength", "on_low", "on_high", "ratio_low", "ratio_high", "on_target", "ratio")
+    if told.get("strength", 0.0) < 0:  # what is seen there, as cards say it
+        low, high = told["on_low"], told["on_high"]
+        told |= {"on_target": -told["on_target"], "on_low": -high, "on_high": -low}
     known = {column: None if pd.isna(told.get(column)) else float(told[column]) for column in columns}
     return {**known, "p": float(p[0]) if p else None}
 

@@ -15,6 +15,7 @@ from pipeline.metrics.choice import Tried, ranked, tried
 from pipeline.stages import reading
 from pipeline.stages.finders.finder import Row, read_rows
 from pipeline.stages.measures.carriage import Carriage
+from pipeline.stages.measures.edit_at_points import EditAtPoints
 from pipeline.stages.measures.evaluate import Evaluate
 from schemas.choice import CHOICE
 from schemas.columns import table_of
@@ -33,6 +34,10 @@ class Choose(Stage):
         return whole(*self.inputs, *self.evaluate.edit.finders)
 
     def check(self) -> None:
+        if not isinstance(self.evaluate.edit, EditAtPoints):
+            raise UserError(
+                "Points are chosen on samples that strengths are not chosen on: give an evaluation of EditAtPoints."
+            )
         if any(finder.name == "random-directions" for finder in self.evaluate.edit.finders):
             raise UserError("Points are chosen by directions that are found there: leave random ones out.")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from pipeline.engine.stage import Need, Stage, whole
 from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
-from pipeline.metrics.calibration import in_valid_range, strength_per_sd
+from pipeline.metrics.calibration import strength_per_sd
 from pipeline.metrics.effects import effects
 from pipeline.stages import reading
 from pipeline.stages.finders.finder import Row
@@ -31,6 +31,8 @@ class Samplers(Stage):
 
     The unit is the standard deviation over the run's own samples, so that of both kinds of samplers the same is asked for.
     """
+
+    version: ClassVar[int] = 2
 
     scored: tuple[ScoreEdits, ...]  # edits of EditOtherwise, of one strength a direction
 
@@ -80,14 +82,16 @@ def _rows(scored: ScoreEdits, store: Store) -> Iterator[Row]:
         row = {"direction": name, "judge": judge.name, "sampler": sampler_of(eta), "eta": eta, "target": target}
         if (found := measured.get((name, target))) is not None:
             row |= {key: found[key] for key in ("strength", "effect", "std", "n")}
-            row |= _calibrated(found, -1 if (per_sd or 0) < 0 else 1, bool(realistic[name]))
+            row |= _calibrated(found, -1 if (per_sd or 0) < 0 else 1, realistic[name])
         yield row
 
 
-def _calibrated(found: Row, sense: int, realistic: bool) -> Row:
-    """The strength per standard deviation on a straight line through what was measured. sense: the sign that raises the target."""
+def _calibrated(found: Row, sense: int, in_range: bool | None) -> Row:
+    """The strength per standard deviation on a straight line through what was measured. sense: the sign that raises the target.
+
+    in_range: whether images there look like the model's own; None is not known.
+    """
     at = np.array([found["strength"]])
-    in_range = in_valid_range(found["strength"], at, np.array([realistic]))
     per_sd = strength_per_sd(at, np.array([found["effect"]]), sense, BEYOND)
     if per_sd is None:
         return {"strength_in_range": in_range}

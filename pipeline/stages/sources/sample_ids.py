@@ -6,7 +6,8 @@ FRESH = range(1_500_000_000, 2_000_000_000)  # nothing that the pipeline makes l
 SEARCHED = range(2_000_000_000, 3_000_000_000)  # effects that choose what to project away are measured on these
 GAUGED = range(3_000_000_000, 4_000_000_000)  # how far directions are followed is found on these
 SWAPPED = range(4_000_000_000, 5_000_000_000)  # h of these is swapped, to see what it carries
-SELECTED = range(5_000_000_000, 5_500_000_000)  # effects that choose between directions are measured on these
+SELECTED = range(5_000_000_000, 5_500_000_000)  # effects that choose strengths and directions are measured on these
+PLACED = range(5_500_000_000, 6_000_000_000)  # effects that choose capture points are measured on these
 
 SEEDS = 500  # draws of held-out samples, at most
 MOST_HELD_OUT = len(HELD_OUT) // SEEDS  # samples of a draw, at most

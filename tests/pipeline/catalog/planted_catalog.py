@@ -71,6 +71,7 @@ class PlantedCatalog:
     captures: Sequence[tuple[str, Sequence[int]]] = (("mid_block", SHAPE),)
     known: dict = field(default_factory=dict)  # more of catalog.json
     best: Sequence[dict] | None = None  # the strengths that were chosen
+    sure: float | None = None  # by how much effects may be off, and by which share ratios; None is not known
 
     def but(self, **known: object) -> PlantedCatalog:
         return replace(self, **known)
@@ -145,7 +146,21 @@ class PlantedCatalog:
         frame = pd.DataFrame(table)
         significant = (frame["effect"].abs() > self.limit).astype(object).where(~frame["control"], None)
         more = {"evaluation": 0, "judge": self.judge, "std": self.std, "n": self.n, "control_limit": self.limit}
-        return frame.assign(**more, raw=2 * frame["effect"], significant=significant)
+        frame = frame.assign(**more, raw=2 * frame["effect"], significant=significant)
+        if self.sure is None:
+            return frame
+        size = frame["effect"].abs()
+        others = [
+            size[
+                (frame["direction"] == row.direction)
+                & (frame["strength_index"] == row.strength_index)
+                & (frame["attribute"] != row.attribute)
+            ].max()
+            for row in frame.itertuples()
+        ]
+        ends = {"effect_low": frame["effect"] - self.sure, "effect_high": frame["effect"] + self.sure}
+        ratio = size / others
+        return frame.assign(**ends, ratio_low=ratio * (1 - self.sure), ratio_high=ratio * (1 + self.sure))
 
     def _preservation(self) -> pd.DataFrame:
         table = [

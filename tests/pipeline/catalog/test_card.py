@@ -249,6 +249,10 @@ def test_strengths_by_the_other_kind_of_sampler_stand_beside_the_own(eta, own, o
     rows = table(text, "direction")
     assert [(rows[name]["strength per SD"], rows[name][other]) for name in NAMES] == [("0.5", "0.75"), ("0.5", "–")]
     assert f"That holds for {own} samplers, as this catalog's own; with {other} ones (" in text
+    assert "†" not in text
+    beyond = table(with_tables(catalog, samplers=measured.assign(strength_in_range=[False, None])), "direction")
+    assert [beyond[name][other] for name in NAMES] == ["0.75 †", "–"]
+    assert "† Images at about that" in with_tables(catalog, samplers=measured.assign(strength_in_range=[False, None]))
     alone = with_tables(catalog)
     assert f"That holds for {own} samplers, as this catalog's own; with others expect more or less." in alone
     assert other not in table(alone, "direction")["smile/ridge"]

@@ -44,6 +44,20 @@ def test_the_figures_are_those_of_images_held_out(fitted, planted):
     assert heads(features).shape == labels.shape
 
 
+def test_what_is_told_no_better_than_by_chance_is_known(fitted):
+    _, heads = fitted
+    assert [each.above_chance for each in heads] == [True, True, False, True]
+
+
+def test_by_chance_one_head_in_a_hundred_is_above_it():
+    r = np.random.default_rng(0)
+    labels = np.column_stack([r.random((600, 60)) < 0.3, r.random((600, 60))]).astype(float)
+    binary = np.repeat([True, False], 60)
+    _, heads = fit(r.normal(size=(600, 5)), labels, binary, tuple(map(str, range(120))), np.arange(600))
+    assert sum(each.above_chance for each in heads) <= 5
+    assert all(0.55 < each.by_chance < 0.75 for each in heads[:60]) and heads[60].by_chance < 0.1
+
+
 def test_classes_are_balanced_and_probabilities_are_calibrated_once_the_prior_is_back(fitted, planted):
     features, labels, _ = planted
     heads, (common, rare, *_) = fitted

@@ -1,13 +1,17 @@
 """Planted changes: what an edit leaves alone, inside a region and outside, comes out as it was put in."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.metrics.preservation import (
     FARTHEST,
     MEASURES,
+    SCALES,
     Manifold,
     Pairs,
     background_shift,
@@ -17,7 +21,9 @@ from pipeline.metrics.preservation import (
     inside_and_outside,
     ms_ssim,
     precision,
+    scales_of,
 )
+from schemas.columns import meaning_of
 from schemas.preservation import MEASURES as COLUMNS
 
 
@@ -79,6 +85,54 @@ def test_structure_is_one_for_equal_images_and_falls_with_noise(size):
     )
     np.testing.assert_allclose(ms_ssim(Pairs(before, before)), 1, atol=1e-3)
     assert (ms_ssim(Pairs(before, little)) > ms_ssim(Pairs(before, noisy(2, size, 2)))).all()
+
+
+@pytest.mark.parametrize(
+    "size, scales", [(10, 0), (11, 1), (22, 2), (43, 2), (44, 3), (48, 3), (98, 3), (99, 4), (176, 5)]
+)
+def test_there_are_as_many_scales_as_images_have_room_for_and_all_that_is_said_says_so(size, scales):
+    assert scales_of(size, size + 7) == scales_of(size + 7, size) == scales
+    [column] = [meaning_of(field) for field in COLUMNS if field.name == "ms_ssim"]
+    for said in (column, (Path(__file__).parents[3] / "docs/measures.md").read_text()):
+        told = re.search(r"1 from (\d+) pixels on, 2 from (\d+), 3 from (\d+), 4 from (\d+), all from (\d+)", said)
+        assert told and sum(size >= int(each) for each in told.groups()) == scales
+
+
+def by_hand(a: np.ndarray, b: np.ndarray, scales: int, mirrored: bool) -> float:
+    """MS-SSIM of two images (H, W, 3), in windows inside the image but at the coarsest scale, where they may be `mirrored`."""
+    at = np.arange(11) - 5
+    window = np.exp(-(at**2) / (2 * 1.5**2))
+    window = torch.from_numpy(np.outer(window, window) / window.sum() ** 2)[None, None]
+    x, y = (torch.from_numpy(each).permute(2, 0, 1)[:, None].double() for each in (a, b))
+    found = []
+    for scale in range(scales):
+        coarsest = scale == scales - 1
+        if coarsest and mirrored:
+            wide = [torch.nn.functional.pad(each, (5,) * 4, mode="reflect") for each in (x, y)]
+        else:
+            wide = [x, y]
+        mean_x, mean_y, xx, yy, xy = (
+            torch.nn.functional.conv2d(each, window) for each in (*wide, wide[0] ** 2, wide[1] ** 2, wide[0] * wide[1])
+        )
+        c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+        value = (2 * (xy - mean_x * mean_y) + c2) / (xx - mean_x**2 + yy - mean_y**2 + c2)
+        if coarsest:
+            value = value * (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+        found.append(max(0.0, float(value.mean())))
+        x, y = (torch.nn.functional.avg_pool2d(each, 2) for each in (x, y))
+    weights = np.array(SCALES[:scales]) / sum(SCALES[:scales])
+    return float(np.prod(np.array(found) ** weights))
+
+
+@pytest.mark.parametrize("size", [24, 48, 100])
+def test_it_is_ms_ssim_by_hand_whose_coarsest_windows_reach_over_the_border(size):
+    at = np.linspace(0, 3, size)
+    smooth = (127 + 100 * np.sin(at)[:, None, None] * np.cos(at)[None, :, None] + np.zeros(3)).astype(np.uint8)
+    before, after = smooth[None] // 2 + noisy(1, size) // 2, smooth[None, ::-1] // 2 + noisy(1, size) // 2
+    [found], scales = ms_ssim(Pairs(before, after)), scales_of(size, size)
+    assert found == pytest.approx(by_hand(before[0], after[0], scales, mirrored=True), abs=1e-4)
+    inside = by_hand(before[0], after[0], scales, mirrored=False)
+    assert 1e-4 < abs(found - inside) < 0.1, "and so not quite that of Wang, Simoncelli and Bovik"
 
 
 def test_structure_of_an_image_is_its_own():

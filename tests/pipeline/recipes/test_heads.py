@@ -86,6 +86,24 @@ def test_the_folder_says_what_they_are_worth_and_what_there_is_none_of(folder):
     assert f"{left['auc']:.3f}" in row and "- never: of the images" in card
 
 
+def test_labels_that_do_not_fit_the_images_are_warned_of(folder):
+    r = np.random.default_rng(0)
+    lines = ["file,left,any", *(f"{i:03}.png,{i % 2},{r.random():.3f}" for i in range(N))]
+    (folder / "labels.csv").write_text("\n".join(lines))
+    said = train("--out", "of-no-use").output
+    assert (
+        "Warning: left: AUC 0." in said
+        and "Warning: any: R2" in said
+        and "do not use this head" in " ".join(said.split())
+    )
+    rows = [
+        line
+        for line in (folder / "of-no-use/README.md").read_text().splitlines()
+        if line.startswith(("| left", "| any"))
+    ]
+    assert len(rows) == 2 and all(row.endswith("| no better than by chance |") for row in rows)
+
+
 def test_features_of_another_embedder_are_refused_and_the_same_may_lie_elsewhere(folder):
     train("--out", "mine")
     assert annotator("heads:mine+embedder=cell_plugs:cells+name=own").name == "own"

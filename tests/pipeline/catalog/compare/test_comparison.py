@@ -75,6 +75,14 @@ def test_an_effect_that_is_significant_no_more_matters(compared):
     assert "smile/ridge: effect on smile no longer significant" in found.findings
 
 
+def test_an_effect_near_the_border_may_be_significant_in_one_of_two_that_do_the_same(compared):
+    """+2.4 and +2.35 of 28 samples, at a limit that is a little higher: a difference of no more than chance."""
+    found = compared(standard(effect=weaker("smile/ridge", 0.05, "smile"), limit=2.39), standard(limit=2.38))
+    [change] = [each for each in found.changes if each.pair.a == "smile/ridge"]
+    assert change.effects.no_longer_significant == ("smile",), "it is shown"
+    assert found.findings == []
+
+
 def test_supervised_directions_that_vanished_matter_and_others_where_everything_does(compared):
     a = standard()
     less = a.but(rows=[row for row in a.rows if row["name"] not in ("age/mean-difference", a.rows[-2]["name"])])

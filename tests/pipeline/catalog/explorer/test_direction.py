@@ -58,7 +58,7 @@ def test_what_is_known_of_it_is_said():
         "Strength per SD": "+0.71 moves it by one standard deviation",
         "Valid range": "−2.00 to +1.00: images are the model’s own, as far as measured",
         "Pasted": "31% of the change is the same pixels in every image; where the sample moves by a pixel, it moves by +0.76",
-        "At its best strength": "moves its target by +2.40 SD, +2.04 to +2.76 (95 % intervals)",
+        "At its best strength": "−2: moves its target by −2.40 SD, −2.76 to −2.04 (95 % intervals)",
         "Norm": "2.00",
         "Told by h": "better than chance",
     }
@@ -86,6 +86,9 @@ def test_what_it_is_by_samplers_of_the_other_kind_is_said():
     assert about(found, SMILE)["By deterministic samplers"] == "+0.90; measured: +0.82 SD at +0.70"
     row |= {"strength_per_sd": None}
     assert about(found, SMILE)["By deterministic samplers"] == "not reached; measured: +0.82 SD at +0.70"
+    row |= {"strength_in_range": False}
+    said = about(found, SMILE)["By deterministic samplers"]
+    assert said.endswith("+0.82 SD at +0.70, where images are no longer the model’s own")
 
 
 @pytest.mark.parametrize("follows, said", [(0.9, "; where the sample moves by a pixel, it moves by +0.90"), (None, "")])
@@ -167,6 +170,8 @@ def test_what_was_tried_before_it_was_projected_away_is_a_table():
         "skin, age": ["10%", "–", "–", "–", "no"],
         "skin, hat": ["90%", "+1.00", "0.00", "–", "no"],
     }
+    section = of_direction(found, "smile/ridge/disentangled-by-effects").one("section", id="trials").text
+    assert "These samples chose it" in section
     assert not of_direction(found, SMILE).all("section", id="trials")
 
 

@@ -11,6 +11,7 @@ from pipeline.errors import UserError
 from pipeline.hspace.edits import Add
 from pipeline.stages.finders.finder import write_directions
 from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.measures import samplers as samplers_stage
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.edit_otherwise import AT, otherwise
@@ -101,6 +102,15 @@ def test_a_straight_line_is_not_followed_for_ever(tmp_path):
     goal = Samplers((scored,))
     rows = made(tmp_path, goal).table(goal, "samplers.parquet").to_pylist()
     assert all(row["strength_per_sd"] is None and abs(row["effect"]) < 1 / BEYOND for row in rows)
+
+
+@pytest.mark.parametrize("known", [True, False, None])
+def test_whether_images_are_the_models_own_may_be_not_known(tmp_path, monkeypatch, known):
+    goal = samplers(evaluation(0.0))
+    seen = samplers_stage.preservation
+    monkeypatch.setattr(samplers_stage, "preservation", lambda changes: seen(changes).assign(realistic=known))
+    rows = made(tmp_path, goal).table(goal, "samplers.parquet").to_pylist()
+    assert {row["strength_in_range"] for row in rows} == {known}
 
 
 def test_what_cannot_be_measured_is_refused():
