@@ -86,7 +86,7 @@ def means(pairs: list[tuple[float, float]], asked: int) -> tuple[Mean, Mean]:
     Of `asked` directions those that have no strength in their valid range move nothing: else whoever has the fewest looks best.
     """
     every = [*pairs, *[(0.0, 0.0)] * (asked - len(pairs))]
-    return mean_of(on for on, _ in every), mean_of(log_ratio(*each) for each in every).times()
+    return mean_of(on for on, _ in every), mean_of(log_ratio(*each) for each in every).ratio()
 
 
 class Unsupervised(NamedTuple):

@@ -48,6 +48,10 @@ class Mean(NamedTuple):
         """Of logarithms, what they are of."""
         return Mean(*(float(np.exp(each)) for each in self))
 
+    def ratio(self) -> "Mean":
+        """The same of logarithms of `log_ratio`, none of which is above that of WORST."""
+        return Mean(*(min(each, WORST) for each in self.times()))
+
     def text(self, form: str = ".2f") -> str:
         if np.isnan(self.value):
             return ""

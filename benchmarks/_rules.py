@@ -13,6 +13,7 @@ Shapes: S strengths, A attributes.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,13 @@ class Candidate:
 
     def strength(self, rule: str) -> float:
         """The strength that a rule takes, by selection samples; NaN where none is in the valid range."""
+        return self._strengths[rule]
+
+    @cached_property
+    def _strengths(self) -> dict[str, float]:
+        return {rule: self._chosen(rule) for rule in STRENGTH_RULES}
+
+    def _chosen(self, rule: str) -> float:
         high = valid_range(self.selection.strengths, self.selection.realistic)[1]
         if rule == ONE_SD:
             return at_equal_effect(self.selection, self.attribute).strength

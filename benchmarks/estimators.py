@@ -300,7 +300,7 @@ def at_equal(table: pd.DataFrame, size: Size) -> tuple[list[str], list[list[str]
             for projected, samples in ways.values():
                 own = selected(table[table["model"] == model], estimator, projected, samples)
                 reached = f", {own['reached'].mean():.0%} reach it" if own["reached"].mean() < 1 else ""
-                cells.append(mean_over(own, "log_ratio", ["seed"]).times().text() + reached)
+                cells.append(mean_over(own, "log_ratio", ["seed"]).ratio().text() + reached)
         cells += [share_of(table, (estimator, projected, samples)).text() for projected, samples in ways.values()]
         rows.append([str(estimator).replace("-", " "), *cells])
     return head, rows
@@ -331,7 +331,7 @@ def by_rule(rules: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
             own = rules[(rules["pick"] == pick) & (rules["strength_rule"] == rule)]
             cells += [
                 f"{own['on'].mean():.2f} / {own['off'].mean():.2f}",
-                mean_over(own, "log_ratio", REPEATED).times().text(),
+                mean_over(own, "log_ratio", REPEATED).ratio().text(),
                 f"{int(own['clean'].sum())} of {len(own)}",
             ]
         rows.append(cells)
