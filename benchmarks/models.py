@@ -8,8 +8,8 @@ Three bundled models, each as a run of the recipe makes its catalog, at the bott
 
 Everything is read from the catalogs: what the recommended direction of each attribute does at the strength that selection samples
 chose, on held-out samples, by the judge; what each estimator does; principal components beside random directions as long;
-directions of single images on other images; and which of the paper's claims hold that a catalog can be asked. 448 samples, T = 16,
-20 held-out samples, ten components, Jacobians of two samples. Effects are in standard deviations of the attribute, with 95 %
+directions of single images on other images; and which of the paper's claims hold that a catalog can be asked. 384 samples, T = 16,
+16 held-out samples, ten components, Jacobians of two samples. Effects are in standard deviations of the attribute, with 95 %
 intervals over the held-out samples; means over attributes have intervals over the attributes, of which one that has no direction
 with a strength in its valid range counts as one that is not moved.
 
@@ -61,7 +61,7 @@ class Size:
     workers: int
 
 
-ALIKE = {"samples": 448, "top": 64, "held_out": 20, "components": 10, "jacobians": 2}
+ALIKE = {"samples": 384, "top": 56, "held_out": 16, "components": 10, "jacobians": 2}
 FULL = Size(
     tuple(
         run.model_copy(update=ALIKE | ({"attributes": DIGITS} if name == "digits" else {}))

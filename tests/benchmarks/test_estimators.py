@@ -22,7 +22,7 @@ from benchmarks._rules import (
     recommended_strength,
     strength_rules,
 )
-from benchmarks.estimators import PLACES, figures, profiles, share_of
+from benchmarks.estimators import FULL, PLACES, at_equal, by_rule, figures, profiles, share_of
 from pipeline.metrics.response import Response
 
 STRENGTHS = np.array([0.5, 1.0, 2.0])
@@ -216,6 +216,7 @@ def directions(shares: dict[tuple[str, bool, str], float]) -> pd.DataFrame:
             "samples": way[2],
             "log_ratio": np.log(share * (1 + 0.1 * attribute)),
             "reached": 1.0,
+            "halves": np.nan if way[1] else 0.5,
         }
         for model in ("one", "two")
         for seed in range(3)
@@ -228,6 +229,18 @@ def test_a_share_is_paired_so_that_how_hard_attributes_are_does_not_count():
     table = directions({("ridge", True, "many"): 0.2, ("mean-difference", False, "many"): 0.4})
     found = share_of(table, ("ridge", True, "many"), ("mean-difference", False, "many"))
     assert found == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_tables_have_a_line_an_estimator_and_a_line_a_rule():
+    ways = [(name, *way) for name in ESTIMATORS for way in ((False, "many"), (True, "many"), (True, "few"))]
+    head, rows = at_equal(directions(dict.fromkeys(ways, 0.2)), FULL)
+    assert [row[0] for row in rows] == [name.replace("-", " ") for name in ESTIMATORS]
+    assert all(len(row) == len(head) for row in rows)
+    assert rows[0][-4:] == [*["1.00 (1.00 to 1.00)"] * 3, "0.50"]
+    off = {"ridge": 0.5, "linear-discriminant": 0.6, "logistic": 0.2, "mean-difference": 0.9}
+    head, rows = by_rule(ruled(off, np.random.default_rng(6), attributes=2))
+    assert [row[0] for row in rows] == list(PICKS) and all(len(row) == len(head) for row in rows)
+    assert dict(zip([row[0] for row in rows], rows, strict=True))["always logistic"][5].startswith("0.20")
 
 
 def test_figures_say_what_was_planted():
