@@ -33,6 +33,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,10 @@ from pipeline.engine.ray_pool import RayPool
 from pipeline.engine.runner import Pool
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
+from pipeline.metrics.response import Response
 from pipeline.recipes.domain import Domain
 from pipeline.stages.finders.disentangle import Disentangle
-from pipeline.stages.finders.finder import read_rows
+from pipeline.stages.finders.finder import Row, read_rows
 from pipeline.stages.finders.linear_classifier import LinearClassifier
 from pipeline.stages.finders.linear_discriminant import LinearDiscriminant
 from pipeline.stages.finders.mean_difference import MeanDifference
@@ -103,12 +105,20 @@ class Place:
     point: str
     strengths: tuple[float, ...]  # of all that is compared at equal effect
     finer: tuple[float, ...]  # of what rules choose among; those above are among them
+    normals: float = 1.0  # times as far, normals of classifiers
+
+    def farther(self, estimator: str) -> float:
+        """How many times as far an estimator's directions are followed."""
+        return self.normals if estimator in NORMALS else 1.0
 
 
-# Strengths at which targets move by about .7 and 1.5 standard deviations, told on samples of another seed than those below
+NORMALS = ("ridge", "logistic")
+
+# Strengths between which most targets rise by one standard deviation, told on samples of another seed than those below. On the open
+# model a normal does a fifth of what a difference of means of its norm does: so it is followed five times as far.
 PLACES = (
     Place(RUNS["portraits"], "mid_block", (0.6, 1.2), (0.3, 0.6, 1.2, 1.8)),
-    Place(RUNS["digits"], "up_blocks.2", (0.6, 1.2), (0.3, 0.6, 1.2, 1.8)),
+    Place(RUNS["digits"], "up_blocks.2", (0.6, 1.2), (0.3, 0.6, 1.2, 1.8), normals=5.0),
 )
 
 
@@ -190,16 +200,28 @@ class Trial:
         return (*self.finders(self.size.many), *others)
 
     @cached_property
-    def evaluations(self) -> dict[str, Evaluate]:
+    def evaluations(self) -> dict[str, tuple[Evaluate, ...]]:
         size, place = self.size, self.place
-        sample = self.sample(size.many)
         few = tuple(Disentangle(finder) for finder in self.finders(size.few))
         return {
-            "ruled": self.evaluate(Edit(sample, self.ruled, place.finer, size.held_out)),
-            "selection": self.evaluate(EditSelection(sample, self.ruled, place.finer, size.selection)),
-            "many": self.evaluate(Edit(sample, self.compared, place.strengths, size.held_out)),
-            "few": self.evaluate(Edit(sample, few, place.strengths, size.held_out)),
+            "ruled": self._followed(Edit, self.ruled, place.finer, size.held_out),
+            "selection": self._followed(EditSelection, self.ruled, place.finer, size.selection),
+            "many": self._followed(Edit, self.compared, place.strengths, size.held_out),
+            "few": self._followed(Edit, few, place.strengths, size.held_out),
         }
+
+    def _followed(
+        self, kind: type[Edit], finders: tuple[Stage, ...], strengths: tuple[float, ...], n: int
+    ) -> tuple[Evaluate, ...]:
+        """Edits by these finders' directions, each as far as its estimator's are followed."""
+        by_factor: dict[float, list[Stage]] = {}
+        for finder in finders:
+            by_factor.setdefault(self.place.farther(estimator_of(finder)), []).append(finder)
+        sample = self.sample(self.size.many)
+        return tuple(
+            self.evaluate(kind(sample, tuple(some), tuple(factor * each for each in strengths), n))
+            for factor, some in by_factor.items()
+        )
 
     def evaluate(self, edit: Edit) -> Evaluate:
         """By the judge, with how many images still are the model's own."""
@@ -209,13 +231,13 @@ class Trial:
 
     def read(self, store: Store) -> Iterator[dict[str, Any]]:
         """A row a direction, at equal effect."""
-        for name, evaluation in self.evaluations.items():
-            if name == "selection":
-                continue
-            rows = {row["name"]: row for row in read_rows(store, evaluation.edit.finders)}
-            for direction, response in evaluation.responses(store).items():
+        for name in ("many", "ruled", "few"):
+            rows, responses = self._read(store, name)
+            for direction, response in responses.items():
                 row = rows[direction]
-                found = at_equal_effect(only(response, self.place.strengths), row["attribute"])
+                factor = self.place.farther(row["method"])
+                compared = only(response, [factor * each for each in self.place.strengths])
+                found = at_equal_effect(compared, row["attribute"])
                 yield {
                     **self.named,
                     "attribute": row["attribute"],
@@ -230,20 +252,31 @@ class Trial:
                     "halves": np.nan if row["split_half_cosine"] is None else row["split_half_cosine"],
                 }
 
+    def _read(self, store: Store, name: str) -> tuple[dict[str, Row], dict[str, Response]]:
+        """The rows and responses of the directions of some evaluations."""
+        rows: dict[str, Row] = {}
+        responses: dict[str, Response] = {}
+        for each in self.evaluations[name]:
+            rows |= {row["name"]: row for row in read_rows(store, each.edit.finders)}
+            responses |= each.responses(store)
+        return rows, responses
+
     def candidates(self, store: Store) -> list[Candidate]:
-        selection, held_out = self.evaluations["selection"], self.evaluations["ruled"]
-        table = store.table(selection, "effects.parquet").to_pandas()
-        chose, reported = selection.responses(store), held_out.responses(store)
+        tables = [store.table(each, "effects.parquet").to_pandas() for each in self.evaluations["selection"]]
+        table = pd.concat(tables)
+        rows, chose = self._read(store, "selection")
+        _, reported = self._read(store, "ruled")
         return [
-            Candidate(
-                row["attribute"],
-                row["method"],
-                chose[row["name"]],
-                table[table["direction"] == row["name"]],
-                reported[row["name"]],
-            )
-            for row in read_rows(store, self.ruled)
+            Candidate(row["attribute"], row["method"], chose[name], table[table["direction"] == name], reported[name])
+            for name, row in rows.items()
         ]
+
+
+def estimator_of(finder: Stage) -> str:
+    """What the estimator of a finder is called, before Eq. 12 or after it."""
+    of = finder.finder if isinstance(finder, Disentangle) else finder
+    assert isinstance(of, Supervised)
+    return of.estimator
 
 
 def main() -> int:
@@ -275,7 +308,7 @@ def tried(trial: Trial, folder: Path, pool: Callable[[], Pool]) -> tuple[list[di
     """The rows of one model and seed: of directions, and of rules. What was made for them is not kept."""
     began = time.monotonic()
     folder.mkdir()
-    store = make(folder, list(trial.evaluations.values()), pool)
+    store = make(folder, list(chain(*trial.evaluations.values())), pool)
     found, picked = list(trial.read(store)), list(outcomes(trial.candidates(store), **trial.named))
     shutil.rmtree(folder)
     print(f"{trial.place.run.model}, seed {trial.seed}: {time.monotonic() - began:.0f} s", flush=True)

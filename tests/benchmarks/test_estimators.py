@@ -22,7 +22,7 @@ from benchmarks._rules import (
     recommended_strength,
     strength_rules,
 )
-from benchmarks.estimators import FULL, PLACES, at_equal, by_rule, figures, profiles, share_of
+from benchmarks.estimators import FULL, PLACES, Trial, at_equal, by_rule, figures, profiles, share_of
 from pipeline.metrics.response import Response
 
 STRENGTHS = np.array([0.5, 1.0, 2.0])
@@ -92,6 +92,18 @@ def test_strengths_on_the_other_side_and_those_left_out_do_not_count():
 
 def test_strengths_that_rules_choose_among_hold_those_that_all_are_compared_at():
     assert all(set(place.strengths) <= set(place.finer) for place in PLACES)
+
+
+def test_every_direction_is_measured_once_and_as_far_as_its_estimator_is_followed():
+    open_skips = PLACES[1]
+    evaluations = Trial(FULL, open_skips, 0).evaluations
+    farther = [each for each in evaluations["many"] if max(each.edit.strengths) > max(open_skips.strengths)]
+    assert {name.split("/")[1] for each in farther for name in each.edit.names} == {"ridge", "logistic"}
+    names = [name for key in ("many", "ruled") for each in evaluations[key] for name in each.edit.names]
+    assert len(names) == len(set(names)) == 2 * 6 * 4  # before and after Eq. 12, of each estimator and attribute
+    assert [each.edit.names for each in evaluations["ruled"]] == [each.edit.names for each in evaluations["selection"]]
+    samples = {kind: {each.edit.ids for each in evaluations[kind]} for kind in evaluations}
+    assert not samples["selection"] & (samples["ruled"] | samples["many"] | samples["few"])
 
 
 # Strength rules
