@@ -66,7 +66,7 @@ def read_at(response: Response, target: str, strength: float) -> Reading:
     x = np.concatenate([[0.0], response.strengths[above]])
     effects = {name: np.interp(strength, x, [0.0, *response.effect.loc[above, name]]) for name in response.effect}
     others = [abs(value) for name, value in effects.items() if name != target and np.isfinite(value)]
-    return Reading(strength, float(effects[target]), float(max(others)))
+    return Reading(strength, float(effects[target]), float(max(others, default=np.nan)))
 
 
 def at_equal_effect(response: Response, target: str) -> Reading:
@@ -76,7 +76,7 @@ def at_equal_effect(response: Response, target: str) -> Reading:
     strength = strength_of_one_sd(strengths, own, beyond=1.0)
     if np.isfinite(strength):
         return read_at(response, target, strength)
-    found = read_at(response, target, float(strengths[np.nanargmax(own)]))
+    found = read_at(response, target, float(strengths[np.argmax(np.nan_to_num(own, nan=-np.inf))]))
     return Reading(found.strength, found.on, found.off, reached=False)
 
 

@@ -78,6 +78,13 @@ def test_what_does_not_rise_so_far_is_read_where_it_rises_most_and_says_so():
     assert np.exp(against.log_ratio) == pytest.approx(WORST)
 
 
+def test_where_the_judge_can_read_nothing_any_more_a_direction_fails():
+    broken = at_equal_effect(planted([0.4, np.nan, np.nan], [0.1, np.nan, np.nan]), "a")
+    assert (broken.strength, broken.on, broken.off, broken.reached) == (0.5, 0.4, 0.1, False)
+    nothing = at_equal_effect(planted([np.nan] * 3, [np.nan] * 3), "a")
+    assert np.exp(nothing.log_ratio) == pytest.approx(WORST) and not nothing.clean
+
+
 def test_two_directions_that_differ_in_length_alone_are_equal_at_equal_effect():
     short, long = planted([0.4, 0.8, 1.6], [0.1, 0.2, 0.4]), planted([0.8, 1.6, 3.2], [0.2, 0.4, 0.8])
     assert at_equal_effect(short, "a").log_ratio == pytest.approx(at_equal_effect(long, "a").log_ratio)
