@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 NONE_VALID = (
-    "At none of its measured strengths do images still look like the model's own, so there is none to use it at."
+    "None of the strengths that there were to choose from is in its valid range, where images still look like the model's own."
 )
 
 

@@ -127,8 +127,7 @@ def choice(
     embed = Embed(sample, domain.embedder) if domain.embedder else None
     unedited = Annotate(sample, (labels,), purpose=f"by {labels.name}")
     purpose = "directions at each point"
-    leading = tuple(at_point[0] for at_point in tried)
-    full = FullStrengths(sample, leading, unedited, labels, looking, embed, purpose=f"how far to follow {purpose}")
+    full = FullStrengths(sample, finders, unedited, labels, looking, embed, purpose=f"how far to follow {purpose}")
     edits = EditAtPoints(sample, finders, STRENGTHS, SAMPLES, full=full, purpose=purpose)
     scored = ScoreEdits(edits, (labels,), embed, domain.foreground, purpose=purpose)
     return Choose(Evaluate(scored, unedited, None, (labels.name,), purpose=purpose), carried)

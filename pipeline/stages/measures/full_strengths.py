@@ -46,8 +46,8 @@ class FullStrengths(Stage):
     Whoever labelled says how far the target has moved, that of an unsupervised direction being whatever it moves most; with nobody
     to ask, it is the images themselves. An unsupervised direction has no sense of its own, and is followed as far to either side.
     Samples are this stage's own: what is measured later is measured on others, and effects by others than whom a strength was
-    chosen by. Whether images still look like the model's own may be told by a judge, too. Directions of one attribute have one
-    norm, so those of one finder speak for the others.
+    chosen by. Whether images still look like the model's own may be told by a judge, too. Estimators of one attribute move it
+    differently far at one norm, so each has strengths of its own; one that was not given is followed as far as any of them.
     """
 
     version: ClassVar[int] = 2
