@@ -1,6 +1,6 @@
-"""What the claims are measured with: the bundled model, its samples and directions, and the judge."""
+"""What the claims are measured with: a model, its samples and directions, and a judge; by default the bundled portraits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,18 +10,23 @@ import pandas as pd
 import torch
 
 from benchmarks._measured import JUDGE, make
+from pipeline.annotators.base import Annotator
 from pipeline.annotators.registry import annotator
 from pipeline.domains import portraits
 from pipeline.engine.pool import InProcess
 from pipeline.engine.ray_pool import RayPool
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
-from pipeline.hspace.edits import Edit
+from pipeline.hspace.capture import MID_BLOCK
+from pipeline.hspace.edits import Edit as EditOfH
 from pipeline.hspace.noise import NoiseStreams
 from pipeline.models import pretrained
 from pipeline.stages.finders.finder import read_directions
 from pipeline.stages.finders.mean_difference import MeanDifference
 from pipeline.stages.labels.annotate import Annotate
+from pipeline.stages.measures.edit import Edit
+from pipeline.stages.measures.evaluate import Evaluate
+from pipeline.stages.measures.score_edits import ScoreEdits
 from pipeline.stages.sources.sample import Sample
 from pipeline.stages.sources.sample_ids import HELD_OUT
 
@@ -60,19 +65,43 @@ class Claim:
 
 @dataclass(frozen=True)
 class Bench:
-    """The model, its samples and directions; stages for what takes long, and the model in this process for the rest."""
+    """The model, its samples and directions; stages for what takes long, and the model in this process for the rest.
+
+    Attributes are those of both the annotator, whose scores directions are found by, and the judge, whose scores effects are of.
+    """
 
     size: Size
     folder: Path
+    model: str = str(portraits.MODEL)
+    attributes: tuple[str, ...] = ATTRIBUTES
+    labelled_by: str = "portraits"  # an annotator's name in `pipeline.annotators.registry`, or `module:object`
+    judged_by: str = JUDGE  # another's
+    point: str = MID_BLOCK  # where h is recorded and edited: one capture point
 
     @cached_property
     def sample(self) -> Sample:
-        return Sample(pretrained.find(str(portraits.MODEL)), self.size.samples, self.size.steps)
+        return Sample(pretrained.find(self.model), self.size.samples, self.size.steps, point=self.point)
+
+    @cached_property
+    def annotator(self) -> Annotator:
+        return annotator(self.labelled_by)
+
+    @cached_property
+    def judging(self) -> Annotator:
+        return annotator(self.judged_by)
+
+    @cached_property
+    def labels(self) -> Annotate:
+        return Annotate(self.sample, (self.annotator,))
 
     @cached_property
     def difference(self) -> MeanDifference:
-        annotate = Annotate(self.sample, (annotator("portraits"),))
-        return MeanDifference(annotate, "portraits", ATTRIBUTES, self.size.top)
+        return MeanDifference(self.labels, self.annotator.name, self.attributes, self.size.top)
+
+    def measured(self, finders: Sequence[Stage], strengths: tuple[float, ...], n: int, seeds: int = 1) -> Evaluate:
+        """The effects of all directions of these finders on held-out samples, by the judge."""
+        scored = ScoreEdits(Edit(self.sample, tuple(finders), strengths, n, seeds), (self.judging,))
+        return Evaluate(scored, Annotate(self.sample, (self.judging,)))
 
     @cached_property
     def directions(self) -> dict[str, torch.Tensor]:
@@ -89,20 +118,20 @@ class Bench:
 
     @cached_property
     def judge(self) -> Callable[[np.ndarray], np.ndarray]:
-        return annotator(JUDGE).load()
+        return self.judging.load()
 
     @cached_property
     def std(self) -> pd.Series:
         """Of each attribute over samples."""
-        annotate = Annotate(self.sample, (annotator(JUDGE),))
-        return annotate.scores(self.made(annotate), JUDGE).std(ddof=0)
+        annotate = Annotate(self.sample, (self.judging,))
+        return annotate.scores(self.made(annotate), self.judging.name).std(ddof=0)
 
     def scores(self, images: np.ndarray) -> pd.DataFrame:
-        return pd.DataFrame(self.judge(images), columns=list(annotator(JUDGE).attributes))
+        return pd.DataFrame(self.judge(images), columns=list(self.judging.attributes))
 
     def images(
         self,
-        edit: Callable[[int], list[Edit]] | list[Edit] = [],  # noqa: B006
+        edit: Callable[[int], list[EditOfH]] | list[EditOfH] = [],  # noqa: B006
         ids: range | None = None,
         asyrp: bool = False,
     ) -> np.ndarray:
@@ -110,7 +139,9 @@ class Bench:
         ids = HELD_OUT[: self.size.few] if ids is None else ids
         process = self.sample.reverse_process
         edits = edit if isinstance(edit, list) else edit(len(ids))
-        return self.loaded.to_images(process.run(self.loaded.denoiser, self.noise(ids), edits, asyrp=asyrp))
+        return self.loaded.to_images(
+            process.run(self.sample.denoiser(self.loaded, ids), self.noise(ids), edits, asyrp=asyrp)
+        )
 
     def noise(self, ids: range) -> NoiseStreams:
         return self.sample.noise(self.loaded, ids)

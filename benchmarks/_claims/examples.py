@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from benchmarks._claims.bench import BATCH, Bench, Claim
-from pipeline.annotators.registry import annotator
 from pipeline.engine.store import Store
 from pipeline.estimators.linear import mean_difference
 from pipeline.estimators.selection import select
@@ -26,9 +25,9 @@ THERE = 0.7  # cosine to the limit from which a direction has converged
 
 def examples(bench: Bench) -> Iterator[Claim]:
     """Directions of h and of x_T from n labelled examples, at eta = 0, where x_T alone makes the image."""
-    sample = Sample(bench.sample.model, bench.size.deterministic, bench.size.steps, eta=0.0)
-    annotate = Annotate(sample, (annotator("portraits"),))
-    difference = MeanDifference(annotate, "portraits", ("smile",), bench.size.deterministic // 3)
+    sample = Sample(bench.sample.model, bench.size.deterministic, bench.size.steps, eta=0.0, point=bench.point)
+    annotate = Annotate(sample, (bench.annotator,))
+    difference = MeanDifference(annotate, bench.annotator.name, ("smile",), bench.size.deterministic // 3)
     learning_curve = LearningCurve(difference)
     store = bench.made(learning_curve)
     curve = store.table(learning_curve, "learning_curve.parquet").to_pandas().set_index(["space", "n"])["to_truth"]
@@ -66,7 +65,7 @@ def effects_by_n(
 ) -> dict[int, float]:
     """Half the difference of smile between + and - a direction from n examples: of h at the norm that the most examples give;
     of x_T at `norm` times the norm of the noise, to which the sum is brought back."""
-    scores = annotate.scores(store, "portraits").reindex(range(sample.n))["smile"].to_numpy()
+    scores = annotate.scores(store, bench.annotator.name).reindex(range(sample.n))["smile"].to_numpy()
     shuffled = np.random.default_rng(0).permutation(sample.n)
     ids = HELD_OUT[: 2 * bench.size.few]
     noise = sample.noise(bench.loaded, ids).x_T()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from benchmarks._claims.bench import ATTRIBUTES, BATCH, Bench, Claim
+from benchmarks._claims.bench import BATCH, Bench, Claim
 from pipeline.hspace.edits import Add, Swap
 from pipeline.stages.sources.sample_ids import HELD_OUT
 
@@ -26,7 +26,7 @@ def swapping(bench: Bench) -> Iterator[Claim]:
         now.append(images[len(batch) :])
     mine, theirs, swapped = (np.concatenate(images) for images in (own, other, now))
     a, b, c = (bench.scores(images) for images in (mine, theirs, swapped))
-    shares = {name: share(a[name], b[name], c[name]) for name in ATTRIBUTES}
+    shares = {name: share(a[name], b[name], c[name]) for name in bench.attributes}
     behind = share(*(background(images) for images in (mine, theirs, swapped)))
     yield Claim(
         "Swapping h between two samples swaps what they show, and not the background",

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks._claims.bench import Bench, Claim
-from benchmarks._measured import measured
 from pipeline.annotators.registry import mask
 from pipeline.stages.finders.finder import read_rows
 from pipeline.stages.finders.jacobian_directions import JacobianDirections
@@ -22,7 +21,7 @@ def masked(bench: Bench) -> Iterator[Claim]:
         )
         for region in regions.values()
     ]
-    evaluation = measured(bench.sample, finders, (-4.0, 4.0), bench.size.few)
+    evaluation = bench.measured(finders, (-4.0, 4.0), bench.size.few)
     locality = Locality(evaluation.edit, tuple(region for region in regions.values() if region))
     store = bench.made(locality)
     table = store.table(locality, "locality.parquet").to_pandas()

@@ -6,8 +6,6 @@ import numpy as np
 import torch
 
 from benchmarks._claims.bench import Bench, Claim
-from benchmarks._measured import JUDGE, measured
-from pipeline.annotators.registry import annotator
 from pipeline.hspace.edits import Add
 from pipeline.metrics.preservation import Manifold, Pairs, ms_ssim
 from pipeline.stages.finders.principal_components import PrincipalComponents
@@ -21,7 +19,7 @@ DIRECTIONS = 4  # random ones
 def components(bench: Bench) -> Iterator[Claim]:
     found = PrincipalComponents(bench.sample, 10)
     random = RandomDirections(bench.sample, (found,), 10, norms="each")
-    evaluation = measured(bench.sample, [found, random], (-2.0, 2.0), bench.size.few)
+    evaluation = bench.measured([found, random], (-2.0, 2.0), bench.size.few)
     table = bench.made(evaluation).table(evaluation, "effects.parquet").to_pandas()
     largest = table.assign(size=table["effect"].abs()).groupby(["direction", "control"])["size"].max()
     ours, controls = largest.xs(False, level="control"), largest.xs(True, level="control")
@@ -36,9 +34,9 @@ def components(bench: Bench) -> Iterator[Claim]:
 
 def offsets(bench: Bench) -> Iterator[Claim]:
     """Random offsets of the norm of a component at growing strength, by what becomes of the images."""
-    embed = Embed(bench.sample, annotator(JUDGE))  # type: ignore[arg-type]
+    embed = Embed(bench.sample, bench.judging)  # type: ignore[arg-type]
     manifold = Manifold.of(embed.reference(bench.made(embed), 512))
-    features = annotator(JUDGE).embedder()  # type: ignore[attr-defined]
+    features = bench.judging.embedder()  # type: ignore[attr-defined]
     directions = random_offsets(bench)
     similar, precision = {}, {}
     for gamma in OFFSETS:

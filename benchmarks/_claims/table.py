@@ -1,13 +1,12 @@
 """What directions do to samples that they were not found on (Fig. 2b, 5), before and after the projection (Table I)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from benchmarks._claims.bench import ATTRIBUTES, Bench, Claim
-from benchmarks._measured import measured
 from pipeline.hspace.edits import Add
 from pipeline.metrics.effects import on_and_off_target
 from pipeline.stages.finders.disentangle import Disentangle
@@ -17,15 +16,15 @@ from pipeline.stages.finders.finder import read_rows
 def transfer_and_table(bench: Bench) -> Iterator[Claim]:
     """Table I's protocol: 100 samples of each of 10 seeds, before and after the projection."""
     finders = [bench.difference, Disentangle(bench.difference)]
-    evaluation = measured(bench.sample, finders, (1.0,), bench.size.many, bench.size.seeds)
+    evaluation = bench.measured(finders, (1.0,), bench.size.many, bench.size.seeds)
     store = bench.made(evaluation)
     effects = store.table(evaluation, "effects.parquet").to_pandas()
     scores = store.table(evaluation.scored, "scores.parquet").to_pandas()
     targets = [{row["name"]: row["attribute"] for row in read_rows(store, (finder,))} for finder in finders]
     n = f"{bench.size.many} samples x {bench.size.seeds} seeds, strength 1"
     yield transferred(at_home(bench), away(scores, targets[0]), bench.std, f"{n}; {2 * bench.size.few} of its own run")
-    effects = effects[effects["attribute"].isin(ATTRIBUTES)]
-    before, after = (table_one(effects, each) for each in targets)
+    effects = effects[effects["attribute"].isin(bench.attributes)]
+    before, after = (table_one(effects, each, bench.attributes) for each in targets)
     yield Claim(
         "Projection raises the ratio of on-target to mean off-target effect",
         "on .478 to .408, off .361 to .115, ratio 1.33 to 3.55 (Table I)",
@@ -36,9 +35,9 @@ def transfer_and_table(bench: Bench) -> Iterator[Claim]:
     yield Claim(
         "After projection the target is the largest effect in every row",
         "2 of 5 before, 5 of 5 after (Table I)",
-        f"{before.top} of 5 before, {after.top} of 5 after{after.others}; "
+        f"{before.top} of {len(bench.attributes)} before, {after.top} of {len(bench.attributes)} after{after.others}; "
         f"largest spread over seeds {max(before.seeds, after.seeds):.2f} ({n})",
-        after.top == 5,
+        after.top == len(bench.attributes),
     )
 
 
@@ -57,16 +56,16 @@ class TableOne:
         return self.on / self.off
 
 
-def table_one(effects: pd.DataFrame, targets: dict[str, str]) -> TableOne:
+def table_one(effects: pd.DataFrame, targets: dict[str, str], attributes: Sequence[str] = ATTRIBUTES) -> TableOne:
     """Of the effects of these directions, each with its attribute."""
     rows = on_and_off_target(effects, targets)
-    absolute = rows[list(ATTRIBUTES)].abs().to_numpy()
+    absolute = rows[list(attributes)].abs().to_numpy()
     on = rows["on_target"].to_numpy()
-    off = (absolute.sum(axis=1) - np.abs(on)) / (len(ATTRIBUTES) - 1)
+    off = (absolute.sum(axis=1) - np.abs(on)) / (len(attributes) - 1)
     own = effects[effects["direction"].isin(targets)]
     missed = rows[on <= rows["off_target"]]
     others = [
-        f"{row['target']} {row['on_target']:.2f}, but {row[list(ATTRIBUTES)].drop(row['target']).abs().astype(float).idxmax()} "
+        f"{row['target']} {row['on_target']:.2f}, but {row[list(attributes)].drop(row['target']).abs().astype(float).idxmax()} "
         f"{row['off_target']:.2f}"
         for _, row in missed.iterrows()
     ]
