@@ -9,6 +9,7 @@ constants in capitals. Strengths that are chosen are chosen on samples that noth
 import sys
 import tempfile
 import time
+from math import isfinite
 from pathlib import Path
 
 from benchmarks._claims.asyrp import asyrp
@@ -23,6 +24,7 @@ from pipeline.engine.pool import InProcess, kept_open
 from pipeline.engine.ray_pool import RayPool
 
 MEASURES = (components, offsets, swapping, transfer_and_table, adding, examples, asyrp, masked)
+UNTESTED = "The cause was not tested."
 
 
 def main() -> int:
@@ -39,17 +41,23 @@ def main() -> int:
             for each in found:
                 print(f"  {'holds' if each.holds else 'DOES NOT HOLD'}: {each.claim}: {each.measured}", flush=True)
                 if not each.holds:
-                    print(f"    {each.why}", flush=True)
+                    print(f"    {each.why or UNTESTED}", flush=True)
     print(markdown(claims))
     held = sum(claim.holds for claim in claims)
-    measured = {name: figure for claim in claims for name, figure in claim.figures.items()}
+    measured = {name: figure for claim in claims for name, figure in claim.figures.items() if isfinite(figure)}
     return verdict("claims", {"claims": len(claims), "hold": held, **measured}, {"hold": (">=", len(claims))})
 
 
 def markdown(claims: list[Claim]) -> str:
     """The claims as a table of Markdown, one row a claim."""
     rows = [
-        (each.claim, each.paper, each.measured, "yes" if each.holds else "**no**", "" if each.holds else each.why)
+        (
+            each.claim,
+            each.paper,
+            each.measured,
+            "yes" if each.holds else "**no**",
+            "" if each.holds else each.why or UNTESTED,
+        )
         for each in claims
     ]
     head = [("claim", "the paper", "measured", "holds", "if not, why"), ("---",) * 5]

@@ -61,7 +61,7 @@ class Size:
     draws: int  # of labelled examples
 
 
-FULL = Size(896, 128, 16, 24, 40, 5, 64, 1200, 8, 96, 24, 4)
+FULL = Size(896, 128, 16, 24, 40, 5, 64, 1200, 8, 80, 24, 4)
 QUICK = Size(96, 16, 3, 4, 4, 2, 3, 96, 1, 6, 4, 2)
 
 
@@ -194,7 +194,7 @@ class Bench:
 
     def before(self, ids: Sequence[int], eta: float | None = None) -> np.ndarray:
         """The same, unedited; kept."""
-        key = ("before", tuple(ids), eta)
+        key = ("before", tuple(ids), self.sample.eta if eta is None else eta)
         if key not in self._kept:
             self._kept[key] = self.images(ids=ids, eta=eta)
         return self._kept[key]
@@ -205,7 +205,7 @@ class Bench:
 
     def strength(self, name: str, eta: float | None = None) -> float:
         """The strength at which a direction moves its attribute by about one standard deviation, of selection samples."""
-        key = ("strength", name, eta)
+        key = ("strength", name, self.sample.eta if eta is None else eta)
         if key not in self._kept:
             ids, v = SELECTED[: self.size.selected], self.directions[name]
             effects = [

@@ -1,7 +1,7 @@
 """How many labelled examples a direction needs, in h and in x_T (Fig. 8a), at an equal change of the image."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ Vectors = list[np.ndarray]  # one a step in h, one in x_T, (D,) each
 
 def examples(bench: Bench) -> Iterator[Claim]:
     """Directions of h and of x_T from n labelled examples, at eta = 0, where x_T alone makes the image."""
-    sample = Sample(bench.sample.model, bench.size.deterministic, bench.size.steps, eta=0.0, point=bench.point)
+    sample = replace(bench.sample, n=bench.size.deterministic, eta=0.0)
     annotate = Annotate(sample, (bench.annotator,))
     difference = MeanDifference(annotate, bench.annotator.name, (NAME,), bench.size.deterministic // 3)
     learning_curve = LearningCurve(difference)

@@ -31,8 +31,7 @@ def swapping(bench: Bench) -> Iterator[Claim]:
         + ", ".join(f"{name} {value.said()}" for name, value in shares.items())
         + f"; background colour {behind.said()} ({len(own)} held-out samples)",
         content_alone(shares, behind),
-        "Tested: which attribute stays behind, and whether the background goes along: by the shares beside.",
-        {f"swap_{name}": one.value for name, one in shares.items()} | {"swap_background": behind.value},
+        figures={f"swap_{name}": one.value for name, one in shares.items()} | {"swap_background": behind.value},
     )
 
 
@@ -74,7 +73,7 @@ def background(images: np.ndarray) -> np.ndarray:
 
 def adding(bench: Bench) -> Iterator[Claim]:
     """Two directions at once, over all attributes of the judge."""
-    whole, half = ({" + ".join(pair): off_the_sum(bench, pair, share) for pair in PAIRS} for share in (1.0, 0.5))
+    whole, half = (off_the_sums(bench, share) for share in (1.0, 0.5))
     yield Claim(
         "Directions add: two at once do what they do alone, summed over all attributes",
         "shown (Fig. 2b, 8b)",
@@ -96,14 +95,16 @@ def said(errors: dict[str, Interval]) -> str:
     return ", ".join(f"{pair} {error.said()}" for pair, error in errors.items())
 
 
-def off_the_sum(bench: Bench, pair: tuple[str, str], share: float) -> Interval:
+def off_the_sums(bench: Bench, share: float) -> dict[str, Interval]:
     """How far two directions together are from the sum of both, at a share of the strengths of one standard deviation each."""
-    first, second = (Add(bench.directions[name], share * bench.strength(name)) for name in pair)
-    one, other, both = (
-        bench.changes(bench.images(edits, bench.away), bench.away).to_numpy()
-        for edits in ([first], [second], [first, second])
-    )
-    return apart(both, [one, other])
+    names = dict.fromkeys(name for pair in PAIRS for name in pair)
+    edits = {name: Add(bench.directions[name], share * bench.strength(name)) for name in names}
+
+    def changes(*of: str) -> np.ndarray:
+        return bench.changes(bench.images([edits[name] for name in of], bench.away), bench.away).to_numpy()
+
+    alone = {name: changes(name) for name in names}
+    return {" + ".join(pair): apart(changes(*pair), [alone[name] for name in pair]) for pair in PAIRS}
 
 
 def apart(together: np.ndarray, alone: Sequence[np.ndarray]) -> Interval:

@@ -28,7 +28,7 @@ def masked(bench: Bench) -> Iterator[Claim]:
         )
         for region in regions.values()
     ]
-    evaluation = bench.measured(finders, (-4.0, 4.0), bench.size.few)
+    evaluation = bench.measured(finders, (-4.0, 4.0), max(2, bench.size.few // 2))
     locality = Locality(evaluation.edit, tuple(region for region in regions.values() if region))
     store = bench.made(locality)
     table = store.table(locality, "locality.parquet").to_pandas()
@@ -42,10 +42,9 @@ def masked(bench: Bench) -> Iterator[Claim]:
         + ", ".join(
             f"{name} {ratio[name, name].said('.1f')} against {ratio[name, 'image'].said('.1f')}" for name in LOCAL
         )
-        + f" ({DIRECTIONS} directions each, found in {bench.size.jacobians} images; {bench.drawn})",
+        + f" ({DIRECTIONS} directions each, found in {bench.size.jacobians} images; {evaluation.edit.n} held-out samples)",
         is_local(ratio),
-        "Tested: whether masked directions do not stay inside, or unmasked ones go there as well, by both ratios beside.",
-        {f"inside_over_outside_{name}_{where}": one.value for (name, where), one in ratio.items()},
+        figures={f"inside_over_outside_{name}_{where}": one.value for (name, where), one in ratio.items()},
     )
 
 

@@ -32,8 +32,11 @@ def components(bench: Bench) -> Iterator[Claim]:
         f"largest effect, mean of 10: {of_mean(ours.to_numpy()).said()} against {of_mean(controls.to_numpy()).said()}; "
         f"{(ours > controls.max()).sum()} of 10 beyond the largest of any random one ({controls.max():.2f}; {bench.drawn})",
         beat(ours.to_numpy(), controls.to_numpy()),
-        "Tested: which components do no more than chance, by the count beside.",
-        {"components": float(ours.mean()), "random": float(controls.mean()), "largest_random": float(controls.max())},
+        figures={
+            "components": float(ours.mean()),
+            "random": float(controls.mean()),
+            "largest_random": float(controls.max()),
+        },
     )
 
 
@@ -63,12 +66,11 @@ def offsets(bench: Bench) -> Iterator[Claim]:
         "Random offsets change little where they are small and destroy the image where they are large",
         "shown at growing strength (Fig. 4)",
         f"{DIRECTIONS} random directions by strength (standard deviations of h), MS-SSIM and precision: "
-        + "; ".join(f"{gamma}: {one.said()}, {other.said('.0%')}" for gamma, (one, other) in over.items())
+        + "; ".join(f"{gamma}: {one.said()}, {other.within(0, 1).said('.0%')}" for gamma, (one, other) in over.items())
         + f"; unedited {unedited:.0%}; less than half of that from {', '.join(str(gamma or 'none') for gamma in left)} "
         f"({bench.drawn})",
         harmless_then_destroyed(by_direction[0], by_direction[1], unedited),
-        "Tested: at which strength either half fails, by the figures of every strength beside.",
-        {
+        figures={
             f"offset_{gamma}_{name}": one.value
             for gamma, ends in over.items()
             for name, one in zip(("ms_ssim", "precision"), ends, strict=True)

@@ -23,12 +23,18 @@ class Interval:
     low: float
     high: float
 
+    def within(self, low: float, high: float) -> "Interval":
+        """With ends that a share may have."""
+        return Interval(self.value, max(self.low, low), min(self.high, high))
+
     def said(self, form: str = ".2f") -> str:
         return f"{self.value:{form}} ({self.low:{form}} to {self.high:{form}})"
 
 
 def of_mean(values: np.ndarray, tail: float = 0.025) -> Interval:
     """The mean of (n,) numbers that are independent, by Student's t."""
+    if not len(values):
+        return Interval(np.nan, np.nan, np.nan)
     n, mean = len(values), float(np.mean(values))
     width = float(-stdtrit(n - 1, tail) * np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else np.nan
     return Interval(mean, mean - width, mean + width)

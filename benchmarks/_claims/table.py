@@ -75,17 +75,17 @@ def transferred(
     for name, changes in held_out.items():
         there, here = changes[name].to_numpy(), home[name][name].to_numpy()
         ratios[name] = ratio = at_equal_scores(here, home_own[name].to_numpy(), there, own[name].to_numpy())
-        rises, with_room = there > 0, there[room[name]] > 0
+        rises, with_room = (there > 0).mean(), share_of(there[room[name]] > 0)
         bound = float(np.corrcoef(there, own[name])[0, 1])
         as_it_is.append(f"{name} {there.mean() / here.mean():.2f}")
-        shares = f"{rises.mean():.0%} and {with_room.mean():.0%}"
+        shares = f"{rises:.0%} and {with_room:.0%}"
         said.append(f"{name} {ratio.said()}, rises in {shares} (r = {bound:.2f})")
         figures |= {
             f"transfer_{name}": ratio.value,
             f"transfer_{name}_low": ratio.low,
             f"transfer_{name}_high": ratio.high,
-            f"rises_{name}": float(rises.mean()),
-            f"rises_with_room_{name}": float(with_room.mean()),
+            f"rises_{name}": float(rises),
+            f"rises_with_room_{name}": with_room,
             f"transfer_{name}_own_r": bound,
         }
     return Claim(
@@ -95,10 +95,15 @@ def transferred(
         "rises, of all and of those that do not show it yet; r, how the change goes with the unedited score: "
         f"{'; '.join(said)} ({n}; as many of its own)",
         same(ratios),
-        "Tested: whether other unedited scores explain it. They do not, as the ratios are at equal ones; as they are: "
+        "Tested: whether other unedited scores explain it: the ratios beside are at equal ones, and as the samples are they are "
         f"{', '.join(as_it_is)}.",
         figures,
     )
+
+
+def share_of(those: np.ndarray) -> float:
+    """The share of samples that are, NaN of none."""
+    return float(those.mean()) if len(those) else np.nan
 
 
 def same(ratios: dict[str, Interval]) -> bool:
@@ -215,7 +220,7 @@ def largest(before: Moves, after: Moves, n: str, tested: Callable[[], dict[str, 
         {"rows_before": first.top, "rows_after": second.top}
         | {f"row_{name}": one.value for name, one in second.largest.items()}
         | {f"row_{name}_low": one.low for name, one in second.largest.items()}
-        | {f"rows {how}": table.top for how, table in tables.items()},
+        | {f"rows_tested_{i}": table.top for i, table in enumerate(tables.values())},
     )
 
 

@@ -280,8 +280,9 @@ def test_intervals_cover():
     found = bootstrapped(lambda rows: draws[0][rows].mean(), 12)
     assert found.value == pytest.approx(draws[0].mean()) and found.low < found.value < found.high
     assert of_logs(np.log([1.0, 4.0, 2.0])).value == pytest.approx(2.0)
-    assert np.isnan(of_mean(np.array([1.0])).low)
+    assert np.isnan(of_mean(np.array([1.0])).low) and np.isnan(of_mean(np.array([])).value)
     assert Interval(1.234, 0.5, 2.0).said() == "1.23 (0.50 to 2.00)"
+    assert Interval(0.9, 0.7, 1.2).within(0, 1) == Interval(0.9, 0.7, 1)
 
 
 def test_distance_is_in_levels_and_does_not_wrap():
@@ -360,6 +361,7 @@ def test_the_markdown_has_a_row_a_claim_and_why_one_does_not_hold():
     assert [len(re.split(r"(?<!\\)\|", row)) - 2 for row in (head, rule, *rows)] == [5] * 4
     assert rows[0] == r"| adds | Fig. 2b | \|a - b\| / \|b\|: 0.1 | yes |  |"
     assert rows[1].endswith("| **no** | Tested: it is not. |")
+    assert claims.markdown([Claim("adds", "Fig. 2b", "2", False)]).endswith("| **no** | The cause was not tested. |")
 
 
 def test_measures_are_listed_in_order():
