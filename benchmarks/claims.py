@@ -44,7 +44,7 @@ def main() -> int:
                     print(f"    {each.why or UNTESTED}", flush=True)
     print(markdown(claims))
     held = sum(claim.holds for claim in claims)
-    measured = {name: figure for claim in claims for name, figure in claim.figures.items() if isfinite(figure)}
+    measured = {name: float(figure) for claim in claims for name, figure in claim.figures.items() if isfinite(figure)}
     return verdict("claims", {"claims": len(claims), "hold": held, **measured}, {"hold": (">=", len(claims))})
 
 

@@ -61,7 +61,7 @@ class Size:
     draws: int  # of labelled examples
 
 
-FULL = Size(896, 128, 16, 24, 40, 5, 64, 1200, 8, 80, 24, 4)
+FULL = Size(896, 128, 16, 20, 40, 5, 64, 1200, 6, 80, 20, 4)
 QUICK = Size(96, 16, 3, 4, 4, 2, 3, 96, 1, 6, 4, 2)
 
 

@@ -373,7 +373,7 @@ def test_measures_are_listed_in_order():
 @pytest.mark.parametrize("holds", [True, False])
 def test_measures_run_in_their_order_and_all_must_hold(monkeypatch, capsys, holds):
     def first(bench: Bench):
-        yield Claim("one", "Fig. 1", "1", True, figures={"figure": 0.5})
+        yield Claim("one", "Fig. 1", "1", True, figures={"figure": np.float32(0.5), "unknown": np.nan})
         yield Claim("two", "Fig. 2", "2", holds)
 
     def second(bench: Bench):
