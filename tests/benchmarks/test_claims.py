@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from benchmarks import claims
+from benchmarks._claims import hspace
 from benchmarks._claims.asyrp import amplifies, distance, left, lost, much_the_same
 from benchmarks._claims.bench import ATTRIBUTES, FULL, Bench, Claim
 from benchmarks._claims.examples import converges, scaled, without
@@ -63,6 +64,22 @@ def test_swapping_is_judged_by_whole_intervals():
     assert not content_alone(shares | {"yaw": Interval(0.6, 0.49, 0.7)}, sure(0.0))
     assert not content_alone(shares, Interval(0.2, 0.1, 0.34))
     assert not content_alone(shares, Interval(-0.2, -0.34, 0.1))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_swap_that_takes_the_background_is_tested_on_the_model_with_open_skips(monkeypatch, tmp_path, share):
+    asked = []
+
+    def shares(bench: Bench) -> tuple[dict[str, Interval], Interval]:
+        asked.append(bench.model)
+        return {"smile": sure(0.9)}, sure(share)
+
+    monkeypatch.setattr(hspace, "shares_of_swaps", shares)
+    (claim,) = hspace.swapping(Bench(FULL, tmp_path))
+    models = [str(portraits.MODEL), str(portraits.OPEN_SKIPS)]
+    assert asked == (models[:1] if claim.holds else models) and claim.holds is (share < 0.3)
+    (of_another,) = hspace.swapping(Bench(FULL, tmp_path, model="another"))
+    assert of_another.why == ""
 
 
 def test_directions_add_when_effects_do_on_every_attribute():
