@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 NONE_VALID = (
-    "None of the strengths that there were to choose from is in its valid range, where images still look like the model's own."
+    "None of the strengths that there were to choose from is in its valid range, where images still look like the "
+    "model's own."
 )
 
 

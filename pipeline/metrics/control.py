@@ -12,7 +12,7 @@ of the mean over attributes, and the spread of the attributes around it).
 
 Effects of random directions need not be normal. Of k effects with the kurtosis 5 a variance is known as well as from k / 2 normal
 ones, and single effects reach farther, as Student's t with few degrees of freedom does, however many there are. So a spread has k
-/ 2 degrees of freedom, and at most 4. With these the false discoveries of planted effects are at most as many as is said, also
+/ 2 degrees of freedom, and at most 3. With these the false discoveries of planted effects are at most as many as is said, also
 where they have the tails of t with 3 degrees of freedom.
 """
 
@@ -25,7 +25,7 @@ USUAL, DOUBTFUL = 1.0, 0.5  # power of the norm that is taken to be known before
 SURE = 1e-3  # standard error of a power below which it makes no difference
 CARE = 1.0  # standard errors of the power that count against what is compared
 STEEPEST = 2.0  # power by which the spread grows past the largest norm that was measured: no slower than was ever seen
-TAILS, MOST = 0.5, 4.0  # degrees of freedom of the spread: so many a direction, and at most
+TAILS, MOST = 0.5, 3.0  # degrees of freedom of the spread: so many a direction, and at most
 APART = 1.5  # ratio of the largest norm to the smallest from which the power between them can be told
 
 

@@ -85,7 +85,9 @@ def test_a_direction_without_a_strength_in_its_valid_range_is_said_to_have_none(
     ]
     assert f"`{name}`" in said and "`smile/ridge`" not in said
     assert findings(catalog).headline(name) is None
-    assert catalog[name].warnings[0].startswith("None of the strengths that there were to choose from"), "in Python and live, too"
+    assert catalog[name].warnings[0].startswith("None of the strengths that there were to choose from"), (
+        "in Python and live, too"
+    )
     assert not any("At none" in warning for warning in catalog["smile/ridge"].warnings)
     assert "None of the strengths that there were to choose from" in pages(findings(catalog))["directions.html"]
 

@@ -1,5 +1,7 @@
 """Planted effects and random directions: p-values, false discoveries, and what is significant."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,7 +105,7 @@ def test_among_many_effects_a_middling_one_counts_for_less():
 
 
 DEMO = Planted(
-    28, 14, 14, (-1.0, 0.5, 1.0), (0.5,) * 8 + (1.0,) * 4
+    28, 28, 14, (-1.0, 0.5, 1.0), (0.5,) * 8 + (1.0,) * 4
 )  # as the recommended directions of a run are measured
 
 
@@ -112,7 +114,9 @@ def check(catalogs: NullCatalogs) -> None:
     table = catalogs.of_directions
     n = table["judge"].nunique()
     allowed = FALSE * n + 3 * np.sqrt(FALSE * n)  # by chance
-    assert (table["p_value"] <= 0.01).mean() <= 0.01 and (table["p_value"] <= 0.001).mean() <= 0.001
+    for level in (0.01, 0.001):
+        shares = (table["p_value"] <= level).groupby(table["judge"]).mean()
+        assert shares.mean() <= level + 3 * shares.std() / np.sqrt(n), "but by chance"
     assert table.groupby("judge")["significant"].apply(lambda own: own.eq(True).any()).sum() <= allowed
     directions = table.drop_duplicates(["judge", "direction"])
     assert (directions["direction_p_value"] <= 0.01).mean() <= 0.01
@@ -163,7 +167,11 @@ def test_planted_null_catalogs_hold_next_to_nothing_that_is_called_significant_o
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("planted", [Planted(), Planted(tails=3.0), DEMO, Planted(6, 3, 6, controls=(1.0,) * 8)])
+@pytest.mark.parametrize(
+    "planted",
+    [Planted(), Planted(tails=3.0), DEMO, replace(DEMO, tails=3.0), Planted(6, 3, 6, controls=(1.0,) * 8)],
+    ids=["fewer", "fewer, heavy tails", "demo", "demo, heavy tails", "few samples"],
+)
 def test_a_thousand_planted_null_catalogs(planted):
     """Each ten by directions of other norms."""
     rng = np.random.default_rng(1)
