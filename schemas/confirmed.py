@@ -20,7 +20,7 @@ CONFIRMED = pa.schema(
         column(
             "strength_index",
             pa.int32(),
-            "0 at the strength that its profile describes it at, 1 at minus that.",
+            "Which strength: 0 that its profile describes it at, 1 minus that.",
             required=True,
         ),
         column("strength", pa.float32(), "That strength.", required=True),
