@@ -219,9 +219,10 @@ class Directions:
             tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
             evaluations,
             verified_by=tuple(verified),
+            purpose="ranks",
         )
         top = ranked_first(ranking, unlabelled, max(2, run.held_out)) if unlabelled else None
-        profiles = replace(ranking, confirmed=Confirm(top)) if top else ranking
+        profiles = replace(ranking, confirmed=Confirm(top), purpose="") if top else ranking
         chosen = BestStrengths(profiles, tuple(measure.selection(at_place[0]) for at_place in best))
         regions = tuple(filter(None, domain.regions))
         catalog = Catalog(
