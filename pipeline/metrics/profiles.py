@@ -3,6 +3,7 @@
 A profile is a row of schemas.profiles, by one judge, from the `Response` of the direction.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from pipeline.metrics.calibration import (
     BELIEVED,
     NEARER,
+    UNLIKE,
     StrengthPerSD,
     Verification,
     in_valid_range,
@@ -89,42 +91,67 @@ def verified(
     }
 
 
-def confirmed(row: dict[str, Any], measured: Response, fresh: Response) -> dict[str, Any]:
+def confirmed(
+    row: dict[str, Any], measured: Response, fresh: Response, verification: Verification | None = None
+) -> dict[str, Any]:
     """Return the profile of an unsupervised direction by samples that had no part in its rank: what is first of many is so partly
     by luck.
 
-    measured: what it was profiled by; fresh: what it does to other samples at the strength that its profile describes it at, and
-    at minus that, which counts where it is in the valid range. What it is called, its effects and its strength per standard
-    deviation are those of fresh samples, and its valid range ends where these are shown not to be the model's own. Its target and
-    its sense stay; where the target moves the other way by more than its sampling error, the label says that it is not confirmed.
+    measured, verification: what it was profiled by; fresh: what it does to other samples at the strength that its profile describes
+    it at, and at minus that. What it is called, its effects, its valid range and its strength per standard deviation are those of
+    fresh samples as far as they go. Its target and its sense stay; where the target moves the other way by more than its sampling
+    error, the label says that it is not confirmed.
     """
     target, strength = row["target"], row.get("strength")
     if target is None or strength is None:
         return row
     sense = -1 if row["turned"] else 1
+    before = measured.beside(verification.response) if verification else measured
+    every = before.beside(fresh)
+    low, high = valid_range(every.strengths, every.realistic)
     at = np.arange(len(fresh.strengths)) == np.argmin(np.abs(fresh.strengths - strength))
-    here = fresh.where(at)
-    within = fresh.where(at | ((fresh.strengths >= row["valid_low"]) & (fresh.strengths <= row["valid_high"])))
-    all_of_it = measured.beside(within)
-    low, high = valid_range(all_of_it.strengths, all_of_it.realistic)
-    said = describe(target, sense, here, named=True)
-    said |= {"strength": strength, "valid_low": max(low, row["valid_low"]), "valid_high": min(high, row["valid_high"])}
+    inside = (fresh.strengths >= low) & (fresh.strengths <= high)
+    here, within = replace(fresh, realistic=inside).where(at), fresh.where(at | inside)
+    said = describe(target, sense, here, named=True) | {"strength": strength, "valid_low": low, "valid_high": high}
     effect, error = here.effect[target].iloc[0], 0.0 if here.error is None else here.error[target].iloc[0]
     if effect * row["on_target"] < 0 and abs(effect) > error:
         called = said["label"] if said["label"].startswith(NOTHING) else NOT_CONFIRMED + said["label"]
-        return row | said | {"label": called, "usefulness": 0.0} | _per_sd(None, within)
-    return row | said | _per_sd(strength_per_sd(within.strengths, within.effect[target].to_numpy(), sense), within)
+        return row | said | {"label": called, "usefulness": 0.0} | _per_sd(None, every)
+    found = strength_per_sd(within.strengths, within.effect[target].to_numpy(), sense)
+    if found and verification:
+        nearer = _verified_before(found, target, before, within, verification)
+        return row | said | _per_sd(nearer or found, every if nearer else fresh, low, high)
+    return row | said | _per_sd(found, fresh, low, high)
 
 
-def _per_sd(found: StrengthPerSD | None, response: Response) -> dict[str, Any]:
-    """What a profile says of a strength per standard deviation: verified where images were made at about that."""
+def _verified_before(
+    found: StrengthPerSD, target: str, before: Response, fresh: Response, verification: Verification
+) -> StrengthPerSD | None:
+    """The strength per standard deviation by fresh samples and by what a verification showed on others, brought to these.
+
+    None where fresh samples are moved too unlike those for that.
+    """
+    few = before.effect.iloc[[int(np.argmin(np.abs(before.strengths - each))) for each in fresh.strengths]]
+    moved, by = fresh.effect[target].to_numpy(float), few[target].to_numpy(float)
+    ratios = np.divide(moved, by, out=np.zeros_like(moved), where=by != 0)
+    if not ((ratios > 1 / UNLIKE) & (ratios < UNLIKE)).all():
+        return None
+    return Verification(verification.response, few.set_axis(fresh.effect.index)).verify(found, target, fresh)
+
+
+def _per_sd(found: StrengthPerSD | None, response: Response, low: float = 0.0, high: float = 0.0) -> dict[str, Any]:
+    """What a profile says of a strength per standard deviation: verified where images were made at about that.
+
+    low, high: the valid range. response: all that it was read off.
+    """
     if found is None:
         return {"strength_per_sd": None, "strength_by": None, "strength_in_range": None, "verified": None}
+    next_to_it = response.strengths[np.argmin(np.abs(response.strengths - found.measured_at))]
     of_measured = found.measured_at / response.strengths
     return {
         "strength_per_sd": found.strength,
         "strength_by": found.by,
-        "strength_in_range": in_valid_range(found.measured_at, response.strengths, response.realistic),
+        "strength_in_range": bool(low <= next_to_it <= high),
         "verified": bool(((of_measured >= NEARER) & (of_measured <= BELIEVED)).any()),
     }
 

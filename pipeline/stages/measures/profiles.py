@@ -85,8 +85,7 @@ class Profiles(Stage):
 
     def _of(self, evaluate: Evaluate, published: dict[str, str | None], store: Store) -> Iterator[Row]:
         """The profiles of an evaluation's directions, before they are compared with one another."""
-        scores = reading.table(store, evaluate.scored, "scores.parquet").to_pandas()
-        scores = scores[scores["judge"] == evaluate.judge.name]
+        scores = _scores(evaluate, store)
         by_direction = dict(list(scores.groupby("direction", sort=False)))
         verifications = self._verifications(evaluate, scores, store)
         for name, measured in evaluate.responses(store).items():
@@ -101,12 +100,17 @@ class Profiles(Stage):
         self, profiles: list[Row], fresh: dict[str, tuple[Response, dict[str, int]]], store: Store
     ) -> list[Row]:
         """The profiles, of which some are by fresh samples, and on how many."""
-        evaluations = dict.fromkeys(self._measured_by(name) for name in fresh)
-        measured = {name: each for evaluate in evaluations for name, each in evaluate.responses(store).items()}
+        measured: dict[str, Response] = {}
+        verifications: dict[str, Verification] = {}
+        for evaluate in dict.fromkeys(self._measured_by(name) for name in fresh):
+            measured |= evaluate.responses(store)
+            verifications |= self._verifications(evaluate, _scores(evaluate, store), store)
 
         def by_these(row: Row) -> Row:
-            response, n = fresh[row["direction"]]
-            return confirmed(row, measured[row["direction"]], response) | {"confirmed_n": n.get(row["target"])}
+            name = row["direction"]
+            response, n = fresh[name]
+            by = confirmed(row, measured[name], response, verifications.get(name))
+            return by | {"confirmed_n": n.get(row["target"])}
 
         return [by_these(row) if row["direction"] in fresh else row for row in profiles]
 
@@ -118,6 +122,12 @@ class Profiles(Stage):
             if _evaluated(scored) == evaluate
             for name, found in _read(scored, evaluate, scores, store)
         }
+
+
+def _scores(evaluate: Evaluate, store: Store) -> pd.DataFrame:
+    """An evaluation's scores by its first judge."""
+    scores = reading.table(store, evaluate.scored, "scores.parquet").to_pandas()
+    return scores[scores["judge"] == evaluate.judge.name]
 
 
 def _evaluated(scored: ScoreEdits) -> Evaluate | None:

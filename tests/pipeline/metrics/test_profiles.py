@@ -254,11 +254,27 @@ def test_a_range_ends_where_fresh_samples_are_not_the_models_own():
     assert other["label"] == "smile +2.0" and (other["valid_low"], other["valid_high"]) == (0, 1)
 
 
-def test_a_strength_beyond_the_valid_range_counts_for_nothing():
-    """Minus the strength, where the range does not go: nothing falls there that could be a strength per standard deviation."""
-    measured = ends_of((False, True), smile=(-2.0, 2.0))
-    found = again(measured, ends_of((True, True), n=28, smile=(-2.0, 0.3)))[1]
-    assert found["strength_per_sd"] is None and (found["valid_low"], found["valid_high"]) == (0, 1)
+def test_a_range_that_few_samples_did_not_show_is_shown_by_more():
+    row, found = again(ends_of((False, False), smile=(-2.0, 2.0)), ends_of(n=28, smile=(-1.5, 1.5)))
+    assert row["label"] == f"smile +2.0{UNREALISTIC}" and (row["valid_low"], row["valid_high"]) == (0, 0)
+    assert found["label"] == "smile +1.5" and (found["valid_low"], found["valid_high"]) == (-1, 1)
+    assert found["usefulness"] > 0 and found["strength_in_range"] is True
+
+
+def test_minus_the_strength_counts_where_images_are_the_models_own_alone():
+    measured = ends_of(smile=(-2.0, 2.0))
+    assert again(measured, ends_of((True, True), n=28, smile=(-2.0, 0.3)))[1]["strength_by"] == "fall"
+    assert again(measured, ends_of((False, True), n=28, smile=(-2.0, 0.3)))[1]["strength_per_sd"] is None
+
+
+@pytest.mark.parametrize("moved, strength", [(1.6, 0.5), (0.6, 1 / 0.6)])
+def test_effects_that_level_off_do_so_for_fresh_samples_too(moved, strength):
+    """Few samples were moved by 2 at 1 and by 1.25 at .5: where the others are by 1.6, that is 1 at .5; or they are too unlike."""
+    measured, tried_at = response((-1.0, -2.0), (1.0, 2.0)), response((0.5, 1.25))
+    row = profile(None, measured)
+    found = confirmed(row, measured, response((-1.0, -moved), (1.0, moved)), Verification(tried_at))
+    assert found["strength_per_sd"] == pytest.approx(strength)
+    assert found["verified"] is (moved > 1)
 
 
 # Verified on images
