@@ -134,7 +134,8 @@ def _verified_before(
     few = before.effect.iloc[[int(np.argmin(np.abs(before.strengths - each))) for each in fresh.strengths]]
     moved, by = fresh.effect[target].to_numpy(float), few[target].to_numpy(float)
     ratios = np.divide(moved, by, out=np.zeros_like(moved), where=by != 0)
-    if not ((ratios > 1 / UNLIKE) & (ratios < UNLIKE)).all():
+    ratios = ratios[fresh.strengths * verification.response.strengths[:1] > 0]
+    if not len(ratios) or not ((ratios > 1 / UNLIKE) & (ratios < UNLIKE)).all():
         return None
     return Verification(verification.response, few.set_axis(fresh.effect.index)).verify(found, target, fresh)
 
