@@ -79,7 +79,8 @@ def show(found: Summary) -> None:
     for attribute in found.without_strength:
         console.print(f"{attribute}: at no strength that was measured do images still look like the model's own")
     for ranked in found.ranked:
-        console.print(f"{ranked.direction}: {ranked.label}{added(ranked.capture)}")
+        again = f" (re-measured on {ranked.confirmed_n} other samples)" if ranked.confirmed_n else ""
+        console.print(f"{ranked.direction}: {ranked.label}{again}{added(ranked.capture)}")
     for what in found.left_out:
         console.print(f"Left out: {what}.")
     for note in found.notes:

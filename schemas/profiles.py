@@ -85,6 +85,15 @@ PROFILES = pa.schema(
             "rank", pa.int32(), "Place among the unsupervised directions, 1 the most useful. Null for a supervised one."
         ),
         column(
+            "confirmed_n",
+            pa.int64(),
+            "Of the unsupervised directions that are ranked first, the samples, none of which had a part in the rank, that the "
+            "label, the effects, pasted, follows, usefulness and the strength per standard deviation are of. Null where these are "
+            'of the samples of the rank. A label that begins with "not confirmed" is of one that moves its target the other way on '
+            "them.",
+            unit="samples",
+        ),
+        column(
             "nearest",
             pa.string(),
             "Of an unsupervised direction, the supervised one with the largest absolute cosine over the whole trajectory.",

@@ -10,6 +10,7 @@ from schemas.carriage import CARRIAGE
 from schemas.catalog import Catalog
 from schemas.choice import CHOICE
 from schemas.columns import column
+from schemas.confirmed import CONFIRMED
 from schemas.cosines import COSINES
 from schemas.directions import DIRECTIONS
 from schemas.effects import EFFECTS
@@ -58,6 +59,12 @@ CATALOG_FILES = (
         "profiles.parquet",
         "one row a direction: what it does in words, its strength per standard deviation, its valid range; ranks",
         PROFILES,
+    ),
+    CatalogFile(
+        "confirmed.parquet",
+        "what the unsupervised directions that are ranked first do to samples that had no part in their ranks",
+        CONFIRMED,
+        always=False,
     ),
     CatalogFile(
         "best.parquet",

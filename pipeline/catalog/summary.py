@@ -36,6 +36,9 @@ class Ranked(NamedTuple):
     direction: str
     label: str
     capture: str
+    confirmed_n: int | None = (
+        None  # samples that the words are of, none of which had a part in the rank; None of the same
+    )
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,10 @@ class Summary:
             len(found.directions),
             tuple(each.point for each in about.captures),
             tuple(_recommended(found)),
-            tuple(Ranked(row["direction"], row["label"] or "", at[row["direction"]]) for row in found.ranked[:RANKED]),
+            tuple(
+                Ranked(row["direction"], row["label"] or "", at[row["direction"]], row.get("confirmed_n"))
+                for row in found.ranked[:RANKED]
+            ),
             tuple(each for each, name in about.recommended.items() if name in found.without_strength),
             tuple(f"{each.what} {each.name}: {each.why}" for each in about.left_out),
             tuple(about.notes),

@@ -3,12 +3,16 @@
 A profile is a row of schemas.profiles, by one judge, from the `Response` of the direction.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.metrics.calibration import (
+    BELIEVED,
+    NEARER,
+    UNLIKE,
     StrengthPerSD,
     Verification,
     in_valid_range,
@@ -22,7 +26,9 @@ NAMED = 3  # attributes, at most, in a label
 SMALLEST = 0.1  # effect in a label, standard deviations
 LITTLE = 0.5  # standard deviations: what is sure to move nothing as far as this moves nothing
 FARTHER = 3.0  # times as much on the side that lowers what a direction is named after, for it to be described there
+NOTHING = "nothing that the judge reads"
 UNREALISTIC = " (no longer the model's images)"
+NOT_CONFIRMED = "not confirmed: the opposite, "
 DUPLICATE = 0.6  # |cosine| from which a direction is nearly another
 
 
@@ -82,6 +88,72 @@ def verified(
         "strength_by": corrected.by,
         "strength_in_range": bool(verification.response.realistic.all()) if same else in_range,
         "verified": same,
+    }
+
+
+def confirmed(
+    row: dict[str, Any], measured: Response, fresh: Response, verification: Verification | None = None
+) -> dict[str, Any]:
+    """Return the profile of an unsupervised direction by samples that had no part in its rank: what is first of many is so partly
+    by luck.
+
+    measured, verification: what it was profiled by; fresh: what it does to other samples at the strength that its profile describes
+    it at, and at minus that. What it is called, its effects, its valid range and its strength per standard deviation are those of
+    fresh samples as far as they go. Its target and its sense stay; where the target moves the other way by more than its sampling
+    error, the label says that it is not confirmed.
+    """
+    target, strength = row["target"], row.get("strength")
+    if target is None or strength is None:
+        return row
+    sense = -1 if row["turned"] else 1
+    before = measured.beside(verification.response) if verification else measured
+    every = before.beside(fresh)
+    low, high = valid_range(every.strengths, every.realistic)
+    at = np.arange(len(fresh.strengths)) == np.argmin(np.abs(fresh.strengths - strength))
+    inside = (fresh.strengths >= low) & (fresh.strengths <= high)
+    here, within = replace(fresh, realistic=inside).where(at), fresh.where(at | inside)
+    said = describe(target, sense, here, named=True) | {"strength": strength, "valid_low": low, "valid_high": high}
+    effect, error = here.effect[target].iloc[0], 0.0 if here.error is None else here.error[target].iloc[0]
+    if effect * row["on_target"] < 0 and abs(effect) > error:
+        called = said["label"] if said["label"].startswith(NOTHING) else NOT_CONFIRMED + said["label"]
+        return row | said | {"label": called, "usefulness": 0.0} | _per_sd(None, every)
+    found = strength_per_sd(within.strengths, within.effect[target].to_numpy(), sense)
+    if found and verification:
+        nearer = _verified_before(found, target, before, within, verification)
+        return row | said | _per_sd(nearer or found, every if nearer else fresh, low, high)
+    return row | said | _per_sd(found, fresh, low, high)
+
+
+def _verified_before(
+    found: StrengthPerSD, target: str, before: Response, fresh: Response, verification: Verification
+) -> StrengthPerSD | None:
+    """The strength per standard deviation by fresh samples and by what a verification showed on others, brought to these.
+
+    None where fresh samples are moved too unlike those for that.
+    """
+    few = before.effect.iloc[[int(np.argmin(np.abs(before.strengths - each))) for each in fresh.strengths]]
+    moved, by = fresh.effect[target].to_numpy(float), few[target].to_numpy(float)
+    ratios = np.divide(moved, by, out=np.zeros_like(moved), where=by != 0)
+    ratios = ratios[fresh.strengths * verification.response.strengths[:1] > 0]
+    if not len(ratios) or not ((ratios > 1 / UNLIKE) & (ratios < UNLIKE)).all():
+        return None
+    return Verification(verification.response, few.set_axis(fresh.effect.index)).verify(found, target, fresh)
+
+
+def _per_sd(found: StrengthPerSD | None, response: Response, low: float = 0.0, high: float = 0.0) -> dict[str, Any]:
+    """What a profile says of a strength per standard deviation: verified where images were made at about that.
+
+    low, high: the valid range. response: all that it was read off.
+    """
+    if found is None:
+        return {"strength_per_sd": None, "strength_by": None, "strength_in_range": None, "verified": None}
+    next_to_it = response.strengths[np.argmin(np.abs(response.strengths - found.measured_at))]
+    of_measured = found.measured_at / response.strengths
+    return {
+        "strength_per_sd": found.strength,
+        "strength_by": found.by,
+        "strength_in_range": bool(low <= next_to_it <= high),
+        "verified": bool(((of_measured >= NEARER) & (of_measured <= BELIEVED)).any()),
     }
 
 
@@ -176,7 +248,7 @@ def label(effect: pd.Series, significant: pd.Series) -> str:
     """Return the largest effects in words, as in "age +1.8, pose +0.2": of those that are significant where there is a control."""
     real = effect[significant.ne(False) & (effect.abs() >= SMALLEST)]
     largest = real.loc[real.abs().sort_values(ascending=False, kind="stable").index][:NAMED]
-    return _effects(largest) or "nothing that the judge reads"
+    return _effects(largest) or NOTHING
 
 
 def name(target: str, effect: pd.Series, significant: pd.Series, error: pd.Series | None) -> str:
@@ -187,11 +259,11 @@ def name(target: str, effect: pd.Series, significant: pd.Series, error: pd.Serie
     if not beyond_error:
         most = (effect.abs() + error).max() if error is not None else np.inf
         if most < LITTLE:
-            return "nothing that the judge reads"
+            return NOTHING
         return f"too few samples to say, perhaps {_effects(effect[[target]])}"
     real = significant.ne(False)
     if abs(effect[target]) < (SMALLEST if real[target] else LITTLE):
-        return "nothing that the judge reads"
+        return NOTHING
     others = effect.drop(target)[real.drop(target) & (effect.drop(target).abs() >= SMALLEST)]
     largest = others.loc[others.abs().sort_values(ascending=False, kind="stable").index][: NAMED - 1]
     said = _effects(pd.concat([effect[[target]], largest]))

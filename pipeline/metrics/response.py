@@ -44,6 +44,17 @@ class Response:
         realistic = own["realistic"].astype(object).ne(False).to_numpy(bool)
         return cls(own["strength"].to_numpy(float), effect, known, realistic, template, error)
 
+    def where(self, wanted: np.ndarray) -> "Response":
+        """Return those of the strengths, (S,) bool."""
+        return Response(
+            self.strengths[wanted],
+            self.effect[wanted],
+            self.significant[wanted],
+            self.realistic[wanted],
+            self.template[wanted],
+            None if self.error is None else self.error[wanted],
+        )
+
     def beside(self, later: "Response") -> "Response":
         """Return these strengths and those of a later measurement; where one is in both, the later counts."""
         left = ~np.isin(self.strengths, later.strengths)

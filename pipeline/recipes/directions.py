@@ -25,7 +25,9 @@ from pipeline.stages.labels.familiarity import Familiarity
 from pipeline.stages.measures.best_strengths import BestStrengths
 from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.choose import Choose
+from pipeline.stages.measures.confirm import Confirm
 from pipeline.stages.measures.edit_calibrated import verification
+from pipeline.stages.measures.edit_ranked import ranked_first
 from pipeline.stages.measures.locality import Locality
 from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.score_edits import ScoreEdits
@@ -217,20 +219,24 @@ class Directions:
 
         published = [finder for each in evaluations for finder in each.edit.finders]
         distinct = tuple(each for each in single if each.kind == "distinct")
+        unlabelled = (*along[:1], *alone[:1], *brought[:1])
         verified: list[ScoreEdits] = [each for at_place in best for each in measure.verified(at_place[0])]
-        verified += [verification(each, measure.few) for each in (*along[:1], *alone[:1], *brought[:1])]
-        profiles = Profiles(
+        verified += [verification(each, measure.few) for each in unlabelled]
+        ranking = Profiles(
             tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),
             evaluations,
             verified_by=tuple(verified),
+            purpose="ranks",
         )
+        top = ranked_first(ranking, unlabelled, max(2, run.held_out)) if unlabelled else None
+        profiles = replace(ranking, confirmed=Confirm(top), purpose="") if top else ranking
         chosen = BestStrengths(profiles, tuple(measure.selection(at_place[0]) for at_place in best))
         regions = tuple(filter(None, domain.regions))
         catalog = Catalog(
             found_in,
             profiles,
             best=chosen if best else None,
-            samplers=measure.samplers(tuple(at_place[0] for at_place in best), profiles),
+            samplers=measure.samplers(tuple(at_place[0] for at_place in best), ranking),
             transfers=tuple(Transfer(measure.origins(stored, distinct, each), each) for each in alone[:1]),
             localities=tuple(Locality(each.edit, regions) for each in alone[:1] if regions),
             learning_curves=find.learning_curves(supervised[0][1] if supervised else None),

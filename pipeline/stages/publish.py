@@ -105,7 +105,8 @@ class Catalog(Stage):
             outlined = [stage for finder in each.edit.finders for stage in finder.inputs]
             shown += [each.edit, each.edit.sample, *each.edit.finders, *outlined]
         chosen_on = self.best.selections if self.best else ()
-        return whole(*dict.fromkeys((*self.inputs, *self.finders, *self.evaluations, *chosen_on, *shown)))
+        fresh = filter(None, [self.profiles.confirmed])
+        return whole(*dict.fromkeys((*self.inputs, *self.finders, *self.evaluations, *chosen_on, *fresh, *shown)))
 
     def check(self) -> None:
         if not self.evaluations:
@@ -168,7 +169,9 @@ class Catalog(Stage):
         if self.best:
             yield "best.parquet", reading.table(store, self.best, "best.parquet")
             yield "selection.parquet", pa.concat_tables(self._selections(self.best, store))
+        confirmed = self.profiles.confirmed
         more: dict[str, Sequence[Stage]] = {
+            "confirmed.parquet": (confirmed,) if confirmed else (),
             "samplers.parquet": (self.samplers,) if self.samplers else (),
             "learning_curve.parquet": self.learning_curves,
             "transfer.parquet": self.transfers,

@@ -4,6 +4,7 @@ from jobs.results import show
 from pipeline.catalog.summary import Ranked, Recommended, Summary
 
 YAW = "yaw: at no strength that was measured do images still look like the model's own"
+AGAIN = "component-1/principal-components: not confirmed: the opposite, age -0.4 (re-measured on 28 other samples)"
 WARNING = "Warning: smile/ridge: 6 of 64 samples have a score above 0"
 
 
@@ -11,12 +12,13 @@ def printed(captures: tuple[str, ...], capsys) -> list[str]:
     best = Recommended("smile", "smile/ridge@up_blocks.0", "up_blocks.0", 2.0, 1.5, 1.3, 0.2, True, 28, 14)
     unclean = Recommended("age", "age/ridge@mid_block", "mid_block", 1.0, None, 0.5, 0.4, False, 28, 0)
     component = Ranked("component-0/principal-components", "age +1.4", "mid_block")
+    again = Ranked("component-1/principal-components", "not confirmed: the opposite, age -0.4", "mid_block", 28)
     show(
         Summary(
             3,
             captures,
             (best, unclean),
-            (component,),
+            (component, again),
             ("yaw",),
             (),
             (),
@@ -36,6 +38,7 @@ def test_each_direction_says_its_point_where_there_are_several(capsys):
         f"{age}; added at mid_block (not clean); n = 28, chosen on the same",
         YAW,
         "component-0/principal-components: age +1.4; added at mid_block",
+        f"{AGAIN}; added at mid_block",
         WARNING,
     ]
     assert printed(("mid_block",), capsys) == [
@@ -43,5 +46,6 @@ def test_each_direction_says_its_point_where_there_are_several(capsys):
         f"{age} (not clean); n = 28, chosen on the same",
         YAW,
         "component-0/principal-components: age +1.4",
+        AGAIN,
         WARNING,
     ]

@@ -85,6 +85,11 @@ class Findings:
         )
 
     @property
+    def confirmed(self) -> bool:
+        """Whether the unsupervised directions that are ranked first were measured on other samples."""
+        return any(row.get("confirmed_n") for row in self.profiles.values())
+
+    @property
     def ranked(self) -> list[Row]:
         """Profiles of the unsupervised directions, the most useful first."""
         return sorted((row for row in self.profiles.values() if row["rank"]), key=lambda row: row["rank"])

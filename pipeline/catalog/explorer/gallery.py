@@ -29,6 +29,7 @@ class Card:
     at: str | None  # the capture point, where that is told
     recommended: bool
     rank: int | None
+    confirmed_n: int | None  # samples of the title, where none of them had a part in the rank
     headline: Headline | None
     strength_per_sd: float | None
     region: tuple[str, float] | None  # where most of the change lies, by area
@@ -78,6 +79,7 @@ def _card(findings: Findings, row: Row, links: Links) -> Card:
         findings.at(row),
         name in findings.catalog.recommended.values(),
         profile.get("rank"),
+        profile.get("confirmed_n"),
         headline,
         profile.get("strength_per_sd"),
         largest(ratios),

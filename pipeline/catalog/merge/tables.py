@@ -18,6 +18,7 @@ NAMING = {  # the columns of each table that name directions; the first says whi
     "directions.parquet": ("name", "parents"),
     "effects.parquet": ("direction",),
     "profiles.parquet": ("direction", "nearest"),
+    "confirmed.parquet": ("direction",),
     "best.parquet": ("direction",),
     "selection.parquet": ("direction",),
     "samplers.parquet": ("direction",),

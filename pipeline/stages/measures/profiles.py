@@ -1,9 +1,9 @@
 """Profiles: of every direction that was measured what it does, how far it may be followed, and what it is nearest to."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
@@ -13,7 +13,8 @@ from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.calibration import Verification
 from pipeline.metrics.effects import effects
-from pipeline.metrics.profiles import nearest, profile, ranks, verified
+from pipeline.metrics.profiles import confirmed, nearest, profile, ranks, verified
+from pipeline.metrics.response import Response
 from pipeline.stages import reading
 from pipeline.stages.finders.finder import Row, names_of, read_directions
 from pipeline.stages.measures.edit_calibrated import EditCalibrated
@@ -22,20 +23,26 @@ from pipeline.stages.measures.score_edits import ScoreEdits
 from schemas.columns import table_of
 from schemas.profiles import PROFILES
 
+if TYPE_CHECKING:
+    from pipeline.stages.measures.confirm import Confirm
+
 
 @dataclass(frozen=True)
 class Profiles(Stage):
     """`profiles.parquet`: one row a measured direction, by the first judge of its evaluation.
 
     Where there are images at the strengths per standard deviation, these are verified on them, and corrected by them; they count
-    for the valid range as any other strength. Unsupervised directions are ranked, and compared with the supervised ones.
+    for the valid range as any other strength. Unsupervised directions are ranked, and compared with the supervised ones. Those that
+    these same profiles rank first are described by other samples, where they were measured on such: what is the first of many is so
+    partly by luck.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     finders: tuple[Stage, ...]  # whose directions are profiled, where they were measured
     evaluations: tuple[Evaluate, ...]
     verified_by: tuple[ScoreEdits, ...] = ()  # edits of EditCalibrated, of directions of these evaluations
+    confirmed: "Confirm | None" = None  # of the directions that the same profiles without this rank first
 
     def needs(self, part: int) -> Iterator[Need]:
         behind = (stage for each in self.evaluations for stage, _ in each.needs(0))
@@ -48,6 +55,8 @@ class Profiles(Stage):
             raise UserError(f"Two evaluations both measure {twice[0]}: leave it out of one of them.")
         if any(_evaluated(scored) not in self.evaluations for scored in self.verified_by):
             raise UserError("Strengths are verified of another evaluation than these: give that one, too.")
+        if self.confirmed and self.confirmed.profiles != replace(self, confirmed=None):
+            raise UserError("Other profiles rank what was measured once more: give the same ones, or leave it out.")
 
     def process(self, part: int, store: Store, loaded: None, out: Path) -> None:
         rows, vectors = read_directions(store, self.finders)
@@ -62,6 +71,8 @@ class Profiles(Stage):
         }
         compared = {name: {"rank": rank, **nearest(vectors[name], beside[name])} for name, rank in places.items()}
         table = [row | compared.get(row["direction"], {}) for row in profiles]
+        if self.confirmed:
+            table = self._confirmed(table, self.confirmed.responses(store), store)
         write_table(out / "profiles.parquet", table_of(table, PROFILES))
 
     def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
@@ -74,8 +85,7 @@ class Profiles(Stage):
 
     def _of(self, evaluate: Evaluate, published: dict[str, str | None], store: Store) -> Iterator[Row]:
         """The profiles of an evaluation's directions, before they are compared with one another."""
-        scores = reading.table(store, evaluate.scored, "scores.parquet").to_pandas()
-        scores = scores[scores["judge"] == evaluate.judge.name]
+        scores = _scores(evaluate, store)
         by_direction = dict(list(scores.groupby("direction", sort=False)))
         verifications = self._verifications(evaluate, scores, store)
         for name, measured in evaluate.responses(store).items():
@@ -86,6 +96,24 @@ class Profiles(Stage):
                     row = verified(row, measured, verifications[name], published[name] is None)
                 yield {"direction": name, "judge": evaluate.judge.name, **row}
 
+    def _confirmed(
+        self, profiles: list[Row], fresh: dict[str, tuple[Response, dict[str, int]]], store: Store
+    ) -> list[Row]:
+        """The profiles, of which some are by fresh samples, and on how many."""
+        measured: dict[str, Response] = {}
+        verifications: dict[str, Verification] = {}
+        for evaluate in dict.fromkeys(self._measured_by(name) for name in fresh):
+            measured |= evaluate.responses(store)
+            verifications |= self._verifications(evaluate, _scores(evaluate, store), store)
+
+        def by_these(row: Row) -> Row:
+            name = row["direction"]
+            response, n = fresh[name]
+            by = confirmed(row, measured[name], response, verifications.get(name))
+            return by | {"confirmed_n": n.get(row["target"])}
+
+        return [by_these(row) if row["direction"] in fresh else row for row in profiles]
+
     def _verifications(self, evaluate: Evaluate, scores: pd.DataFrame, store: Store) -> dict[str, Verification]:
         """What images at strengths per standard deviation showed, by direction. scores: the evaluation's, by its first judge."""
         return {
@@ -94,6 +122,12 @@ class Profiles(Stage):
             if _evaluated(scored) == evaluate
             for name, found in _read(scored, evaluate, scores, store)
         }
+
+
+def _scores(evaluate: Evaluate, store: Store) -> pd.DataFrame:
+    """An evaluation's scores by its first judge."""
+    scores = reading.table(store, evaluate.scored, "scores.parquet").to_pandas()
+    return scores[scores["judge"] == evaluate.judge.name]
 
 
 def _evaluated(scored: ScoreEdits) -> Evaluate | None:

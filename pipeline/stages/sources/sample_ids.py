@@ -8,6 +8,7 @@ GAUGED = range(3_000_000_000, 4_000_000_000)  # how far directions are followed 
 SWAPPED = range(4_000_000_000, 5_000_000_000)  # h of these is swapped, to see what it carries
 SELECTED = range(5_000_000_000, 5_500_000_000)  # effects that choose strengths and directions are measured on these
 PLACED = range(5_500_000_000, 6_000_000_000)  # effects that choose capture points are measured on these
+CONFIRMED = range(6_000_000_000, 6_500_000_000)  # what was ranked first is measured once more on these
 
 SEEDS = 500  # draws of held-out samples, at most
 MOST_HELD_OUT = len(HELD_OUT) // SEEDS  # samples of a draw, at most

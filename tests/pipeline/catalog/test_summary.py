@@ -5,7 +5,7 @@ import pytest
 from pipeline.catalog import summary
 from pipeline.catalog.explorer.findings import Findings
 from pipeline.catalog.summary import Summary
-from tests.pipeline.catalog.planted_findings import at_points, planted
+from tests.pipeline.catalog.planted_findings import at_points, planted, with_profiles
 
 
 @pytest.fixture
@@ -30,7 +30,11 @@ def test_an_attribute_at_several_points_is_recommended_where_it_is_clean_and_mov
 def test_each_attribute_is_recommended_at_its_own_point(summed):
     found = summed(at_points({"mid_block": ("age",), "up_blocks.0": ("smile",)}))
     assert {each.attribute: each.capture for each in found.recommended} == {"age": "mid_block", "smile": "up_blocks.0"}
-    assert found.ranked == (("component-0/principal-components@mid_block", "age +1.4", "mid_block"),)
+    assert found.ranked == (("component-0/principal-components@mid_block", "age +1.4", "mid_block", None),)
+
+
+def test_an_unsupervised_direction_says_on_how_many_other_samples_it_was_measured(summed):
+    assert {each.confirmed_n for each in summed(with_profiles(confirmed_n=28)).ranked} == {28}
 
 
 def test_of_one_point_it_is_the_same_as_ever(summed):

@@ -5,7 +5,17 @@ import pandas as pd
 import pytest
 
 from pipeline.metrics.calibration import Verification
-from pipeline.metrics.profiles import UNREALISTIC, label, nearest, profile, ranks, verified
+from pipeline.metrics.profiles import (
+    NOT_CONFIRMED,
+    NOTHING,
+    UNREALISTIC,
+    confirmed,
+    label,
+    nearest,
+    profile,
+    ranks,
+    verified,
+)
 from pipeline.metrics.response import Response
 from tests.pipeline.planted_effects import indexed
 
@@ -102,13 +112,24 @@ def curves(
     **ends: tuple[float, float],
 ) -> dict:
     """A profile by effects at strengths -1 and +1 on n samples, all of them (or none) beyond random directions."""
+    return profile(None, ends_of(fine, n, std, significant, **ends))
+
+
+def ends_of(
+    fine: tuple[bool, bool] = (True, True),
+    n: int = 6,
+    std: float = 0.5,
+    significant: bool = True,
+    **ends: tuple[float, float],
+) -> Response:
+    """What such a profile is of."""
     rows = [
         (gamma, name, effect) for name, each in ends.items() for gamma, effect in zip((-1.0, 1.0), each, strict=True)
     ]
     table = indexed(pd.DataFrame(rows, columns=["strength", "attribute", "effect"]))
     table = table.assign(significant=significant, std=std, n=n).astype({"significant": object})
     kept = indexed(pd.DataFrame({"strength": [-1.0, 1.0], "realistic": fine}))
-    return profile(None, Response.of(table, kept))
+    return Response.of(table, kept)
 
 
 def test_it_is_named_after_what_it_moves_most_over_its_whole_range():
@@ -160,6 +181,100 @@ def test_missing_effects_are_no_names():
     table = effects(yaw=0.9, roll=0.1)
     table.loc[table["attribute"] == "roll", "effect"] = np.nan
     assert profile(None, Response.of(table, preserved()))["label"] == "yaw +1.8"
+
+
+# Confirmed on fresh samples
+
+
+def again(measured: Response, fresh: Response) -> tuple[dict, dict]:
+    """A profile before, and by fresh samples."""
+    row = profile(None, measured)
+    return row, confirmed(row, measured, fresh)
+
+
+def test_what_is_first_of_many_by_luck_is_not_so_on_fresh_samples():
+    """Planted: 30 directions that do nothing, whose effects on 6 samples scatter by the sampling of 6, time and again."""
+    generator, names = np.random.default_rng(0), ("smile", "yaw", "age", "hair")
+
+    def null(n: int) -> Response:
+        values = generator.standard_normal((n, 2, len(names)))
+        means, stds = values.mean(axis=0), values.std(axis=0, ddof=1)
+        rows = [
+            (g, each, means[i, j], stds[i, j], n) for i, g in enumerate((-1.0, 1.0)) for j, each in enumerate(names)
+        ]
+        table = indexed(pd.DataFrame(rows, columns=["strength", "attribute", "effect", "std", "n"]))
+        kept = indexed(pd.DataFrame({"strength": [-1.0, 1.0], "realistic": True}))
+        return Response.of(table.assign(significant=None), kept)
+
+    before, after, called = [], [], []
+    for _ in range(6):
+        measured = {f"d{i}": null(6) for i in range(30)}
+        rows = [{"direction": name, **profile(None, each)} for name, each in measured.items()]
+        first = min(ranks(rows).items(), key=lambda each: each[1])[0]
+        [row] = [each for each in rows if each["direction"] == first]
+        fresh = confirmed(row, measured[first], null(28))
+        before.append(abs(row["on_target"]))
+        after.append(fresh["on_target"] * np.sign(row["on_target"]))
+        called.append(fresh["label"])
+    assert np.mean(before) > 0.8, "as large as what directions do that are of use"
+    assert abs(np.mean(after)) < 3 / np.sqrt(28 * 6)
+    unsure = [each for each in called if each.startswith(("too few samples to say", NOTHING, NOT_CONFIRMED))]
+    assert len(unsure) >= 5
+
+
+def test_a_direction_is_called_what_it_does_to_fresh_samples():
+    row, found = again(ends_of(smile=(-2.0, 2.0), yaw=(0.1, 0.1)), ends_of(n=28, smile=(-0.9, 0.9), yaw=(0.2, 0.6)))
+    assert row["label"].startswith("smile +2.0") and found["label"] == "smile +0.9, yaw +0.6"
+    assert (found["on_target"], found["off_target"]) == pytest.approx((0.9, 0.6))
+    assert found["usefulness"] == pytest.approx(0.3) and found["strength_per_sd"] == pytest.approx(1 / 0.9)
+    assert (found["strength"], found["target"], found["turned"]) == (row["strength"], "smile", False)
+    assert found["verified"] is True, "images were made at about that strength"
+    farther = again(ends_of(smile=(-2.0, 2.0)), ends_of(n=28, smile=(-0.6, 0.6)))[1]
+    assert farther["strength_per_sd"] == pytest.approx(1 / 0.6) and farther["verified"] is False
+    assert again(ends_of(smile=(-2.0, 2.0)), ends_of(n=28, smile=(-0.3, 0.3)))[1]["strength_per_sd"] is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_moves_its_target_the_other_way_is_not_confirmed(sign):
+    measured = ends_of(std=0.1, smile=(-2.0 * sign, 2.0 * sign))
+    row, found = again(measured, ends_of(n=28, smile=(0.8 * sign, -0.8 * sign)))
+    assert row["turned"] is (sign < 0) and found["turned"] is row["turned"]
+    assert found["label"] == f"{NOT_CONFIRMED}smile \N{MINUS SIGN}0.8"
+    assert (found["usefulness"], found["strength_per_sd"]) == (0, None)
+    unsure = again(measured, ends_of(n=28, std=2.0, smile=(0.8 * sign, -0.8 * sign)))[1]
+    assert unsure["label"] == "too few samples to say, perhaps smile \N{MINUS SIGN}0.8"
+
+
+def test_a_range_ends_where_fresh_samples_are_not_the_models_own():
+    measured = ends_of(smile=(-2.0, 2.0))
+    found = again(measured, ends_of((True, False), n=28, smile=(-2.0, 2.0)))[1]
+    assert found["label"] == f"smile +2.0{UNREALISTIC}" and found["usefulness"] == 0
+    assert (found["valid_low"], found["valid_high"], found["strength"]) == (-1, 0, 1)
+    other = again(measured, ends_of((False, True), n=28, smile=(-2.0, 2.0)))[1]
+    assert other["label"] == "smile +2.0" and (other["valid_low"], other["valid_high"]) == (0, 1)
+
+
+def test_a_range_that_few_samples_did_not_show_is_shown_by_more():
+    row, found = again(ends_of((False, False), smile=(-2.0, 2.0)), ends_of(n=28, smile=(-1.5, 1.5)))
+    assert row["label"] == f"smile +2.0{UNREALISTIC}" and (row["valid_low"], row["valid_high"]) == (0, 0)
+    assert found["label"] == "smile +1.5" and (found["valid_low"], found["valid_high"]) == (-1, 1)
+    assert found["usefulness"] > 0 and found["strength_in_range"] is True
+
+
+def test_minus_the_strength_counts_where_images_are_the_models_own_alone():
+    measured = ends_of(smile=(-2.0, 2.0))
+    assert again(measured, ends_of((True, True), n=28, smile=(-2.0, 0.3)))[1]["strength_by"] == "fall"
+    assert again(measured, ends_of((False, True), n=28, smile=(-2.0, 0.3)))[1]["strength_per_sd"] is None
+
+
+@pytest.mark.parametrize("moved, strength", [(1.6, 0.5), (0.6, 1 / 0.6)])
+def test_effects_that_level_off_do_so_for_fresh_samples_too(moved, strength):
+    """Few samples were moved by 2 at 1 and by 1.25 at .5: where the others are by 1.6, that is 1 at .5; or they are too unlike."""
+    measured, tried_at = response((-1.0, -2.0), (1.0, 2.0)), response((0.5, 1.25))
+    row = profile(None, measured)
+    found = confirmed(row, measured, response((-1.0, -moved), (1.0, moved)), Verification(tried_at))
+    assert found["strength_per_sd"] == pytest.approx(strength)
+    assert found["verified"] is (moved > 1)
 
 
 # Verified on images

@@ -47,6 +47,7 @@ def test_the_catalog_says_how_many_images_cannot_be_read_and_the_others_are_inve
     assert note in recipe.goals[0].notes
     inverted = recipe.sources.found_in
     assert isinstance(inverted, Invert) and inverted.n == 6
+    assert recipe.goals[0].profiles.confirmed.edit.sample == recipe.sources.measured_on
     samples = made(tmp_path / "root", inverted).table(inverted, "samples.parquet")
     names = [cell["path"] for cell in samples["image"].to_pylist()]
     assert names == ["a0.png", "a2.png", "a4.png", "x1.png", "x3.png", "x5.png"] and not set(names) & KINDS_OF.keys()

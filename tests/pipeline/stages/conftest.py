@@ -6,6 +6,7 @@ in its section.
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace as Section
 
@@ -41,10 +42,12 @@ from pipeline.stages.labels.familiarity import Familiarity
 from pipeline.stages.measures.best_strengths import BestStrengths
 from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.choose import Choose
+from pipeline.stages.measures.confirm import Confirm
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.edit_origins import EditOrigins
 from pipeline.stages.measures.edit_otherwise import otherwise
+from pipeline.stages.measures.edit_ranked import EditRanked
 from pipeline.stages.measures.edit_selection import EditSelection
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.full_strengths import FullStrengths
@@ -166,7 +169,11 @@ def measured(sources, labels, finders) -> Section:
     judges = labels.judged.annotators
     evaluation = Evaluate(ScoreEdits(edit, judges, labels.embed, Box(4, 4, 12, 12)), labels.judged)
     origins = ScoreEdits(EditOrigins(sample, (finders.distinct,), (-1.0, 1.0)), judges)
-    profiles = Profiles(edited, (evaluation,), (verification(evaluation, 2),))
+    ranking = Profiles(edited, (evaluation,), (verification(evaluation, 2),))
+    unsupervised = (finders.components, finders.distinct, finders.mean)
+    top = EditRanked(sample, unsupervised, n=3, profiles=ranking, top=2)
+    confirmed = Confirm(ScoreEdits(top, judges, labels.embed, Box(4, 4, 12, 12)))
+    profiles = replace(ranking, confirmed=confirmed)
     selected = EditSelection(sample, edit.finders, (-1.0, 1.0), n=3)
     selection = Evaluate(ScoreEdits(selected, judges[:1]), labels.judged)
     return Section(
@@ -175,7 +182,7 @@ def measured(sources, labels, finders) -> Section:
         evaluation=evaluation,
         profiles=profiles,
         best=BestStrengths(profiles, (selection,)),
-        samplers=Samplers((otherwise(evaluation, profiles, 2, (finders.disentangled,)),)),
+        samplers=Samplers((otherwise(evaluation, ranking, 2, (finders.disentangled,)),)),
         transfer=Transfer(origins, evaluation),
         locality=Locality(edit, (REGION,)),
         learning_curve=LearningCurve(finders.difference, 4),

@@ -42,6 +42,12 @@ def test_it_is_called_by_what_it_does_and_how_it_was_made():
     assert head(with_profiles(label=None), name)[1:] == ("component 1", f"component 1 {name}")
 
 
+def test_what_was_measured_once_more_says_on_how_many_other_samples():
+    name, said = "component-0/principal-components", "re-measured on 28 other samples"
+    assert said in of_direction(with_profiles(confirmed_n=28), name).one("main").text
+    assert all(said not in of_direction(each, name).text for each in (planted(), with_profiles(confirmed_n=None)))
+
+
 def test_it_says_whether_it_is_the_one_to_use():
     found = with_catalog(recommended={"smile": SMILE})
     assert head(found, SMILE)[0].endswith("of smile") and head(found, "smile/ridge")[0] == "Direction"

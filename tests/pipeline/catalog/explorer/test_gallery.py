@@ -106,6 +106,12 @@ def test_a_direction_of_single_images_is_called_by_what_it_does_and_acts_in_a_re
     assert float(str(shown(of_single_images())["mouth-0/jacobian"].attributes["data-local"])) == 8.3
 
 
+def test_a_card_says_on_how_many_other_samples_a_direction_was_measured_once_more():
+    name = "component-0/principal-components"
+    assert "re-measured on 28 other samples" in shown(with_profiles(confirmed_n=28))[name].one("p", "found").text
+    assert "re-measured" not in shown(planted())[name].one("p", "found").text
+
+
 def test_what_has_no_name_for_what_it_does_is_called_by_how_it_was_made():
     assert cards(with_profiles(label=None))["component-1/principal-components"].title == "component 1"
     assert {card.title for card in cards(planted()).values()} == {"smile", "age", "age +1.4"}

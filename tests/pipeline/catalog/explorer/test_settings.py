@@ -56,12 +56,14 @@ def test_each_of_several_points_is_named_with_its_shape():
 
 def test_the_files_are_those_of_this_catalog():
     every = replace(of_single_images(), carriage=carriage(), choice=choice(), samplers={"smile/ridge": BY_OTHERS})
+    row, *_ = every.ranked
+    every = replace(every, profiles=every.profiles | {row["direction"]: row | {"confirmed_n": 28}})
     files, model = section(every, "settings").all("dl", "files")
     not_of_all = ("run.toml", "provenance.parquet", "best.parquet", "selection.parquet")
     assert files.terms() == {file.name: file.holds for file in CATALOG_FILES if file.name not in not_of_all}
     some, _ = section(planted(), "settings").all("dl", "files")
     assert LEARNING_CURVE is planted().learning_curve
     assert set(files.terms()) - set(some.terms()) == {
-        f"{name}.parquet" for name in ("transfer", "locality", "carriage", "choice", "samplers")
+        f"{name}.parquet" for name in ("transfer", "locality", "carriage", "choice", "samplers", "confirmed")
     }
     assert model.terms()["Weights, SHA-256"] == "ab" * 32 and model.terms()["Revision"] == "none: a folder"
