@@ -27,6 +27,7 @@ SMALLEST = 0.1  # effect in a label, standard deviations
 LITTLE = 0.5  # standard deviations: what is sure to move nothing as far as this moves nothing
 FARTHER = 3.0  # times as much on the side that lowers what a direction is named after, for it to be described there
 NOTHING = "nothing that the judge reads"
+UNTOLD = ", not told from random directions"
 UNREALISTIC = " (no longer the model's images)"
 NOT_CONFIRMED = "not confirmed: the opposite, "
 DUPLICATE = 0.6  # |cosine| from which a direction is nearly another
@@ -171,9 +172,8 @@ def describe(target: str, sense: int, response: Response, named: bool = False) -
     moved = effect[target] * (1 if np.sign(strength) == sense else -1)  # there may be only the side that lowers it
     off = effect.drop(target).abs().max()
     useful = reached and bool(significant.ne(False)[target])
-    said = label(effect, significant)
-    if named:
-        said = name(target, effect, significant, None if response.error is None else response.error.iloc[i])
+    error = None if response.error is None else response.error.iloc[i]
+    said = name(target, effect, significant, error) if named else label(effect, significant, error)
     return {
         "valid_low": low,
         "valid_high": high,
@@ -244,30 +244,52 @@ def _where(strengths: np.ndarray, low: float, high: float, sense: int) -> tuple[
     return int(places[np.argmin(np.abs(strengths[places]))]), False
 
 
-def label(effect: pd.Series, significant: pd.Series) -> str:
-    """Return the largest effects in words, as in "age +1.8, pose +0.2": of those that are significant where there is a control."""
-    real = effect[significant.ne(False) & (effect.abs() >= SMALLEST)]
-    largest = real.loc[real.abs().sort_values(ascending=False, kind="stable").index][:NAMED]
-    return _effects(largest) or NOTHING
+def label(effect: pd.Series, significant: pd.Series, error: pd.Series | None) -> str:
+    """Return the largest effects in words, as in "age +1.8, pose +0.2": of those that are significant where there is a control.
+
+    Where none is, those beyond their own sampling error, which random directions may have as well. error: of the effects, by the
+    sampling of n; None is not known.
+    """
+    beyond = effect.abs() > (0.0 if error is None else error)
+    real = _largest(effect[significant.ne(False) & (effect.abs() >= SMALLEST)])
+    if len(real):
+        return _effects(real) + _perhaps(effect, real)
+    sure = _largest(effect[beyond & (effect.abs() >= LITTLE)])
+    if len(sure):
+        return _effects(sure) + UNTOLD + _perhaps(effect, sure)
+    return _unsure(effect, effect.abs().idxmax(), error)
 
 
 def name(target: str, effect: pd.Series, significant: pd.Series, error: pd.Series | None) -> str:
     """Return what an unsupervised direction is called: what it moves most, then what else is significant; with a caution where that
-    is not sure. error: of the effects, by the sampling of n.
+    is not sure. error: as in `label`.
     """
-    beyond_error = error is None or abs(effect[target]) > error[target]
-    if not beyond_error:
-        most = (effect.abs() + error).max() if error is not None else np.inf
-        if most < LITTLE:
-            return NOTHING
-        return f"too few samples to say, perhaps {_effects(effect[[target]])}"
+    if error is not None and not abs(effect[target]) > error[target]:
+        return _unsure(effect, target, error)
     real = significant.ne(False)
     if abs(effect[target]) < (SMALLEST if real[target] else LITTLE):
         return NOTHING
     others = effect.drop(target)[real.drop(target) & (effect.drop(target).abs() >= SMALLEST)]
-    largest = others.loc[others.abs().sort_values(ascending=False, kind="stable").index][: NAMED - 1]
-    said = _effects(pd.concat([effect[[target]], largest]))
-    return said if real[target] else f"{said}, no more than random directions"
+    largest = pd.concat([effect[[target]], _largest(others)[: NAMED - 1]])
+    return _effects(largest) + ("" if real[target] else UNTOLD) + _perhaps(effect, largest)
+
+
+def _largest(effect: pd.Series) -> pd.Series:
+    return effect.loc[effect.abs().sort_values(ascending=False, kind="stable").index][:NAMED]
+
+
+def _unsure(effect: pd.Series, largest: str, error: pd.Series | None) -> str:
+    """What is said where nothing is beyond its error: that nothing moves, where errors are small enough to know."""
+    most = effect.abs().max() if error is None else (effect.abs() + error).max()
+    return NOTHING if most < LITTLE else f"too few samples to say, perhaps {_effects(effect[[largest]])}"
+
+
+def _perhaps(effect: pd.Series, said: pd.Series) -> str:
+    """The largest effect that is left out, where it is larger than all that are said: on so few samples it may be chance."""
+    left = effect.drop(said.index).dropna()
+    if not len(left) or left.abs().max() <= max(LITTLE, said.abs().max()):
+        return ""
+    return f", perhaps {_effects(left[[left.abs().idxmax()]])}"
 
 
 def _effects(effect: pd.Series) -> str:

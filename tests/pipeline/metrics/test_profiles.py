@@ -86,7 +86,7 @@ def test_what_does_not_stand_clear_is_not_named():
     assert of(None, yaw=0.1, smile=0.05)["label"] == "nothing that the judge reads"
     assert of(None, yaw=0.1)["usefulness"] == 0
     effect, unknown = pd.Series({"yaw": 0.5, "smile": 0.05}), pd.Series({"yaw": None, "smile": None})
-    assert label(effect, unknown) == "yaw +0.5", "without a control, what is large enough"
+    assert label(effect, unknown, None) == "yaw +0.5", "without a control, what is large enough"
 
 
 @pytest.mark.parametrize("kind", [bool, object])
@@ -95,7 +95,7 @@ def test_an_effect_that_is_not_significant_is_of_no_use_however_a_table_was_read
     table = effects(smile=0.4, yaw=0.1)
     table["significant"] = pd.Series(False, index=table.index, dtype=kind)
     row = profile("smile", Response.of(table, preserved()))
-    assert (row["usefulness"], row["label"]) == (0, "nothing that the judge reads")
+    assert (row["usefulness"], row["label"]) == (0, "smile +0.8, not told from random directions")
 
 
 def test_the_target_is_what_is_clear_rather_than_what_is_largest():
@@ -155,13 +155,32 @@ def test_a_range_on_one_side_names_nothing_that_the_other_side_does_as_well():
 def test_it_is_named_after_what_is_sure_even_where_random_directions_do_as_much():
     """Planted as in the first catalogs: smile moves by 2.85, and was called skin by 0.6."""
     row = curves(smile=(-2.2, 2.85), skin=(0.5, -0.6), significant=False)
-    assert (row["target"], row["label"]) == ("smile", "smile +2.9, no more than random directions")
+    assert (row["target"], row["label"]) == ("smile", "smile +2.9, not told from random directions")
 
 
 def test_too_few_samples_name_nothing_and_say_so():
     row = curves(yaw=(-0.2, 1.49), smile=(0.1, 0.2), std=2.0, significant=False)
     assert row["label"] == "too few samples to say, perhaps yaw +1.5" and row["usefulness"] == 0
     assert curves(yaw=(-0.05, 0.05), std=0.1, significant=False)["label"] == "nothing that the judge reads"
+
+
+def test_a_supervised_direction_is_described_by_what_is_sure_and_else_said_to_be_unsure():
+    """Planted as in the first catalogs: 2.35 standard deviations on six samples were called nothing."""
+
+    def said(std: float, significant: bool, **ends: tuple[float, float]) -> str:
+        return profile("smile", ends_of(std=std, significant=significant, **ends))["label"]
+
+    assert said(0.5, False, smile=(-2.0, 2.35), skin=(0.1, -0.1)) == "smile +2.4, not told from random directions"
+    assert said(2.0, False, smile=(-2.0, 2.35), skin=(0.1, -0.1)) == "too few samples to say, perhaps smile +2.4"
+    assert said(0.1, False, smile=(-0.1, 0.1), skin=(0.1, -0.1)) == "nothing that the judge reads"
+    assert said(0.5, True, smile=(-2.0, 2.35), skin=(0.1, -0.3)) == "smile +2.4, skin \N{MINUS SIGN}0.3"
+
+
+def test_the_largest_effect_is_not_passed_over_because_it_is_unsure():
+    table = ends_of(skin=(1.2, -1.2), age=(1.0, -1.0), eyes=(-1.7, 1.7), std=0.1)
+    table.significant["eyes"] = False
+    found = label(*(getattr(table, each).iloc[1] for each in ("effect", "significant", "error")))
+    assert found == "skin \N{MINUS SIGN}1.2, age \N{MINUS SIGN}1.0, perhaps eyes +1.7"
 
 
 def test_a_direction_that_lowers_what_it_is_named_after_is_turned_round():
