@@ -22,6 +22,7 @@ import pandas as pd
 from benchmarks._compared import Mean, log_ratio, mean_of
 from pipeline.metrics.best import in_order, inside
 from pipeline.metrics.calibration import strength_of_one_sd, valid_range
+from pipeline.metrics.choice import REACHED
 from pipeline.metrics.effects import CLEAN, best_strengths
 from pipeline.metrics.intervals import TAIL
 from pipeline.metrics.response import Response
@@ -31,12 +32,10 @@ CLEANER = (
     0.1  # share of the directions, by which another strength rule must be clean more often to take the place of today's
 )
 
-LARGEST, ONE_SD, END = (
-    "largest clean",
-    "one standard deviation",
-    "end of the valid range",
-)  # strength rules; today's is the first
-STRENGTH_RULES = (LARGEST, ONE_SD, END)
+# Strength rules; today's is the first:
+LARGEST, ONE_SD, END = "largest clean", "one standard deviation", "end of the valid range"
+CLEANEST = "cleanest that moves it"  # as capture points are chosen: least else, of what moves the target by REACHED
+STRENGTH_RULES = (LARGEST, ONE_SD, END, CLEANEST)
 
 
 @dataclass(frozen=True)
@@ -121,6 +120,13 @@ class Candidate:
             return np.nan
         if rule == END:
             return high
+        if rule == CLEANEST:
+            strengths = self.selection.strengths
+            at = [
+                read_at(self.selection, self.attribute, each)
+                for each in strengths[(strengths > 0) & (strengths <= high)]
+            ]
+            return min(at, key=_cleanest).strength
         within = self.table[inside(self.table["strength"].to_numpy(float), (1e-6, high))]
         best = best_strengths(within, {str(self.table["direction"].iloc[0]): self.attribute})
         return float(best["strength"].iloc[0]) if len(best) else np.nan
@@ -134,6 +140,12 @@ class Candidate:
     def _at(self, response: Response, rule: str) -> Reading:
         strength = self.strength(rule)
         return read_at(response, self.attribute, strength) if np.isfinite(strength) else NOTHING
+
+
+def _cleanest(reading: Reading) -> tuple[bool, float]:
+    """Sorts readings: first those that move their target, by what else moves, then the others by how far they move it."""
+    moved = reading.on >= REACHED
+    return not moved, reading.log_ratio if moved else -reading.on
 
 
 Pick = Callable[[Mapping[str, Candidate]], str]  # of an attribute's candidates by estimator, one
@@ -161,11 +173,17 @@ def best_at_equal_effect(*estimators: str) -> Pick:
     return lambda candidates: min(estimators, key=lambda name: candidates[name].on_selection(ONE_SD).log_ratio)
 
 
+def best_by_cleanest(*estimators: str) -> Pick:
+    """The one that moves least else of those that move their target, each at its cleanest strength that does."""
+    return lambda candidates: min(estimators, key=lambda name: _cleanest(candidates[name].on_selection(CLEANEST)))
+
+
 TODAY = "better of ridge and discriminant"
 TWO, THREE = ("ridge", "linear-discriminant"), ("ridge", "linear-discriminant", "logistic")
 PICKS: dict[str, Pick] = {  # all of directions after Eq. 12
     TODAY: best_by_recipe(*TWO),
     "the same, chosen at equal effect": best_at_equal_effect(*TWO),
+    "the same, the cleanest that moves it": best_by_cleanest(*TWO),
     "best of three, with logistic": best_by_recipe(*THREE),
     "best of three, chosen at equal effect": best_at_equal_effect(*THREE),
     "always ridge": always("ridge"),

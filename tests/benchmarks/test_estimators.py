@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks._compared import WORST
 from benchmarks._rules import (
+    CLEANEST,
     END,
     LARGEST,
     ONE_SD,
@@ -123,6 +124,23 @@ def test_each_strength_rule_takes_its_strength_by_selection_samples():
     far = candidate("ridge", planted([0.6, 1.2, 2.4], [0.1, 0.3, 2.0]))
     assert far.strength(LARGEST) == 1.0  # the largest clean one
     assert far.strength(END) == 2.0
+    assert found.strength(CLEANEST) == far.strength(CLEANEST) == 1.0, (
+        "the first moves too little, the last too much else"
+    )
+    barely = candidate("ridge", planted([0.8, 1.2, 2.4], [0.1, 0.3, 0.79]))
+    assert (barely.strength(LARGEST), barely.strength(CLEANEST)) == (2.0, 0.5)
+    little = candidate("ridge", planted([0.2, 0.4, 0.3], [0.0, 0.3, 0.2]))
+    assert little.strength(CLEANEST) == 1.0, "where nothing moves it, what moves it most"
+
+
+def test_the_cleanest_that_moves_its_target_is_picked_before_what_is_barely_clean():
+    """As the recipe picks, the larger clean effect wins."""
+    own = {
+        "ridge": candidate("ridge", planted([0.4, 0.84, 0.9], [0.1, 0.18, 0.5])),
+        "linear-discriminant": candidate("linear-discriminant", planted([0.5, 1.06, 1.1], [0.2, 0.33, 0.6])),
+    }
+    assert PICKS[TODAY](own) == "linear-discriminant"
+    assert PICKS["the same, the cleanest that moves it"](own) == "ridge"
 
 
 def test_a_direction_without_a_valid_strength_gets_nothing_from_rules_that_ask_for_one():
