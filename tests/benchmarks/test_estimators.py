@@ -189,7 +189,7 @@ def test_of_two_that_are_better_for_half_of_the_attributes_each_the_one_that_cho
     rng = np.random.default_rng(1)
     one = {"ridge": 0.9, "linear-discriminant": 0.9, "logistic": 0.2, "mean-difference": 0.9}
     other = {"ridge": 0.3, "linear-discriminant": 0.9, "logistic": 0.9, "mean-difference": 0.9}
-    halves = [ruled(off, rng, noise=0.05) for off in (one, other)]
+    halves = [ruled(off, rng, attributes=9, noise=0.05) for off in (one, other)]
     table = pd.concat([each.assign(model=str(i)) for i, each in enumerate(halves)])
     found = challenged(table)
     assert "three" in recommended(found)
