@@ -229,7 +229,7 @@ def test_the_numbers_of_the_definitions_are_those_of_the_code():
         "clean with off $\\le$ on / 3": effects.CLEAN == 1 / 3,
         "is .01 or less: of those": significance.FALSE == 0.01,
         "stays under with 99 % confidence": significance.CONFIDENCE == 0.99,
-        "has $k / 2$, and at most 4": (control.TAILS, control.MOST) == (0.5, 4.0),
+        "has $k / 2$, and at most 3": (control.TAILS, control.MOST) == (0.5, 3.0),
         "At 95 %, of an effect": intervals.TAIL == 0.025,
         "with pasted of .8 or more": template.PASTED == 0.8,
         "unless it is known to follow by .5": template.FOLLOWS == 0.5,

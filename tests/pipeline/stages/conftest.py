@@ -44,6 +44,7 @@ from pipeline.stages.measures.carriage import Carriage
 from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.confirm import Confirm
 from pipeline.stages.measures.edit import Edit
+from pipeline.stages.measures.edit_at_points import EditAtPoints
 from pipeline.stages.measures.edit_calibrated import verification
 from pipeline.stages.measures.edit_origins import EditOrigins
 from pipeline.stages.measures.edit_otherwise import otherwise
@@ -200,7 +201,7 @@ def places(model) -> Section:
     mid, up = MeanDifference(*by, at="mid_block"), LinearClassifier(*by, at="up_blocks.0")
     both = Joined((mid, MeanDifference(*by, at="up_blocks.0")), sample)
     selected = Selected(Disentangle(up), ("smile", "yaw"))
-    edits = EditSelection(sample, (selected, Disentangle(both)), (-1.0, 1.0), n=2)
+    edits = EditAtPoints(sample, (selected, Disentangle(both)), (-1.0, 1.0), n=2)
     scored = ScoreEdits(edits, (annotator("portraits"),))
     carriage = Carriage(sample, ("mid_block", "up_blocks.0"), annotator("portraits"), n=4)
     return Section(
