@@ -168,15 +168,16 @@ def measured(sources, labels, finders) -> Section:
     drawn = HeldOut(sample, n=2, seeds=2)
     edit = Edit(sample, (*edited, control), (-1.0, 1.0), n=2, seeds=2, drawn=drawn)
     judges = labels.judged.annotators
-    evaluation = Evaluate(ScoreEdits(edit, judges, labels.embed, Box(4, 4, 12, 12)), labels.judged)
+    selected = ScoreEdits(EditSelection(sample, edit.finders, (-1.0, 1.0), n=3), judges[:1], labels.embed)
+    scored = ScoreEdits(edit, judges, labels.embed, Box(4, 4, 12, 12))
+    evaluation = Evaluate(scored, labels.judged, beside=selected)
     origins = ScoreEdits(EditOrigins(sample, (finders.distinct,), (-1.0, 1.0)), judges)
     ranking = Profiles(edited, (evaluation,), (verification(evaluation, 2),))
     unsupervised = (finders.components, finders.distinct, finders.mean)
     top = EditRanked(sample, unsupervised, n=3, profiles=ranking, top=2)
     confirmed = Confirm(ScoreEdits(top, judges, labels.embed, Box(4, 4, 12, 12)))
     profiles = replace(ranking, confirmed=confirmed)
-    selected = EditSelection(sample, edit.finders, (-1.0, 1.0), n=3)
-    selection = Evaluate(ScoreEdits(selected, judges[:1]), labels.judged)
+    selection = Evaluate(selected, labels.judged)
     return Section(
         edited=edited,
         control=control,
