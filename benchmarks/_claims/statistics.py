@@ -41,11 +41,15 @@ def of_mean(values: np.ndarray, tail: float = 0.025) -> Interval:
 
 
 def bootstrapped(statistic: Callable[[np.ndarray], Any], n: int, tail: float = 0.025) -> Interval:
-    """A statistic of samples, given as rows (n,), with the quantiles that it has over samples drawn again."""
+    """A statistic of samples, given as rows (n,), with the quantiles that it has over samples drawn again.
+
+    Drawing again makes a norm larger than it is, so its lower end is at most the value itself.
+    """
     rng = np.random.default_rng(0)
     values = [float(statistic(rng.integers(n, size=n))) for _ in range(DRAWS)]
     low, high = np.quantile(values, (tail, 1 - tail))
-    return Interval(float(statistic(np.arange(n))), float(low), float(high))
+    value = float(statistic(np.arange(n)))
+    return Interval(value, min(float(low), value), float(high))
 
 
 def at_equal_scores(
