@@ -142,7 +142,7 @@ class Bench:
     def in_batches(
         self, draw: Callable[[LoadedModel, list[int]], np.ndarray], ids: Sequence[int], size: int = BATCH
     ) -> np.ndarray:
-        """What `draw` makes of the model and of at most `size` ids at a time, in the order of the ids, on all cores."""
+        """What `draw` makes of the model and of at most `size` ids at a time, in the order of the ids, on all cores alike."""
 
         def one(some: slice) -> np.ndarray:
             loaded = self._workers.get()
@@ -151,8 +151,9 @@ class Bench:
             finally:
                 self._workers.put(loaded)
 
+        rounds = -(-len(ids) // (THREADS * size))
         with ThreadPoolExecutor(THREADS, initializer=lambda: torch.set_num_threads(1)) as threads:
-            return np.concatenate(list(threads.map(one, batches(len(ids), size))))
+            return np.concatenate(list(threads.map(one, batches(len(ids), -(-len(ids) // (THREADS * rounds))))))
 
     @cached_property
     def judge(self) -> Callable[[np.ndarray], np.ndarray]:
