@@ -101,10 +101,10 @@ def guess(found: StrengthPerSD | None, strengths: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Verification:
-    """What a direction did on a few samples at the strength that should move its target by one standard deviation."""
+    """What a direction did on other samples at the strength that should move its target by one standard deviation."""
 
     response: Response
-    # (S, A) effects on the same few samples at the strengths that all samples were measured at:
+    # (S, A) effects on few samples at the strengths that all were measured at, where what it did is known of as few:
     few: pd.DataFrame | None = None
 
     def verify(self, found: StrengthPerSD, target: str, measured: Response) -> StrengthPerSD | None:

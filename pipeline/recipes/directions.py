@@ -220,7 +220,7 @@ class Directions:
         published = [finder for each in evaluations for finder in each.edit.finders]
         distinct = tuple(each for each in single if each.kind == "distinct")
         unlabelled = (*along[:1], *alone[:1], *brought[:1])
-        verified: list[ScoreEdits] = [each for at_place in best for each in measure.verified(at_place[0])]
+        verified: list[ScoreEdits] = [measure.verified(at_place[0]) for at_place in best]
         verified += [verification(each, measure.few) for each in unlabelled]
         ranking = Profiles(
             tuple(dict.fromkeys(finder for finder in published if not isinstance(finder, RandomDirections))),

@@ -130,12 +130,9 @@ class Measurement:
         edits = EditSelection(edit.sample, edit.finders, edit.strengths, n, full=edit.full, purpose=purpose)
         return ScoreEdits(edits, self.domain.judges[:1], self._embed, self.domain.foreground, purpose=purpose)
 
-    def verified(self, best: Evaluate) -> tuple[ScoreEdits, ScoreEdits]:
-        """Strengths per SD, tried: of what is recommended on all held-out samples, of the paper's beside it on few."""
-        [difference] = filter(_is_the_papers, best.edit.finders)
-        return verification(best, max(2, self.held_out), _recommended(best)), verification(
-            best, self.few, (difference,)
-        )
+    def verified(self, best: Evaluate) -> ScoreEdits:
+        """Strengths per SD, tried: of what is recommended, and of the paper's beside it."""
+        return verification(best, max(2, self.held_out))
 
     def samplers(self, best: tuple[Evaluate, ...], profiles: Profiles) -> Samplers | None:
         """What is recommended, on all held-out samples, by a sampler of the other kind than the run's own."""

@@ -14,13 +14,18 @@ from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.measures.edit import Edit, Row
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.score_edits import ScoreEdits
+from pipeline.stages.sources.sample_ids import VERIFIED
 
 
 @dataclass(frozen=True)
 class EditCalibrated(Edit):
-    """Edits of a strength of its own for each direction: about where its target has risen by one standard deviation."""
+    """Edits of a strength of its own for each direction: about where its target has risen by one standard deviation.
 
-    version: ClassVar[int] = 3
+    Of samples of their own: those that a strength was read off agree with it by luck, too.
+    """
+
+    version: ClassVar[int] = 4
+    ids: ClassVar[range] = VERIFIED
 
     strengths: tuple[float, ...] = (1.0,)  # in strengths per standard deviation
     n: int = 14
@@ -63,6 +68,6 @@ def verification(evaluate: Evaluate, n: int = 14, finders: tuple[Stage, ...] | N
     edit, scored = evaluate.edit, evaluate.scored
     if finders is None:
         finders = tuple(finder for finder in edit.finders if not isinstance(finder, RandomDirections))
-    edits = EditCalibrated(edit.sample, finders, n=n, drawn=edit.drawn, evaluate=evaluate, purpose=evaluate.purpose)
+    edits = EditCalibrated(edit.sample, finders, n=n, evaluate=evaluate, purpose=evaluate.purpose)
     purpose = f"{evaluate.purpose}, calibrated".removeprefix(", ")
     return ScoreEdits(edits, scored.judges, scored.embed, scored.foreground, purpose=purpose)

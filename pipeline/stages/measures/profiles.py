@@ -87,7 +87,7 @@ class Profiles(Stage):
         """The profiles of an evaluation's directions, before they are compared with one another."""
         scores = _scores(evaluate, store)
         by_direction = dict(list(scores.groupby("direction", sort=False)))
-        verifications = self._verifications(evaluate, scores, store)
+        verifications = self._verifications(evaluate, store)
         for name, measured in evaluate.responses(store).items():
             if name in published:
                 own = pd.concat([by_direction["unedited"], by_direction[name]])
@@ -104,7 +104,7 @@ class Profiles(Stage):
         verifications: dict[str, Verification] = {}
         for evaluate in dict.fromkeys(self._measured_by(name) for name in fresh):
             measured |= evaluate.responses(store)
-            verifications |= self._verifications(evaluate, _scores(evaluate, store), store)
+            verifications |= self._verifications(evaluate, store)
 
         def by_these(row: Row) -> Row:
             name = row["direction"]
@@ -114,13 +114,13 @@ class Profiles(Stage):
 
         return [by_these(row) if row["direction"] in fresh else row for row in profiles]
 
-    def _verifications(self, evaluate: Evaluate, scores: pd.DataFrame, store: Store) -> dict[str, Verification]:
-        """What images at strengths per standard deviation showed, by direction. scores: the evaluation's, by its first judge."""
+    def _verifications(self, evaluate: Evaluate, store: Store) -> dict[str, Verification]:
+        """What images at strengths per standard deviation showed, by direction."""
         return {
             name: found
             for scored in self.verified_by
             if _evaluated(scored) == evaluate
-            for name, found in _read(scored, evaluate, scores, store)
+            for name, found in _read(scored, evaluate, store)
         }
 
 
@@ -135,22 +135,13 @@ def _evaluated(scored: ScoreEdits) -> Evaluate | None:
     return scored.edit.evaluate if isinstance(scored.edit, EditCalibrated) else None
 
 
-def _read(
-    scored: ScoreEdits, evaluate: Evaluate, measured: pd.DataFrame, store: Store
-) -> Iterator[tuple[str, Verification]]:
-    """What these edits showed of each of their directions, beside what the same few samples did in the evaluation."""
+def _read(scored: ScoreEdits, evaluate: Evaluate, store: Store) -> Iterator[tuple[str, Verification]]:
+    """What these edits showed of each of their directions."""
     std = standard_deviations(evaluate.unedited, (evaluate.judge,), store)
     scores = reading.table(store, scored, "scores.parquet").to_pandas()
     scores = scores[scores["judge"] == evaluate.judge.name]
     preserved = preservation(reading.table(store, scored, "changes.parquet").to_pandas())
     table = reading.table(store, evaluate, "effects.parquet").to_pandas()
     tried = responses(evaluate.compared(effects(scores, std), table[table["control"]], store), preserved)
-    few: dict[str, pd.DataFrame] = {}
-    if scored.edit.samples_each < evaluate.edit.samples_each:
-        same = effects(measured[measured["sample_id"].isin(set(scores["sample_id"]))], std)
-        few = {
-            str(name): own.pivot(index="strength_index", columns="attribute", values="effect")
-            for name, own in same.groupby("direction", sort=False)
-        }
     for name, response in tried.items():
-        yield name, Verification(response, few.get(name))
+        yield name, Verification(response)

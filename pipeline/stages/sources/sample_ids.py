@@ -9,6 +9,7 @@ SWAPPED = range(4_000_000_000, 5_000_000_000)  # h of these is swapped, to see w
 SELECTED = range(5_000_000_000, 5_500_000_000)  # effects that choose strengths and directions are measured on these
 PLACED = range(5_500_000_000, 6_000_000_000)  # effects that choose capture points are measured on these
 CONFIRMED = range(6_000_000_000, 6_500_000_000)  # what was ranked first is measured once more on these
+VERIFIED = range(6_500_000_000, 7_000_000_000)  # strengths per standard deviation are tried on these
 
 SEEDS = 500  # draws of held-out samples, at most
 MOST_HELD_OUT = len(HELD_OUT) // SEEDS  # samples of a draw, at most

@@ -284,7 +284,7 @@ def test_a_range_ends_where_images_are_the_models_own_no_longer(sample, unedited
 
 def test_what_was_measured_too_far_away_is_described_where_its_unit_was_tried(sample, unedited, tmp_path):
     finders = (PlantedFinder(((1.0, 0, 0, 0, 0),)),)
-    far = evaluate(sample, unedited, finders, (-8.0, 8.0), 32)
+    far = evaluate(sample, unedited, finders, (-3.0, 3.0), 32)
     rough, calibrated = Profiles(finders, (far,)), Profiles(finders, (far,), (verification(far, 32),))
     store = Store(tmp_path)
     store.prepare()
@@ -294,7 +294,7 @@ def test_what_was_measured_too_far_away_is_described_where_its_unit_was_tried(sa
         "(no longer the model's images)"
     )
     assert after["strength_per_sd"] == pytest.approx(1, abs=0.1) and after["strength_in_range"] and after["verified"]
-    assert after["valid_low"] == 0 and 0 < after["valid_high"] == after["strength"] < 8, (
+    assert after["valid_low"] == 0 and 0 < after["valid_high"] == after["strength"] < 3, (
         "at the strength that was verified"
     )
     assert after["label"] == f"alpha {after['on_target']:+.1f}" and after["usefulness"] > 0
