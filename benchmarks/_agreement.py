@@ -18,6 +18,20 @@ def of_readme(text: str) -> Figures:
     return {name: (abs(float(on[i])), float(off[i])) for i, name in enumerate(names) if on[i]}
 
 
+def of_results(text: str) -> Figures:
+    """Read them from the first table of docs/results.md that has a direction a row: the size of its effect comes first in a cell."""
+    rows = [cells for line in text.splitlines() if (cells := _cells(line))]
+    head = next(i for i, cells in enumerate(rows) if cells[:1] == ["direction"])
+    on, off = rows[head].index("on target"), rows[head].index("off target")
+    found = {}
+    for cells in rows[head + 1 :]:
+        if len(cells) != len(rows[head]):
+            break
+        if cells[on]:
+            found[cells[0]] = abs(float(cells[on].split()[0])), float(cells[off])
+    return found
+
+
 def of_card(text: str, recommended: Mapping[str, str]) -> Figures:
     """Read them from a catalog's README.md: the bold cell of a row is its target. recommended: directions by attribute."""
     found = {}

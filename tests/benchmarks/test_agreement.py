@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks._agreement import disagreements, of_card, of_pages, of_readme
+from benchmarks._agreement import disagreements, of_card, of_pages, of_readme, of_results
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.explorer.read import findings
 from pipeline.catalog.explorer.site import pages
@@ -100,6 +100,12 @@ def test_what_does_not_agree_is_named():
     assert disagreements(told, told | {"age": (2.41, 0.2)}) == [], "the last decimal may be rounded either way"
 
 
+def test_our_readme_and_our_results_say_one_thing_of_the_demo():
+    root = Path(__file__).parents[2]
+    told = of_readme((root / "README.md").read_text()), of_results((root / "docs" / "results.md").read_text())
+    assert disagreements(*told) == [] and len(told[0]) == 5
+
+
 # Every number and name, of every direction
 
 
@@ -143,3 +149,19 @@ def test_a_catalog_of_a_run_says_one_thing_too():
         pytest.skip(f"{root} has no catalog: name the root of a run by HSPACE_ROOT")
     of_run = DirectionCatalog.open(root / "catalog")
     assert differences(of_run, pages(findings(of_run))) == []
+
+
+@pytest.mark.slow
+def test_the_demo_says_what_our_readme_and_results_say():
+    """Of the run whose root is in HSPACE_ROOT, or that `make demo` has made here: its card and its pages beside our documents."""
+    root, ours = Path(os.environ.get("HSPACE_ROOT") or "runs/portraits"), Path(__file__).parents[2]
+    if not (root / "explorer" / "index.html").is_file():
+        pytest.skip(f"{root} has no explorer: name the root of a demo by HSPACE_ROOT")
+    recommended = DirectionCatalog.open(root / "catalog").about.recommended
+    told = [
+        of_card((root / "catalog" / "README.md").read_text(), recommended),
+        of_pages((root / "explorer" / "index.html").read_text()),
+        of_readme((ours / "README.md").read_text()),
+        of_results((ours / "docs" / "results.md").read_text()),
+    ]
+    assert disagreements(*told) == [] and len(told[0]) == 5
