@@ -19,7 +19,7 @@ def of_readme(text: str) -> Figures:
 
 
 def of_results(text: str) -> Figures:
-    """Read them from the first table of docs/results.md that has a direction a row: the size of its effect comes first in a cell."""
+    """Read them from the table of docs/results.md that has a direction a row: the effect comes first in its cell."""
     rows = [cells for line in text.splitlines() if (cells := _cells(line))]
     head = next(i for i, cells in enumerate(rows) if cells[:1] == ["direction"])
     on, off = rows[head].index("on target"), rows[head].index("off target")
