@@ -251,11 +251,6 @@ class Findings:
         best, chosen = (table[table.index.isin(names)] for table in (self.reported, self.candidates))
         return Group(method, projected, rows, best, chosen, point)
 
-    def other_side(self, group: Group) -> Group | None:
-        """The same estimator at the same point on the other side of disentangling."""
-        same = [other for other in self.groups if (other.method, other.point) == (group.method, group.point)]
-        return next((other for other in same if other.disentangled != group.disentangled), None)
-
 
 def _by_name(key: tuple[str, str | None]) -> tuple[bool, str, str]:
     """An order for what is measured to do exactly the same."""

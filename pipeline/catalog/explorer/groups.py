@@ -41,18 +41,23 @@ class Group:
     @property
     def clean(self) -> int:
         """Directions with an effect that is both clean and large."""
-        return _clean(self.best)
+        return clean_and_large(self.best)
 
     @property
     def ratio(self) -> float:
         """Mean effect on target / mean largest effect off target: of means, which no single small effect off target decides."""
-        return _ratio(self.best)
+        return ratio_of_means(self.best)
 
     @property
     def place(self) -> tuple[float, ...]:
         """What groups are ordered by: disentangled ones, on the most samples, with the most clean effects on those that chose."""
         n = float(self.chosen["n"].max()) if len(self.chosen) else 0.0
-        return (not self.disentangled, -n, -_clean(self.chosen), -np.nan_to_num(_ratio(self.chosen), posinf=1e9))
+        return (
+            not self.disentangled,
+            -n,
+            -clean_and_large(self.chosen),
+            -np.nan_to_num(ratio_of_means(self.chosen), posinf=1e9),
+        )
 
     @property
     def on_target(self) -> float:
@@ -91,11 +96,13 @@ def how_projected(row: Row) -> str | None:
     return "disentangled by step" if row["projected_by"] == "step" else "disentangled"
 
 
-def _clean(table: pd.DataFrame) -> int:
+def clean_and_large(table: pd.DataFrame) -> int:
+    """Return how many rows of `best.reported` have an effect that is both clean and large."""
     return int((table["clean"].astype(bool) & (table["on_target"] >= LARGE)).sum())
 
 
-def _ratio(table: pd.DataFrame) -> float:
+def ratio_of_means(table: pd.DataFrame) -> float:
+    """Return the mean effect on target over the mean largest effect off target."""
     on, off = _mean(table["on_target"]), _mean(table["off_target"])
     return on / off if off else float("nan")
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from pipeline.catalog import chosen
 from pipeline.catalog.explorer.findings import Findings
-from pipeline.catalog.explorer.groups import Group
+from pipeline.catalog.explorer.groups import Group, clean_and_large, ratio_of_means
+from pipeline.catalog.recommended import best_of_each
 from pipeline.catalog.templates import Facts, place
 from schemas.catalog import in_words
 
@@ -28,25 +29,27 @@ def facts(findings: Findings) -> Facts:
         "held_out": sorted({each.n for each in findings.measured}),
         "judges": list(dict.fromkeys(judge for each in findings.measured for judge in each.judges)),
         "allowed": list(dict.fromkeys(judge for each in findings.catalog.evaluations for judge in each.allowed)),
-        "tiles": _tiles(findings, groups[0]) if groups else None,
+        "tiles": _tiles(findings),
         "tables": _tables(findings, groups),
     }
 
 
-def _tiles(findings: Findings, first: Group) -> Facts:
-    """The figures to judge the catalog by, of the group of directions that comes first.
+def _tiles(findings: Findings) -> Facts | None:
+    """The figures to judge the catalog by, of the directions to use: how many are clean and large, and what else they move.
 
-    `sides` are its estimator before and after disentangling, where both were measured alike. `control` is the largest effect of
-    random directions.
+    `control` is the largest effect of random directions. None where none of them has a strength in its valid range.
     """
-    controls = findings.largest_control(first.best.index)
-    other = findings.other_side(first)
-    together = other is not None and len(other.best) and _measured_together(findings, first, other)
+    used = best_of_each(findings)
+    if not used:
+        return None
+    best = pd.DataFrame(list(used.values()))
+    controls = findings.largest_control(best.index)
     return {
-        "first": first,
-        "epr": epr(findings, first),
-        "chosen": chosen.in_words(first.best),
-        "sides": sorted((first, other), key=lambda group: group.disentangled) if other and together else None,
+        "clean": clean_and_large(best),
+        "attributes": len({row["attribute"] for row in findings.supervised}),
+        "ratio": ratio_of_means(best),
+        "epr": epr(findings, best),
+        "chosen": chosen.in_words(best),
         "control": None if controls is None else float(controls.max()),
     }
 
@@ -60,28 +63,18 @@ def _tables(findings: Findings, groups: list[Group]) -> list[Facts]:
         {
             "n": held_out,
             "chosen": chosen.in_words(pd.concat([group.best for group in alike])),
-            "groups": [(group, epr(findings, group)) for group in alike],
+            "groups": [(group, epr(findings, group.best)) for group in alike],
         }
         for (held_out, _), alike in tables.items()
     ]
 
 
-def epr(findings: Findings, group: Group) -> float:
-    """The EPR of its directions together, at their strengths: mean absolute change of targets over that of anything else."""
-    own = [findings.figures[name] for name in map(str, group.best.index) if name in findings.figures]
+def epr(findings: Findings, best: pd.DataFrame) -> float:
+    """The EPR of directions together, at their strengths: mean absolute change of targets over that of anything else."""
+    own = [findings.figures[name] for name in map(str, best.index) if name in findings.figures]
     known = [(each.moved, each.moved_others) for each in own if isfinite(each.moved) and isfinite(each.moved_others)]
     others = sum(each for _, each in known)
     return sum(each for each, _ in known) / others if others else float("nan")
-
-
-def _measured_together(findings: Findings, one: Group, other: Group) -> bool:
-    """Whether both were measured on the same held-out samples at the same strengths: otherwise their ratios do not compare."""
-    return _evaluations(findings, one) == _evaluations(findings, other)
-
-
-def _evaluations(findings: Findings, group: Group) -> dict[str, int]:
-    """Which evaluation measured the direction of each attribute."""
-    return {row["target"]: id(findings.evaluation(str(name))) for name, row in group.best.iterrows()}
 
 
 def _added_to(points: list[str]) -> str:

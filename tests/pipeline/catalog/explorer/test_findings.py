@@ -51,7 +51,6 @@ def test_ways_to_disentangle_are_groups_of_their_own(way, known):
     titles = ["Ridge, disentangled", f"Ridge, disentangled {way}", "Ridge, before disentangling"]
     assert [group.title for group in ridge] == titles
     assert [(len(group.rows), group.clean) for group in ridge] == [(2, 2), (2, 2), (2, 0)]
-    assert [findings.other_side(group) for group in ridge] == [ridge[2], ridge[2], ridge[0]]
 
 
 def test_principal_components_and_directions_of_single_images_are_kept_apart():

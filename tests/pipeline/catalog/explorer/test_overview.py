@@ -28,26 +28,20 @@ def facts(findings: Findings) -> dict[str, str]:
     return top(findings).one("dl", "facts").terms()
 
 
-def test_the_tiles_have_the_figures_of_the_first_group():
+def test_the_tiles_have_the_figures_of_the_directions_to_use():
     clean, ratios, control = tiles(planted()).items()
-    assert clean == (
-        "2 of 2",
-        "attributes with a clean effect of at least 1 std, by the ridge directions, disentangled",
-    )
-    assert ratios[0] == "1.5× → 12.0×" and "before → after disentangling" in ratios[1]
+    assert clean == ("2 of 2", "attributes with a clean effect of at least 1 std, by the directions to use")
+    assert ratios[0] == "12.0×" and ratios[1].startswith("mean on-target over mean largest off-target effect")
     assert control == ("0.10 std", "largest effect of random directions of the same norms, on any attribute")
 
 
-def test_ratios_that_were_not_measured_together_are_not_compared():
-    assert "12.0×" in tiles(apart := measured_apart()) and "1.5× → 12.0×" not in tiles(apart)
-
-
-def measured_apart() -> Findings:
-    """Directions before and after disentangling in two evaluations."""
-    found = planted(components=0)
-    [every] = found.measured
-    after = every.effects["direction"].str.endswith("disentangled")
-    return replace(found, measured=[replace(every, effects=every.effects[side]) for side in (~after, after)])
+def test_they_are_of_what_the_catalog_says_to_use_and_of_no_group():
+    """Of one attribute another estimator is used, which is not clean."""
+    used = [row["name"] for row in planted().supervised if row["parents"] and row["method"] == "ridge"]
+    other = next(row for row in planted().supervised if not row["parents"] and row["method"] == "mean-difference")
+    names = {name.split("/")[0]: name for name in used} | {other["attribute"]: other["name"]}
+    found = tiles(with_catalog(recommended=names))
+    assert [each for each in found if " of " in each] == ["1 of 2"] and "12.0×" not in found
 
 
 def test_a_group_is_a_row_with_its_figures():

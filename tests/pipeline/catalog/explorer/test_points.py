@@ -48,8 +48,6 @@ def test_an_attribute_at_several_points_makes_a_group_of_each_the_cleanest_first
         ("Ridge, before disentangling, at up_blocks.0", 0),
         ("Ridge, before disentangling, at mid_block", 0),
     ]
-    before = [NAMED.other_side(group) for group in NAMED.groups[:2]]
-    assert before == [NAMED.groups[4], NAMED.groups[5]], "the other side of a group is at its own point"
 
 
 def test_all_points_are_recommended_and_each_stands_beside_its_own_random_directions():
@@ -64,7 +62,6 @@ def test_the_top_says_how_many_directions_are_added_where():
     assert top(CHOSEN).one("dl", "facts").terms()["Added at"] == "4 at mid_block; 3 at up_blocks.0"
     assert top(BOTH).one("dl", "facts").terms()["Added at"] == "4 at mid_block; 3 at mid_block + up_blocks.0"
     assert "at one or several points inside it" in top(CHOSEN).one("p", "lead").text
-    assert "disentangled, at up_blocks.0" in top(NAMED).one("ul", "tiles").text
     assert "Added at" not in top(planted()).one("dl", "facts").terms()
     assert "added to the bottleneck of the U-Net at every" in top(planted()).one("p", "lead").text
 
@@ -84,13 +81,6 @@ def apart(findings: Findings) -> Findings:
         for attribute in ("smile", "age")
     ]
     return replace(findings, measured=parts)
-
-
-def test_ratios_compare_where_each_attribute_was_measured_once_before_and_after():
-    together = planted(components=0)
-    assert "1.5× → 12.0×" in top(together).one("ul", "tiles").text
-    assert "1.5× → 12.0×" in top(apart(together)).one("ul", "tiles").text, "two evaluations, a point each"
-    assert "→" not in top(CHOSEN).one("ul", "tiles").text, "before disentangling on fewer samples"
 
 
 def cards(findings: Findings) -> dict[str, str]:
