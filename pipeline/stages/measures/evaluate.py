@@ -37,7 +37,7 @@ class Evaluate(Stage):
     """`effects.parquet` and `preservation.parquet`.
 
     Effects are in standard deviations of each attribute over the unedited samples. What is preserved is told by all images that
-    there are of an edit, those that chose its strength among them, since nothing is chosen by how much is. Whoever scored the
+    there are of an edit, those that chose its strength among them: it bounds how far strengths are chosen. Whoever scored the
     attribute that a direction was fitted on may not judge it, unless named in `allowed`.
     """
 
