@@ -42,7 +42,7 @@ SAMPLERS = pa.schema(
         column("strength", pa.float32(), "The strength that was measured."),
         column("effect", pa.float32(), "Effect on the target at that strength.", unit=STD),
         column("std", pa.float32(), "Standard deviation of the changes over samples.", unit=STD),
-        column("n", pa.int64(), "Held-out samples that have a score.", unit="samples"),
+        column("n", pa.int64(), "Samples that have a score; nothing else was measured on them.", unit="samples"),
         column(
             "strength_per_sd",
             pa.float32(),

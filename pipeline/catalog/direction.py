@@ -55,6 +55,12 @@ class Direction:
         found = self.strength_per_sd if own else self.measured_by(sampler).get("strength_per_sd")
         return None if found is None else float(found)
 
+    def in_range_by(self, sampler: Sampler) -> bool | None:
+        """Whether images at about that strength were measured to be the model's own, by samplers of one kind; None is not known."""
+        if sampler == self.catalog.sampler:
+            return self.about.strength_in_range
+        return self.measured_by(sampler).get("strength_in_range")
+
     def measured_by(self, sampler: Sampler) -> Mapping[str, Any]:
         """The row of samplers.parquet that is of it and of a kind of samplers; empty where that was not measured."""
         return self.catalog.samplers.get((self.name, sampler), {})

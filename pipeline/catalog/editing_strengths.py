@@ -26,7 +26,8 @@ def multipliers(catalog: DirectionCatalog, edit: DirectionEdit, scheduler: Any) 
     """Return what each vector is multiplied by, all (1,) or all (B,), by the name of its direction.
 
     Raises UserError where a direction has no strength per standard deviation, and for strengths of other numbers of samples. Warns
-    where it was not measured, or does not move its target so far, by samplers of this kind.
+    where it was not measured, or does not move its target so far, by samplers of this kind, and where images there were
+    measured not to be the model's own.
     """
     found = {name: torch.tensor(value, dtype=torch.float32).view(-1) for name, value in edit.strengths.items()}
     if edit.calibrated:
@@ -43,6 +44,12 @@ def multipliers(catalog: DirectionCatalog, edit: DirectionEdit, scheduler: Any) 
 def _per_sd(direction: Direction, kind: Sampler, own: Sampler) -> float:
     """The strength per standard deviation by samplers of a kind; where there is none, the catalog's own."""
     if (strength := direction.per_sd_by(kind)) is not None:
+        if direction.in_range_by(kind) is False:
+            warnings.warn(
+                f"At one standard deviation of {direction.name!r}, strength {strength:.3g} by {kind} samplers, images were "
+                "measured not to be the model's own. A smaller strength changes less, and may be.",
+                stacklevel=BY_CALLER,
+            )
         return strength
     if direction.strength_per_sd is None:
         raise UserError(

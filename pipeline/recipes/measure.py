@@ -135,7 +135,7 @@ class Measurement:
         return verification(best, max(2, self.held_out))
 
     def samplers(self, best: tuple[Evaluate, ...], profiles: Profiles) -> Samplers | None:
-        """What is recommended, on all held-out samples, by a sampler of the other kind than the run's own."""
+        """What is recommended, on as many samples as are held out, by a sampler of the other kind than the run's own."""
         n = max(2, self.held_out)
         scored = tuple(otherwise(each, profiles, n, _recommended(each)) for each in best)
         return Samplers(scored) if scored else None

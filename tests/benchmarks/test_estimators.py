@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmarks._compared import WORST
+from benchmarks._estimator_tables import at_equal, by_rule, figures, profiles, share_of
 from benchmarks._rules import (
     CLEANEST,
     END,
@@ -23,7 +24,7 @@ from benchmarks._rules import (
     recommended_strength,
     strength_rules,
 )
-from benchmarks.estimators import FULL, PLACES, Trial, at_equal, by_rule, figures, profiles, share_of
+from benchmarks.estimators import FULL, PLACES, Trial
 from pipeline.metrics.response import Response
 
 STRENGTHS = np.array([0.5, 1.0, 2.0])
@@ -270,7 +271,7 @@ def test_a_share_is_paired_so_that_how_hard_attributes_are_does_not_count():
 
 def test_tables_have_a_line_an_estimator_and_a_line_a_rule():
     ways = [(name, *way) for name in ESTIMATORS for way in ((False, "many"), (True, "many"), (True, "few"))]
-    head, rows = at_equal(directions(dict.fromkeys(ways, 0.2)), FULL)
+    head, rows = at_equal(directions(dict.fromkeys(ways, 0.2)), FULL.few, FULL.many)
     assert [row[0] for row in rows] == [name.replace("-", " ") for name in ESTIMATORS]
     assert all(len(row) == len(head) for row in rows)
     assert rows[0][-4:] == [*["1.00 (1.00 to 1.00)"] * 3, "0.50"]

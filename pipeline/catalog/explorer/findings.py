@@ -95,8 +95,8 @@ class Findings:
         return sorted((row for row in self.profiles.values() if row["rank"]), key=lambda row: row["rank"])
 
     @property
-    def recommended(self) -> list[Group]:
-        """The groups that are measured best: disentangled, on as many held-out samples as any."""
+    def measured_in_full(self) -> list[Group]:
+        """The disentangled groups that are measured on as many held-out samples as any."""
         groups = [group for group in self.groups if group.disentangled and len(group.best)] or self.groups[:1]
         n = [max(self.held_out(group), default=0) for group in groups]
         return [group for group, count in zip(groups, n, strict=True) if count == max(n, default=0)]

@@ -23,7 +23,7 @@ class Opinion:
 
 
 def facts(findings: Findings) -> list[Opinion] | None:
-    groups = [group for group in findings.recommended if len(group.best)]
+    groups = [group for group in findings.measured_in_full if len(group.best)]
     judges = list(dict.fromkeys(judge for each in findings.measured for judge in each.judges[1:]))
     opinions = [_opinion(findings, judge, group) for judge in judges for group in groups]
     return [opinion for opinion in opinions if opinion] or None

@@ -25,10 +25,10 @@ class Kept:
 
 def facts(findings: Findings) -> Facts | None:
     """The groups to use, beside the mean of the random directions of the same norms, and the unedited samples."""
-    edits = [kept for group in findings.recommended for kept in _group(findings, group)]
+    edits = [kept for group in findings.measured_in_full for kept in _group(findings, group)]
     if not edits:
         return None
-    names = [name for group in findings.recommended for name in group.best.index]
+    names = [name for group in findings.measured_in_full for name in group.best.index]
     table = pd.concat([each.preservation for each in findings.evaluations(names)])
     table = table.drop_duplicates(["direction", "strength_index"])
     controls, unedited = table[table["control"]], table[table["direction"] == "unedited"]

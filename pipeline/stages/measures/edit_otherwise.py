@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from pipeline.engine.stage import Need, Stage, one
 from pipeline.engine.store import Store
@@ -11,6 +12,7 @@ from pipeline.stages.measures.edit import Edit, Row
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.profiles import Profiles
 from pipeline.stages.measures.score_edits import ScoreEdits
+from pipeline.stages.sources.sample_ids import OTHERWISE
 from schemas.samplers import Sampler, sampler_of
 
 ETA: dict[Sampler, float] = {"deterministic": 0.0, "stochastic": 1.0}
@@ -23,8 +25,12 @@ AT: dict[Sampler, float] = {"deterministic": 1.5, "stochastic": 0.75}
 class EditOtherwise(Edit):
     """Edits of a strength of its own for each direction, in its profile's strengths per standard deviation.
 
-    Of a direction without one it is the farthest strength at which images still are the model's own.
+    Of a direction without one it is the farthest strength at which images still are the model's own. On samples of their own: the
+    strengths agree with those that they were read off, and tried on, by luck, too.
     """
+
+    version: ClassVar[int] = 3
+    ids: ClassVar[range] = OTHERWISE
 
     strengths: tuple[float, ...] = (1.0,)
     n: int = 28
@@ -59,9 +65,9 @@ def _measured_at(per_sd: float | None, by: str | None) -> float | None:
 
 
 def otherwise(evaluate: Evaluate, profiles: Profiles, n: int, finders: tuple[Stage, ...]) -> ScoreEdits:
-    """Edits of n held-out samples along directions of an evaluation, by a sampler of the other kind than the run's own.
+    """Edits of n samples along directions of an evaluation, by a sampler of the other kind than the run's own.
 
-    Nothing differs but eta: the noise x_T, T and the timesteps are the same. They are scored by the evaluation's judges.
+    Of the reverse process nothing differs but eta. They are scored by the evaluation's judges.
     """
     own = evaluate.edit.sample
     kind: Sampler = "deterministic" if sampler_of(own.eta) == "stochastic" else "stochastic"

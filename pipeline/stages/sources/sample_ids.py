@@ -10,6 +10,7 @@ SELECTED = range(5_000_000_000, 5_500_000_000)  # effects that choose strengths 
 PLACED = range(5_500_000_000, 6_000_000_000)  # effects that choose capture points are measured on these
 CONFIRMED = range(6_000_000_000, 6_500_000_000)  # what was ranked first is measured once more on these
 VERIFIED = range(6_500_000_000, 7_000_000_000)  # strengths per standard deviation are tried on these
+OTHERWISE = range(7_000_000_000, 7_500_000_000)  # strengths by a sampler of another kind are measured on these
 
 SEEDS = 500  # draws of held-out samples, at most
 MOST_HELD_OUT = len(HELD_OUT) // SEEDS  # samples of a draw, at most

@@ -1,10 +1,12 @@
 """A standard deviation is as far as was measured by samplers of the kind at hand; where it was not, that is said."""
 
 import warnings
+from dataclasses import replace
 
 import pytest
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
+from pipeline.catalog.direction import Direction
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.direction_edit import DirectionEdit
 from pipeline.catalog.editing_strengths import multipliers
@@ -51,6 +53,28 @@ def test_the_scheduler_says_which_and_a_name_says_otherwise(catalog):
 def test_what_was_not_measured_by_this_kind_is_taken_from_the_other_and_said(catalog, name, said):
     with pytest.warns(UserWarning, match=f"{said}.*say sampler='deterministic' to be told no more"):
         assert multiplied(catalog, name, DDPMScheduler()) == 2 * PER_SD[name]
+
+
+@pytest.mark.parametrize("kind, strength", [("deterministic", PER_SD[SMILE]), ("stochastic", STOCHASTIC[SMILE])])
+def test_images_that_are_not_the_models_own_are_said(catalog, monkeypatch, kind, strength):
+    other = {(SMILE, "stochastic"): {"strength_per_sd": strength, "strength_in_range": False}}
+    beyond = replace(catalog)
+    if kind == "stochastic":
+        monkeypatch.setitem(beyond.__dict__, "samplers", other)
+    else:
+        about = beyond[SMILE].about.model_copy(update={"strength_in_range": False})
+        monkeypatch.setitem(beyond.directions, SMILE, Direction(about, beyond))
+    for each in ("deterministic", "stochastic"):
+        scheduler = {"deterministic": DDIMScheduler, "stochastic": DDPMScheduler}[each]()
+        if each == kind:
+            with pytest.warns(
+                UserWarning, match=f"strength {strength:.3g} by {kind} samplers, images were measured not to be the"
+            ):
+                assert multiplied(beyond, SMILE, scheduler) == 2 * strength
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                multiplied(beyond, SMILE, scheduler)
 
 
 def test_the_warning_names_the_line_that_asked(catalog, tmp_path):

@@ -51,10 +51,10 @@ def test_an_attribute_at_several_points_makes_a_group_of_each_the_cleanest_first
 
 
 def test_all_points_are_recommended_and_each_stands_beside_its_own_random_directions():
-    assert [group.point for group in NAMED.recommended] == ["up_blocks.0", "mid_block"]
-    controls = [NAMED.largest_control(group.best.index).max() for group in NAMED.recommended]
+    assert [group.point for group in NAMED.measured_in_full] == ["up_blocks.0", "mid_block"]
+    controls = [NAMED.largest_control(group.best.index).max() for group in NAMED.measured_in_full]
     assert controls == [0.2, 0.1]
-    [group] = CHOSEN.recommended
+    [group] = CHOSEN.measured_in_full
     assert CHOSEN.largest_control(group.best.index).max() == 0.2, "the larger of those at its two points"
 
 

@@ -9,6 +9,9 @@ from pipeline.stages.labels.annotate import Annotate
 from pipeline.stages.measures.choose import Choose
 from pipeline.stages.measures.edit import Edit
 from pipeline.stages.measures.edit_at_points import EditAtPoints
+from pipeline.stages.measures.edit_calibrated import EditCalibrated
+from pipeline.stages.measures.edit_otherwise import EditOtherwise
+from pipeline.stages.measures.edit_ranked import EditRanked
 from pipeline.stages.measures.edit_selection import EditSelection
 from pipeline.stages.measures.evaluate import Evaluate
 from pipeline.stages.measures.score_edits import ScoreEdits
@@ -25,8 +28,8 @@ def test_ids_of_different_purposes_are_different_ids():
 
 
 def test_points_strengths_and_reports_have_samples_of_their_own():
-    of_each = {edit.ids for edit in (Edit, EditSelection, EditAtPoints)}
-    assert len(of_each) == 3
+    of_each = {edit.ids for edit in (Edit, EditSelection, EditAtPoints, EditCalibrated, EditRanked, EditOtherwise)}
+    assert len(of_each) == 6
 
 
 @pytest.mark.parametrize("edit, refused", [(EditSelection, True), (Edit, True), (EditAtPoints, False)])
