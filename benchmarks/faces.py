@@ -45,12 +45,12 @@ TARGETS = {
     # of any single random direction of the median norm at strength 1, on any attribute; beside it the same of random directions as
     # long as the longest one, age, which is 3.7 times as long
     "largest_control": ("<=", 0.15),
-    "components_moving_1": (">=", 2),  # of the first ten principal components
+    "components_moving_1": (">=", 2),  # of the first ten principal components: something, significantly
     # Directions of single images, found inside a mask, on samples that they were not found on:
     "masked_moves": (
         ">=",
         1.0,
-    ),  # the largest effect on open eyes or the smile of one found in a sample's eyes or mouth
+    ),  # the largest significant effect on open eyes or the smile of one found in a sample's eyes or mouth
     # change per area inside the region over outside, geometric mean over directions and strengths, over that of unmasked ones
     "eyes_concentration": (">", 1.0),
     "mouth_concentration": (">", 1.0),
@@ -102,7 +102,7 @@ def main() -> int:
     figures |= controls
     figures |= measure_masked(effects, directions, locality)
     show(best)
-    calibrated = measure_calibrated(effects, recommended, profiles, vectors, quick)
+    calibrated = measure_calibrated(effects, recommended, profiles, vectors, about["sampling"]["dtype"], quick)
     show_calibrated(calibrated)
     figures |= {
         "calibrated_recommended": int(calibrated.index.isin(recommended.index).sum()),
@@ -138,7 +138,8 @@ def measure(
     differences = made_by(directions, PLAIN)
     plain = best[best.index.isin(differences)]
     before = same_strength(effects, targets, differences, recommended["strength"])
-    components = effects[effects["direction"].isin(made_by(directions, "principal-components"))]
+    significant = effects[effects["significant"].eq(True)]
+    components = significant[significant["direction"].isin(made_by(directions, "principal-components"))]
     moved = components.groupby("direction")["effect"].apply(lambda effect: effect.abs().max())
     return {
         "attributes_clean": int(recommended["clean"].sum()),
@@ -194,6 +195,7 @@ def measure_calibrated(
     recommended: pd.DataFrame,
     profiles: pd.DataFrame,
     vectors: dict[str, np.ndarray],
+    dtype: str,
     quick: bool,
 ) -> pd.DataFrame:
     """What a calibrated strength of 1.0 does on samples that no strength was calibrated on: it should be 1 standard deviation.
@@ -204,7 +206,7 @@ def measure_calibrated(
     unsupervised = known.dropna(subset="rank").sort_values("rank").index[:UNSUPERVISED]
     chosen = known.loc[[*(name for name in recommended.index if name in known.index), *unsupervised]]
     steps = len(next(iter(vectors.values())))
-    sample = Sample(pretrained.find(str(portraits.MODEL)), 1, steps)
+    sample = Sample(pretrained.find(str(portraits.MODEL)), 1, steps, dtype=dtype)
     loaded, score = sample.load(), annotator(JUDGE).load()
     ids = FRESH[: 4 if quick else 56]
 
@@ -244,7 +246,8 @@ def measure_masked(effects: pd.DataFrame, directions: pd.DataFrame, locality: pd
     single = directions.dropna(subset="sample_id")
     masked = single.loc[single["mask"].isin(["eyes", "mouth"]), "name"]
     moved = effects[effects["direction"].isin(masked) & effects["attribute"].isin(["eyes_open", "smile"])]
-    figures = {"masked_moves": round(float(moved["effect"].abs().max()), 2)}
+    significant = moved.loc[moved["significant"].eq(True), "effect"]
+    figures = {"masked_moves": round(float(significant.abs().max()), 2) if len(significant) else 0.0}
     found_in = locality["direction"].map(directions.set_index("name")["mask"])
     ratio = np.exp(np.log(locality["ratio"]).groupby([locality["region"], found_in]).mean())
     for region in ("eyes", "mouth"):

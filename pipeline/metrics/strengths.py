@@ -1,11 +1,13 @@
 """Full strengths: how far a direction is followed to one side, from what a few images show at each of a few strengths.
 
 Strengths are told by the norm of the offset in *spreads*: the distance of h from its mean, root mean square over samples. They are
-tried by doublings of one offset, so that whatever length a direction has it is tried at the same offsets.
+tried by doublings of one offset, so that whatever length a direction has it is tried at the same offsets; where the target has
+moved just far enough lies on a straight line between two of them.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,11 +15,14 @@ import numpy as np
 WANTED = 1.5  # standard deviations over unedited samples, by which a target should move at full strength
 CHANGED = 0.5  # where nothing is scored: root mean square change of the images, in distances of two unedited samples
 
+LEVEL = 1.2  # what a doubling must move the target by as a share of before, or it has levelled off
+SEEN = 0.3  # of what is wanted, from which that is told: less may be chance
+
 FIRST = 0.45  # spreads: the offset that is tried first
 DOUBLINGS = range(-6, 4)  # of it, from the least offset that is ever tried to the largest, the bound
 FARTHEST = 2  # doublings at once, where images hardly change
 
-Ended = Literal["moved", "unrealistic", "bound"]
+Ended = Literal["moved", "levelled", "unrealistic", "bound"]
 
 
 @dataclass(frozen=True)
@@ -38,25 +43,31 @@ class Outcome:
 
 
 class Full(NamedTuple):
-    """Where a search ended, and why."""
+    """Where a search ended, why, and by how much of what is wanted the target moves there."""
 
-    doubling: int
+    doubling: float
     ended: Ended
+    moved: float
 
 
 Tried = Mapping[int, Outcome]  # by doubling of the first offset
 
 
 def next_doubling(tried: Tried, first: int = 0) -> int | None:
-    """Return what to try next; None where it is known where the search ends: at the least doubling that is enough.
+    """Return what to try next; None where it is known where the search ends: at the least doubling that is enough, or after
+    which the target hardly moves any more.
 
     Effects are taken to grow about in proportion, so that several doublings may be gone at once, up or down.
     """
     if not tried:
         return first
+    if (level := _levelled(tried)) is not None:
+        return level - 1 if level == min(tried) and level > DOUBLINGS[0] else None
     enough, short = _bracket(tried)
     if enough is None and short is not None:
-        return None if short == DOUBLINGS[-1] else min(short + _up(tried[short]), DOUBLINGS[-1])
+        if short < DOUBLINGS[-1]:
+            return min(short + _up(tried[short]), DOUBLINGS[-1])
+        return short - 1 if len(tried) == 1 and tried[short].moved >= SEEN else None  # it may have levelled off before
     assert enough is not None
     if tried[enough].just_enough or enough == DOUBLINGS[0] or short == enough - 1:
         return None
@@ -64,13 +75,35 @@ def next_doubling(tried: Tried, first: int = 0) -> int | None:
 
 
 def full(tried: Tried) -> Full:
-    """Return the least doubling that moved the target far enough, or the last before images broke, or the bound; and which."""
+    """Return where the target has moved just far enough, or the last doubling that moved it farther, or the last before images
+    broke, or the bound; and which.
+    """
+    if (level := _levelled(tried)) is not None:
+        return Full(level, "levelled", tried[level].moved)
     enough, short = _bracket(tried)
     if enough is None:
-        return Full(max(tried), "bound")
+        return Full(max(tried), "bound", tried[max(tried)].moved)
     if tried[enough].moved >= 1:
-        return Full(enough, "moved")
-    return Full(enough if short is None else short, "unrealistic")
+        return Full(_just_enough(tried, enough, short), "moved", 1.0)
+    last = enough if short is None else short
+    return Full(last, "unrealistic", tried[last].moved)
+
+
+def _just_enough(tried: Tried, enough: int, short: int | None) -> float:
+    """The doubling, between two that were tried, at which the target has moved by what is wanted; at most one below `enough`."""
+    x_0, y_0 = (0.0, 0.0) if short is None else (2.0**short, tried[short].moved)
+    x_1, y_1 = 2.0**enough, tried[enough].moved
+    x = x_0 + (1 - y_0) / (y_1 - y_0) * (x_1 - x_0)
+    return float(np.log2(max(x, x_1 / 2)))
+
+
+def _levelled(tried: Tried) -> int | None:
+    """The least doubling after which the target hardly moves any more, though not as far as is wanted."""
+    known = sorted(tried)
+    for k, farther in pairwise(known):
+        if SEEN <= tried[k].moved < 1 and tried[k].realistic and tried[farther].moved < LEVEL * tried[k].moved:
+            return k
+    return None
 
 
 def _bracket(tried: Tried) -> tuple[int | None, int | None]:

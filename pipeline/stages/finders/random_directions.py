@@ -35,7 +35,7 @@ class RandomDirections(Stage):
 
     sample: Source  # whose T and h they are for
     like: tuple[Stage, ...]  # finders
-    k: int = 3
+    k: int = 6  # of fewer it is not known how far one more would reach, and hardly any effect is told from them
     seed: int = 0
     norms: Norms = "median"
     full: "FullStrengths | None" = None  # how far the others are followed; None is as far as they are long

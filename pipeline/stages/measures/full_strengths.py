@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -50,7 +50,7 @@ class FullStrengths(Stage):
     differently far at one norm, so each has strengths of its own; one that was not given is followed as far as any of them.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     sample: Source  # whose model, T and eta are used
     finders: tuple[Stage, ...]
@@ -58,7 +58,7 @@ class FullStrengths(Stage):
     annotator: Annotator | None = None  # says what a direction moves
     looking: Annotator | None = None  # says whether there still is anything to score
     embed: Embed | None = None  # of unedited samples, among which edits should stay
-    n: int = 4  # samples at each strength
+    n: int = 8  # samples at each strength
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -192,7 +192,7 @@ class FullStrengths(Stage):
         return dict(zip(strengths, images.reshape(-1, self.n, *images.shape[1:]), strict=True))
 
 
-def _offset(doubling: int) -> float:
+def _offset(doubling: float) -> float:
     """The norm of an offset, in spreads of h."""
     return FIRST * 2.0**doubling
 
@@ -203,7 +203,7 @@ def _next(names: Sequence[str], tried: Mapping[Side, dict[int, Outcome]]) -> Ite
         above, below = tried[name, 1], tried.get((name, -1))
         if (k := next_doubling(above)) is not None:
             yield (name, 1), k
-        elif below is not None and (k := next_doubling(below, full(above).doubling)) is not None:
+        elif below is not None and (k := next_doubling(below, ceil(full(above).doubling))) is not None:
             yield (name, -1), k
 
 
@@ -217,7 +217,7 @@ def _row(
         "attribute": attribute,
         "strength": sign * _offset(found.doubling) / norm,
         "offset": _offset(found.doubling),
-        "moved": tried[found.doubling].moved,
+        "moved": found.moved,
         "ended": found.ended,
         "tried": len(tried),
     }
