@@ -5,9 +5,9 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
-# One worker more than cores, since many tests wait for other processes. Whole files to a worker, in their order: sorted by their number
-# of tests, the few long ones would come last and alone.
-ON_ALL_CORES = --numprocesses $(shell $(PYTHON) -c 'import os; print(min(8, os.cpu_count() + 1))') --dist loadfile --no-loadscope-reorder
+# One worker more than cores, since many tests wait for other processes, and 8 at most. Whole files to a worker, in their order: sorted
+# by their number of tests, the few long ones would come last and alone.
+ON_ALL_CORES = --numprocesses $(shell $(BIN)/python -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))') --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test types check docs docs-serve notebook bench format constraints clean

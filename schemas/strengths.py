@@ -2,7 +2,7 @@
 
 The strength is doubled until images show that the target has moved far enough, or hardly moves any more, or that they are no longer
 the model's own, or the offset of h is as large as is ever tried. Where the target has moved just far enough is read off the line
-between the last two.
+between the two on either side of it, or from 0.
 """
 
 import pyarrow as pa

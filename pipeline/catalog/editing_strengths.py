@@ -26,13 +26,16 @@ def multipliers(catalog: DirectionCatalog, edit: DirectionEdit, scheduler: Any) 
     """Return what each vector is multiplied by, all (1,) or all (B,), by the name of its direction.
 
     Raises UserError where a direction has no strength per standard deviation, and for strengths of other numbers of samples. Warns
-    where it was not measured, or does not move its target so far, by samplers of this kind, and where images there were
-    measured not to be the model's own.
+    where it was not measured, or does not move its target so far, by samplers of this kind, and where a standard
+    deviation or more is asked for at which images were measured not to be the model's own.
     """
     found = {name: torch.tensor(value, dtype=torch.float32).view(-1) for name, value in edit.strengths.items()}
     if edit.calibrated:
         kind = edit.sampler or (None if scheduler is None else kind_of(scheduler)) or catalog.sampler
-        found = {name: value * _per_sd(catalog[name], kind, catalog.sampler) for name, value in found.items()}
+        found = {
+            name: value * _per_sd(catalog[name], kind, catalog.sampler, bool((value.abs() >= 1).any()))
+            for name, value in found.items()
+        }
     counts = {len(value) for value in found.values()} - {1}
     if len(counts) > 1:
         raise UserError(
@@ -41,13 +44,16 @@ def multipliers(catalog: DirectionCatalog, edit: DirectionEdit, scheduler: Any) 
     return {name: value.expand(max(counts, default=1)) for name, value in found.items()}
 
 
-def _per_sd(direction: Direction, kind: Sampler, own: Sampler) -> float:
-    """The strength per standard deviation by samplers of a kind; where there is none, the catalog's own."""
+def _per_sd(direction: Direction, kind: Sampler, own: Sampler, far: bool) -> float:
+    """The strength per standard deviation by samplers of a kind; where there is none, the catalog's own.
+
+    far: whether a standard deviation or more is asked for.
+    """
     if (strength := direction.per_sd_by(kind)) is not None:
-        if direction.in_range_by(kind) is False:
+        if far and direction.in_range_by(kind) is False:
             warnings.warn(
-                f"At one standard deviation of {direction.name!r}, strength {strength:.3g} by {kind} samplers, images were "
-                "measured not to be the model's own. A smaller strength changes less, and may be.",
+                f"Images at about the strength per standard deviation of {direction.name!r}, {strength:.3g} by {kind} samplers, "
+                "were measured not to be the model's own. Less of it changes less, and may leave them so.",
                 stacklevel=BY_CALLER,
             )
         return strength

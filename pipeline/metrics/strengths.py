@@ -60,7 +60,7 @@ def next_doubling(tried: Tried, first: int = 0) -> int | None:
     Effects are taken to grow about in proportion, so that several doublings may be gone at once, up or down.
     """
     if not tried:
-        return first
+        return min(max(first, DOUBLINGS[0]), DOUBLINGS[-1])
     if (level := _levelled(tried)) is not None:
         return level - 1 if level == min(tried) and level > DOUBLINGS[0] else None
     enough, short = _bracket(tried)
@@ -84,24 +84,29 @@ def full(tried: Tried) -> Full:
     if enough is None:
         return Full(max(tried), "bound", tried[max(tried)].moved)
     if tried[enough].moved >= 1:
-        return Full(_just_enough(tried, enough, short), "moved", 1.0)
+        return _just_enough(tried, enough, short)
     last = enough if short is None else short
     return Full(last, "unrealistic", tried[last].moved)
 
 
-def _just_enough(tried: Tried, enough: int, short: int | None) -> float:
-    """The doubling, between two that were tried, at which the target has moved by what is wanted; at most one below `enough`."""
+def _just_enough(tried: Tried, enough: int, short: int | None) -> Full:
+    """Where on the line between two that were tried, or from 0, the target moves by what is wanted.
+
+    It is at most one doubling below `enough`.
+    """
     x_0, y_0 = (0.0, 0.0) if short is None else (2.0**short, tried[short].moved)
     x_1, y_1 = 2.0**enough, tried[enough].moved
     x = x_0 + (1 - y_0) / (y_1 - y_0) * (x_1 - x_0)
-    return float(np.log2(max(x, x_1 / 2)))
+    x = max(x, x_1 / 2)
+    return Full(float(np.log2(x)), "moved", y_0 + (x - x_0) / (x_1 - x_0) * (y_1 - y_0))
 
 
 def _levelled(tried: Tried) -> int | None:
-    """The least doubling after which the target hardly moves any more, though not as far as is wanted."""
-    known = sorted(tried)
-    for k, farther in pairwise(known):
-        if SEEN <= tried[k].moved < 1 and tried[k].realistic and tried[farther].moved < LEVEL * tried[k].moved:
+    """The least doubling after which the target hardly moves any more, though not as far as is wanted, and images are fine."""
+    for k, farther in pairwise(sorted(tried)):
+        if tried[k].enough or tried[farther].enough:
+            break
+        if tried[k].moved >= SEEN and tried[farther].moved < LEVEL * tried[k].moved:
             return k
     return None
 
@@ -119,7 +124,7 @@ def _up(outcome: Outcome) -> int:
 
 def _down(outcome: Outcome) -> int:
     """Doublings that an outcome has too many; where images break it is not known how many."""
-    return max(1, int(np.log2(outcome.moved))) if outcome.realistic else 1
+    return max(1, int(np.log2(min(outcome.moved, 2.0 ** len(DOUBLINGS))))) if outcome.realistic else 1
 
 
 def in_spreads(v: np.ndarray, spread: np.ndarray) -> float:

@@ -21,8 +21,8 @@ def catalog(tmp_path_factory) -> DirectionCatalog:
     return DirectionCatalog.from_pretrained(planted_catalog(folder / "catalog", planted_model(folder / "model")))
 
 
-def multiplied(catalog, name: str, scheduler, **how) -> float:
-    edit = DirectionEdit.of(catalog, {name: 2.0}, **how)
+def multiplied(catalog, name: str, scheduler, by: float = 2.0, **how) -> float:
+    edit = DirectionEdit.of(catalog, {name: by}, **how)
     return float(multipliers(catalog, edit, scheduler)[name])
 
 
@@ -67,14 +67,15 @@ def test_images_that_are_not_the_models_own_are_said(catalog, monkeypatch, kind,
     for each in ("deterministic", "stochastic"):
         scheduler = {"deterministic": DDIMScheduler, "stochastic": DDPMScheduler}[each]()
         if each == kind:
-            with pytest.warns(
-                UserWarning, match=f"strength {strength:.3g} by {kind} samplers, images were measured not to be the"
-            ):
+            with pytest.warns(UserWarning, match=f"{strength:.3g} by {kind} samplers, were measured not to be the"):
                 assert multiplied(beyond, SMILE, scheduler) == 2 * strength
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 multiplied(beyond, SMILE, scheduler)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            multiplied(beyond, SMILE, scheduler, by=0.5)
 
 
 def test_the_warning_names_the_line_that_asked(catalog, tmp_path):

@@ -71,6 +71,17 @@ def test_what_levels_off_before_that_ends_where_it_does(most, first):
     assert trials <= 6
 
 
+def test_a_strength_that_moved_far_enough_goes_before_one_that_levels_off():
+    moved = {3: 0.5, 2: 0.9, 1: 1.5, 0: 0.7}
+    found, _ = searched(lambda x: moved.get(int(np.log2(x)), 0.1), first=3)
+    assert found.ended == "moved" and 0 < found.doubling < 1
+
+
+def test_broken_images_are_no_levelling_off():
+    found, _ = searched(lambda x: 0.6 * x**0.1, lambda x: x < 2)
+    assert (found.doubling, found.ended) == (0, "unrealistic")
+
+
 def test_a_little_that_does_not_grow_is_no_end():
     assert searched(lambda x: 0.2 if x < 4 else 1.2)[0].ended == "moved"
 
@@ -91,7 +102,9 @@ def test_a_search_may_begin_where_another_has_ended():
 
 def test_what_breaks_images_at_the_least_offset_ends_at_that():
     assert searched(lambda x: 0.0, lambda x: False)[0] == Full(DOUBLINGS[0], "unrealistic", 0.0)
-    assert searched(lambda x: 1e6)[0] == Full(DOUBLINGS[0] - 1, "moved", 1.0), "half of it, which is not tried"
+    assert searched(lambda x: 1e6)[0] == Full(DOUBLINGS[0] - 1, "moved", 5e5), "half of it, which is not tried"
+    assert searched(lambda x: np.inf)[0].doubling == DOUBLINGS[0] - 1
+    assert searched(lambda x: 1e6, first=DOUBLINGS[0] - 1)[1] == 1, "where the other side ended"
 
 
 def test_what_breaks_images_where_it_moves_its_target_has_moved_it():
