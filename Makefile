@@ -5,9 +5,8 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
-# One worker more than cores, since many tests wait for other processes, and 8 at most. Whole files to a worker, in their order: sorted
-# by their number of tests, the few long ones would come last and alone.
-ON_ALL_CORES = --numprocesses $(shell $(BIN)/python -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))') --dist loadfile --no-loadscope-reorder
+# Whole files to a worker, in their order: sorted by their number of tests, the few long ones would come last and alone.
+ON_ALL_CORES := --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test types check docs docs-serve notebook bench format constraints clean
