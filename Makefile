@@ -18,7 +18,7 @@ setup: $(INSTALLED) ## make the environment in .venv: pinned, done once (6 GB, a
 	@echo "The environment stands in $(VENV)."
 
 demo: $(INSTALLED) ## the whole job on the bundled model: a measured catalog and its explorer (ARGS=--plan to look first)
-	@$(BIN)/python -m jobs.portraits $(ARGS)
+	@$(BIN)/python -m jobs.portraits --dtype auto $(ARGS)
 
 test: $(INSTALLED) ## the tests (ARGS='-m slow' for the long ones)
 	@$(BIN)/python -m pytest $(ON_ALL_CORES) $(ARGS)

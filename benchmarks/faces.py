@@ -1,8 +1,8 @@
 """The whole job on the bundled model, against what a published method must show: `python -m benchmarks.faces [--quick]`.
 
-Runs `jobs.portraits` in a fresh folder, as a user would, then once more; reads the catalog it made and checks it. The opponent of
-the disentangled directions is the paper's plain difference of means (Eq. 11), measured in the same run by the same judge on the
-same held-out samples, with random directions of the same norms as the control.
+Runs `jobs.portraits --dtype auto` in a fresh folder, as `make demo` does, then once more; reads the catalog it made and checks it.
+The opponent of the disentangled directions is the paper's plain difference of means (Eq. 11), measured in the same run by the same
+judge on the same held-out samples, with random directions of the same norms as the control.
 """
 
 import json
@@ -115,7 +115,10 @@ def main() -> int:
 
 def run(root: Path, quick: bool) -> float:
     started = time.monotonic()
-    subprocess.run([sys.executable, "-m", "jobs.portraits", "--root", str(root), *(QUICK if quick else [])], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "jobs.portraits", "--dtype", "auto", "--root", str(root), *(QUICK if quick else [])],
+        check=True,
+    )
     return time.monotonic() - started
 
 
