@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 
 Figures = dict[
     str, tuple[float, float]
 ]  # by attribute: the size of the effect on it, and of the largest on anything else
 
+_NO_EFFECTS = ("strength", "target, 95 %", "ratio")  # columns of the card before those of effects
 _CARD = re.compile(r'<article class="card"([^>]*)>')
 
 
@@ -20,13 +22,12 @@ def of_readme(text: str) -> Figures:
 
 def of_results(text: str) -> Figures:
     """Read them from the table of docs/results.md that has a direction a row: the effect comes first in its cell."""
-    rows = [cells for line in text.splitlines() if (cells := _cells(line))]
-    head = next(i for i, cells in enumerate(rows) if cells[:1] == ["direction"])
-    on, off = rows[head].index("on target"), rows[head].index("off target")
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if _cells(line)[:1] == ["direction"])
+    head, *rows = map(_cells, takewhile(lambda line: line.startswith("|"), lines[start:]))
+    on, off = head.index("on target"), head.index("off target")
     found = {}
-    for cells in rows[head + 1 :]:
-        if len(cells) != len(rows[head]):
-            break
+    for cells in filter(None, rows):
         if cells[on]:
             found[cells[0]] = abs(float(cells[on].split()[0])), float(cells[off])
     return found
@@ -38,11 +39,12 @@ def of_card(text: str, recommended: Mapping[str, str]) -> Figures:
     for cells in filter(None, map(_cells, text.splitlines())):
         name = cells[0].removesuffix(" !").strip("`")
         attribute = next((each for each, used in recommended.items() if used == name), None)
-        numbers = [cell for cell in cells if re.fullmatch(r"(\*\*)?[+-]\d+\.\d\d(\*\*)?", cell)]
+        effects = cells[-_effects(text) :]
+        numbers = [cell for cell in effects if re.fullmatch(r"(\*\*)?[+-]\d+\.\d\d(\*\*)?", cell)]
         if attribute is None or not any("*" in cell for cell in numbers):
             continue
         bold = next(cell for cell in numbers if "*" in cell)
-        others = [abs(float(cell)) for cell in numbers[-_effects(text) :] if cell != bold]
+        others = [abs(float(cell)) for cell in numbers if cell != bold]
         found[attribute] = abs(float(bold.strip("*"))), max(others, default=0.0)
     return found
 
@@ -76,6 +78,6 @@ def _cells(line: str) -> list[str]:
 
 
 def _effects(text: str) -> int:
-    """How many attributes the card's table has: the columns after the strength."""
+    """How many attributes the card's table has: the columns after those of the strength and of the target."""
     [head] = [cells for cells in map(_cells, text.splitlines()) if cells[:1] == ["direction"]]
-    return len(head) - head.index("strength") - 1
+    return len(head) - max(head.index(name) for name in _NO_EFFECTS if name in head) - 1

@@ -73,6 +73,25 @@ def test_all_of_them_report_the_strength_that_was_chosen(catalog):
     assert summary["age"].on_target == pytest.approx(-2.4), "what is seen at that strength"
 
 
+def test_a_strength_is_taken_for_no_effect_and_a_table_ends_where_it_ends():
+    card = """
+| direction | chosen on | n | strength | target, 95 % | ratio | smile | age |
+|---|---|---|---|---|---|---|---|
+| `smile/ridge` | 28 | 28 | +0.52 | +1.02 to +1.62 | 8.2 (4.8 to 12.4) | **+1.32** | -0.16 |
+"""
+    assert of_card(card, USED) == {"smile": (1.32, 0.16)}
+    results = """
+| direction | strength | on target | off target |
+|---|---|---|---|
+| smile | +0.52 | +1.32 (1.02 to 1.62) | 0.16 |
+
+| something | else | of | four |
+|---|---|---|---|
+| age | 1 | 2 | 3 |
+"""
+    assert of_results(results) == {"smile": (1.32, 0.16)}
+
+
 def test_all_of_them_say_how_strengths_were_chosen(catalog):
     said = "trengths chosen on 14 selection samples, effects measured on 28 others"
     assert said in pages(findings(catalog))["index.html"] and said in catalog.read("README.md").decode()
