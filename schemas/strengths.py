@@ -16,7 +16,7 @@ STRENGTHS = pa.schema(
         column(
             "attribute",
             pa.string(),
-            "Its attribute, all of whose directions at that point are followed as far. Null for an unsupervised direction.",
+            "Its attribute. Null for an unsupervised direction.",
         ),
         column("strength", pa.float64(), "The full strength: below 0 on one side, above on the other.", required=True),
         column(

@@ -186,7 +186,7 @@ class Measurement:
     def _ends(self) -> tuple[float, ...]:
         return _one_a_side(self.strengths, max) if self.strengths else ENDS
 
-    def _full(self, finders: tuple[Stage, ...], purpose: str, n: int = 8) -> FullStrengths | None:
+    def _full(self, finders: tuple[Stage, ...], purpose: str, n: int = FullStrengths.n) -> FullStrengths | None:
         """How far these directions are followed, by who labelled, on n samples: the judges have had no part in it.
 
         Labels of images that are there say nothing of edited ones: then it is told by how far images change.
