@@ -1,8 +1,8 @@
 """Strengths: how far each direction is followed to either side, found on a few samples on which nothing is measured.
 
 The strength is doubled until images show that the target has moved far enough, or hardly moves any more, or that they are no longer
-the model's own, or the offset of h is as large as is ever tried. Where the target has moved just far enough is read off the line
-between the two on either side of it, or from 0.
+the model's own, or the offset of h is as large as is ever tried. The second and the third are believed where a farther doubling
+shows them, too. Where the target has moved just far enough is read off the line between the two on either side of it, or from 0.
 """
 
 import pyarrow as pa
@@ -34,8 +34,8 @@ STRENGTHS = pa.schema(
         column(
             "ended",
             pa.string(),
-            '"moved" far enough; "levelled" where twice the strength hardly moves it farther; "unrealistic" where images of '
-            'twice the strength were; or "bound".',
+            '"moved" far enough; "levelled" where neither twice nor four times the strength moves it much farther; "unrealistic" '
+            'where images of twice the strength were, and farther ones, too; or "bound".',
             required=True,
         ),
         column("tried", pa.int32(), "How many strengths of this side were tried.", required=True),

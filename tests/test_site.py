@@ -224,7 +224,7 @@ def test_every_definition_names_the_file_that_computes_it(page):
 
 def test_the_numbers_of_the_definitions_are_those_of_the_code():
     text = re.sub(r"\s+", " ", (DOCS / "measures.md").read_text())
-    farthest = strengths.FIRST * 2 ** strengths.DOUBLINGS[-1]
+    farthest = strengths.FIRST * 2**strengths.BOUND
     said = {
         "clean with off $\\le$ on / 3": effects.CLEAN == 1 / 3,
         "is .01 or less: of those": significance.FALSE == 0.01,

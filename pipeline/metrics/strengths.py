@@ -2,12 +2,11 @@
 
 Strengths are told by the norm of the offset in *spreads*: the distance of h from its mean, root mean square over samples. They are
 tried by doublings of one offset, so that whatever length a direction has it is tried at the same offsets; where the target has
-moved just far enough lies on a straight line between two of them.
+moved just far enough lies on a straight line between two of them. A few images may lose something by chance, or seem to move no
+farther: that a search ends for such a reason is believed where farther doublings show it, too.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -15,11 +14,11 @@ import numpy as np
 WANTED = 1.5  # standard deviations over unedited samples, by which a target should move at full strength
 CHANGED = 0.5  # where nothing is scored: root mean square change of the images, in distances of two unedited samples
 
-LEVEL = 1.2  # what a doubling must move the target by as a share of before, or it has levelled off
+LEVEL = 1.2  # what one of the next two doublings must move the target by as a share of before, or it has levelled off
 SEEN = 0.3  # of what is wanted, from which that is told: less may be chance
 
 FIRST = 0.45  # spreads: the offset that is tried first
-DOUBLINGS = range(-6, 4)  # of it, from the least offset that is ever tried to the largest, the bound
+LEAST, BOUND = -6, 3  # doublings of it: the least offset that is ever tried, and the largest
 FARTHEST = 2  # doublings at once, where images hardly change
 
 Ended = Literal["moved", "levelled", "unrealistic", "bound"]
@@ -33,13 +32,9 @@ class Outcome:
     realistic: bool
 
     @property
-    def enough(self) -> bool:
-        return self.moved >= 1 or not self.realistic
-
-    @property
-    def just_enough(self) -> bool:
-        """Whether half of the strength need not be tried: it would not move the target far enough."""
-        return self.realistic and 1 <= self.moved < 2
+    def settled(self) -> bool:
+        """Whether a search that ends here need not try half of it, which would not move the target far enough, or as little."""
+        return self.realistic and (self.moved < SEEN or 1 <= self.moved < 2)
 
 
 class Full(NamedTuple):
@@ -50,71 +45,83 @@ class Full(NamedTuple):
     moved: float
 
 
-Tried = Mapping[int, Outcome]  # by doubling of the first offset
+class Untried(LookupError):
+    """Where a search ends depends on a doubling that was not tried."""
+
+    def __init__(self, doubling: int) -> None:
+        super().__init__(f"doubling {doubling} was not tried")
+        self.doubling = doubling
+
+
+class Tried(dict[int, Outcome]):
+    """What was shown, by doubling of the first offset, in the order in which they were tried."""
+
+    def __missing__(self, doubling: int) -> Outcome:
+        raise Untried(doubling)
 
 
 def next_doubling(tried: Tried, first: int = 0) -> int | None:
-    """Return what to try next; None where it is known where the search ends: at the least doubling that is enough, or after
-    which the target hardly moves any more.
-
-    Effects are taken to grow about in proportion, so that several doublings may be gone at once, up or down.
-    """
+    """Return what to try next; None where it is known where the search ends."""
     if not tried:
-        return min(max(first, DOUBLINGS[0]), DOUBLINGS[-1])
-    if (level := _levelled(tried)) is not None:
-        return level - 1 if level == min(tried) and level > DOUBLINGS[0] else None
-    enough, short = _bracket(tried)
-    if enough is None and short is not None:
-        if short < DOUBLINGS[-1]:
-            return min(short + _up(tried[short]), DOUBLINGS[-1])
-        return short - 1 if len(tried) == 1 and tried[short].moved >= SEEN else None  # it may have levelled off before
-    assert enough is not None
-    if tried[enough].just_enough or enough == DOUBLINGS[0] or short == enough - 1:
-        return None
-    return max(enough - _down(tried[enough]), DOUBLINGS[0]) if short is None else (short + enough) // 2
+        return min(max(first, LEAST), BOUND)
+    try:
+        full(tried)
+    except Untried as wanted:
+        return wanted.doubling
+    return None
 
 
 def full(tried: Tried) -> Full:
-    """Return where the target has moved just far enough, or the last doubling that moved it farther, or the last before images
-    broke, or the bound; and which.
+    """Return the end of a search: the strength at which the target has moved just far enough, or the least doubling after which it
+    hardly moves any more, or the last before images broke, or the bound; and which.
+
+    Effects are taken to grow about in proportion, so that several doublings may be gone at once, up or down. Raises Untried where
+    the end is not known yet.
     """
-    if (level := _levelled(tried)) is not None:
-        return Full(level, "levelled", tried[level].moved)
-    enough, short = _bracket(tried)
-    if enough is None:
-        return Full(max(tried), "bound", tried[max(tried)].moved)
-    if tried[enough].moved >= 1:
+    short = LEAST - 1  # the largest doubling beyond which it must go
+    enough = BOUND + 1  # the least beyond which it need not
+    k = next(iter(tried))
+    while short < enough - 1:
+        if _ended(tried, k) is None:
+            short, k = k, min(k + _up(tried[k]), BOUND)
+        else:
+            enough, k = k, max(k - _down(tried[k]), LEAST)
+            if tried[enough].settled:
+                break
+        if short >= LEAST and enough <= BOUND:
+            k = (short + enough) // 2
+    ended = _ended(tried, enough)
+    if ended == "moved":
         return _just_enough(tried, enough, short)
-    last = enough if short is None else short
-    return Full(last, "unrealistic", tried[last].moved)
+    last = short if ended == "unrealistic" and short >= LEAST else enough
+    return Full(last, ended or "bound", tried[last].moved)
 
 
-def _just_enough(tried: Tried, enough: int, short: int | None) -> Full:
+def _ended(tried: Tried, k: int) -> Ended | None:
+    """Why a search need not go beyond a doubling; None where it must."""
+    outcome, farther = tried[k], range(k + 1, BOUND + 1)
+    if outcome.moved >= 1:
+        return "moved"
+    if not outcome.realistic and not any(tried[j].realistic for j in farther[:1]):
+        return "unrealistic"
+    if not farther:
+        return "bound"
+    level = outcome.realistic and outcome.moved >= SEEN
+    if level and all(tried[j].realistic and tried[j].moved < LEVEL * outcome.moved for j in farther[:2]):
+        return "levelled"
+    return None
+
+
+def _just_enough(tried: Tried, enough: int, short: int) -> Full:
     """Where on the line between two that were tried, or from 0, the target moves by what is wanted.
 
     It is at most one doubling below `enough`.
     """
-    x_0, y_0 = (0.0, 0.0) if short is None else (2.0**short, tried[short].moved)
+    x_0, y_0 = (2.0**short, tried[short].moved) if short >= LEAST else (0.0, 0.0)
     x_1, y_1 = 2.0**enough, tried[enough].moved
     x = x_0 + (1 - y_0) / (y_1 - y_0) * (x_1 - x_0)
     x = max(x, x_1 / 2)
     return Full(float(np.log2(x)), "moved", y_0 + (x - x_0) / (x_1 - x_0) * (y_1 - y_0))
-
-
-def _levelled(tried: Tried) -> int | None:
-    """The least doubling after which the target hardly moves any more, though not as far as is wanted, and images are fine."""
-    for k, farther in pairwise(sorted(tried)):
-        if tried[k].enough or tried[farther].enough:
-            break
-        if tried[k].moved >= SEEN and tried[farther].moved < LEVEL * tried[k].moved:
-            return k
-    return None
-
-
-def _bracket(tried: Tried) -> tuple[int | None, int | None]:
-    """The least doubling that is enough, and the largest below it that is not."""
-    enough = min((k for k, outcome in tried.items() if outcome.enough), default=None)
-    return enough, max((k for k in tried if enough is None or k < enough), default=None)
 
 
 def _up(outcome: Outcome) -> int:
@@ -123,8 +130,9 @@ def _up(outcome: Outcome) -> int:
 
 
 def _down(outcome: Outcome) -> int:
-    """Doublings that an outcome has too many; where images break it is not known how many."""
-    return max(1, int(np.log2(min(outcome.moved, 2.0 ** len(DOUBLINGS))))) if outcome.realistic else 1
+    """Doublings that an outcome has too many; where images break, or it has levelled off, it is not known how many."""
+    known = outcome.realistic and outcome.moved >= 1
+    return max(1, int(np.log2(min(outcome.moved, 2.0 ** (BOUND - LEAST))))) if known else 1
 
 
 def in_spreads(v: np.ndarray, spread: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from pipeline.engine.store import Part, Store
 from pipeline.errors import UserError
 from pipeline.formats.parquet import write_table
 from pipeline.metrics.preservation import Manifold
-from pipeline.metrics.strengths import FIRST, Outcome, full, in_spreads, next_doubling, spread_of
+from pipeline.metrics.strengths import FIRST, Tried, full, in_spreads, next_doubling, spread_of
 from pipeline.models.pretrained import LoadedModel
 from pipeline.stages import reading
 from pipeline.stages.finders.finder import Row, names_of, read_directions
@@ -50,7 +50,7 @@ class FullStrengths(Stage):
     differently far at one norm, so each has strengths of its own; one that was not given is followed as far as any of them.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     sample: Source  # whose model, T and eta are used
     finders: tuple[Stage, ...]
@@ -105,8 +105,8 @@ class FullStrengths(Stage):
         before, spread = self._unedited(loaded[0])
         norms = {name: self._in_spreads(name, vectors[name], points[name], spread) for name in names}
         sight = self._sight(before, loaded[1], store)
-        tried: dict[Side, dict[int, Outcome]] = {(name, 1): {} for name in names}
-        tried |= {(name, -1): {} for name in names if attributes[name] is not None}
+        tried = {(name, 1): Tried() for name in names}
+        tried |= {(name, -1): Tried() for name in names if attributes[name] is not None}
         while wanted := dict(_next(names, tried)):
             strengths = {(name, sign): sign * _offset(k) / norms[name] for (name, sign), k in wanted.items()}
             outcomes = sight.outcomes(self._edited(strengths, vectors, points, loaded[0]), attributes)
@@ -197,7 +197,7 @@ def _offset(doubling: float) -> float:
     return FIRST * 2.0**doubling
 
 
-def _next(names: Sequence[str], tried: Mapping[Side, dict[int, Outcome]]) -> Iterator[tuple[Side, int]]:
+def _next(names: Sequence[str], tried: Mapping[Side, Tried]) -> Iterator[tuple[Side, int]]:
     """What to try next of each direction: the side below 0 begins where the one above it has ended, since many are alike."""
     for name in names:
         above, below = tried[name, 1], tried.get((name, -1))
@@ -207,9 +207,7 @@ def _next(names: Sequence[str], tried: Mapping[Side, dict[int, Outcome]]) -> Ite
             yield (name, -1), k
 
 
-def _row(
-    name: str, sign: int, point: str, attribute: str | None, norm: float, tried: dict[int, Outcome]
-) -> dict[str, Any]:
+def _row(name: str, sign: int, point: str, attribute: str | None, norm: float, tried: Tried) -> dict[str, Any]:
     found = full(tried)
     return {
         "direction": name,

@@ -10,7 +10,7 @@ import pytest
 from pipeline.engine.stage import one
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
-from pipeline.metrics.strengths import DOUBLINGS, FIRST, WANTED
+from pipeline.metrics.strengths import BOUND, FIRST, WANTED
 from pipeline.stages.finders.finder import read_rows, write_directions
 from pipeline.stages.finders.random_directions import RandomDirections
 from pipeline.stages.labels.annotate import Annotate
@@ -38,7 +38,7 @@ TRUTH = {  # what one unit of each does, in standard deviations of the attribute
     "gamma": (0.0, 0.0, -0.04, 0.0, 0.0),  # and turns its attribute the wrong way
 }
 OWN = {"alpha": 0.8, "beta": 20.0, "gamma": 0.04}
-FARTHEST = FIRST * 2.0 ** DOUBLINGS[-1]
+FARTHEST = FIRST * 2.0**BOUND
 
 
 @dataclasses.dataclass(frozen=True)
