@@ -26,6 +26,7 @@ LIGHT = {  # and what else is not loaded
     "pipeline.annotators.registry": ("torch", "pandas"),
     "schemas.run": ("torch", "pandas", "pyarrow"),
     "jobs.compare": ("torch",),
+    "jobs.directions": ("transformers", "torchmetrics"),  # --help and wrong arguments need none of them
     "jobs.export": ("torch", "huggingface_hub"),
     "jobs.merge": ("torch",),
 }

@@ -17,15 +17,18 @@ Shapes: B batch, T steps; h is (B, C, H, W) at most capture points, and (B, D), 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import DDIMScheduler
 from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.hspace.denoiser import Denoiser
 from pipeline.hspace.edits import Edit, by_point
 from pipeline.hspace.noise import Noise
+
+if TYPE_CHECKING:
+    from diffusers import DDIMScheduler
 
 OnH = Callable[[int, int, Tensor], None]  # step, timestep, h (B, ...) on the host, before any edit
 
@@ -49,7 +52,7 @@ class ReverseProcess:
     clipped, as in `DDIMPipeline`; `ancestral` does that, and takes the scheduler's `variance_type`, as `DDPMPipeline` does.
     """
 
-    scheduler: DDIMScheduler
+    scheduler: "DDIMScheduler"
     steps: int
     eta: float | tuple[float, ...] = 1.0
     ancestral: bool = False  # DDPMPipeline's loop, to the letter; eta must be 1

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as multiscale
 
 WINDOW = 11  # pixels, of SSIM
 FARTHEST = 0.95  # share of the images whose ball is as wide as it is; those of the others are no wider
@@ -62,6 +61,10 @@ def ms_ssim(pairs: Pairs) -> np.ndarray:
     scales = scales_of(*pairs.before.shape[1:3])
     if not scales:
         return np.full(len(pairs.before), np.nan)
+    from torchmetrics.functional.image import (
+        multiscale_structural_similarity_index_measure as multiscale,
+    )  # takes seconds
+
     betas = tuple(np.array(SCALES[:scales]) / sum(SCALES[:scales]))
     x, y = (torch.from_numpy(images).permute(0, 3, 1, 2).float() for images in (pairs.after, pairs.before))
     similar = multiscale(x, y, kernel_size=WINDOW, betas=betas, data_range=255.0, reduction="none", normalize="relu")

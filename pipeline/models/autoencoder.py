@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, VQModel
 from torch import Tensor
 
 from pipeline.models.values import Config, number, numbers
 
-KINDS = (VQModel, AutoencoderKL)
+KINDS = ("VQModel", "AutoencoderKL")
 
 _AT_ONCE = 8  # images in one pass: a decoder's maps are hundreds of times larger than its latents
 
@@ -61,7 +60,7 @@ class Autoencoder:
 
     def _latents(self, images: Tensor) -> Tensor:
         encoded = self.network.encode(images)
-        return encoded.latents if isinstance(self.network, VQModel) else encoded.latent_dist.mode()
+        return encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
 
     def _scaling(self) -> tuple[float | Tensor, float | Tensor]:
         return self._by_channel(self.scaling.scale), self._by_channel(self.scaling.shift)

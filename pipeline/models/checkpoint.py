@@ -65,15 +65,14 @@ def without_weights(kind: Any, config: dict[str, Any]) -> Any:
         ) from error
 
 
-def kind_of(config: dict[str, Any], kinds: Sequence[Any], where: Path) -> Any:
+def kind_of(config: dict[str, Any], kinds: Sequence[str], where: Path) -> Any:
     """The diffusers class that a configuration names, one of `kinds`."""
     name = config.get("_class_name")
-    for kind in kinds:
-        if kind.__name__ == name:
-            return kind
-    raise UserError(
-        f"{where} is of class {name}; expected {' or '.join(kind.__name__ for kind in kinds)} of diffusers."
-    )
+    if name not in kinds:
+        raise UserError(f"{where} is of class {name}; expected {' or '.join(kinds)} of diffusers.")
+    import diffusers  # takes seconds, which whoever asks for --help would wait, too
+
+    return getattr(diffusers, str(name))
 
 
 def shapes(path: Path) -> dict[str, tuple[int, ...]]:

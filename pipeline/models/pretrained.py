@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler
 from torch import Tensor
 
 from pipeline.errors import UserError
@@ -29,6 +28,9 @@ from pipeline.models.autoencoder import Autoencoder
 from pipeline.models.conditions import ClassLabel
 from pipeline.models.memory import keep_freed_memory
 from pipeline.models.pixels import from_uint8, to_uint8
+
+if TYPE_CHECKING:
+    from diffusers import DDIMScheduler
 
 _AUTOENCODERS = ("vqvae", "vae")  # folders, as LDMPipeline and StableDiffusionPipeline name them
 
@@ -118,7 +120,7 @@ class Model:
         denoiser = Denoiser(unet, point, self._load_condition(), getattr(torch, dtype), label)
         return LoadedModel(denoiser, self._load_autoencoder())
 
-    def ddim(self, clip: bool | None = None) -> DDIMScheduler:
+    def ddim(self, clip: bool | None = None) -> "DDIMScheduler":
         """Eq. 2's scheduler with the model's own betas, prediction type and spacing; `clip` overrides the rule of `clips`."""
         return schedule.ddim(self._scheduler_settings, self.clips if clip is None else clip)
 

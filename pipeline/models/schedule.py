@@ -4,13 +4,15 @@ Whatever scheduler a model comes with, what is kept of it is its betas, its pred
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
 
 from pipeline.errors import UserError
 from pipeline.models.values import Config, choice, number, whole
+
+if TYPE_CHECKING:
+    from diffusers import DDIMScheduler
 
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 SPACINGS = ("leading", "trailing", "linspace")
@@ -47,11 +49,13 @@ def checked(config: Config, path: Path) -> Config:
     return kept
 
 
-def ddim(config: Config, clip: bool) -> DDIMScheduler:
+def ddim(config: Config, clip: bool) -> "DDIMScheduler":
     """Eq. 2's scheduler with a model's own betas, prediction type and spacing.
 
     clip: whether P_t is kept in its range, by the dynamic threshold where the model has one.
     """
+    from diffusers import DDIMScheduler
+
     own = {"clip_sample": clip, "thresholding": clip and bool(config.get("thresholding"))}
     try:
         return DDIMScheduler.from_config(config, **own, **_betas(config))
@@ -80,6 +84,8 @@ def _betas(config: Config) -> Config:
     schedule = config.get("beta_schedule")
     if schedule not in _DDPM_S or config.get("trained_betas") is not None:
         return {}
+    from diffusers import DDPMScheduler
+
     keys = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule")
     made = DDPMScheduler(**{key: config[key] for key in keys if config.get(key) is not None})
     return {"trained_betas": made.betas.tolist()}
@@ -105,7 +111,7 @@ def _check_kind(config: Config) -> None:
         )
 
 
-def _check_betas(scheduler: DDIMScheduler, config: Config, path: Path) -> None:
+def _check_betas(scheduler: "DDIMScheduler", config: Config, path: Path) -> None:
     """Whether there are as many betas as timesteps, and they add noise."""
     given: Any = scheduler.betas
     expected = scheduler.config.num_train_timesteps

@@ -6,14 +6,12 @@ Each check raises UserError with what was found, what was expected and what to d
 from pathlib import Path
 from typing import Any
 
-from diffusers import UNet2DConditionModel, UNet2DModel
-
 from pipeline.errors import UserError
 from pipeline.hspace import inputs, points
 from pipeline.models import schedule
 from pipeline.models.values import Config, choice, size, whole
 
-UNETS = (UNet2DModel, UNet2DConditionModel)
+UNETS = ("UNet2DModel", "UNet2DConditionModel")
 IMAGES = {1: "grey", 3: "RGB"}  # channels of images
 
 _EXPECTED = "Use a model with a U-Net, UNet2DModel or UNet2DConditionModel of diffusers."
@@ -71,7 +69,7 @@ def check_architecture(config: Config, path: Path) -> None:
         raise UserError(
             f"{path.parent} holds a {name}: {_ARCHITECTURES['Transformer', 'DiT', 'Vit', 'ViT']}.\n{_EXPECTED}"
         )
-    if name in {kind.__name__ for kind in UNETS}:
+    if name in UNETS:
         return
     for parts, reason in _ARCHITECTURES.items():
         if any(part in name for part in parts):
