@@ -131,11 +131,14 @@ def test_nothing_of_it_speaks_of_faces_or_portraits(made):
         assert not {"face", "portrait"} & set(text.lower().replace("-", " ").replace("_", " ").split())
 
 
-def test_the_recorded_run_makes_the_same_bytes(made, standing_there, tmp_path):
+def test_the_recorded_run_makes_the_same_bytes_with_ray(made, elsewhere, tmp_path):
     root, _ = made
-    again = run(root / "catalog" / "run.toml", "--root", tmp_path / "again")
-    assert again.exit_code == 0, again.output
-    assert sums(tmp_path / "again") == sums(root)
+    again = started(elsewhere, root / "catalog" / "run.toml", "--workers", 2, "--root", tmp_path / "ray", "--json")
+    assert again.returncode == 0, again.stderr
+    assert sums(tmp_path / "ray") == sums(root)
+    found = json.loads(again.stdout)
+    assert found["catalog"] == str(tmp_path / "ray" / "catalog") and Path(found["explorer"]).is_file()
+    assert {each["attribute"] for each in found["recommended"]} == {"bright", "sided"}
 
 
 def test_a_run_of_relative_paths_makes_the_same_in_another_folder(elsewhere, model, tmp_path, monkeypatch):
@@ -148,19 +151,18 @@ def test_a_run_of_relative_paths_makes_the_same_in_another_folder(elsewhere, mod
     assert sums(tmp_path / "again") == sums(tmp_path / "root")
 
 
-def test_a_file_makes_the_same_with_ray_and_options_override_it(made, elsewhere, model, tmp_path):
+def test_a_file_is_the_same_run_and_options_override_it(made, standing_there, model):
     root, _ = made
+    before = sums(root)
     lines = [f'model = "{model}"', 'annotator = "my_plugs:annotator"', 'judge = "my_plugs:judge"']
     lines += ['attributes = ["bright", "sided"]', "samples = 32", "steps = 4", "top = 16", "held_out = 4"]
-    (elsewhere / "mine.toml").write_text(
+    (standing_there / "mine.toml").write_text(
         "\n".join([*lines, "components = 2", "jacobians = 2", 'capture = ["mid_block"]', ""])
     )
-    made_by_ray = started(elsewhere, "mine.toml", "--samples", 64, "--workers", 2, "--root", tmp_path / "ray", "--json")
-    assert made_by_ray.returncode == 0, made_by_ray.stderr
-    assert sums(tmp_path / "ray") == sums(root)
-    found = json.loads(made_by_ray.stdout)
-    assert found["catalog"] == str(tmp_path / "ray" / "catalog") and Path(found["explorer"]).is_file()
-    assert {each["attribute"] for each in found["recommended"]} == {"bright", "sided"}
+    result = run("mine.toml", "--samples", 64, "--root", root, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["made"] == 0 < told["there"] and sums(root) == before, "the same parts, all of which are there"
 
 
 def test_python_makes_the_same_and_makes_nothing_twice(made, standing_there, model):
