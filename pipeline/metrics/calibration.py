@@ -12,6 +12,9 @@ import pandas as pd
 
 from pipeline.metrics.response import Response
 
+APART = (
+    0.8  # of the last strength, at most: from where to it a line goes on beyond it, since nearer ones differ by chance
+)
 NEARER = 0.6  # share of a calibrated strength on a straight line from 0
 BELIEVED = 1.25  # times the farthest verified strength, up to which a strength per standard deviation is believed
 UNLIKE = 2.0  # times more, or less, that the few samples of a verification may be moved than all samples
@@ -46,15 +49,16 @@ def _first_run(strengths: np.ndarray, fine: np.ndarray) -> float:
 def strength_of_one_sd(strengths: np.ndarray, effects: np.ndarray, sense: int = 1, beyond: float = 2.0) -> float:
     """The strength at which an attribute has risen by one standard deviation, on the side that raises it (`sense`, 1 or -1).
 
-    strengths, effects: (S,). Straight lines between the measured strengths, from 0 at 0, the last of them to `beyond` times the
-    last strength. NaN where that is not far enough, or nothing was measured on that side.
+    strengths, effects: (S,). Straight lines between the measured strengths, from 0 at 0, and beyond the last, to `beyond` times it,
+    along the line to it from one that is clearly nearer; of a strength that was measured twice the mean. NaN where that is not far
+    enough, or nothing was measured on that side.
     """
     side = (strengths * sense > 0) & np.isfinite(effects)
-    order = np.argsort(np.abs(strengths[side]), kind="stable")
-    x, y = (np.concatenate([[0.0], values[side][order]]) for values in (np.abs(strengths), effects))
+    measured = pd.Series(effects[side]).groupby(np.abs(strengths[side])).mean()  # in the order of strengths
+    x, y = (np.concatenate([[0.0], values]) for values in (measured.index.to_numpy(float), measured.to_numpy(float)))
     if len(x) > 1:
-        farther = (beyond - 1) * x[-1]
-        x, y = np.append(x, x[-1] + farther), np.append(y, y[-1] + farther * (y[-1] - y[-2]) / (x[-1] - x[-2]))
+        near, farther = np.flatnonzero(x <= APART * x[-1])[-1], (beyond - 1) * x[-1]
+        x, y = np.append(x, x[-1] + farther), np.append(y, y[-1] + farther * (y[-1] - y[near]) / (x[-1] - x[near]))
     for i in np.flatnonzero(y >= 1)[:1]:
         share = (1 - y[i - 1]) / (y[i] - y[i - 1])
         return float(sense * (x[i - 1] + share * (x[i] - x[i - 1])))

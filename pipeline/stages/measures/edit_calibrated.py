@@ -24,7 +24,7 @@ class EditCalibrated(Edit):
     Of samples of their own: those that a strength was read off agree with it by luck, too.
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     ids: ClassVar[range] = VERIFIED
 
     strengths: tuple[float, ...] = (1.0,)  # in strengths per standard deviation

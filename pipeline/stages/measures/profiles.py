@@ -37,7 +37,7 @@ class Profiles(Stage):
     partly by luck.
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     finders: tuple[Stage, ...]  # whose directions are profiled, where they were measured
     evaluations: tuple[Evaluate, ...]

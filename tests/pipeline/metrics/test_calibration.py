@@ -54,6 +54,21 @@ def test_what_cannot_rise_by_one_standard_deviation_is_measured_by_its_fall():
     assert strength_per_sd(STRENGTHS, 0.2 * STRENGTHS) is None
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2], [0, 2, 1]])
+def test_of_a_strength_that_was_measured_twice_the_mean_counts(order):
+    """A line through both would be steep by chance alone: up, and .9 seems to be 1; or down, and what moves on seems to stop."""
+    strengths, effects = np.array([0.5, 1.0, 1.0]), np.array([0.4, 0.7, 0.9])[order]
+    assert strength_of_one_sd(strengths, effects) == pytest.approx(1.25), "on from .4 at half and .8 at 1"
+    assert np.isnan(strength_of_one_sd(strengths, effects, beyond=1.2))
+
+
+@pytest.mark.parametrize("last", [0.86, 0.9, 0.94])
+def test_a_line_beyond_the_last_strength_is_not_by_one_beside_it(last):
+    strengths = np.array([0.5, 0.98, 1.0])
+    expected = 1 + (1 - last) * 0.5 / (last - 0.45)
+    assert strength_of_one_sd(strengths, np.array([0.45, 0.9, last])) == pytest.approx(expected)
+
+
 def test_missing_effects_and_the_order_of_strengths_do_not_matter():
     effects = np.array([np.nan, -0.5, 0.5, np.nan])
     assert strength_of_one_sd(STRENGTHS, effects) == pytest.approx(2)
