@@ -1,8 +1,9 @@
 """Strengths: how far each direction is followed to either side, found on a few samples on which nothing is measured.
 
 The strength is doubled until images show that the target has moved far enough, or hardly moves any more, or that they are no longer
-the model's own, or the offset of h is as large as is ever tried. The second and the third are believed where a farther doubling
-shows them, too. Where the target has moved just far enough is read off the line between the two on either side of it, or from 0.
+the model's own, or the offset of h is as large as is ever tried. The second and the third are believed where farther doublings
+show them, too, as far as there are any. Where the target has moved just far enough is read off the line between the two on either
+side of it, or from 0.
 """
 
 import pyarrow as pa
@@ -35,7 +36,7 @@ STRENGTHS = pa.schema(
             "ended",
             pa.string(),
             '"moved" far enough; "levelled" where neither twice nor four times the strength moves it much farther; "unrealistic" '
-            'where images of twice the strength were, and farther ones, too; or "bound".',
+            'where images of twice the strength were, and of four times it, too; or "bound", the largest offset that is tried.',
             required=True,
         ),
         column("tried", pa.int32(), "How many strengths of this side were tried.", required=True),

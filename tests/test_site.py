@@ -25,6 +25,8 @@ from pipeline.metrics import (
     strengths,
     template,
 )
+from pipeline.recipes.measure import SIGHTED
+from pipeline.stages.measures.full_strengths import FullStrengths
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -235,7 +237,9 @@ def test_the_numbers_of_the_definitions_are_those_of_the_code():
         "unless it is known to follow by .5": template.FOLLOWS == 0.5,
         "fewer than six samples": template.FEWEST == 6,
         "From .45 spreads": strengths.FIRST == 0.45,
+        "until on eight samples (three, of unsupervised directions)": (FullStrengths.n, SIGHTED) == (8, 3),
         "has moved by 1.5 standard deviations": strengths.WANTED == 1.5,
+        "moves it by a fifth more": strengths.LEVEL == 1.2,
         "or 3.6 spreads": farthest == pytest.approx(3.6),
         "precision is at least .8 of theirs": realism.PRECISION == 0.8,
         "presence is at least .9 of theirs": realism.PRESENCE == 0.9,

@@ -3,7 +3,7 @@
 Strengths are told by the norm of the offset in *spreads*: the distance of h from its mean, root mean square over samples. They are
 tried by doublings of one offset, so that whatever length a direction has it is tried at the same offsets; where the target has
 moved just far enough lies on a straight line between two of them. A few images may lose something by chance, or seem to move no
-farther: that a search ends for such a reason is believed where farther doublings show it, too.
+farther: that a search ends for such a reason is believed where farther doublings show it, too, as far as there are any.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,9 @@ class Outcome:
 
     @property
     def settled(self) -> bool:
-        """Whether a search that ends here need not try half of it, which would not move the target far enough, or as little."""
+        """Whether half of this strength need not be tried, where a search ends here: it would fall short or, at the bound, hardly
+        move anything either.
+        """
         return self.realistic and (self.moved < SEEN or 1 <= self.moved < 2)
 
 
@@ -107,9 +109,14 @@ def _ended(tried: Tried, k: int) -> Ended | None:
     if not farther:
         return "bound"
     level = outcome.realistic and outcome.moved >= SEEN
-    if level and all(tried[j].realistic and tried[j].moved < LEVEL * outcome.moved for j in farther[:2]):
-        return "levelled"
+    if level and all(_no_farther(outcome.moved, tried[j]) for j in farther[:2]):
+        return "levelled" if any(tried[j].realistic for j in farther[:2]) else None
     return None
+
+
+def _no_farther(moved: float, farther: Outcome) -> bool:
+    """Whether a farther strength hardly moves a target on from where it is; where it breaks images, what it moves says nothing."""
+    return farther.moved < 1 and (not farther.realistic or farther.moved < LEVEL * moved)
 
 
 def _just_enough(tried: Tried, enough: int, short: int) -> Full:

@@ -36,7 +36,7 @@ from schemas.columns import table_of
 from schemas.strengths import STRENGTHS
 
 TOGETHER = 4  # directions of a part
-TRIED = 6  # strengths of a direction, about
+TRIED = 7  # strengths of a direction, about
 
 
 @dataclass(frozen=True)
