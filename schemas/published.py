@@ -23,6 +23,7 @@ from schemas.samplers import SAMPLERS
 from schemas.selection import SELECTION
 from schemas.thumbnails import THUMBNAILS
 from schemas.transfer import TRANSFER
+from schemas.verified import VERIFIED
 
 EVALUATION = column(
     "evaluation", pa.int32(), "Which of the evaluations of catalog.json this row is of, from 0.", required=True
@@ -59,6 +60,12 @@ CATALOG_FILES = (
         "profiles.parquet",
         "one row a direction: what it does in words, its strength per standard deviation, its valid range; ranks",
         PROFILES,
+    ),
+    CatalogFile(
+        "verified.parquet",
+        "what each direction does at the strength that should move its target by one standard deviation, on samples of their own",
+        VERIFIED,
+        always=False,
     ),
     CatalogFile(
         "confirmed.parquet",

@@ -12,9 +12,7 @@ import pandas as pd
 
 from pipeline.metrics.response import Response
 
-APART = (
-    0.8  # of the last strength, at most: from where to it a line goes on beyond it, since nearer ones differ by chance
-)
+APART = 0.8  # as a share of a farther one: strengths that are nearer to it differ by chance rather than by strength
 NEARER = 0.6  # share of a calibrated strength on a straight line from 0
 BELIEVED = 1.25  # times the farthest verified strength, up to which a strength per standard deviation is believed
 UNLIKE = 2.0  # times more, or less, that the few samples of a verification may be moved than all samples
@@ -26,12 +24,21 @@ def valid_range(strengths: np.ndarray, realistic: np.ndarray) -> tuple[float, fl
 
 
 def in_valid_range(strength: float, strengths: np.ndarray, realistic: np.ndarray) -> bool:
-    """Whether the strength (of S) that was measured next to this one, on its side, is within the valid range."""
+    """Whether the strength (of S) that was measured next to this one, on its side, is within the valid range, and this is not far
+    beyond that.
+    """
     side = strengths[strengths * strength > 0]
     if not len(side):
         return False
     low, high = valid_range(strengths, realistic)
-    return bool(low <= side[np.argmin(np.abs(side - strength))] <= high)
+    return about(strength, side[np.argmin(np.abs(side - strength))], low, high)
+
+
+def about(strength: float, measured: float, low: float, high: float) -> bool:
+    """Whether a strength is about where images are the model's own: the one measured next to it is in a range, and it is no farther
+    beyond that than a strength per standard deviation is believed.
+    """
+    return bool(low <= measured <= high and BELIEVED * low <= strength <= BELIEVED * high)
 
 
 def _first_run(strengths: np.ndarray, fine: np.ndarray) -> float:
@@ -112,10 +119,17 @@ class Verification:
     few: pd.DataFrame | None = None
 
     def verify(self, found: StrengthPerSD, target: str, measured: Response) -> StrengthPerSD | None:
-        """Return the strength per standard deviation by this and all that was measured before; None where there is none."""
-        on_all = self.response.effect[target] * self._unlike(target, measured)
-        strengths = np.concatenate([measured.strengths, self.response.strengths])
-        effects = np.concatenate([measured.effect[target], on_all])
+        """Return the strength per standard deviation by this and all that was measured before; None where there is none.
+
+        Where that was measured at about the strength that was verified, the mean of both counts, at the mean of both strengths.
+        """
+        strengths, effects = measured.strengths, measured.effect[target].to_numpy(float)
+        on_all = self.response.effect[target].to_numpy(float) * self._unlike(target, measured)
+        for strength, effect in zip(self.response.strengths, on_all, strict=True):
+            shares = strengths / strength
+            near = (shares >= APART) & (shares <= 1 / APART) & np.isfinite(effects)
+            strengths = np.append(strengths[~near], np.append(strengths[near], strength).mean())
+            effects = np.append(effects[~near], np.append(effects[near], effect).mean())
         return strength_per_sd(strengths, effects, 1 if found.strength > 0 else -1, beyond=BELIEVED)
 
     def _unlike(self, target: str, measured: Response) -> float:

@@ -15,6 +15,7 @@ from pipeline.metrics.calibration import (
     UNLIKE,
     StrengthPerSD,
     Verification,
+    about,
     in_valid_range,
     monotonicity,
     strength_per_sd,
@@ -82,13 +83,12 @@ def verified(
     corrected = verification.verify(found, target, measured)
     if corrected is None:
         return row | {"strength_per_sd": None, "strength_by": None, "strength_in_range": None, "verified": True}
-    same = corrected.by == found.by
-    in_range = row["valid_low"] <= corrected.measured_at <= row["valid_high"]
+    every = measured.beside(verification.response)
     return row | {
         "strength_per_sd": corrected.strength,
         "strength_by": corrected.by,
-        "strength_in_range": bool(verification.response.realistic.all()) if same else in_range,
-        "verified": same,
+        "strength_in_range": in_valid_range(corrected.measured_at, every.strengths, every.realistic),
+        "verified": corrected.by == found.by,
     }
 
 
@@ -153,7 +153,7 @@ def _per_sd(found: StrengthPerSD | None, response: Response, low: float = 0.0, h
     return {
         "strength_per_sd": found.strength,
         "strength_by": found.by,
-        "strength_in_range": bool(low <= next_to_it <= high),
+        "strength_in_range": about(found.measured_at, float(next_to_it), low, high),
         "verified": bool(((of_measured >= NEARER) & (of_measured <= BELIEVED)).any()),
     }
 
@@ -190,9 +190,10 @@ def _moved_most(response: Response, low: float, high: float) -> tuple[str | None
     """The attribute that a direction moves most over its whole valid range, and the sign of the strengths that raise it.
 
     An attribute is moved by the slope of a straight line through 0 at 0, fitted to all strengths in that range, times its width: so
-    what any perturbation does, whatever its sign, does not count. Attributes whose effect at some strength is beyond its own
-    sampling error come before all others. Where nothing was measured in that range, all strengths count. Of a range
-    on one side of 0 nothing tells the one from the other, so there the smaller slope counts, of that range and of all strengths.
+    what any perturbation does, whatever its sign, does not count. Attributes that are moved by `LITTLE` or more, and by more than
+    their own sampling error at some strength, come before all others. Where nothing was measured in that range, all strengths
+    count. Of a range on one side of 0 nothing tells the one from the other, so there the smaller slope counts, of that range and of
+    all strengths.
     """
     values, strengths = response.effect.to_numpy(float), response.strengths
     known = np.isfinite(values)
@@ -211,7 +212,8 @@ def _moved_most(response: Response, low: float, high: float) -> tuple[str | None
     sure = response.significant.eq(True).to_numpy()[within].any(axis=0)
     if response.error is not None:
         sure = (np.abs(y) > response.error.to_numpy(float)[within]).any(axis=0)
-    candidates = sure if sure.any() else known[within].any(axis=0)
+    told = sure & (np.abs(moved) >= LITTLE)
+    candidates = told if told.any() else known[within].any(axis=0)
     most = int(np.argmax(np.where(candidates, np.abs(moved), -1.0)))
     return str(response.effect.columns[most]), -1 if moved[most] < 0 else 1
 
@@ -257,18 +259,17 @@ def label(effect: pd.Series, significant: pd.Series, error: pd.Series | None) ->
     sure = _largest(effect[beyond & (effect.abs() >= LITTLE)])
     if len(sure):
         return _effects(sure) + UNTOLD + _perhaps(effect, sure)
-    return _unsure(effect, effect.abs().idxmax(), error)
+    return _unsure(effect, error)
 
 
 def name(target: str, effect: pd.Series, significant: pd.Series, error: pd.Series | None) -> str:
     """Return what an unsupervised direction is called: what it moves most, then what else is significant; with a caution where that
     is not sure. error: as in `label`.
     """
-    if error is not None and not abs(effect[target]) > error[target]:
-        return _unsure(effect, target, error)
     real = significant.ne(False)
-    if abs(effect[target]) < (SMALLEST if real[target] else LITTLE):
-        return NOTHING
+    beyond = error is None or abs(effect[target]) > error[target]
+    if not beyond or abs(effect[target]) < (SMALLEST if real[target] else LITTLE):
+        return _unsure(effect, error)
     others = effect.drop(target)[real.drop(target) & (effect.drop(target).abs() >= SMALLEST)]
     largest = pd.concat([effect[[target]], _largest(others)[: NAMED - 1]])
     return _effects(largest) + ("" if real[target] else UNTOLD) + _perhaps(effect, largest)
@@ -278,10 +279,10 @@ def _largest(effect: pd.Series) -> pd.Series:
     return effect.loc[effect.abs().sort_values(ascending=False, kind="stable").index][:NAMED]
 
 
-def _unsure(effect: pd.Series, largest: str, error: pd.Series | None) -> str:
-    """What is said where nothing is beyond its error: that nothing moves, where errors are small enough to know."""
+def _unsure(effect: pd.Series, error: pd.Series | None) -> str:
+    """What is said where nothing is told: that nothing moves, where errors are small enough to know, or what seems to move most."""
     most = effect.abs().max() if error is None else (effect.abs() + error).max()
-    return NOTHING if most < LITTLE else f"too few samples to say, perhaps {_effects(effect[[largest]])}"
+    return NOTHING if most < LITTLE else f"too few samples to say, perhaps {_effects(_largest(effect)[:1])}"
 
 
 def _perhaps(effect: pd.Series, said: pd.Series) -> str:

@@ -171,6 +171,7 @@ class Catalog(Stage):
             yield "selection.parquet", pa.concat_tables(self._selections(self.best, store))
         confirmed = self.profiles.confirmed
         more: dict[str, Sequence[Stage]] = {
+            "verified.parquet": (self.profiles,) if self.profiles.verified_by else (),
             "confirmed.parquet": (confirmed,) if confirmed else (),
             "samplers.parquet": (self.samplers,) if self.samplers else (),
             "learning_curve.parquet": self.learning_curves,

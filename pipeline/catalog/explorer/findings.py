@@ -41,6 +41,8 @@ class Findings:
     figures: Mapping[str, FieldFigures] = field(default_factory=dict)  # by direction
     samplers: Mapping[str, Row] = field(default_factory=dict)  # of schemas.samplers, by direction
     best: pd.DataFrame | None = None  # of schemas.best
+    verified: pd.DataFrame | None = None  # of schemas.verified
+    confirmed: pd.DataFrame | None = None  # of schemas.confirmed
     recorded: bool = False  # whether the run stands in run.toml
     merged: bool = False  # whether provenance.parquet says where each direction came from
     profiles: dict[str, Row] = field(default_factory=dict)  # of schemas.profiles, by direction
@@ -83,11 +85,6 @@ class Findings:
         return (
             (float(rows["own"].iloc[0]), float(rows["same_way"].iloc[0])) if len(rows) else (float("nan"), float("nan"))
         )
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether the unsupervised directions that are ranked first were measured on other samples."""
-        return any(row.get("confirmed_n") for row in self.profiles.values())
 
     @property
     def ranked(self) -> list[Row]:

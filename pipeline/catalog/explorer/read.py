@@ -32,6 +32,8 @@ def findings(catalog: DirectionCatalog) -> Findings:
         figures=field_figures(Curves(catalog)),
         samplers={name: row for (name, _), row in catalog.samplers.items()},
         best=catalog.optional("best.parquet"),
+        verified=catalog.optional("verified.parquet"),
+        confirmed=catalog.optional("confirmed.parquet"),
         recorded="run.toml" in catalog.files,
         merged="provenance.parquet" in catalog.files,
         profiles={row["direction"]: row for row in catalog.arrow("profiles.parquet").to_pylist()},

@@ -21,7 +21,8 @@ def facts(findings: Findings) -> Facts:
         "provenance.parquet": findings.merged or None,
         "run.toml": findings.recorded or None,
         "samplers.parquet": findings.samplers or None,
-        "confirmed.parquet": findings.confirmed or None,
+        "verified.parquet": findings.verified,
+        "confirmed.parquet": findings.confirmed,
         "best.parquet": findings.best,
         "selection.parquet": findings.best,  # the samples that it was chosen on
     }

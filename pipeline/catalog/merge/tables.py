@@ -18,6 +18,7 @@ NAMING = {  # the columns of each table that name directions; the first says whi
     "directions.parquet": ("name", "parents"),
     "effects.parquet": ("direction",),
     "profiles.parquet": ("direction", "nearest"),
+    "verified.parquet": ("direction",),
     "confirmed.parquet": ("direction",),
     "best.parquet": ("direction",),
     "selection.parquet": ("direction",),

@@ -1,6 +1,6 @@
 """Profiles: of every direction that was measured what it does, how far it may be followed, and what it is nearest to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,10 +18,12 @@ from pipeline.metrics.response import Response
 from pipeline.stages import reading
 from pipeline.stages.finders.finder import Row, names_of, read_directions
 from pipeline.stages.measures.edit_calibrated import EditCalibrated
-from pipeline.stages.measures.evaluate import Evaluate, preservation, responses, standard_deviations
+from pipeline.stages.measures.evaluate import Evaluate, preservation, standard_deviations, unit_errors
 from pipeline.stages.measures.score_edits import ScoreEdits
-from schemas.columns import table_of
+from schemas.columns import table_of, table_of_frame
+from schemas.confirmed import OF_EDIT
 from schemas.profiles import PROFILES
+from schemas.verified import VERIFIED
 
 if TYPE_CHECKING:
     from pipeline.stages.measures.confirm import Confirm
@@ -29,12 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Profiles(Stage):
-    """`profiles.parquet`: one row a measured direction, by the first judge of its evaluation.
+    """`profiles.parquet`: one row a measured direction, by the first judge of its evaluation; `verified.parquet`.
 
     Where there are images at the strengths per standard deviation, these are verified on them, and corrected by them; they count
-    for the valid range as any other strength. Unsupervised directions are ranked, and compared with the supervised ones. Those that
-    these same profiles rank first are described by other samples, where they were measured on such: what is the first of many is so
-    partly by luck.
+    for the valid range as any other strength, and what they show is in `verified.parquet`. Unsupervised directions are ranked, and
+    compared with the supervised ones. Those that these same profiles rank first are described by other samples, where they were
+    measured on such: what is the first of many is so partly by luck.
     """
 
     version: ClassVar[int] = 5
@@ -74,6 +76,9 @@ class Profiles(Stage):
         if self.confirmed:
             table = self._confirmed(table, self.confirmed.responses(store), store)
         write_table(out / "profiles.parquet", table_of(table, PROFILES))
+        if self.verified_by:
+            trials = pd.concat([_trials(scored, self.evaluations, store) for scored in self.verified_by])
+            write_table(out / "verified.parquet", table_of_frame(trials[VERIFIED.names], VERIFIED))
 
     def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
         measured = {name for each in self.evaluations for name in each.edit.names if name not in each.edit.random}
@@ -135,13 +140,21 @@ def _evaluated(scored: ScoreEdits) -> Evaluate | None:
     return scored.edit.evaluate if isinstance(scored.edit, EditCalibrated) else None
 
 
-def _read(scored: ScoreEdits, evaluate: Evaluate, store: Store) -> Iterator[tuple[str, Verification]]:
-    """What these edits showed of each of their directions."""
-    std = standard_deviations(evaluate.unedited, (evaluate.judge,), store)
+def _trials(scored: ScoreEdits, evaluations: Sequence[Evaluate], store: Store) -> pd.DataFrame:
+    """Effects of these edits, and whether their images still look like the model's own, in the order of the directions."""
+    evaluate = next(each for each in evaluations if each == _evaluated(scored))
+    units = (of_each(evaluate.unedited, evaluate.judges, store) for of_each in (standard_deviations, unit_errors))
     scores = reading.table(store, scored, "scores.parquet").to_pandas()
-    scores = scores[scores["judge"] == evaluate.judge.name]
     preserved = preservation(reading.table(store, scored, "changes.parquet").to_pandas())
     table = reading.table(store, evaluate, "effects.parquet").to_pandas()
-    tried = responses(evaluate.compared(effects(scores, std), table[table["control"]], store), preserved)
-    for name, response in tried.items():
-        yield name, Verification(response)
+    found = evaluate.compared(effects(scores, *units), table[table["control"]], store)
+    key = ["direction", "strength_index"]
+    return found[~found["control"]].merge(preserved[[*key, *OF_EDIT]], on=key, how="left", validate="many_to_one")
+
+
+def _read(scored: ScoreEdits, evaluate: Evaluate, store: Store) -> Iterator[tuple[str, Verification]]:
+    """What these edits showed of each of their directions, by the first judge."""
+    found = _trials(scored, [evaluate], store)
+    found = found[found["judge"] == evaluate.judge.name]
+    for name, own in found.groupby("direction", sort=False):
+        yield str(name), Verification(Response.of(own, own.drop_duplicates("strength_index")))

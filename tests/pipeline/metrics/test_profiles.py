@@ -164,6 +164,22 @@ def test_too_few_samples_name_nothing_and_say_so():
     assert curves(yaw=(-0.05, 0.05), std=0.1, significant=False)["label"] == "nothing that the judge reads"
 
 
+def test_nothing_is_said_of_no_attribute_where_another_may_be_moved():
+    """Measured on six samples: eyes open by -.76 and 1.05, not quite surely, and yaw, surely, by -.17."""
+    table = ends_of(eyes=(-0.76, 1.05), yaw=(0.17, -0.17), std=0.5, significant=False)
+    table.error["yaw"] = 0.1
+    row = profile(None, table)
+    assert (row["target"], row["turned"]) == ("eyes", False)
+    assert row["label"] == "eyes +1.1, not told from random directions"
+    table.error["eyes"] = 1.1
+    row = profile(None, table)
+    assert (row["target"], row["label"]) == ("eyes", "too few samples to say, perhaps eyes +1.1")
+    of_few = ends_of(eyes=(0.3, 1.4), yaw=(0.45, -0.45), std=3.0, significant=False)
+    assert profile(None, of_few)["label"] == "too few samples to say, perhaps eyes +1.4", (
+        "the largest, whatever its target"
+    )
+
+
 def test_a_supervised_direction_is_described_by_what_is_sure_and_else_said_to_be_unsure():
     """Planted as in the first catalogs: 2.35 standard deviations on six samples were called nothing."""
 
@@ -323,6 +339,21 @@ def test_a_trial_is_one_more_point_of_the_curve():
     assert tried(-1.0, measured, trial)["strength_per_sd"] is None, "on the other side nothing rises"
 
 
+def test_samples_at_about_one_strength_count_alike():
+    """As measured of glasses: .98 at .3 on some, 1.59 at .31 on others, and .3003 was said to be one standard deviation."""
+    found = tried(0.31, response((0.15, 0.45), (0.3, 0.98), (0.6, 1.6)), response((0.309, 1.59)))
+    x, y = (0.3 + 0.309) / 2, (0.98 + 1.59) / 2
+    assert found["strength_per_sd"] == pytest.approx(0.15 + (x - 0.15) * (1 - 0.45) / (y - 0.45))
+
+
+@pytest.mark.parametrize(("moved", "in_range"), [(0.95, True), (0.62, False)])
+def test_a_unit_far_beyond_where_images_are_the_models_own_says_so(moved, in_range):
+    table = indexed(pd.DataFrame([(1.0, moved), (4.0, 2.0)], columns=["strength", "effect"]))
+    table = table.assign(attribute="smile", significant=True, realistic=[True, False])
+    found = profile("smile", Response.of(table, table))
+    assert 1 < found["strength_per_sd"] < 2.1 and found["strength_in_range"] is in_range
+
+
 def test_samples_that_are_moved_more_than_others_are_brought_back():
     """The few are moved by 2.4 where all are by 2, so the 1.2 that they did at .6 is 1 of all."""
     found = tried(1.0, response((2.0, 2.0)), response((0.6, 1.2)), (2.4,))
@@ -348,7 +379,9 @@ def test_a_target_that_cannot_rise_so_far_is_calibrated_by_its_fall():
     assert found["strength_per_sd"] == pytest.approx(1 + 0.1 / 0.6) and found["strength_by"] == "fall"
     assert found["verified"] is False and found["strength_in_range"] is True
     found = tried(1.1, measured, response((-1.1, -0.98), realistic=False), by="fall")
-    assert found["strength_per_sd"] == pytest.approx(1.1 + 0.9 * 0.02 / 0.52)
+    assert found["strength_per_sd"] == pytest.approx(1.05 + 0.95 * 0.06 / 0.56), (
+        "of -.9 at -1, and -.98 at -1.1, the mean"
+    )
     assert (found["verified"], found["strength_in_range"]) == (True, False)
 
 
