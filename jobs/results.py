@@ -77,7 +77,7 @@ def show(found: Summary) -> None:
             f"anything else by {each.off_target:.2f} SD at most{per_sd}{added(each.capture)}{said}; {_samples(each)}"
         )
     for attribute in found.without_strength:
-        console.print(f"{attribute}: at no strength that was measured do images still look like the model's own")
+        console.print(f"{attribute}: at every strength that was measured images were seen to leave the model's own")
     for ranked in found.ranked:
         again = f" (re-measured on {ranked.confirmed_n} other samples)" if ranked.confirmed_n else ""
         console.print(f"{ranked.direction}: {ranked.label}{again}{added(ranked.capture)}")

@@ -116,7 +116,8 @@ class Direction(_Strict):
         description="what was measured: the target rising at that strength, or, where it does not so far, falling at its opposite",
     )
     strength_in_range: bool | None = Field(
-        default=None, description="whether images at that strength still are the model's own; null without one"
+        default=None,
+        description="whether images at about that strength were not seen to leave the model's own; null without one",
     )
     verified: bool | None = Field(
         default=None,
@@ -124,7 +125,7 @@ class Direction(_Strict):
     )
     valid_range: list[float] | None = Field(
         default=None,
-        description="lowest and highest strength of the vector at which images were measured to be the model's own",
+        description="lowest and highest strength of the vector at which images were not seen to leave the model's own",
     )
 
 

@@ -20,7 +20,10 @@ PROFILES = pa.schema(
             "the judge scores no such.",
         ),
         column(
-            "strength", pa.float32(), "The farthest measured strength at which images still look like the model's own."
+            "strength",
+            pa.float32(),
+            "The farthest measured strength at which images were not seen to leave the model's own: of effects.parquet, "
+            "verified.parquet or confirmed.parquet. Where even the first left it, that one.",
         ),
         column(
             "label",
@@ -63,17 +66,17 @@ PROFILES = pa.schema(
         column(
             "strength_in_range",
             pa.bool_(),
-            "Whether images at about that strength were measured to look like the model's own. Null without one.",
+            "Whether images at about that strength were made, and not seen to leave the model's own. Null without one.",
         ),
         column(
             "verified",
             pa.bool_(),
-            "Whether the strength per standard deviation was verified on images, and corrected by what it did.",
+            "Whether the strength per standard deviation was verified on images, and corrected by these (verified.parquet).",
         ),
         column(
             "valid_low",
             pa.float32(),
-            "The lowest strength down to which images were measured to look like the model's own; 0 where not even the first does.",
+            "The lowest strength down to which images were not seen to leave the model's own; 0 where the first did.",
         ),
         column("valid_high", pa.float32(), "The highest such strength."),
         column(
@@ -82,7 +85,10 @@ PROFILES = pa.schema(
             "Share of the pairs of strengths that a sample's scores of the target are ordered like: 1 where they always rise.",
         ),
         column(
-            "rank", pa.int32(), "Place among the unsupervised directions, 1 the most useful. Null for a supervised one."
+            "rank",
+            pa.int32(),
+            "Place among the unsupervised directions, by usefulness and then by the effect on the target, before any of them was "
+            "measured once more. Null for a supervised one.",
         ),
         column(
             "confirmed_n",

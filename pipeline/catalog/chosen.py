@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 NONE_VALID = (
-    "None of the strengths that there were to choose from is in its valid range, where images still look like the "
-    "model's own."
+    "At every strength that there was to choose from, images were seen to leave the model's own, by few samples partly by "
+    "chance: none was chosen."
 )
 
 

@@ -56,7 +56,7 @@ class Direction:
         return None if found is None else float(found)
 
     def in_range_by(self, sampler: Sampler) -> bool | None:
-        """Whether images at about that strength were measured to be the model's own, by samplers of one kind; None is not known."""
+        """Whether images at about it were not seen to leave the model's own, by samplers of one kind; None is not known."""
         if sampler == self.catalog.sampler:
             return self.about.strength_in_range
         return self.measured_by(sampler).get("strength_in_range")

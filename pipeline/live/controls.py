@@ -9,7 +9,7 @@ from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.catalog.templates import words
 from pipeline.errors import UserError
 
-BEYOND = 1.5  # times as far as images were measured to be the model's own, a slider goes
+BEYOND = 1.5  # times as far as images were not seen to leave the model's own, a slider goes
 AT_LEAST = 2.0  # standard deviations that it goes either way, wherever that was
 
 
@@ -24,7 +24,7 @@ class Control:
     recommended: bool
     low: float  # how far the slider goes
     high: float
-    valid_low: float  # the strengths in which images were measured to be the model's own; both 0 where none is
+    valid_low: float  # the strengths in which images were not seen to leave the model's own; both 0 where none is
     valid_high: float
     warnings: tuple[str, ...]
 
@@ -80,7 +80,8 @@ class Controls:
             if not slider.low <= strength <= slider.high:
                 raise UserError(
                     f"{name!r} can be set from {slider.low:g} to {slider.high:g} standard deviations here, and not to "
-                    f"{strength:g}: images were measured to be the model's own from {slider.valid_low:g} to {slider.valid_high:g}."
+                    f"{strength:g}: images were not seen to leave the model's own from {slider.valid_low:g} to "
+                    f"{slider.valid_high:g}."
                 )
         return {name: strengths[name] for name in sorted(strengths) if strengths[name] != 0}
 

@@ -42,18 +42,19 @@ def _panels(findings: Findings, measured: Measured, rows: list[Row]) -> Facts:
             if place < len(own)
         ]
         panels.append((len({line.strength for line in lines}) == 1, HeatMap(findings.attributes, lines, limit)))
-    return {"limit": limit, "effects": panels}
+    return {"limit": limit, "effects": panels, "n": measured.n, "each": len(findings.attributes)}
 
 
 def _row(row: Row, edit: Edit, measured: Measured, values: np.ndarray, findings: Findings) -> HeatRow:
     largest = int(np.nanargmax(np.abs(values))) if np.isfinite(values).any() else None
-    large = largest is not None and abs(values[largest]) >= LARGE
+    pale = findings.pale(edit)
+    large = largest is not None and abs(values[largest]) >= LARGE and largest not in pale
     name, index = edit
     return HeatRow(
-        f"PC {row['component']}",
+        f"PC {row['component']}{' °' if findings.lost(edit) else ''}",
         tuple(values.tolist()),
         largest if large else None,
-        findings.pale(edit),
+        pale,
         measured.strengths[name][index],
         at=findings.at(row),
         name=name,

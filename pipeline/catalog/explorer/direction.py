@@ -54,6 +54,7 @@ def facts(findings: Findings, row: Row, links: Links) -> Facts:
         "sampler": findings.samplers.get(name),
         "regions": _regions(findings, row),
         "transfer": _transfer(findings, row),
+        "trial": _trial(findings, row),
         "nearest": _nearest(findings, row),
         "by_step": _by_step(findings, row),
         "provenance": provenance(findings, row),
@@ -135,6 +136,23 @@ def _transfer(findings: Findings, row: Row) -> Facts | None:
         return None
     own = findings.transfer[findings.transfer["direction"] == row["name"]].dropna(subset=["own"])
     return None if own.empty else own.loc[own["own"].abs().idxmax()].to_dict()
+
+
+def _trial(findings: Findings, row: Row) -> Facts | None:
+    """What it moved of its target at about its strength per standard deviation, on samples of their own; None is not known."""
+    profile, measured = findings.profiles.get(row["name"], {}), findings.evaluation(row["name"])
+    if findings.verified is None or measured is None or profile.get("strength_per_sd") is None:
+        return None
+    table = findings.verified
+    own = table[(table["direction"] == row["name"]) & (table["judge"] == measured.judges[0])]
+    own = own[(own["attribute"] == profile["target"]) & own["effect"].notna()]
+    if (
+        own.empty
+        or own["strength"].iloc[0] * profile["strength_per_sd"] * (-1 if profile["strength_by"] == "fall" else 1) < 0
+    ):
+        return None
+    known = own.iloc[0].to_dict()
+    return known | {end: None if pd.isna(known[end]) else known[end] for end in ("effect_low", "effect_high")}
 
 
 def _nearest(findings: Findings, row: Row) -> list[Near]:

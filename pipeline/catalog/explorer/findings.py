@@ -111,6 +111,11 @@ class Findings:
         rows = of_edit(measured.preservation, edit)
         return rows.iloc[0] if len(rows) else None
 
+    def lost(self, edit: Edit) -> bool:
+        """Whether images of an edit were seen to leave the model's own."""
+        row = self.preserved(edit)
+        return row is not None and row.get("realistic") is not None and row["realistic"] == False  # noqa: E712
+
     def pale(self, edit: Edit) -> frozenset[int]:
         """Return which of `attributes` have an effect that is not significant."""
         own = of_edit(self.effects([edit[0]]), edit)
@@ -138,7 +143,7 @@ class Findings:
         return list(dict.fromkeys([name for name in wanted if name in judged] + judged))
 
     def headline(self, name: str) -> Headline | None:
-        """Of a supervised direction its best strength; of others the farthest at which images still are the model's own."""
+        """Of a supervised direction its best strength; of others that of its profile."""
         for group in self.groups:
             if name in group.best.index:
                 best = group.best.loc[name]

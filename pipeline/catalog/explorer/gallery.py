@@ -16,7 +16,7 @@ SHOWN = 2  # held-out samples a card
 
 @dataclass(frozen=True)
 class Card:
-    """A direction, edited at the strength of its figures, and to the other side as far as images still are the model's own."""
+    """A direction, edited at the strength of its figures, and to the other side as far as its valid range goes."""
 
     name: str
     page: str

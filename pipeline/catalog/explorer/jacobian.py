@@ -2,19 +2,23 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from pipeline.catalog.explorer.findings import Findings
 from pipeline.catalog.explorer.groups import Row
 from pipeline.catalog.templates import Facts
+from pipeline.metrics.effects import SAME
 
 
 @dataclass(frozen=True)
 class Carried:
-    """The largest effect of a direction on held-out samples, a row of schemas.effects, and how far that carries over."""
+    """An effect on held-out samples, a row of schemas.effects or of schemas.confirmed, and how far the direction carries over."""
 
     row: Row
     top: pd.Series
+    chosen_of: int  # as many effects on the same samples it is the largest of; 1 where other samples chose it
+    lost: bool  # whether images there were seen to leave the model's own
     own: float  # on the sample that the direction was found on
     same_way: float  # share of held-out samples
     inside: dict[str, float]  # squared change per area inside a region over outside, by region
@@ -26,21 +30,43 @@ def facts(findings: Findings) -> Facts | None:
     if not rows:
         return None
     controls = findings.largest_control(row["name"] for row in rows)
-    carried = [_carried(findings, row) for row in rows]
+    carried = [each for row in rows if (each := _carried(findings, row))]
     return {
         "mean": any(row["sample_id"] is None for row in rows),
         "control": None if controls is None else float(controls.max()),
         "regions": findings.regions,
-        "carried": [each for each in carried if each],
+        "carried": carried,
+        "chosen_of": sorted({each.chosen_of for each in carried if each.chosen_of > 1}),
+        "fresh": any(each.chosen_of == 1 for each in carried),
+        "lost": any(each.lost for each in carried),
     }
 
 
 def _carried(findings: Findings, row: Row) -> Carried | None:
-    effects = findings.effects([row["name"]])
-    if not effects["effect"].notna().any():
+    """What it does to the samples that it was measured once more on, or else its largest effect."""
+    name = row["name"]
+    effects = findings.effects([name]).dropna(subset="effect").reset_index(drop=True)
+    if effects.empty:
         return None
-    top = effects.reset_index(drop=True).loc[lambda table: table["effect"].abs().idxmax()]
-    edit = row["name"], int(top["strength_index"])
+    top, chosen_of = _measured_again(findings, name), 1
+    if top is None:
+        top, chosen_of = effects.loc[effects["effect"].abs().idxmax()], len(effects)
+    nearest = effects.loc[(effects["strength"] - top["strength"]).abs().idxmin()]
+    edit = name, int(nearest["strength_index"])
     own, same_way = findings.transferred(edit, top["attribute"])
+    if not np.isclose(nearest["strength"], top["strength"], rtol=SAME):
+        own, same_way = float("nan"), float("nan")
+    lost = findings.lost(edit) if chosen_of > 1 else top["realistic"] is False
     inside = {region: findings.local(edit, region) for region in findings.regions}
-    return Carried(row, top, own, same_way, inside)
+    return Carried(row, top, chosen_of, lost, own, same_way, inside)
+
+
+def _measured_again(findings: Findings, name: str) -> pd.Series | None:
+    """What it moves of its target on other samples, at the strength that its profile describes it at."""
+    measured, target = findings.evaluation(name), (findings.profiles.get(name) or {}).get("target")
+    if findings.confirmed is None or measured is None:
+        return None
+    table = findings.confirmed
+    own = table[(table["direction"] == name) & (table["judge"] == measured.judges[0]) & (table["attribute"] == target)]
+    own = own[(own["strength_index"] == 0) & own["effect"].notna()]
+    return None if own.empty else own.astype({"realistic": object, "significant": object}).iloc[0]

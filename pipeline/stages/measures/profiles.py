@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +20,7 @@ from pipeline.stages import reading
 from pipeline.stages.finders.finder import Row, names_of, read_directions
 from pipeline.stages.measures.edit_calibrated import EditCalibrated
 from pipeline.stages.measures.evaluate import Evaluate, preservation, standard_deviations, unit_errors
-from pipeline.stages.measures.score_edits import ScoreEdits
+from pipeline.stages.measures.score_edits import ScoreEdits, readings
 from schemas.columns import table_of, table_of_frame
 from schemas.confirmed import OF_EDIT
 from schemas.profiles import PROFILES
@@ -81,6 +82,13 @@ class Profiles(Stage):
             write_table(out / "verified.parquet", table_of_frame(trials[VERIFIED.names], VERIFIED))
 
     def fault(self, file: str, part: Part, read: Any, store: Store) -> str | None:
+        if file == "verified.parquet":
+            tried = (
+                (name, *read_off)
+                for each in self.verified_by
+                for name, read_off in product(each.edit.names, readings(each.judges))
+            )
+            return reading.unlike_in_any_order(read, **reading.columns(tried, "direction", "judge", "attribute"))
         measured = {name for each in self.evaluations for name in each.edit.names if name not in each.edit.random}
         published = (name for finder in self.finders for name in names_of(finder))
         return reading.unlike(read, direction=[name for name in published if name in measured])

@@ -209,7 +209,7 @@ def preserved(rows: list[dict], strengths: tuple[float, ...], control: float) ->
     """Clipped is a share of 0, but with a random direction, where it is `control`."""
     edits = [
         ("unedited", False, 0.0),
-        (f"control-{control}", True, 1.0),
+        (f"control-{control}", True, max(strengths)),
         *((row["name"], False, gamma) for row in rows for gamma in strengths),
     ]
     table = indexed(pd.DataFrame(edits, columns=["direction", "control", "strength"]))

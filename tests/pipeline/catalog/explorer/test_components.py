@@ -26,6 +26,20 @@ def test_the_largest_effect_of_a_component_is_outlined_where_it_is_large():
     assert not [cell for cell in cells if "target" in cell.classes]
 
 
+def test_a_large_effect_that_is_not_significant_or_not_of_the_models_images_is_no_meaning():
+    found = planted()
+    [supervised, both] = found.measured
+    unsure = both.effects.assign(significant=False)
+    kept = both.preservation.astype({"realistic": object})
+    kept.loc[(kept["direction"] == "component-0/principal-components") & (kept["strength"] == 2), "realistic"] = False
+    doubtful = replace(found, measured=[supervised, replace(both, effects=unsure, preservation=kept)])
+    part = section(doubtful, "components")
+    cells = captioned(part, "At strength +2")["PC 0 °"]
+    assert cells["age"].text == "+1.40" and not [cell for cell in cells.values() if "target" in cell.classes]
+    assert "PC 0" in captioned(part, "At strength −2"), "images to that side did not leave the model's own"
+    assert f"Effects on {both.n} samples." in part.all("p", "note")[1].text
+
+
 def test_one_strength_has_one_heat_map():
     found = section(planted(strengths=(1.0,)), "components")
     assert [each.text for each in found.all("caption")] == ["At strength +1"]

@@ -42,6 +42,16 @@ def test_it_is_called_by_what_it_does_and_how_it_was_made():
     assert head(with_profiles(label=None), name)[1:] == ("component 1", f"component 1 {name}")
 
 
+def test_a_strength_per_sd_says_what_images_there_did():
+    rows = [("smile/ridge", judge, each, 0.9) for judge in ("judge", "second") for each in ("smile", "age")]
+    table = pd.DataFrame(rows, columns=["direction", "judge", "attribute", "strength"])
+    table = table.assign(effect=1.25, effect_low=0.85, effect_high=1.65, n=28)
+    said = about(replace(with_profiles(strength_per_sd=0.8), verified=table))["Strength per SD"]
+    assert "images at +0.90 moved it by +1.25 (+0.85 to +1.65) on 28 other samples" in said
+    assert "other samples" not in about(replace(with_profiles(strength_per_sd=-0.8), verified=table))["Strength per SD"]
+    assert "other samples" not in about(with_profiles(strength_per_sd=0.8))["Strength per SD"]
+
+
 def test_what_was_measured_once_more_says_on_how_many_other_samples():
     name, said = "component-0/principal-components", "re-measured on 28 other samples"
     assert said in of_direction(with_profiles(confirmed_n=28), name).one("main").text
@@ -62,7 +72,7 @@ def test_of_several_capture_points_it_says_its_own():
 def test_what_is_known_of_it_is_said():
     assert about(planted()) == {
         "Strength per SD": "+0.71 moves it by one standard deviation",
-        "Valid range": "−2.00 to +1.00: images are the model’s own, as far as measured",
+        "Valid range": "−2.00 to +1.00: images were measured to be the model’s own",
         "Pasted": "31% of the change is the same pixels in every image; where the sample moves by a pixel, it moves by +0.76",
         "At its best strength": "−2: moves its target by −2.40 SD, −2.76 to −2.04 (95 % intervals)",
         "Norm": "2.00",
@@ -139,7 +149,7 @@ def test_warnings_of_its_finder_come_first():
 def test_what_other_papers_report_of_it():
     figures = FieldFigures("smile/ridge", "smile", 2.0, 3.25, 3.5, 4.8, 0.25, 0.125, 0.875)
     found = about(replace(planted(), figures={"smile/ridge": figures}))
-    assert found["EPR"].startswith("3.25: ") and found["EPR"].endswith("at strength +2.00")
+    assert found["EPR"].startswith("3.50: ") and found["EPR"].endswith("at strength +2.00")
     assert found["As a slider"] == "range 4.80 SD, monotonicity 88%, smoothness 0.25, mean of 1 − MS-SSIM 0.12"
     some = figures._replace(smoothness=float("nan"), monotonicity=None, conceptual_range=float("nan"))
     found = about(replace(planted(), figures={"smile/ridge": some}))

@@ -1,7 +1,9 @@
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
+from pipeline.catalog.explorer.findings import Findings
 from pipeline.catalog.explorer.links import Links
 from tests.parsed import Element
 from tests.pipeline.catalog.planted_findings import of_single_images, planted, section, sections
@@ -28,6 +30,7 @@ def test_the_table_has_the_largest_effect_and_what_carries_over(shown):
     assert {name: cell.text for name, cell in table["mouth 0"].items()} == {
         "moves most": "smile at +4",
         "held-out": "+2.50",
+        "samples": "5",
         "its own sample": "+1.75",
         "same way": "80%",
         "stands for": "12",
@@ -35,6 +38,47 @@ def test_the_table_has_the_largest_effect_and_what_carries_over(shown):
     }
     mean = [table["mouth mean 1"][name].text for name in ("its own sample", "same way", "stands for")]
     assert mean == ["–", "–", "62%"]
+
+
+def measured_again(direction: str = "mouth-0/jacobian", realistic: bool | None = True) -> pd.DataFrame:
+    """Smile +1.2 on 28 other samples at +4, not significant."""
+    rows = [
+        (direction, each, gamma, index, 1.2) for each in ("judge", "second") for index, gamma in ((0, 4.0), (1, -4.0))
+    ]
+    table = pd.DataFrame(rows, columns=["direction", "judge", "strength", "strength_index", "effect"])
+    return table.assign(attribute="smile", n=28, significant=False, realistic=realistic).astype({"realistic": object})
+
+
+def of_smile(**known: object) -> Findings:
+    """mouth-0 is called after smile."""
+    found = of_single_images()
+    profile = found.profiles["mouth-0/jacobian"] | {"target": "smile"}
+    return replace(found, profiles=found.profiles | {"mouth-0/jacobian": profile}, **known)
+
+
+def test_what_was_measured_once_more_counts_and_the_largest_of_several_says_so(shown):
+    note = "the largest of all effects on held-out samples, that is of 6 on the same samples, by chance, too"
+    assert note.capitalize() in shown.all("p", "note")[1].text
+    found = of_smile(confirmed=measured_again())
+    again = section(found, "jacobian")
+    cells = again.one("table", "figures").table()["mouth 0"]
+    assert (cells["held-out"].text, cells["samples"].text) == ("+1.20", "28") and "pale" in cells["held-out"].classes
+    assert cells["its own sample"].text == "+1.75", "the same edit"
+    assert "Of those that were measured once more" in again.all("p", "note")[1].text
+
+
+def test_images_that_were_seen_to_leave_the_models_own_are_marked(shown):
+    found = of_single_images()
+    assert "°" not in shown.text
+    *_, last = found.measured
+    lost = last.preservation["direction"].eq("mouth-0/jacobian")
+    kept = last.preservation.astype({"realistic": object})
+    kept.loc[lost, "realistic"] = False
+    marked = replace(found, measured=[*found.measured[:-1], replace(last, preservation=kept)])
+    table = section(marked, "jacobian").one("table", "figures").table()
+    assert table["mouth 0"]["held-out"].text == "+2.50 °" and "°" not in table["image 0"]["held-out"].text
+    again = section(of_smile(confirmed=measured_again(realistic=False)), "jacobian").one("table", "figures").table()
+    assert again["mouth 0"]["held-out"].text == "+1.20 °"
 
 
 def test_a_ratio_is_bold_where_the_direction_was_found_in_that_region(shown):

@@ -32,7 +32,10 @@ def test_the_tiles_have_the_figures_of_the_directions_to_use():
     clean, ratios, control = tiles(planted()).items()
     assert clean == ("2 of 2", "attributes with a clean effect of at least 1 SD, by the directions to use")
     assert ratios[0] == "12.0×" and ratios[1].startswith("mean on-target over mean largest off-target effect")
-    assert control == ("0.10 SD", "largest effect of random directions of the same norms, on any attribute")
+    assert control == (
+        "0.10 SD",
+        "largest effect of random directions of the same norms, on any attribute of the same judge",
+    )
 
 
 def test_they_are_of_what_the_catalog_says_to_use_and_of_no_group():

@@ -1,10 +1,13 @@
 import json
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from schemas.catalog import Capture
+from schemas.confirmed import CONFIRMED
 from schemas.published import CATALOG_FILES
+from schemas.verified import VERIFIED
 from tests.parsed import Element
 from tests.pipeline.catalog.planted_findings import (
     LEARNING_CURVE,
@@ -56,14 +59,16 @@ def test_each_of_several_points_is_named_with_its_shape():
 
 def test_the_files_are_those_of_this_catalog():
     every = replace(of_single_images(), carriage=carriage(), choice=choice(), samplers={"smile/ridge": BY_OTHERS})
-    row, *_ = every.ranked
-    every = replace(every, profiles=every.profiles | {row["direction"]: row | {"confirmed_n": 28}})
+    every = replace(
+        every, confirmed=pd.DataFrame(columns=CONFIRMED.names), verified=pd.DataFrame(columns=VERIFIED.names)
+    )
     files, model = section(every, "settings").all("dl", "files")
     not_of_all = ("run.toml", "provenance.parquet", "best.parquet", "selection.parquet")
     assert files.terms() == {file.name: file.holds for file in CATALOG_FILES if file.name not in not_of_all}
     some, _ = section(planted(), "settings").all("dl", "files")
     assert LEARNING_CURVE is planted().learning_curve
     assert set(files.terms()) - set(some.terms()) == {
-        f"{name}.parquet" for name in ("transfer", "locality", "carriage", "choice", "samplers", "confirmed")
+        f"{name}.parquet"
+        for name in ("transfer", "locality", "carriage", "choice", "samplers", "confirmed", "verified")
     }
     assert model.terms()["Weights, SHA-256"] == "ab" * 32 and model.terms()["Revision"] == "none: a folder"
