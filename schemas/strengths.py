@@ -1,9 +1,9 @@
 """Strengths: how far each direction is followed to either side, found on a few samples on which nothing is measured.
 
 The strength is doubled until images show that the target has moved far enough, or hardly moves any more, or that they are no longer
-the model's own, or the offset of h is as large as is ever tried. The second and the third are believed where farther doublings
-show them, too, as far as there are any. Where the target has moved just far enough is read off the line between the two on either
-side of it, or from 0.
+the model's own, or the offset of h is as large as is ever tried. The second is told by the next two doublings, the third by two
+doublings together, as far as there are any. Where the target has moved just far enough is read off the line between the two on
+either side of it, or from 0.
 """
 
 import pyarrow as pa

@@ -25,6 +25,7 @@ PRECISION = 0.8  # share of the precision of unedited samples (Kynkäänniemi et
 PRESENCE = 0.9  # share of the mean probability that images show what the model is of
 CLIPPED = 0.05  # so many more of the values may be at 0 or 255
 TAIL = 0.05  # of the bound: how often an edit at the border is said to be realistic
+CHANCE = 1.645  # standard errors that few images of an edit at the border lose by chance in 5 % of cases
 
 Excess = Callable[
     [np.ndarray, np.ndarray], np.ndarray
@@ -75,16 +76,20 @@ def realistic_by_edit(changes: pd.DataFrame, edit: list[str]) -> pd.Series:
     return pd.Series(list(found.values()), index=index, dtype=object, name="realistic")
 
 
-def broken(preservation: pd.DataFrame) -> np.ndarray:
-    """Return for each row whether its images are shown no longer to look like the model's own: what a search ends at.
+def losses(preservation: pd.DataFrame) -> np.ndarray:
+    """Return for each row how much less its images look like the model's own than an edit's at the border, in standard errors.
 
-    preservation: rows of schemas.preservation, that of unedited samples among them. A search tries few images, measures nothing
-    that is published, and goes on until something is lost by more than chance, which 95 % of edits at the border are not.
+    The largest of what was measured; infinite where too much is clipped. preservation: rows of schemas.preservation, that of
+    unedited samples among them. A search tries few images, measures nothing that is published, and goes on until something is lost
+    by more than `CHANCE`, which 95 % of edits at the border are not.
     """
     unedited = preservation.loc[preservation["direction"] == "unedited"].iloc[0]
-    lost = preservation["clipped"] > unedited["clipped"] + CLIPPED
+    clipped = preservation["clipped"] > unedited["clipped"] + CLIPPED
+    lost = [np.where(clipped, np.inf, -np.inf)]
     for column, share in (("precision", PRECISION), ("presence", PRESENCE)):
         expected = share * unedited[column]
-        chance = 1.645 * np.sqrt(expected * (1 - expected) / preservation["n"])
-        lost |= preservation[column] < expected - chance  # never where it was not measured
-    return lost.to_numpy(dtype=bool)
+        error = np.sqrt(expected * (1 - expected) / preservation["n"])
+        lost.append(
+            ((expected - preservation[column]) / error).fillna(-np.inf).to_numpy(dtype=float)
+        )  # not measured: not asked
+    return np.max(lost, axis=0)

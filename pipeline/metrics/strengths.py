@@ -3,13 +3,17 @@
 Strengths are told by the norm of the offset in *spreads*: the distance of h from its mean, root mean square over samples. They are
 tried by doublings of one offset, so that whatever length a direction has it is tried at the same offsets; where the target has
 moved just far enough lies on a straight line between two of them. A few images may lose something by chance, or seem to move no
-farther: that a search ends for such a reason is believed where farther doublings show it, too, as far as there are any.
+farther: that a search ends for such a reason is told by two strengths together or three, as far as there are farther ones.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal, NamedTuple
 
 import numpy as np
+
+from pipeline.metrics.realism import CHANCE
 
 WANTED = 1.5  # standard deviations over unedited samples, by which a target should move at full strength
 CHANGED = 0.5  # where nothing is scored: root mean square change of the images, in distances of two unedited samples
@@ -29,7 +33,11 @@ class Outcome:
     """What images showed at a strength."""
 
     moved: float  # by how much of what is wanted; 1 is enough
-    realistic: bool
+    lost: float = 0.0  # how much less images look like the model's own than may be, in standard errors
+
+    @property
+    def realistic(self) -> bool:
+        return self.lost <= CHANCE
 
     @property
     def settled(self) -> bool:
@@ -104,19 +112,22 @@ def _ended(tried: Tried, k: int) -> Ended | None:
     outcome, farther = tried[k], range(k + 1, BOUND + 1)
     if outcome.moved >= 1:
         return "moved"
-    if not outcome.realistic and not any(tried[j].realistic for j in farther[:1]):
+    if not outcome.realistic and _lost([outcome, *(tried[j] for j in farther[:1])]) > CHANCE:
         return "unrealistic"
     if not farther:
         return "bound"
     level = outcome.realistic and outcome.moved >= SEEN
-    if level and all(_no_farther(outcome.moved, tried[j]) for j in farther[:2]):
-        return "levelled" if any(tried[j].realistic for j in farther[:2]) else None
-    return None
+    return "levelled" if level and all(_no_farther(outcome.moved, tried[j]) for j in farther[:2]) else None
+
+
+def _lost(outcomes: Sequence[Outcome]) -> float:
+    """What is lost by several outcomes together, in standard errors (Stouffer 1949)."""
+    return sum(each.lost for each in outcomes) / sqrt(len(outcomes))
 
 
 def _no_farther(moved: float, farther: Outcome) -> bool:
     """Whether a farther strength hardly moves a target on from where it is; where it breaks images, what it moves says nothing."""
-    return farther.moved < 1 and (not farther.realistic or farther.moved < LEVEL * moved)
+    return farther.realistic and farther.moved < min(1, LEVEL * moved)
 
 
 def _just_enough(tried: Tried, enough: int, short: int) -> Full:

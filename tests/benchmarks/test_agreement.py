@@ -99,16 +99,14 @@ def test_all_of_them_say_how_strengths_were_chosen(catalog):
 
 def test_a_direction_without_a_strength_in_its_valid_range_is_said_to_have_none(catalog):
     name = "smile/mean-difference"
-    [said] = [
-        line for line in catalog.read("README.md").decode().splitlines() if "there is none to use them at" in line
-    ]
+    [said] = [line for line in catalog.read("README.md").decode().splitlines() if "so none was chosen" in line]
     assert f"`{name}`" in said and "`smile/ridge`" not in said
     assert findings(catalog).headline(name) is None
-    assert catalog[name].warnings[0].startswith("None of the strengths that there were to choose from"), (
+    assert catalog[name].warnings[0].startswith("At every strength that there was to choose from"), (
         "in Python and live, too"
     )
-    assert not any("At none" in warning for warning in catalog["smile/ridge"].warnings)
-    assert "None of the strengths that there were to choose from" in pages(findings(catalog))["directions.html"]
+    assert not any("At every" in warning for warning in catalog["smile/ridge"].warnings)
+    assert "At every strength that there was to choose from" in pages(findings(catalog))["directions.html"]
 
 
 def test_what_does_not_agree_is_named():

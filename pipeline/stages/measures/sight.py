@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline.annotators.base import Annotator, presence_of
 from pipeline.annotators.border import scorer
 from pipeline.metrics.preservation import Manifold, Pairs, clipped, precision, presence
-from pipeline.metrics.realism import broken
+from pipeline.metrics.realism import losses
 from pipeline.metrics.strengths import CHANGED, WANTED, Outcome, change
 
 Side = tuple[str, int]  # a direction, and the sign of its strengths
@@ -48,10 +48,10 @@ class Sight:
         """Return what each edit (n, H, W, 3) shows. attributes: of directions; None of one that nobody labelled."""
         before = self.plugs.score(self.before) if self.plugs.score else None
         preserved = [self._unedited(), *(self._preserved("", images) for images in edits.values())]
-        fine = ~broken(pd.DataFrame(preserved))[1:]
+        lost = losses(pd.DataFrame(preserved))[1:]
         return {
-            side: Outcome(self._moved(images, before, attributes[side[0]]), bool(kept))
-            for (side, images), kept in zip(edits.items(), fine, strict=True)
+            side: Outcome(self._moved(images, before, attributes[side[0]]), float(each))
+            for (side, images), each in zip(edits.items(), lost, strict=True)
         }
 
     def _moved(self, images: np.ndarray, before: pd.DataFrame | None, target: str | None) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.metrics.realism import broken, realistic, realistic_by_edit
+from pipeline.metrics.realism import CHANCE, losses, realistic, realistic_by_edit
 
 
 def images(precision: np.ndarray, presence: float = 0.97, clipped: float = 0.0) -> pd.DataFrame:
@@ -90,4 +90,11 @@ def preserved(**edit: float) -> pd.DataFrame:
     ],
 )
 def test_a_search_ends_where_something_is_lost_by_more_than_chance(edit, lost):
-    assert broken(preserved(**edit)).tolist() == [False, lost]
+    assert (losses(preserved(**edit)) > CHANCE).tolist() == [False, lost]
+
+
+def test_losses_are_in_standard_errors_of_the_worst_that_was_measured():
+    [_, found] = losses(preserved(precision=0.5, presence=0.9, n=8))
+    assert found == pytest.approx((0.72 - 0.5) / np.sqrt(0.72 * 0.28 / 8))
+    assert losses(preserved(clipped=0.2))[1] == np.inf
+    assert losses(preserved(precision=np.nan, presence=np.nan))[1] == -np.inf

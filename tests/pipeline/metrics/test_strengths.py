@@ -19,6 +19,8 @@ from pipeline.metrics.strengths import (
     spread_of,
 )
 
+LOST = 2.0  # standard errors: more than chance at one strength, and less at it and one where nothing is lost together
+
 
 def searched(
     moved: Callable[[float], float], realistic: Callable[[float], bool] = lambda x: True, first: int = 0
@@ -27,7 +29,7 @@ def searched(
     tried = Tried()
     while (k := next_doubling(tried, first)) is not None:
         assert k not in tried and LEAST <= k <= BOUND
-        tried[k] = Outcome(moved(2.0**k), realistic(2.0**k))
+        tried[k] = Outcome(moved(2.0**k), 0.0 if realistic(2.0**k) else LOST)
     return full(tried), len(tried)
 
 
@@ -111,12 +113,19 @@ def tried(moved: dict[int, float], broken: tuple[int, ...] = (), first: int = 0)
     )
 
 
-def test_what_has_levelled_off_before_images_break_ends_where_it_has():
-    assert tried({0: 0.7, 3: 0.7} | {1: 0.7, 2: 0.7}, broken=(2, 3))[0] == Full(0, "levelled", 0.7)
-    assert tried({0: 0.9, 1: 0.3, 2: 0.2}, broken=(2, 3))[0] == Full(0, "levelled", 0.9)
-    for unlucky in (1, 2):
-        assert tried({0: 0.9, 1: 0.7, 2: 0.4, 3: 0.2}, broken=(unlucky,))[0] == Full(0, "levelled", 0.9)
-    assert tried({0: 0.7, 1: 0.7}, broken=(1, 2))[0] == Full(0, "unrealistic", 0.7)
+def test_broken_images_tell_neither_that_a_target_has_levelled_off_nor_that_it_has_not():
+    """As measured of glasses on eight samples: .76, .70, and then images break, though at 28 samples it moves on."""
+    assert tried({-3: 0.4, -2: 0.76, -1: 0.7, 0: 0.2, 1: 0.7, 2: 1.5}, broken=(0, 1, 2, 3))[0] == Full(
+        -1, "unrealistic", 0.7
+    )
+    assert tried({-1: 0.3, 0: 0.7, 1: 0.7, 2: 0.7, 3: 0.7}, broken=(3,))[0] == Full(0, "levelled", 0.7)
+
+
+@pytest.mark.parametrize(("lost", "ended"), [((2.26, 1.46), "unrealistic"), ((1.67, 0.03), "moved")])
+def test_two_strengths_tell_together_whether_images_break(lost, ended):
+    """As measured of glasses, 3 and 4 of 8 images where .73 are asked for; and of slant, 4 and 6 of 8."""
+    seen = Tried({k: Outcome(0.3 * 2.0**k, dict(enumerate(lost)).get(k, 0.0)) for k in range(LEAST, BOUND + 1)})
+    assert full(seen if next(iter(seen)) == 0 else Tried({0: seen[0]} | seen)).ended == ended
 
 
 def test_what_moves_far_enough_at_the_next_doubling_has_not_levelled_off():
@@ -132,7 +141,7 @@ def test_two_doublings_tell_and_no_third_is_asked():
 
 
 def test_images_that_break_once_do_not_level_a_target_off():
-    found, _ = tried({-1: 0.2, 0: 0.5, 1: 0.55, 2: 0.55, 3: 0.55}, broken=(0, 3))
+    found, _ = tried({-1: 0.2, 0: 0.5, 1: 0.55, 2: 0.55, 3: 0.55}, broken=(0,))
     assert found == Full(1, "levelled", 0.55), "what is shown where images broke says nothing"
 
 
@@ -161,7 +170,7 @@ def test_every_search_ends_whatever_is_shown():
 
 def test_an_end_that_is_not_known_says_what_was_not_tried():
     with pytest.raises(Untried, match="doubling 1 was not tried") as error:
-        full(Tried({0: Outcome(0.5, True)}))
+        full(Tried({0: Outcome(0.5)}))
     assert error.value.doubling == 1
 
 
