@@ -28,14 +28,20 @@ def snippets(document: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / document).read_text(), re.DOTALL | re.MULTILINE)
 
 
-@pytest.fixture
-def standing_there(tmp_path, monkeypatch) -> Path:
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory) -> Path:
     """A folder in which the README's plugs are."""
     [plugs, _] = snippets("README.md", "python")
-    (tmp_path / "my_plugs.py").write_text(plugs)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    return tmp_path
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "my_plugs.py").write_text(plugs)
+    return folder
+
+
+@pytest.fixture
+def standing_there(elsewhere, monkeypatch) -> Path:
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.syspath_prepend(elsewhere)
+    return elsewhere
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +68,7 @@ def test_the_readmes_file_is_a_run_of_five_lines_and_makes_a_catalog(standing_th
 
 
 def test_the_readmes_python_makes_a_catalog(standing_there, tiny_model):
+    """The same as the file: where that was made, this finds it there."""
     [_, code] = snippets("README.md", "python")
     assert len([line for line in code.splitlines() if line]) == 3
     small = ", ".join(f"{name}={value}" for name, value in SMALL.items())
