@@ -35,8 +35,9 @@ STRENGTHS = pa.schema(
         column(
             "ended",
             pa.string(),
-            '"moved" far enough; "levelled" where neither twice nor four times the strength moves it much farther; "unrealistic" '
-            'where images of twice the strength were, and of four times it, too; or "bound", the largest offset that is tried.',
+            '"moved" far enough; "levelled" where neither twice nor, if images hold, four times the strength moves it much farther; '
+            '"unrealistic" where images of twice and of four times the strength together were; or "bound", the largest offset that '
+            "is tried.",
             required=True,
         ),
         column("tried", pa.int32(), "How many strengths of this side were tried.", required=True),

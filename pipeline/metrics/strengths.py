@@ -6,7 +6,6 @@ moved just far enough lies on a straight line between two of them. A few images 
 farther: that a search ends for such a reason is told by two strengths together or three, as far as there are farther ones.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal, NamedTuple
@@ -109,25 +108,29 @@ def full(tried: Tried) -> Full:
 
 def _ended(tried: Tried, k: int) -> Ended | None:
     """Why a search need not go beyond a doubling; None where it must."""
-    outcome, farther = tried[k], range(k + 1, BOUND + 1)
-    if outcome.moved >= 1:
+    if tried[k].moved >= 1:
         return "moved"
-    if not outcome.realistic and _lost([outcome, *(tried[j] for j in farther[:1])]) > CHANCE:
+    if _broken(tried, k):
         return "unrealistic"
-    if not farther:
+    if k == BOUND:
         return "bound"
-    level = outcome.realistic and outcome.moved >= SEEN
-    return "levelled" if level and all(_no_farther(outcome.moved, tried[j]) for j in farther[:2]) else None
+    return "levelled" if tried[k].moved >= SEEN and _level(tried, k) else None
 
 
-def _lost(outcomes: Sequence[Outcome]) -> float:
-    """What is lost by several outcomes together, in standard errors (Stouffer 1949)."""
-    return sum(each.lost for each in outcomes) / sqrt(len(outcomes))
+def _broken(tried: Tried, k: int) -> bool:
+    """Whether images break, by what they lose at this doubling and the next together, in standard errors (Stouffer 1949)."""
+    if tried[k].realistic:
+        return False
+    lost = [tried[each].lost for each in (k, k + 1) if each <= BOUND]
+    return sum(lost) / sqrt(len(lost)) > CHANCE
 
 
-def _no_farther(moved: float, farther: Outcome) -> bool:
-    """Whether a farther strength hardly moves a target on from where it is; where it breaks images, what it moves says nothing."""
-    return farther.realistic and farther.moved < min(1, LEVEL * moved)
+def _level(tried: Tried, k: int) -> bool:
+    """Whether neither of the next two doublings moves a target much farther; where the second breaks images, that says nothing."""
+    most = min(1, LEVEL * tried[k].moved)
+    if _broken(tried, k + 1) or tried[k + 1].moved >= most:
+        return False
+    return k + 1 == BOUND or _broken(tried, k + 2) or tried[k + 2].moved < most
 
 
 def _just_enough(tried: Tried, enough: int, short: int) -> Full:
