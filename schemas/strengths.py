@@ -35,7 +35,7 @@ STRENGTHS = pa.schema(
         column(
             "ended",
             pa.string(),
-            '"moved" far enough; "levelled" where neither twice nor, if images hold, four times the strength moves it much farther; '
+            '"moved" far enough; "levelled" where neither twice nor, if images hold, four times the strength moves it much more; '
             '"unrealistic" where images of twice and of four times the strength together were; or "bound", the largest offset that '
             "is tried.",
             required=True,
