@@ -149,7 +149,7 @@ def _evaluated(scored: ScoreEdits) -> Evaluate | None:
 
 
 def _trials(scored: ScoreEdits, evaluations: Sequence[Evaluate], store: Store) -> pd.DataFrame:
-    """Effects of these edits, and whether their images still look like the model's own, in the order of the directions."""
+    """Effects of these edits, and whether their images still look like the model's own."""
     evaluate = next(each for each in evaluations if each == _evaluated(scored))
     units = (of_each(evaluate.unedited, evaluate.judges, store) for of_each in (standard_deviations, unit_errors))
     scores = reading.table(store, scored, "scores.parquet").to_pandas()
