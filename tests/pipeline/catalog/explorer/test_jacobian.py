@@ -57,8 +57,8 @@ def of_smile(**known: object) -> Findings:
 
 
 def test_what_was_measured_once_more_counts_and_the_largest_of_several_says_so(shown):
-    note = "the largest of all effects on held-out samples, that is of 6 on the same samples, by chance, too"
-    assert note.capitalize() in shown.all("p", "note")[1].text
+    note = "The largest of 6 effects on the same held-out samples, which is too large by chance as well."
+    assert note in shown.all("p", "note")[1].text
     found = of_smile(confirmed=measured_again())
     again = section(found, "jacobian")
     cells = again.one("table", "figures").table()["mouth 0"]
