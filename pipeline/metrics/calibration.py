@@ -121,15 +121,21 @@ class Verification:
     def verify(self, found: StrengthPerSD, target: str, measured: Response) -> StrengthPerSD | None:
         """Return the strength per standard deviation by this and all that was measured before; None where there is none.
 
-        Where that was measured at about the strength that was verified, the mean of both counts, at the mean of both strengths.
+        Where that was measured at about the strength that was verified, the mean of both counts, at the mean of both strengths:
+        each as much as it is sure.
         """
         strengths, effects = measured.strengths, measured.effect[target].to_numpy(float)
         on_all = self.response.effect[target].to_numpy(float) * self._unlike(target, measured)
-        for strength, effect in zip(self.response.strengths, on_all, strict=True):
+        weights, of_each = _weights(target, measured, self.response)
+        for strength, effect, weight in zip(self.response.strengths, on_all, of_each, strict=True):
+            if not np.isfinite(effect):
+                continue
             shares = strengths / strength
             near = (shares >= APART) & (shares <= 1 / APART) & np.isfinite(effects)
-            strengths = np.append(strengths[~near], np.append(strengths[near], strength).mean())
-            effects = np.append(effects[~near], np.append(effects[near], effect).mean())
+            of = np.append(weights[near], weight)
+            strengths = np.append(strengths[~near], np.average(np.append(strengths[near], strength), weights=of))
+            effects = np.append(effects[~near], np.average(np.append(effects[near], effect), weights=of))
+            weights = np.append(weights[~near], of.sum())
         return strength_per_sd(strengths, effects, 1 if found.strength > 0 else -1, beyond=BELIEVED)
 
     def _unlike(self, target: str, measured: Response) -> float:
@@ -144,6 +150,15 @@ class Verification:
         few = self.few[target].loc[measured.effect.index[near]]
         ratio = measured.effect[target].iloc[near] / few if few else 0.0
         return float(ratio) if 1 / UNLIKE < ratio < UNLIKE else 1.0
+
+
+def _weights(target: str, *responses: Response) -> list[np.ndarray]:
+    """How much the effects on a target count in a mean (S,): 1 / error^2, or all alike where an error is not known."""
+    errors = [
+        np.full(len(of.strengths), np.nan) if of.error is None else of.error[target].to_numpy(float) for of in responses
+    ]
+    known = all((np.isfinite(error) & (error > 0)).all() for error in errors)
+    return [1 / np.square(error) if known else np.ones(len(error)) for error in errors]
 
 
 def monotonicity(scores: np.ndarray) -> float:

@@ -11,13 +11,16 @@ from math import sqrt
 from typing import Literal, NamedTuple
 
 import numpy as np
+from scipy.stats import t as student
 
-from pipeline.metrics.realism import CHANCE
+from pipeline.metrics.realism import CHANCE, TAIL
 
 WANTED = 1.5  # standard deviations over unedited samples, by which a target should move at full strength
 CHANGED = 0.5  # where nothing is scored: root mean square change of the images, in distances of two unedited samples
 
-LEVEL = 1.2  # what one of the next two doublings must move the target by as a share of before, or it has levelled off
+LEVEL = (
+    1.2  # as a share of before: where neither of the next two doublings moves the target by so much it has levelled off
+)
 SEEN = 0.3  # of what is wanted, from which that is told: less may be chance
 
 FIRST = 0.45  # spreads: the offset that is tried first
@@ -32,6 +35,9 @@ class Outcome:
     """What images showed at a strength."""
 
     moved: float  # by how much of what is wanted; 1 is enough
+    each: tuple[
+        float, ...
+    ] = ()  # by how much each sample; their mean is `moved`; none where that is not known by sample
     lost: float = 0.0  # how much less images look like the model's own than may be, in standard errors
 
     @property
@@ -127,10 +133,23 @@ def _broken(tried: Tried, k: int) -> bool:
 
 def _level(tried: Tried, k: int) -> bool:
     """Whether neither of the next two doublings moves a target much farther; where the second breaks images, that says nothing."""
-    most = min(1, LEVEL * tried[k].moved)
-    if _broken(tried, k + 1) or tried[k + 1].moved >= most:
+    if _broken(tried, k + 1) or not _no_farther(tried[k], tried[k + 1]):
         return False
-    return k + 1 == BOUND or _broken(tried, k + 2) or tried[k + 2].moved < most
+    return k + 1 == BOUND or _broken(tried, k + 2) or _no_farther(tried[k], tried[k + 2])
+
+
+def _no_farther(near: Outcome, far: Outcome) -> bool:
+    """Whether a farther strength moves a target on by less than `LEVEL`, and by more than the sampling error of few samples less.
+
+    Each sample is compared with itself; the error is one-sided, by t.
+    """
+    if far.moved >= 1:
+        return False
+    if not near.each or not far.each:
+        return far.moved < LEVEL * near.moved
+    missing = LEVEL * np.array(near.each) - np.array(far.each)
+    error = float(missing.std(ddof=1)) / sqrt(len(missing))
+    return bool(missing.mean() > student.ppf(1 - TAIL, len(missing) - 1) * error)
 
 
 def _just_enough(tried: Tried, enough: int, short: int) -> Full:

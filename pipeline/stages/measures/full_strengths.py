@@ -50,7 +50,7 @@ class FullStrengths(Stage):
     differently far at one norm, so each has strengths of its own; one that was not given is followed as far as any of them.
     """
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     sample: Source  # whose model, T and eta are used
     finders: tuple[Stage, ...]

@@ -50,17 +50,24 @@ class Sight:
         preserved = [self._unedited(), *(self._preserved("", images) for images in edits.values())]
         lost = losses(pd.DataFrame(preserved))[1:]
         return {
-            side: Outcome(self._moved(images, before, attributes[side[0]]), float(each))
+            side: Outcome(*self._moved(images, before, attributes[side[0]]), lost=float(each))
             for (side, images), each in zip(edits.items(), lost, strict=True)
         }
 
-    def _moved(self, images: np.ndarray, before: pd.DataFrame | None, target: str | None) -> float:
-        """How far the target has moved, or whatever has moved most, as a share of what is wanted; without scores, the images."""
+    def _moved(
+        self, images: np.ndarray, before: pd.DataFrame | None, target: str | None
+    ) -> tuple[float, tuple[float, ...]]:
+        """How far the target has moved, or whatever has moved most, as a share of what is wanted, and each sample; without scores,
+        the images, and nothing by sample.
+        """
         if self.plugs.score is not None and self.std is not None:
-            effects = ((self.plugs.score(images) - before).mean() / self.std).dropna().abs()
+            moved = (self.plugs.score(images) - before) / self.std
+            effects = moved.mean().dropna()
             if len(effects):
-                return float(effects.get(target, effects.max())) / WANTED
-        return change(self.before, images) / CHANGED
+                most = target if target in effects else effects.abs().idxmax()
+                each = np.sign(effects[most]) * moved[most] / WANTED
+                return abs(float(effects[most])) / WANTED, () if each.isna().any() else tuple(each)
+        return change(self.before, images) / CHANGED, ()
 
     def _unedited(self) -> dict[str, Any]:
         """What edits are compared with: of precision, what many samples have, since a few do not tell."""

@@ -1,5 +1,7 @@
 """Planted effects: directions are named, ranked and compared by what they do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -344,6 +346,15 @@ def test_samples_at_about_one_strength_count_alike():
     found = tried(0.31, response((0.15, 0.45), (0.3, 0.98), (0.6, 1.6)), response((0.309, 1.59)))
     x, y = (0.3 + 0.309) / 2, (0.98 + 1.59) / 2
     assert found["strength_per_sd"] == pytest.approx(0.15 + (x - 0.15) * (1 - 0.45) / (y - 0.45))
+
+
+def test_a_verification_counts_as_much_as_it_is_sure_and_one_without_a_score_not_at_all():
+    measured, trial = response((-0.3, -0.5), (0.3, 0.98)), response((0.306, 1.6))
+    of = [replace(each, error=each.effect * 0 + error) for each, error in ((measured, 0.1), (trial, 0.3))]
+    y, x = (0.98 * 9 + 1.6) / 10, (0.3 * 9 + 0.306) / 10
+    assert tried(0.31, *of)["strength_per_sd"] == pytest.approx(x / y)
+    missing = response((0.306, np.nan))
+    assert tried(0.31, measured, missing)["strength_per_sd"] == pytest.approx(0.3 / 0.98)
 
 
 @pytest.mark.parametrize(("moved", "in_range"), [(0.95, True), (0.62, False)])

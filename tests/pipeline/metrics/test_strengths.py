@@ -29,7 +29,7 @@ def searched(
     tried = Tried()
     while (k := next_doubling(tried, first)) is not None:
         assert k not in tried and LEAST <= k <= BOUND
-        tried[k] = Outcome(moved(2.0**k), 0.0 if realistic(2.0**k) else LOST)
+        tried[k] = Outcome(moved(2.0**k), lost=0.0 if realistic(2.0**k) else LOST)
     return full(tried), len(tried)
 
 
@@ -131,8 +131,23 @@ def test_broken_images_do_not_tell_that_a_target_has_levelled_off():
 @pytest.mark.parametrize(("lost", "ended"), [((2.26, 1.46), "unrealistic"), ((1.67, 0.03), "moved")])
 def test_two_strengths_tell_together_whether_images_break(lost, ended):
     """As measured of glasses, 3 and 4 of 8 images where .73 are asked for; and of slant, 4 and 6 of 8."""
-    seen = Tried({k: Outcome(0.3 * 2.0**k, dict(enumerate(lost)).get(k, 0.0)) for k in range(LEAST, BOUND + 1)})
+    seen = Tried({k: Outcome(0.3 * 2.0**k, lost=dict(enumerate(lost)).get(k, 0.0)) for k in range(LEAST, BOUND + 1)})
     assert full(seen if next(iter(seen)) == 0 else Tried({0: seen[0]} | seen)).ended == ended
+
+
+def test_few_samples_tell_that_a_target_has_levelled_off_where_all_of_them_do():
+    """Planted plateau of .5: eight samples that stay where they are, and eight of which two are moved far, and then the others."""
+
+    def levelled(first: tuple[float, ...], then: tuple[float, ...]) -> float:
+        seen = Tried({k: Outcome(0.1) for k in (0, 1, 2, 3)})
+        seen |= {0: Outcome(float(np.mean(first)), first)}
+        seen |= {k: Outcome(float(np.mean(then)), then) for k in (1, 2, 3)}
+        seen |= {-1: Outcome(0.2)}
+        assert full(Tried(seen)).ended == "levelled"
+        return full(Tried(seen)).doubling
+
+    assert levelled((0.4, 0.5, 0.6, 0.5, 0.4, 0.6, 0.5, 0.5), (0.5, 0.5, 0.5, 0.6, 0.4, 0.5, 0.5, 0.5)) == 0
+    assert levelled((2.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), (0.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 1.0)) == 1
 
 
 def test_what_moves_far_enough_at_the_next_doubling_has_not_levelled_off():
