@@ -23,12 +23,14 @@ PROFILES = pa.schema(
             "strength",
             pa.float32(),
             "The farthest measured strength at which images were not seen to leave the model's own: of effects.parquet, "
-            "verified.parquet or confirmed.parquet. Where even the first left it, that one.",
+            "verified.parquet or confirmed.parquet. Where even the first left it, that one. Of what was measured once more it is "
+            "the strength that it was ranked at.",
         ),
         column(
             "label",
             pa.string(),
-            'What it moves at that strength, as in "age +1.8, pose +0.2"; of an unsupervised direction its target first.',
+            'What it moves at that strength, as in "age +1.8, pose +0.2"; of an unsupervised direction its target first, '
+            "where that is sure.",
             unit=STD,
         ),
         column("on_target", pa.float32(), "Effect on the target at that strength.", unit=STD),

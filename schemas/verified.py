@@ -1,7 +1,7 @@
 """Verified: what each direction does at the strength that should move its target by one standard deviation.
 
 On samples of their own, by which a strength per standard deviation is corrected. Where a profile describes a direction at one of
-these strengths, its effects are these.
+these strengths, its effects are these, unless it was measured once more (confirmed.parquet).
 """
 
 import pyarrow as pa

@@ -7,7 +7,7 @@ from pipeline.metrics.template import is_template
 
 _SENTENCES = {
     "†": "Images at about its strength per standard deviation were not measured to be the model's own.",
-    "‡": "Its strength per standard deviation was not verified on images, but read off the effects that were measured.",
+    "‡": "No images were made at about its strength per standard deviation: it was read off the effects that were measured.",
     "§": "Its target does not rise by a standard deviation; at minus that strength it falls by as much.",
     "¶": "Four fifths or more of what it changes is the same pixels in every image: a template rather than a meaning, unless the "
     "images themselves have it in one place.",

@@ -19,12 +19,10 @@ class FieldFigures(NamedTuple):
 
     direction: str
     target: str
-    strength: float  # of the two ratios: the one of schemas.best, or else the farthest at which images still are the model's own
+    strength: float  # of the two ratios: the one of schemas.best, or else the farthest in the valid range
     epr: float  # of changes in the judge's own units, as CASL has it
     epr_in_sd: float  # of changes in standard deviations of each attribute: where a judge's scores are not all logits
-    conceptual_range: (
-        float  # standard deviations; these three are over strengths at which images still are the model's own
-    )
+    conceptual_range: float  # standard deviations; these three are over strengths in the valid range
     smoothness: float  # 0 are equal steps
     preservation: float  # mean of 1 - MS-SSIM; 0 changes nothing
     monotonicity: float | None  # share of the pairs of strengths that a sample's scores are ordered like

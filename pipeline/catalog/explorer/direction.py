@@ -98,12 +98,15 @@ def _chance(findings: Findings, row: Row) -> Facts:
 
 def _shown(findings: Findings, row: Row) -> bool:
     """Whether images all over its valid range were shown to be the model's own, and not only look so on too few samples to say."""
-    measured, profile = findings.evaluation(row["name"]), findings.profiles.get(row["name"], {})
+    name, profile = row["name"], findings.profiles.get(row["name"], {})
+    measured = findings.evaluation(name)
     if measured is None or profile.get("valid_low") is None or "realistic" not in measured.preservation:
         return True
-    own = measured.preservation[measured.preservation["direction"] == row["name"]]
-    within = own["strength"].between(profile["valid_low"], profile["valid_high"])
-    return bool(own.loc[within, "realistic"].astype(object).eq(True).all())
+    tables = [table for table in (measured.preservation, findings.verified, findings.confirmed) if table is not None]
+    every = pd.concat([of.loc[of["direction"] == name, ["strength", "realistic"]] for of in tables])
+    every = every[every["strength"].between(profile["valid_low"], profile["valid_high"]) & (every["strength"] != 0)]
+    last = every.drop_duplicates("strength", keep="last")  # on samples that had no part in what came before
+    return bool(len(last) and last["realistic"].astype(object).eq(True).all())
 
 
 def _slider(figures: FieldFigures | None) -> list[str]:
@@ -139,17 +142,19 @@ def _transfer(findings: Findings, row: Row) -> Facts | None:
 
 
 def _trial(findings: Findings, row: Row) -> Facts | None:
-    """What it moved of its target at about its strength per standard deviation, on samples of their own; None is not known."""
+    """What images at about its strength per standard deviation showed of its target; None is not known.
+
+    On the samples that verified it or, of what was measured once more, on those.
+    """
     profile, measured = findings.profiles.get(row["name"], {}), findings.evaluation(row["name"])
-    if findings.verified is None or measured is None or profile.get("strength_per_sd") is None:
+    table = findings.confirmed if profile.get("confirmed_n") else findings.verified
+    if table is None or measured is None or profile.get("strength_per_sd") is None:
         return None
-    table = findings.verified
     own = table[(table["direction"] == row["name"]) & (table["judge"] == measured.judges[0])]
     own = own[(own["attribute"] == profile["target"]) & own["effect"].notna()]
-    if (
-        own.empty
-        or own["strength"].iloc[0] * profile["strength_per_sd"] * (-1 if profile["strength_by"] == "fall" else 1) < 0
-    ):
+    towards = profile["strength_per_sd"] * (-1 if profile["strength_by"] == "fall" else 1)
+    own = own[own["strength"] * towards > 0]
+    if own.empty:
         return None
     known = own.iloc[0].to_dict()
     return known | {end: None if pd.isna(known[end]) else known[end] for end in ("effect_low", "effect_high")}

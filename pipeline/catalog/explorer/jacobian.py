@@ -54,10 +54,10 @@ def _carried(findings: Findings, row: Row) -> Carried | None:
     nearest = effects.loc[(effects["strength"] - top["strength"]).abs().idxmin()]
     edit = name, int(nearest["strength_index"])
     own, same_way = findings.transferred(edit, top["attribute"])
-    if not np.isclose(nearest["strength"], top["strength"], rtol=SAME):
-        own, same_way = float("nan"), float("nan")
     lost = findings.lost(edit) if chosen_of > 1 else top["realistic"] is False
     inside = {region: findings.local(edit, region) for region in findings.regions}
+    if not np.isclose(nearest["strength"], top["strength"], rtol=SAME):  # the rest was not measured there
+        own, same_way, inside = float("nan"), float("nan"), dict.fromkeys(inside, float("nan"))
     return Carried(row, top, chosen_of, lost, own, same_way, inside)
 
 

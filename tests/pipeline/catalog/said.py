@@ -147,12 +147,13 @@ def by_page(page: str) -> Said:
     said = Said(name=document.one("h1").text)
     if "Strength per SD" in terms:
         found = _numbers(terms["Strength per SD"])
-        lowers = "lowers it" in terms["Strength per SD"]
+        lowers = " lowers " in terms["Strength per SD"]
         said.figures["strength per SD"] = (-found[0] if lowers else found[0]) if found else None
     if other := next((terms[each] for each in terms if each.endswith("samplers")), None):
         said.figures["other sampler"] = None if other.startswith("not reached") else _numbers(other)[0]
     if "Valid range" in terms:
-        said.figures |= dict(zip(("valid_low", "valid_high"), _numbers(terms["Valid range"])[:2], strict=True))
+        ends = _numbers(terms["Valid range"])[:2] or [0.0, 0.0]  # "none"
+        said.figures |= dict(zip(("valid_low", "valid_high"), ends, strict=True))
     if "At its best strength" in terms:
         strength, on, low, high, *ratio = _numbers(terms["At its best strength"].replace("95 %", ""))
         said.figures |= {"strength": strength, "on": on, "low": low, "high": high}

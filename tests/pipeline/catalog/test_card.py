@@ -216,9 +216,7 @@ SURE = {"strength_per_sd": 0.5, "strength_in_range": True, "verified": True, "st
 def test_strengths_are_marked_by_what_is_not_known_of_them_and_the_marks_explained(known, cell):
     text = planted_card(known=SURE | known)
     assert table(text, "direction")["smile/ridge"]["strength per SD"] == cell
-    explained = [
-        line[0] for line in text.splitlines() if line.startswith(("† Images", "‡ Not verified", "§ By the fall"))
-    ]
+    explained = [line[0] for line in text.splitlines() if line.startswith(("† Images", "‡ No images", "§ By the fall"))]
     assert explained == cell.split()[1:]
 
 

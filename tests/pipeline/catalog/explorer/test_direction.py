@@ -42,14 +42,36 @@ def test_it_is_called_by_what_it_does_and_how_it_was_made():
     assert head(with_profiles(label=None), name)[1:] == ("component 1", f"component 1 {name}")
 
 
+def test_a_valid_range_says_whether_it_is_shown_by_all_that_was_measured():
+    def said(**known: object) -> str:
+        return about(replace(with_profiles(), **known))["Valid range"]
+
+    nothing = about(with_profiles(valid_low=0.0, valid_high=0.0))["Valid range"]
+    assert nothing.startswith("none: images were seen to leave the model’s own")
+    once = pd.DataFrame({"direction": ["smile/ridge"], "judge": "judge", "attribute": "smile", "strength": [0.5]})
+    once = once.assign(effect=1.0, effect_low=0.5, effect_high=1.5, n=28)
+    assert said(verified=once.assign(realistic=True)) == "−2.00 to +1.00: images were measured to be the model’s own"
+    unsure = once.assign(realistic=None).astype({"realistic": object})
+    assert "that they are is not shown by so few" in said(verified=unsure)
+    assert "measured to be" in said(verified=unsure, confirmed=once.assign(realistic=True)), "the later samples count"
+    found = planted()
+    [first, *rest] = found.measured
+    none = replace(first, preservation=first.preservation[first.preservation["direction"] == "unedited"])
+    empty = replace(found, measured=[none, *rest])
+    assert "is not shown" in about(empty)["Valid range"], "nothing was measured in it"
+
+
 def test_a_strength_per_sd_says_what_images_there_did():
     rows = [("smile/ridge", judge, each, 0.9) for judge in ("judge", "second") for each in ("smile", "age")]
     table = pd.DataFrame(rows, columns=["direction", "judge", "attribute", "strength"])
-    table = table.assign(effect=1.25, effect_low=0.85, effect_high=1.65, n=28)
+    table = table.assign(effect=1.25, effect_low=0.85, effect_high=1.65, n=28, realistic=True)
     said = about(replace(with_profiles(strength_per_sd=0.8), verified=table))["Strength per SD"]
     assert "images at +0.90 moved it by +1.25 (+0.85 to +1.65) on 28 other samples" in said
     assert "other samples" not in about(replace(with_profiles(strength_per_sd=-0.8), verified=table))["Strength per SD"]
     assert "other samples" not in about(with_profiles(strength_per_sd=0.8))["Strength per SD"]
+    again = table.assign(effect=0.75, effect_low=0.5, effect_high=1.0, n=56)
+    fresh = replace(with_profiles(strength_per_sd=0.8, confirmed_n=56), verified=table, confirmed=again)
+    assert "moved it by +0.75 (+0.50 to +1.00) on 56 other samples" in about(fresh)["Strength per SD"]
 
 
 def test_what_was_measured_once_more_says_on_how_many_other_samples():
@@ -71,7 +93,7 @@ def test_of_several_capture_points_it_says_its_own():
 
 def test_what_is_known_of_it_is_said():
     assert about(planted()) == {
-        "Strength per SD": "+0.71 moves it by one standard deviation",
+        "Strength per SD": "+0.71 moves smile by one standard deviation",
         "Valid range": "−2.00 to +1.00: images were measured to be the model’s own",
         "Pasted": "31% of the change is the same pixels in every image; where the sample moves by a pixel, it moves by +0.76",
         "At its best strength": "−2: moves its target by −2.40 SD, −2.76 to −2.04 (95 % intervals)",
@@ -86,9 +108,9 @@ def test_what_is_known_of_it_is_said():
 @pytest.mark.parametrize(
     "known, said",
     [
-        ({"strength_in_range": False}, "+0.71 moves it by one standard deviation, beyond its valid range"),
-        ({"verified": None}, "+0.71 moves it by one standard deviation, not verified on images"),
-        ({"strength_by": "fall"}, "−0.71 lowers it by one standard deviation; it does not rise so far"),
+        ({"strength_in_range": False}, "+0.71 moves smile by one standard deviation, beyond its valid range"),
+        ({"verified": None}, "+0.71 moves smile by one standard deviation, not verified on images"),
+        ({"strength_by": "fall"}, "−0.71 lowers smile by one standard deviation; it does not rise so far"),
         ({"strength_per_sd": None, "verified": None}, "not reached"),
     ],
 )
@@ -126,11 +148,11 @@ def warned(findings: Findings, name: str = "smile/ridge") -> list[str]:
     "known, said",
     [
         ({"strength_in_range": False}, ["not measured to be the model's own"]),
-        ({"verified": False}, ["not verified"]),
+        ({"verified": False}, ["No images were made"]),
         ({"strength_by": "fall"}, ["at minus that strength it falls"]),
         ({"pasted": 0.92, "follows": 0.1}, ["a template"]),
         ({"pasted": 0.92, "follows": None}, ["a template"]),
-        ({"strength_in_range": False, "verified": None, "pasted": 0.92}, ["model's own", "not verified"]),
+        ({"strength_in_range": False, "verified": None, "pasted": 0.92}, ["model's own", "No images were made"]),
         ({"strength_per_sd": None, "verified": None}, []),
         ({"pasted": 0.92, "follows": 0.9}, []),
     ],

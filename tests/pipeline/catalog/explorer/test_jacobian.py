@@ -63,7 +63,10 @@ def test_what_was_measured_once_more_counts_and_the_largest_of_several_says_so(s
     again = section(found, "jacobian")
     cells = again.one("table", "figures").table()["mouth 0"]
     assert (cells["held-out"].text, cells["samples"].text) == ("+1.20", "28") and "pale" in cells["held-out"].classes
-    assert cells["its own sample"].text == "+1.75", "the same edit"
+    assert cells["its own sample"].text == "+1.75" and cells["in / out of mouth"].text == "8.3×", "the same edit"
+    nearer = section(of_smile(confirmed=measured_again().assign(strength=1.0)), "jacobian")
+    cells = nearer.one("table", "figures").table()["mouth 0"]
+    assert (cells["its own sample"].text, cells["same way"].text, cells["in / out of mouth"].text) == ("–",) * 3
     assert "Of those that were measured once more" in again.all("p", "note")[1].text
 
 
