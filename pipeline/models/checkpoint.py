@@ -70,7 +70,7 @@ def kind_of(config: dict[str, Any], kinds: Sequence[str], where: Path) -> Any:
     name = config.get("_class_name")
     if name not in kinds:
         raise UserError(f"{where} is of class {name}; expected {' or '.join(kinds)} of diffusers.")
-    import diffusers  # takes seconds, which whoever asks for --help would wait, too
+    import diffusers  # takes seconds, which who needs no network would wait, too
 
     return getattr(diffusers, str(name))
 

@@ -3,7 +3,7 @@
 from jobs.results import show
 from pipeline.catalog.summary import Ranked, Recommended, Summary
 
-YAW = "yaw: at no strength that was measured do images still look like the model's own"
+YAW = "yaw: at every strength that was measured images were seen to leave the model's own"
 AGAIN = "component-1/principal-components: not confirmed: the opposite, age -0.4 (re-measured on 28 other samples)"
 WARNING = "Warning: smile/ridge: 6 of 64 samples have a score above 0"
 
