@@ -31,10 +31,10 @@ def in_valid_range(strength: float, strengths: np.ndarray, realistic: np.ndarray
     if not len(side):
         return False
     low, high = valid_range(strengths, realistic)
-    return about(strength, side[np.argmin(np.abs(side - strength))], low, high)
+    return within_reach(strength, side[np.argmin(np.abs(side - strength))], low, high)
 
 
-def about(strength: float, measured: float, low: float, high: float) -> bool:
+def within_reach(strength: float, measured: float, low: float, high: float) -> bool:
     """Whether a strength is about where images are the model's own: the one measured next to it is in a range, and it is no farther
     beyond that than a strength per standard deviation is believed.
     """

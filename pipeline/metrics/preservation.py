@@ -61,13 +61,13 @@ def ms_ssim(pairs: Pairs) -> np.ndarray:
     scales = scales_of(*pairs.before.shape[1:3])
     if not scales:
         return np.full(len(pairs.before), np.nan)
-    from torchmetrics.functional.image import (
-        multiscale_structural_similarity_index_measure as multiscale,
-    )  # takes seconds
+    from torchmetrics.functional import image as torchmetrics  # takes seconds
 
     betas = tuple(np.array(SCALES[:scales]) / sum(SCALES[:scales]))
     x, y = (torch.from_numpy(images).permute(0, 3, 1, 2).float() for images in (pairs.after, pairs.before))
-    similar = multiscale(x, y, kernel_size=WINDOW, betas=betas, data_range=255.0, reduction="none", normalize="relu")
+    similar = torchmetrics.multiscale_structural_similarity_index_measure(
+        x, y, kernel_size=WINDOW, betas=betas, data_range=255.0, reduction="none", normalize="relu"
+    )
     return similar.numpy()
 
 

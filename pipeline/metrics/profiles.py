@@ -15,11 +15,11 @@ from pipeline.metrics.calibration import (
     UNLIKE,
     StrengthPerSD,
     Verification,
-    about,
     in_valid_range,
     monotonicity,
     strength_per_sd,
     valid_range,
+    within_reach,
 )
 from pipeline.metrics.response import Response
 
@@ -153,7 +153,7 @@ def _per_sd(found: StrengthPerSD | None, response: Response, low: float = 0.0, h
     return {
         "strength_per_sd": found.strength,
         "strength_by": found.by,
-        "strength_in_range": about(found.measured_at, float(next_to_it), low, high),
+        "strength_in_range": within_reach(found.measured_at, float(next_to_it), low, high),
         "verified": bool(((of_measured >= NEARER) & (of_measured <= BELIEVED)).any()),
     }
 

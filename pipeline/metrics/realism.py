@@ -89,7 +89,6 @@ def losses(preservation: pd.DataFrame) -> np.ndarray:
     for column, share in (("precision", PRECISION), ("presence", PRESENCE)):
         expected = share * unedited[column]
         error = np.sqrt(expected * (1 - expected) / preservation["n"])
-        lost.append(
-            ((expected - preservation[column]) / error).fillna(-np.inf).to_numpy(dtype=float)
-        )  # not measured: not asked
+        own = (expected - preservation[column]) / error
+        lost.append(own.fillna(-np.inf).to_numpy(dtype=float))  # what was not measured is not asked
     return np.max(lost, axis=0)

@@ -18,9 +18,7 @@ from pipeline.metrics.realism import CHANCE, TAIL
 WANTED = 1.5  # standard deviations over unedited samples, by which a target should move at full strength
 CHANGED = 0.5  # where nothing is scored: root mean square change of the images, in distances of two unedited samples
 
-LEVEL = (
-    1.2  # as a share of before: where neither of the next two doublings moves the target by so much it has levelled off
-)
+LEVEL = 1.2  # where neither of the next two doublings moves the target by so much, as a share, it has levelled off
 SEEN = 0.3  # of what is wanted, from which that is told: less may be chance
 
 FIRST = 0.45  # spreads: the offset that is tried first
@@ -35,9 +33,7 @@ class Outcome:
     """What images showed at a strength."""
 
     moved: float  # by how much of what is wanted; 1 is enough
-    each: tuple[
-        float, ...
-    ] = ()  # by how much each sample; their mean is `moved`; none where that is not known by sample
+    each: tuple[float, ...] = ()  # by how much each sample, of which it is the mean; none where that is not known
     lost: float = 0.0  # how much less images look like the model's own than may be, in standard errors
 
     @property

@@ -146,12 +146,10 @@ def _trial(findings: Findings, row: Row) -> Facts | None:
 
     On the samples that verified it or, of what was measured once more, on those.
     """
-    profile, measured = findings.profiles.get(row["name"], {}), findings.evaluation(row["name"])
-    table = findings.confirmed if profile.get("confirmed_n") else findings.verified
-    if table is None or measured is None or profile.get("strength_per_sd") is None:
+    profile = findings.profiles.get(row["name"], {})
+    if profile.get("strength_per_sd") is None:
         return None
-    own = table[(table["direction"] == row["name"]) & (table["judge"] == measured.judges[0])]
-    own = own[(own["attribute"] == profile["target"]) & own["effect"].notna()]
+    own = findings.of_target(findings.confirmed if profile.get("confirmed_n") else findings.verified, row["name"])
     towards = profile["strength_per_sd"] * (-1 if profile["strength_by"] == "fall" else 1)
     own = own[own["strength"] * towards > 0]
     if own.empty:

@@ -14,6 +14,7 @@ from pipeline.catalog.field_figures import FieldFigures
 from pipeline.metrics.best import reported
 from pipeline.metrics.control import largest_control
 from schemas.catalog import Catalog
+from schemas.verified import VERIFIED
 
 
 class Headline(NamedTuple):
@@ -114,7 +115,16 @@ class Findings:
     def lost(self, edit: Edit) -> bool:
         """Whether images of an edit were seen to leave the model's own."""
         row = self.preserved(edit)
-        return row is not None and row.get("realistic") is not None and row["realistic"] == False  # noqa: E712
+        realistic = None if row is None else row.get("realistic")
+        return realistic is not None and not realistic
+
+    def of_target(self, table: pd.DataFrame | None, name: str) -> pd.DataFrame:
+        """Return the rows of schemas.verified, or of schemas.confirmed, of a direction's target by the first judge."""
+        measured, target = self.evaluation(name), (self.profiles.get(name) or {}).get("target")
+        if table is None or measured is None:
+            return pd.DataFrame(columns=VERIFIED.names)
+        own = table[(table["direction"] == name) & (table["judge"] == measured.judges[0])]
+        return own[(own["attribute"] == target) & own["effect"].notna()]
 
     def pale(self, edit: Edit) -> frozenset[int]:
         """Return which of `attributes` have an effect that is not significant."""

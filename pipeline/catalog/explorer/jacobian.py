@@ -63,10 +63,6 @@ def _carried(findings: Findings, row: Row) -> Carried | None:
 
 def _measured_again(findings: Findings, name: str) -> pd.Series | None:
     """What it moves of its target on other samples, at the strength that its profile describes it at."""
-    measured, target = findings.evaluation(name), (findings.profiles.get(name) or {}).get("target")
-    if findings.confirmed is None or measured is None:
-        return None
-    table = findings.confirmed
-    own = table[(table["direction"] == name) & (table["judge"] == measured.judges[0]) & (table["attribute"] == target)]
-    own = own[(own["strength_index"] == 0) & own["effect"].notna()]
+    own = findings.of_target(findings.confirmed, name)
+    own = own[own["strength_index"] == 0] if len(own) else own
     return None if own.empty else own.astype({"realistic": object, "significant": object}).iloc[0]
