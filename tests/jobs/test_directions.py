@@ -459,6 +459,7 @@ def test_a_file_that_is_no_run_is_refused_by_its_name(text, messages, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text(text)
     refused(run(file, "--root", tmp_path / "root"), str(file), *messages)
+    assert not (tmp_path / "root").exists(), "before anything was made"
 
 
 def test_an_error_is_an_object_for_machines_too(standing_there, model, tmp_path):
