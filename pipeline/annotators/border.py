@@ -1,6 +1,7 @@
 """The border to plugs: what they return is checked at every call, and told in words where it is not what was asked for.
 
-What they have loaded evaluates and does not train, without gradients, and an image's numbers are its own: see guards.py.
+What they have loaded evaluates and does not train, without gradients, and an image's numbers are its own: see guards.py. A process
+has it once: see in_use.py.
 
 Numbers of any kind become float32: lists, torch tensors, float64, integers and booleans. What could mean two things is refused.
 """
@@ -15,13 +16,14 @@ from pipeline.annotators.guards import check_evaluates, own
 from pipeline.annotators.names import spec_of
 from pipeline.annotators.regions import Mask, Masker
 from pipeline.errors import UserError
+from pipeline.in_use import in_use
 
 Returns = Callable[[np.ndarray], Any]
 
 
 def scorer(annotator: Annotator) -> Scorer:
     """Load an annotator: images (B, H, W, 3) uint8 -> (B, attributes) float32, NaN where there is nothing to measure."""
-    score, who = annotator.load(), spec_of(annotator)
+    score, who = in_use(("scores", annotator), annotator.load), spec_of(annotator)
     check_evaluates(score, who)
     return own(scores_of(score, annotator.attributes, who), who)
 
@@ -44,12 +46,12 @@ def lookup(labels: Labels) -> Lookup:
 
 def masker(mask: Mask) -> Masker:
     """Load a mask: images (B, H, W, 3) uint8 -> (B, H, W) float32 in 0..1, all NaN where an image has no such region."""
-    return masks_of(mask.load(), spec_of(mask))
+    return masks_of(in_use(("masks", mask), mask.load), spec_of(mask))
 
 
 def embedding(embedder: Embedder) -> Callable[[np.ndarray], np.ndarray]:
     """Load an embedder: images (B, H, W, 3) uint8 -> (B, F) float32."""
-    embed, who = embedder.embedder(), spec_of(embedder)
+    embed, who = in_use(("features", embedder), embedder.embedder), spec_of(embedder)
     check_evaluates(embed, who)
 
     def checked(images: np.ndarray) -> np.ndarray:

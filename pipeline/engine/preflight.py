@@ -14,8 +14,10 @@ import shutil
 import socket
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from pipeline.engine.plan import StagePlan
 from pipeline.engine.ray_start import connected
 from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
+from pipeline.engine.worker import LOADED_AT_ONCE
 from pipeline.errors import UserError
 
 NAME = "preflight.json"  # in the root of the store: what was found the last time
@@ -260,7 +263,12 @@ def _short(content: bytes | None) -> str:
 
 def load(stages: Sequence[Stage], attempt: Try) -> tuple[list[str], GPUTrial | str | None]:
     """Load what stages load, one after another: why some do not, and what a batch of the first that is one took."""
-    faults = [f"{stage.title}: {why}" for stage in stages if (why := _why(stage.setup))]
+    held: deque[Any] = deque(maxlen=LOADED_AT_ONCE)  # during the trial, too, as by a worker
+
+    def keep(stage: Stage) -> None:
+        held.append(stage.setup())
+
+    faults = [f"{stage.title}: {why}" for stage in stages if (why := _why(partial(keep, stage)))]
     if faults:
         return faults, None
     trial: list[GPUTrial | None] = []

@@ -18,7 +18,7 @@ from pipeline.phases import phase, timed
 
 Task = tuple[Stage, int]
 
-LOADED_AT_ONCE = 3  # stages whose models a worker keeps in memory
+LOADED_AT_ONCE = 3  # stages of which a worker keeps what they load: mostly the same networks
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,9 @@ class Worker:
     `make` never raises for what a stage does wrong: it returns the failure.
     """
 
-    loaded: dict[str, Any] = field(default_factory=dict)
+    loaded: dict[str, Any] = field(
+        default_factory=dict
+    )  # by stage, the last used last; None where it has nothing to load
 
     def cannot_write(self, store: Store) -> str | None:
         """Why nothing made here would come into the store, or None."""
@@ -97,11 +99,13 @@ class Worker:
             return Made(worker_name(), clock.seconds, size, told["peak_memory"])
 
     def _load(self, stage: Stage) -> Any:
-        if stage.fingerprint not in self.loaded:
-            while len(self.loaded) >= LOADED_AT_ONCE:
-                del self.loaded[next(iter(self.loaded))]
-            self.loaded[stage.fingerprint] = stage.setup()
-        return self.loaded[stage.fingerprint]
+        """What a stage loads, once. The oldest goes only after the newest has come, which may share its networks."""
+        name = stage.fingerprint
+        self.loaded[name] = self.loaded.pop(name) if name in self.loaded else stage.setup()
+        held = [each for each, loaded in self.loaded.items() if loaded is not None]
+        for each in held[:-LOADED_AT_ONCE]:
+            del self.loaded[each]
+        return self.loaded[name]
 
 
 def _size(folder: Path) -> int:

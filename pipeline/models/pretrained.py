@@ -8,7 +8,7 @@ weights.py and pickles.py say.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from pipeline.fingerprint import hashed_where_set, not_hashed
 from pipeline.formats.hashes import changed
 from pipeline.hspace import capture, dtypes, inputs, points
 from pipeline.hspace.denoiser import Denoiser
+from pipeline.in_use import in_use
 from pipeline.models import autoencoder, checkpoint, conditions, configuration, hub, schedule, support
 from pipeline.models.autoencoder import Autoencoder
 from pipeline.models.conditions import ClassLabel
@@ -100,25 +101,11 @@ class Model:
         `dtype` is that of the U-Net's autocast. Below float32 its matrices are kept in it, as each pass would round them: see
         `dtypes.rounded`. All else of the networks stays float32.
         """
-        if (here := self._here()) is not self:
-            return here.load(point, dtype, compiled)
-        self._check_configurations()
-        where = configuration.unet_folder(Path(self.folder), self.unet_folder)
-        unet = checkpoint.load(self._unet_kind(), self._unet_settings, where, self.weights, self.variant)
-        if dtype != "float32":
-            unet = dtypes.rounded(unet, getattr(torch, dtype))
-        if unet.device.type == "cpu":
-            keep_freed_memory()
-        if compiled:
-            # Around the capture points, whose hooks would break the graph.
-            open_ = {each.removesuffix(capture.INPUT) for each in capture.singles(point)}
-            for name, block in unet.named_modules():
-                is_block = name.startswith(("down_blocks.", "up_blocks.")) and name.count(".") == 1
-                if is_block and not any(f"{each}.".startswith(f"{name}.") for each in open_):
-                    block.compile()
-        label = torch.tensor([self.class_label]) if isinstance(self.class_label, int) else None
-        denoiser = Denoiser(unet, point, self._load_condition(), getattr(torch, dtype), label)
-        return LoadedModel(denoiser, self._load_autoencoder())
+        return self._loaded(point, dtype, compiled, lambda _, load: load())
+
+    def in_use(self, point: str = capture.MID_BLOCK, dtype: str = "float32", compiled: bool = False) -> "LoadedModel":
+        """The model as `load` gives it, of networks that this process has loaded so, where it still holds them: see in_use.py."""
+        return self._loaded(point, dtype, compiled, in_use)
 
     def ddim(self, clip: bool | None = None) -> "DDIMScheduler":
         """Eq. 2's scheduler with the model's own betas, prediction type and spacing; `clip` overrides the rule of `clips`."""
@@ -158,6 +145,38 @@ class Model:
         condition = f"{folder}{self.condition_file.removeprefix(self.folder)}" if within else self.condition_file  # type: ignore[union-attr]
         return replace(self, folder=folder, condition_file=condition)
 
+    def _loaded(
+        self, point: str, dtype: str, compiled: bool, of: Callable[[Hashable, Callable[[], Any]], Any]
+    ) -> "LoadedModel":
+        if (here := self._here()) is not self:
+            return here._loaded(point, dtype, compiled, of)
+        self._check_configurations()
+        around = capture.singles(point) if compiled else None
+        unet = of((self, dtype, around), lambda: self._load_unet(dtype, around))
+        label = torch.tensor([self.class_label]) if isinstance(self.class_label, int) else None
+        denoiser = Denoiser(unet, point, self._load_condition(), getattr(torch, dtype), label)
+        if self.autoencoder is None or self.autoencoder_weights is None:
+            return LoadedModel(denoiser)
+        network = of((self, "autoencoder"), self._load_autoencoder)
+        return LoadedModel(denoiser, Autoencoder(network, autoencoder.Scaling.of(json.loads(self.autoencoder))))
+
+    def _load_unet(self, dtype: str, around: tuple[str, ...] | None) -> Any:
+        """The U-Net; compiled `around` some capture points, where they are given."""
+        where = configuration.unet_folder(Path(self.folder), self.unet_folder)
+        unet = checkpoint.load(self._unet_kind(), self._unet_settings, where, self.weights, self.variant)
+        if dtype != "float32":
+            unet = dtypes.rounded(unet, getattr(torch, dtype))
+        if unet.device.type == "cpu":
+            keep_freed_memory()
+        if around is not None:
+            # Around the capture points, whose hooks would break the graph.
+            open_ = {each.removesuffix(capture.INPUT) for each in around}
+            for name, block in unet.named_modules():
+                is_block = name.startswith(("down_blocks.", "up_blocks.")) and name.count(".") == 1
+                if is_block and not any(f"{each}.".startswith(f"{name}.") for each in open_):
+                    block.compile()
+        return unet
+
     def _check_configurations(self) -> None:
         """Raise UserError where a config.json, which diffusers reads again, has changed since the model was found."""
         folder = Path(self.folder)
@@ -177,16 +196,14 @@ class Model:
             return None
         return conditions.load_condition(Path(self.condition_file), self.condition)
 
-    def _load_autoencoder(self) -> Autoencoder | None:
-        if self.autoencoder is None or self.autoencoder_weights is None:
-            return None
+    def _load_autoencoder(self) -> Any:
+        assert self.autoencoder and self.autoencoder_weights
         folder = _autoencoder_folder(Path(self.folder))
         if folder is None:
             raise changed(f"The autoencoder of {self.folder}", "is gone")
         config = json.loads(self.autoencoder)
         kind = checkpoint.kind_of(config, autoencoder.KINDS, folder)
-        network = checkpoint.load(kind, config, folder, self.autoencoder_weights, self.variant, preferred=True)
-        return Autoencoder(network, autoencoder.Scaling.of(config))
+        return checkpoint.load(kind, config, folder, self.autoencoder_weights, self.variant, preferred=True)
 
 
 @dataclass(frozen=True)

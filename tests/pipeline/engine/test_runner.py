@@ -260,10 +260,11 @@ def test_a_worker_loads_what_a_stage_needs_once_and_keeps_few(store):
             super().process(part, store, loaded, out)
 
     worker = Worker()
-    for start in (0, 0, 1, 2, 3, 3, 0):
+    for start in (0, 0, 1, 2, 0, 3, 3, 0, 1):
         assert isinstance(worker.make(Loading(parts=1, start=start), 0, store), Made)
-    assert loads == [0, 1, 2, 3, 0]
-    assert len(worker.loaded) == 3
+        assert isinstance(worker.make(Numbers(parts=1, start=start), 0, store), Made)
+    assert loads == [0, 1, 2, 3, 1], "what was used last is kept, and what has nothing to load takes no place"
+    assert sum(loaded is not None for loaded in worker.loaded.values()) == 3
 
 
 def test_a_stage_that_has_its_work_shared_is_made_of_the_shares(store):

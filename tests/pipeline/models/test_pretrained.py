@@ -3,9 +3,11 @@
 What lies in the hub is tested in test_hub.py, latent models in test_autoencoder.py.
 """
 
+import gc
 import hashlib
 import json
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,23 @@ def test_what_is_loaded_is_what_diffusers_loads_ready_to_run(model):
     with torch.inference_mode():
         expected = UNet2DModel.from_pretrained(model / "unet").eval()(NoiseStreams(1, [0], (3, 16, 16)).x_T(), 500)
     torch.testing.assert_close(output(loaded), expected.sample, atol=1e-5, rtol=1e-5)
+
+
+def test_who_loads_what_is_in_use_gets_the_same_network(tiny_model):
+    model = pretrained.find(str(tiny_model))
+    held = model.in_use()
+    elsewhere = model.in_use("up_blocks.0")
+    assert elsewhere.denoiser.unet is held.denoiser.unet
+    assert (held.denoiser.point, elsewhere.denoiser.point) == ("mid_block", "up_blocks.0")
+    assert model.in_use(dtype="bfloat16").denoiser.unet is not held.denoiser.unet
+    assert model.in_use(compiled=True).denoiser.unet is not held.denoiser.unet
+    assert model.load().denoiser.unet is not held.denoiser.unet, "one's own, as threads want it"
+
+
+def test_a_network_that_nobody_holds_any_more_is_gone(model):
+    gone = weakref.ref(pretrained.find(str(model)).in_use().denoiser.unet)
+    gc.collect()
+    assert gone() is None
 
 
 def test_images_of_pixels_go_to_the_u_net_s_range_and_back(model):

@@ -79,6 +79,17 @@ def test_who_loads_the_model_wants_a_gpu_and_nobody_else(stages):
         assert stage.resources.gpus == len(models), stage.name
 
 
+@pytest.mark.parametrize("stages", STAGES, indirect=True)
+def test_what_one_stage_has_loaded_no_other_loads_again(stages, wired, monkeypatch):
+    held = [each.setup() for each in wired]
+
+    def again(*args, **settings):
+        raise AssertionError("the weights are read again")
+
+    monkeypatch.setattr("pipeline.models.checkpoint.load", again)
+    assert held and [stage.setup() for stage in stages]
+
+
 def test_a_fit_takes_the_memory_of_its_samples_and_of_their_gram_matrix(finders):
     labels = finders.discriminant.labels
     many = replace(finders.discriminant, labels=replace(labels, sample=replace(labels.sample, n=20_000)))
