@@ -2,6 +2,7 @@
 
 import gc
 from dataclasses import dataclass
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -16,9 +17,9 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Plug:
-    """A judge, a mask and an embedder that count how often they are loaded."""
+    """A judge, a mask and an embedder, that count how often they are loaded."""
 
-    loads: list[str] | tuple[str, ...]
+    settings: list[str] | tuple[str, ...]
     attributes: tuple[str, ...] = ("light",)
 
     def load(self):
@@ -37,10 +38,10 @@ def test_it_is_loaded_once_while_somebody_holds_it():
     held = in_use(("a", 1), Loaded)
     assert in_use(("a", 1), Loaded) is held
     assert in_use(("a", 2), Loaded) is not held
-    once = id(held)
+    gone = ref(held)
     del held
     gc.collect()
-    assert isinstance(in_use(("a", 1), Loaded), Loaded), once
+    assert gone() is None and isinstance(in_use(("a", 1), Loaded), Loaded)
 
 
 @pytest.mark.parametrize("key, load", [(["no hash"], Loaded), (("no weak reference",), lambda: (1, object()))])
