@@ -132,7 +132,7 @@ class Bench:
         """The model once a thread: a thread's hooks are its own."""
         workers: Queue[LoadedModel] = Queue()
         for _ in range(THREADS):
-            workers.put(self.sample.model.load(self.sample.point, self.sample.dtype))
+            workers.put(self.sample.load())
         return workers
 
     @cached_property

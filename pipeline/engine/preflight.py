@@ -30,6 +30,7 @@ from pipeline.engine.stage import Stage
 from pipeline.engine.store import Store
 from pipeline.engine.worker import LOADED_AT_ONCE
 from pipeline.errors import UserError
+from pipeline.in_use import sharing
 
 NAME = "preflight.json"  # in the root of the store: what was found the last time
 ANSWER = 300.0  # seconds in which a machine that is up answers
@@ -268,11 +269,12 @@ def load(stages: Sequence[Stage], attempt: Try) -> tuple[list[str], GPUTrial | s
     def keep(stage: Stage) -> None:
         held.append(stage.setup())
 
-    faults = [f"{stage.title}: {why}" for stage in stages if (why := _why(partial(keep, stage)))]
-    if faults:
-        return faults, None
-    trial: list[GPUTrial | None] = []
-    why = _why(lambda: trial.append(next((tried for stage in stages if (tried := attempt(stage))), None)))
+    with sharing():
+        faults = [f"{stage.title}: {why}" for stage in stages if (why := _why(partial(keep, stage)))]
+        if faults:
+            return faults, None
+        trial: list[GPUTrial | None] = []
+        why = _why(lambda: trial.append(next((tried for stage in stages if (tried := attempt(stage))), None)))
     return [], why or trial[0]
 
 

@@ -14,6 +14,7 @@ from pipeline.engine.store import Store
 from pipeline.engine.threads import fixed_threads
 from pipeline.engine.usage import forget_peak
 from pipeline.errors import UserError
+from pipeline.in_use import sharing
 from pipeline.phases import phase, timed
 
 Task = tuple[Stage, int]
@@ -101,7 +102,8 @@ class Worker:
     def _load(self, stage: Stage) -> Any:
         """What a stage loads, once. The oldest goes only after the newest has come, which may share its networks."""
         name = stage.fingerprint
-        self.loaded[name] = self.loaded.pop(name) if name in self.loaded else stage.setup()
+        with sharing():
+            self.loaded[name] = self.loaded.pop(name) if name in self.loaded else stage.setup()
         held = [each for each, loaded in self.loaded.items() if loaded is not None]
         for each in held[:-LOADED_AT_ONCE]:
             del self.loaded[each]

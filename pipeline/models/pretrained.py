@@ -8,7 +8,7 @@ weights.py and pickles.py say.
 """
 
 import json
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -101,11 +101,14 @@ class Model:
         `dtype` is that of the U-Net's autocast. Below float32 its matrices are kept in it, as each pass would round them: see
         `dtypes.rounded`. All else of the networks stays float32.
         """
-        return self._loaded(point, dtype, compiled, lambda _, load: load())
-
-    def in_use(self, point: str = capture.MID_BLOCK, dtype: str = "float32", compiled: bool = False) -> "LoadedModel":
-        """The model as `load` gives it, of networks that this process has loaded so, where it still holds them: see in_use.py."""
-        return self._loaded(point, dtype, compiled, in_use)
+        if (here := self._here()) is not self:
+            return here.load(point, dtype, compiled)
+        self._check_configurations()
+        around = capture.singles(point) if compiled else None
+        unet = in_use((self, dtype, around), lambda: self._load_unet(dtype, around))
+        label = torch.tensor([self.class_label]) if isinstance(self.class_label, int) else None
+        denoiser = Denoiser(unet, point, self._load_condition(), getattr(torch, dtype), label)
+        return LoadedModel(denoiser, self._load_autoencoder())
 
     def ddim(self, clip: bool | None = None) -> "DDIMScheduler":
         """Eq. 2's scheduler with the model's own betas, prediction type and spacing; `clip` overrides the rule of `clips`."""
@@ -145,21 +148,6 @@ class Model:
         condition = f"{folder}{self.condition_file.removeprefix(self.folder)}" if within else self.condition_file  # type: ignore[union-attr]
         return replace(self, folder=folder, condition_file=condition)
 
-    def _loaded(
-        self, point: str, dtype: str, compiled: bool, of: Callable[[Hashable, Callable[[], Any]], Any]
-    ) -> "LoadedModel":
-        if (here := self._here()) is not self:
-            return here._loaded(point, dtype, compiled, of)
-        self._check_configurations()
-        around = capture.singles(point) if compiled else None
-        unet = of((self, dtype, around), lambda: self._load_unet(dtype, around))
-        label = torch.tensor([self.class_label]) if isinstance(self.class_label, int) else None
-        denoiser = Denoiser(unet, point, self._load_condition(), getattr(torch, dtype), label)
-        if self.autoencoder is None or self.autoencoder_weights is None:
-            return LoadedModel(denoiser)
-        network = of((self, "autoencoder"), self._load_autoencoder)
-        return LoadedModel(denoiser, Autoencoder(network, autoencoder.Scaling.of(json.loads(self.autoencoder))))
-
     def _load_unet(self, dtype: str, around: tuple[str, ...] | None) -> Any:
         """The U-Net; compiled `around` some capture points, where they are given."""
         where = configuration.unet_folder(Path(self.folder), self.unet_folder)
@@ -196,14 +184,17 @@ class Model:
             return None
         return conditions.load_condition(Path(self.condition_file), self.condition)
 
-    def _load_autoencoder(self) -> Any:
-        assert self.autoencoder and self.autoencoder_weights
+    def _load_autoencoder(self) -> Autoencoder | None:
+        if self.autoencoder is None or self.autoencoder_weights is None:
+            return None
         folder = _autoencoder_folder(Path(self.folder))
         if folder is None:
             raise changed(f"The autoencoder of {self.folder}", "is gone")
         config = json.loads(self.autoencoder)
         kind = checkpoint.kind_of(config, autoencoder.KINDS, folder)
-        return checkpoint.load(kind, config, folder, self.autoencoder_weights, self.variant, preferred=True)
+        what = (kind, config, folder, self.autoencoder_weights, self.variant)
+        network = in_use((self, "autoencoder"), lambda: checkpoint.load(*what, preferred=True))
+        return Autoencoder(network, autoencoder.Scaling.of(config))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.annotators.border import embedding, masker, scorer
-from pipeline.in_use import in_use
+from pipeline.in_use import in_use, sharing
 
 
 class Loaded:
@@ -34,7 +34,13 @@ class Plug:
 COUNTED: list[str] = []
 
 
-def test_it_is_loaded_once_while_somebody_holds_it():
+@pytest.fixture
+def shared():
+    with sharing():
+        yield
+
+
+def test_it_is_loaded_once_while_somebody_holds_it(shared):
     held = in_use(("a", 1), Loaded)
     assert in_use(("a", 1), Loaded) is held
     assert in_use(("a", 2), Loaded) is not held
@@ -45,12 +51,18 @@ def test_it_is_loaded_once_while_somebody_holds_it():
 
 
 @pytest.mark.parametrize("key, load", [(["no hash"], Loaded), (("no weak reference",), lambda: (1, object()))])
-def test_what_cannot_be_recognised_or_watched_is_loaded_each_time(key, load):
+def test_what_cannot_be_recognised_or_watched_is_loaded_each_time(shared, key, load):
     held = in_use(key, load)
     assert in_use(key, load) is not held
 
 
-def test_an_error_of_what_loads_is_its_own():
+def test_who_does_not_ask_for_it_shares_nothing():
+    with sharing():
+        held = in_use(("b",), Loaded)
+    assert in_use(("b",), Loaded) is not held
+
+
+def test_an_error_of_what_loads_is_its_own(shared):
     def broken():
         raise TypeError("of the plug")
 
@@ -58,7 +70,7 @@ def test_an_error_of_what_loads_is_its_own():
         in_use(("broken",), broken)
 
 
-def test_plugs_that_are_equal_share_what_they_load():
+def test_plugs_that_are_equal_share_what_they_load(shared):
     COUNTED.clear()
     held = [scorer(Plug(())), scorer(Plug(())), embedding(Plug(())), embedding(Plug(()))]
     assert COUNTED == ["load", "embedder"]

@@ -103,7 +103,7 @@ class JacobianSubspaces(Stage):
             self.mask.check(*self.sample.model.image_shape[1:])
 
     def setup(self) -> tuple[LoadedModel, Masker | None]:
-        return self.sample.model.in_use(self.sample.at), masker(self.mask) if self.mask else None
+        return self.sample.model.load(self.sample.at), masker(self.mask) if self.mask else None
 
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Masker | None], out: Path) -> None:
         model, masker = loaded

@@ -95,7 +95,7 @@ class Carriage(Stage):
 
     def setup(self) -> tuple[LoadedModel, Looking]:
         how = self.sample
-        model = how.model.in_use(union(self.points), how.dtype, how.compiled)
+        model = how.model.load(union(self.points), how.dtype, how.compiled)
         return model, Looking(seeing(self.annotator), masker(self.foreground) if self.foreground else None)
 
     def process(self, part: int, store: Store, loaded: tuple[LoadedModel, Looking], out: Path) -> None:

@@ -91,7 +91,7 @@ class Dtypes(Stage):
         return said(_choice(exact, short), exact["machine"])
 
     def _loaded(self, dtype: str) -> LoadedModel:
-        return self.model.in_use(self.point, dtype, self.compiled)
+        return self.model.load(self.point, dtype, self.compiled)
 
     def _rows(self, store: Store) -> list[dict[str, Any]]:
         return reading.table(store, self, "dtypes.parquet").to_pylist()

@@ -163,8 +163,8 @@ class Source(Stage):
         return loaded.denoiser.of(self.model.labels(self.seed, ids))
 
     def load(self) -> LoadedModel:
-        """The model, as this source runs it; of a process one, for one thread at a time."""
-        return self.model.in_use(self.point, self.dtype, self.compiled)
+        """The model, as this source runs it."""
+        return self.model.load(self.point, self.dtype, self.compiled)
 
 
 def number(part: Part) -> int:

@@ -28,6 +28,7 @@ from pipeline.errors import UserError
 from pipeline.fingerprint import settings
 from pipeline.formats.hashes import sha256
 from pipeline.hspace.noise import NoiseStreams
+from pipeline.in_use import sharing
 from pipeline.models import pretrained
 from pipeline.models.pretrained import LoadedModel
 from pipeline.models.tensors import RENAMED
@@ -99,17 +100,18 @@ def test_what_is_loaded_is_what_diffusers_loads_ready_to_run(model):
 
 def test_who_loads_what_is_in_use_gets_the_same_network(tiny_model):
     model = pretrained.find(str(tiny_model))
-    held = model.in_use()
-    elsewhere = model.in_use("up_blocks.0")
+    with sharing():
+        held, elsewhere = model.load(), model.load("up_blocks.0")
+        in_short, compiled = model.load(dtype="bfloat16"), model.load(compiled=True)
     assert elsewhere.denoiser.unet is held.denoiser.unet
     assert (held.denoiser.point, elsewhere.denoiser.point) == ("mid_block", "up_blocks.0")
-    assert model.in_use(dtype="bfloat16").denoiser.unet is not held.denoiser.unet
-    assert model.in_use(compiled=True).denoiser.unet is not held.denoiser.unet
+    assert len({id(each.denoiser.unet) for each in (held, in_short, compiled)}) == 3
     assert model.load().denoiser.unet is not held.denoiser.unet, "one's own, as threads want it"
 
 
 def test_a_network_that_nobody_holds_any_more_is_gone(model):
-    gone = weakref.ref(pretrained.find(str(model)).in_use().denoiser.unet)
+    with sharing():
+        gone = weakref.ref(pretrained.find(str(model)).load().denoiser.unet)
     gc.collect()
     assert gone() is None
 

@@ -9,6 +9,7 @@ from pipeline.engine.plan import plan
 from pipeline.engine.stage import Resources, Stage, in_order
 from pipeline.engine.store import Store
 from pipeline.errors import UserError
+from pipeline.in_use import sharing
 from pipeline.models.pretrained import LoadedModel
 from pipeline.stages import reading
 from pipeline.stages.finders.finder import read_directions
@@ -81,13 +82,13 @@ def test_who_loads_the_model_wants_a_gpu_and_nobody_else(stages):
 
 @pytest.mark.parametrize("stages", STAGES, indirect=True)
 def test_what_one_stage_has_loaded_no_other_loads_again(stages, wired, monkeypatch):
-    held = [each.setup() for each in wired]
-
     def again(*args, **settings):
         raise AssertionError("the weights are read again")
 
-    monkeypatch.setattr("pipeline.models.checkpoint.load", again)
-    assert held and [stage.setup() for stage in stages]
+    with sharing():
+        held = [each.setup() for each in wired]
+        monkeypatch.setattr("pipeline.models.checkpoint.load", again)
+        assert held and [stage.setup() for stage in stages]
 
 
 def test_a_fit_takes_the_memory_of_its_samples_and_of_their_gram_matrix(finders):
