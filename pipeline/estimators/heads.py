@@ -6,6 +6,7 @@ Shapes: n images, F features, A attributes, k folds.
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.metrics import r2_score, roc_auc_score
@@ -166,6 +167,10 @@ def _quality(name: str, binary: bool, y: Array, score: Array, out: NDArray[np.bo
 
 
 def calibration_error(truth: Array, probability: Array) -> float:
-    """Return how far predicted probabilities (n,) are from the shares found (n,), a mean over `BINS` bins of as many images."""
+    """Return how far predicted probabilities (n,) are from the shares found (n,), a mean over `BINS` bins of as many images.
+
+    Images of equal probability have the share of all of them, whichever bins they come into.
+    """
+    truth = pd.Series(truth).groupby(probability).transform("mean").to_numpy()
     bins = np.array_split(np.argsort(probability, kind="stable"), min(BINS, len(truth)))
     return float(sum(len(each) * abs(truth[each].mean() - probability[each].mean()) for each in bins) / len(truth))

@@ -36,8 +36,12 @@ def project(v_0: np.ndarray, others: np.ndarray, by: By = "joint") -> Projection
 
     "joint" is Eq. 12 over the whole trajectory flattened; "step" the same at every step on its own, which leaves nothing of the
     others at any step, and less of v_0. The directions may correlate, differ by as little as 1e-12 of their length, or even repeat;
-    zeros take nothing away.
+    zeros take nothing away. Raises ValueError for numbers that are not finite.
     """
+    if not (np.isfinite(v_0).all() and np.isfinite(others).all()):
+        raise ValueError(
+            "A direction that is not finite can neither be projected away nor have anything removed from it."
+        )
     T = len(v_0)
     flat = v_0.astype(np.float64).reshape(T, -1)
     conditions = others.astype(np.float64).reshape(len(others), *flat.shape)

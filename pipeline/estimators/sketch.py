@@ -31,11 +31,14 @@ class Sketch:
     def partial_fit(self, h: np.ndarray, scores: np.ndarray) -> "Sketch":
         """h (B, D) float16, scores (B, A) with NaN where one is missing.
 
-        Raises ValueError, and stays as it was, for what `StreamingPCA.partial_fit` or `SufficientStatistics.partial_fit` refuses.
+        Both are copied where they have to wait. Raises ValueError, and stays as it was, for what `StreamingPCA.partial_fit` or
+        `SufficientStatistics.partial_fit` refuses, and for other numbers a sample than those that wait have.
         """
         self.pca.check(h)
         self.sums.check(h, scores)
-        self._queue.append((h, scores))
+        if self._queue and self._queue[0][0].shape[1] != h.shape[1]:
+            raise ValueError(f"h of {h.shape[1]} numbers a sample cannot follow h of {self._queue[0][0].shape[1]}.")
+        self._queue.append((h.copy(), scores.copy()))
         while sum(len(rows) for rows, _ in self._queue) >= self.pca.batch:
             rows, values = self._queued()
             self._take(rows[: self.pca.batch], values[: self.pca.batch])

@@ -13,7 +13,7 @@ import torch
 
 from pipeline.estimators import dual
 from pipeline.estimators.dual import AnyArray, Array
-from pipeline.estimators.linear import pseudo_inverse
+from pipeline.estimators.linear import EXHAUSTED, pseudo_inverse
 from pipeline.estimators.selection import Thresholds
 
 
@@ -38,7 +38,10 @@ class SufficientStatistics:
         self.squares = np.zeros(0)  # h^2 over samples with all scores
 
     def partial_fit(self, h: AnyArray, scores: Array) -> "SufficientStatistics":
-        """h (B, D) float16 or float32, NumPy or torch, on any device; scores (B, A), NaN where one is missing."""
+        """h (B, D) float16 or float32, NumPy or torch, on any device; scores (B, A), NaN where one is missing.
+
+        Raises ValueError, and stays as it was, for other shapes, for h that is not finite, and for infinite scores.
+        """
         self.check(h, scores)
         self._make_room(h.shape[1])
         complete = ~np.isnan(scores).any(axis=1, keepdims=True)  # (B, 1)
@@ -68,8 +71,10 @@ class SufficientStatistics:
         return self
 
     def state(self) -> dict[str, Array]:
-        """All of it as arrays by name."""
-        return {name: getattr(self, name) for name in ("above", "below", "products", "counts", "sums", "squares")}
+        """All of it as arrays by name, which no later sample changes."""
+        return {
+            name: getattr(self, name).copy() for name in ("above", "below", "products", "counts", "sums", "squares")
+        }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Array]) -> "SufficientStatistics":
@@ -106,7 +111,8 @@ class SufficientStatistics:
         """`pipeline.estimators.linear.discriminants` in the units of h, with h's covariance from principal components: (A, D).
 
         V (k, D) are orthonormal components of raw h of the same samples, and variances (k,) theirs, with the divisor n - 1. What
-        variance they leave out counts as spread evenly over the features. With all components the result is that of all samples.
+        variance they leave out counts as spread evenly over the features. With all components the result is that of all samples:
+        NaN where the scores explain h entirely, as they do of no more samples than scores.
         """
         _, scale = self.moments()
         B, G = self.adjusted_differences(), self._covariance()
@@ -119,6 +125,8 @@ class SufficientStatistics:
             ((self.squares / self.n - (self.sums[0] / self.n) ** 2) / scale**2).sum()
         )  # D, constants not counted
         within = total - float(np.einsum("ad,ab,bd->", B, G, B))
+        if not within > EXHAUSTED * total:
+            return np.full(B.shape, np.nan)
         inner = U @ U.T
         left_out = max(0.0, within - float((K * inner).sum())) / len(scale)
 
@@ -133,12 +141,16 @@ class SufficientStatistics:
         return self.products[1:, 1:] / self.n - np.outer(mean_y, mean_y)
 
     def check(self, h: AnyArray, scores: Array) -> None:
-        """Raise ValueError for rows of h or scores whose shape does not fit."""
+        """Raise ValueError for rows of h or scores that cannot be added."""
         if scores.shape != (len(h), len(self.above)):
             raise ValueError(
                 f"Scores of shape {scores.shape}: expected {(len(h), len(self.above))}, a row for each row of h."
             )
         self._check_size(h.shape[1])
+        if np.isinf(scores).any():
+            raise ValueError("A score is infinite: expected numbers, or NaN where one is missing.")
+        if not (torch if isinstance(h, torch.Tensor) else np).isfinite(h).all():
+            raise ValueError("h is not finite: a sum with NaN or infinity in it is lost.")
 
     def _check_size(self, D: int) -> None:
         if self.squares.size not in (0, D):

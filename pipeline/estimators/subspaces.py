@@ -11,6 +11,8 @@ import numpy as np
 
 from pipeline.signs import signed
 
+ROUNDING = 1e-9  # share below which no subspace has anything of a direction
+
 
 class Cluster(NamedTuple):
     """Directions that are nearly one."""
@@ -45,10 +47,13 @@ def mean_subspace(subspaces: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray
 
     Eigenvectors of the mean of the projectors, which is the mean in the chordal metric of the Grassmannian (Conway, Hardin & Sloane
     1996). Returns shares (k,) and directions (k, D), orthonormal, the largest entry of each positive: a share is the mean squared
-    cosine of the angle between the direction and a subspace, 1 where all of them contain it.
+    cosine of the angle between the direction and a subspace, 1 where all of them contain it. Raises ValueError for more directions
+    than all subspaces together have.
     """
     rows = subspaces.reshape(-1, subspaces.shape[-1]).astype(np.float64)
     shares, weights = np.linalg.eigh(rows @ rows.T / len(subspaces))
     shares, weights = shares[::-1][:k], weights[:, ::-1][:, :k]
+    if not len(shares) == k or not shares[-1] > ROUNDING:
+        raise ValueError(f"{k} directions of subspaces that have {int((shares > ROUNDING).sum())} together.")
     directions = weights.T @ rows
     return shares, signed(directions / np.linalg.norm(directions, axis=1, keepdims=True))

@@ -307,3 +307,14 @@ def test_what_nearly_parallel_conditions_differ_in_is_removed_too(apart):
         assert np.linalg.norm(found.v[0] - expected) < 1e-15 / apart * 300 * np.linalg.norm(expected)
         assert 0.01 / apart**2 < found.condition < 100 / apart**2
         assert found.removed_share.sum() == pytest.approx(1, abs=1e-15 / apart * 300)
+
+
+@BOTH
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused(wrong, by):
+    v, others = np.ones((3, 4)), np.ones((2, 3, 4))
+    others[1, 2, 0] = wrong
+    with pytest.raises(ValueError, match="not finite"):
+        project(v, others, by)
+    with pytest.raises(ValueError, match="not finite"):
+        project(v * wrong, np.ones((2, 3, 4)), by)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.estimators.linear import discriminants
 from pipeline.estimators.statistics import SufficientStatistics
@@ -109,3 +110,26 @@ def test_sums_that_do_not_fit_together_are_refused():
         sums.partial_fit(of_h.h[:, :100], scores)
     with pytest.raises(ValueError, match="other classes"):
         sums.merge(SufficientStatistics([0.0, 0.0, 1.0]))
+
+
+@pytest.mark.parametrize(("h", "score"), [(np.nan, 0.0), (np.inf, 0.0), (0.0, np.inf), (0.0, -np.inf)])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_what_would_make_sums_useless_is_refused_and_changes_nothing(h, score, kind):
+    of_h, scores = small()
+    sums = summed(of_h.h, scores)
+    before, rows, values = sums.state(), of_h.h.copy(), scores.copy()
+    rows[7, 5] += h
+    values[7, 1] += score
+    with pytest.raises(ValueError, match="finite|infinite"):
+        sums.partial_fit(kind(rows), values)
+    assert all(np.array_equal(array, before[name]) for name, array in sums.state().items())
+
+
+@pytest.mark.parametrize("n", [12, 13])
+def test_where_scores_explain_h_entirely_there_are_no_discriminants(n):
+    """As of all samples: rounding is no direction."""
+    rng = np.random.default_rng(0)
+    h, scores = rng.standard_normal((n, 200)), rng.standard_normal((n, 12))
+    _, s, V = np.linalg.svd(h - h.mean(0), full_matrices=False)
+    found = summed(h, scores).discriminants(0.5, V[:-1], s[:-1] ** 2 / (n - 1))
+    assert np.isnan(found).all() and found.shape == (12, 200)
