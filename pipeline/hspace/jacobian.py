@@ -30,6 +30,7 @@ Function = Callable[[Tensor], Tensor]  # (B, ...) -> (B, ...); row i of the outp
 Method = Literal["krylov", "subspace"]
 
 _TINY = 1e-2  # of the largest singular value: residuals of smaller ones are measured against this
+_PASSES = 8  # of Gram-Schmidt, at most; two mostly
 _NONE = 1e-6  # of the largest singular value: below, J has no such direction
 
 
@@ -251,12 +252,28 @@ def _rayleigh_ritz(span: _Span, k: int) -> _Ritz:
 
 
 def _orthonormal(rows: Tensor, to: Tensor | None = None) -> Tensor:
-    """An orthonormal basis of the span of `rows` (B, m, D), orthogonal to the orthonormal `to`. Twice, for rounding."""
-    for _ in range(2):
-        if to is not None:
-            rows = rows - (rows @ to.mT) @ to
+    """An orthonormal basis of the span of `rows` (B, m, D), orthogonal to the orthonormal `to`.
+
+    Again for rounding, until a pass takes less than half of every row (Kahan's criterion). Rows of which nothing is left, as of a
+    sample whose J is of lower rank than another's, are made random ones: the same for all samples.
+    """
+    basis = rows[:, :0] if to is None else to
+    lost = 100 * torch.finfo(rows.dtype).eps
+    for turn in range(_PASSES):
+        before, rows = rows.norm(dim=-1), _without(rows, basis)
+        after = rows.norm(dim=-1)
+        if (gone := after <= lost * before).any():
+            others = torch.randn(rows.shape[1:], generator=torch.Generator().manual_seed(turn)).to(rows)
+            rows = torch.where(gone[..., None], _without(others.expand_as(rows), basis), rows)
         rows = torch.linalg.qr(rows.mT).Q.mT
+        if turn and not (after < before / 2).any():
+            break
     return rows
+
+
+def _without(rows: Tensor, basis: Tensor) -> Tensor:
+    """What is left of rows (B, m, D) beside orthonormal ones."""
+    return rows - (rows @ basis.mT) @ basis
 
 
 def _sine(new: Tensor, old: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ class JacobianSubspaces(Stage):
     `subspaces.safetensors` of a part holds sample_id (n,), vectors (n, steps, k, C, H, W), singular_values and residuals (n, steps,
     k) and masks (n, H, W); all but sample_id are NaN for a sample that has no such region. The network runs in float32.
     """
+
+    version: ClassVar[int] = 2
 
     sample: Source = field(metadata=PART_BY_PART)
     samples: tuple[int, ...] = field(metadata=EXTENT)  # sample_ids

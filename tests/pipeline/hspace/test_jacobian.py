@@ -322,3 +322,30 @@ def test_of_the_bundled_unet_it_is_the_exact_svd(region):
         gaps = (S[:8] - S[1:9]) / S[0]
         alone = (gaps > 0.005) & (torch.cat([torch.ones(1), gaps[:-1]]) > 0.005)
         assert alone.sum() >= 2 and cosines(each.Vt[0], V)[alone].min() > 0.9999
+
+
+SPARSE = torch.zeros(30, 40).index_put((torch.tensor([0, 1]), torch.tensor([0, 1])), torch.tensor([2.0, 1.0]))
+
+
+@pytest.mark.parametrize("block", [None, 1, 2])
+@pytest.mark.parametrize("method", ["krylov", "subspace"])
+@pytest.mark.parametrize(
+    "lower",
+    [torch.zeros(30, 40), SPARSE, planted([3.0], 40, 30)[0].float(), planted([3.0, 1.0], 40, 30)[0].float()],
+    ids=["zero", "two inputs", "rank 1", "rank 2"],
+)
+def test_a_jacobian_of_lower_rank_than_the_one_beside_it_has_its_own_vectors(lower, method, block):
+    J = torch.stack([lower, planted([5.0, 4.0, 3.0, 2.0, 1.0], 40, 30)[0].float()])
+    found = jacobian_subspace(
+        lambda h: torch.einsum("bed,bd->be", J, h), torch.randn(2, 40), 4, method=method, block=block
+    )
+    assert torch.allclose(found.Vt @ found.Vt.mT, torch.eye(4).expand(2, 4, 4), atol=1e-5)
+    assert torch.allclose(found.S, torch.linalg.svdvals(J)[:, :4], atol=1e-4)
+    assert torch.allclose(found.Vt @ J.mT, found.S[..., None] * found.U, atol=1e-4)
+
+
+@pytest.mark.parametrize("start", [torch.zeros(1, 4, 40), torch.ones(1, 4, 40), torch.eye(40)[None, :4]])
+def test_a_start_that_says_little_is_no_matter(start):
+    J = torch.diag_embed(torch.linspace(3, 1, 40))
+    found = jacobian_subspace(lambda h: h @ J.mT, torch.zeros(1, 40), 4, start=start, tolerance=1e-4)
+    assert torch.allclose(found.S[0], torch.linspace(3, 1, 40)[:4], atol=1e-3)
