@@ -34,9 +34,7 @@ CARRIAGE = pa.schema(
             "Share of the way to the other sample that the swap went: 0 leaves it as it was, 1 makes it the other's. Null where no "
             "two samples of a pair differ, as where nothing has a score.",
         ),
-        column(
-            "low", pa.float32(), "Lower end of its 95 % interval, of samples drawn again in pairs. Null of one pair."
-        ),
+        column("low", pa.float32(), "Lower end of its 95 % interval, by pairs of samples. Null of one pair."),
         column("high", pa.float32(), "Upper end of it."),
         column(
             "n",

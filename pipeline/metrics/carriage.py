@@ -3,7 +3,8 @@
     share = sum (swapped - own) (other - own) / sum (other - own)^2
 
 over all samples, which is the slope of a line through the origin: 0 leaves everybody as he was, 1 makes everybody the other one.
-It says nothing of what else a swap does. Samples come in pairs, 0 and 1, 2 and 3, ..., in which each is the other's other.
+It says nothing of what else a swap does. Samples come in pairs, 0 and 1, 2 and 3, ..., in which each is the other's other. The
+error of the slope is White's, HC3 (MacKinnon and White 1985): pairs that differ much vary much, and few of them may decide it.
 
 Shapes: n samples, an even number, with scores (n,), or images (n, H, W, C) and masks (n, H, W).
 """
@@ -11,9 +12,9 @@ Shapes: n samples, an even number, with scores (n,), or images (n, H, W, C) and 
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import t as student
 
-DRAWS = 1_000  # of pairs, with replacement
-LEVEL = 95  # per cent of the draws lie in the interval
+LEVEL = 0.95  # of intervals
 FEWEST = 2  # pairs that an interval can be drawn from
 
 
@@ -29,8 +30,8 @@ class Share(NamedTuple):
 def share(own: np.ndarray, swapped: np.ndarray, weights: np.ndarray | None = None) -> Share:
     """Return the share of the way that values (n, ...) have gone, by the weights (n, ...) of the values of each sample.
 
-    A sample is left out where a number of its own, its other's, or its weights is NaN. The interval is of pairs drawn again, since
-    both of a pair are of the same two samples. The share is NaN where nobody differs from his other, the interval of a single pair.
+    A sample is left out where a number of its own, its other's, or its weights is NaN. The interval is of pairs, since both of a
+    pair are of the same two samples. The share is NaN where nobody differs from his other, the interval of a single pair.
     """
     along, way = _products(own, swapped, weights)
     there = np.isfinite(along) & np.isfinite(way)
@@ -51,17 +52,14 @@ def _products(own: np.ndarray, swapped: np.ndarray, weights: np.ndarray | None) 
 
 
 def _interval(pairs: np.ndarray) -> tuple[float, float]:
-    """The middle of what the share is in other draws of as many pairs (2, pairs)."""
-    count = pairs.shape[1]
-    if count < FEWEST:
-        return np.nan, np.nan
-    drawn = np.random.default_rng(0).integers(count, size=(DRAWS, count))
-    shares = _ratio(pairs[:, drawn].sum(axis=2))
-    shares = shares[np.isfinite(shares)]
-    if not len(shares):
-        return np.nan, np.nan
-    low, high = np.percentile(shares, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return float(low), float(high)
+    """The interval of the slope of these pairs (2, pairs): by what each one's leaving out changes, and t."""
+    (along, way), count = pairs, pairs.shape[1]
+    if count < FEWEST or not way.max() < way.sum():
+        return np.nan, np.nan  # of one pair, or one that alone differs, nothing tells how shares vary
+    slope = along.sum() / way.sum()
+    left = (along - slope * way) / (1 - way / way.sum())
+    half = float(student.ppf((1 + LEVEL) / 2, count - 1) * np.linalg.norm(left) / way.sum())
+    return float(slope - half), float(slope + half)
 
 
 def _ratio(sums: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import isnan, prod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -48,6 +48,8 @@ class Carriage(Stage):
     Two samples next to each other get each other's h. What is looked at are the annotator's attributes, but for the one that says
     whether there is anything to score; the image; and, where a mask says which they are, its foreground and background.
     """
+
+    version: ClassVar[int] = 2
 
     sample: Source = field(metadata={**ON_BEHALF, **PART_BY_PART})  # how samples are made; it is not made itself
     points: tuple[str, ...]  # in the order of a pass
