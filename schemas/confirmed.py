@@ -27,6 +27,7 @@ CONFIRMED = pa.schema(
         column("effect", pa.float32(), "Mean change on these samples.", unit=STD),
         *(EFFECTS.field(name) for name in ("effect_low", "effect_high")),
         column("std", pa.float32(), "Standard deviation of that change over these samples.", unit=STD),
+        EFFECTS.field("std_error"),
         column("n", pa.int64(), "These samples, as far as they have a score.", unit="samples", required=True),
         column(
             "significant",

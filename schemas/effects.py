@@ -24,6 +24,13 @@ EFFECTS = pa.schema(
         column("effect_high", pa.float32(), "High end of that interval.", unit=STD),
         column("std", pa.float32(), "Standard deviation of that change over the held-out samples.", unit=STD),
         column(
+            "std_error",
+            pa.float32(),
+            "Standard error of the effect: std over the root of n, and more where scores come in steps, as of a judge that says "
+            "yes or no, since a few of those change alike by chance.",
+            unit=STD,
+        ),
+        column(
             "std_over_seeds",
             pa.float32(),
             "Standard deviation of the mean changes of single seeds. Null where there is one seed.",

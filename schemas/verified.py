@@ -15,7 +15,7 @@ VERIFIED = pa.schema(
         column("strength", pa.float32(), "The strength that images were made at.", required=True),
         *(
             CONFIRMED.field(name)
-            for name in ("effect", "effect_low", "effect_high", "std", "n", "significant", *OF_EDIT)
+            for name in ("effect", "effect_low", "effect_high", "std", "std_error", "n", "significant", *OF_EDIT)
         ),
     ]
 )

@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline.catalog.direction_catalog import DirectionCatalog
 from pipeline.metrics.differences import MeanChange
 
-FIGURES = ("effect", "std", "n", "raw", "significant", "control_limit")
+FIGURES = ("effect", "std", "std_error", "n", "raw", "significant", "control_limit")
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,9 @@ class Curve:
     indices: np.ndarray  # (S,) of these strengths in the tables
     attributes: tuple[str, ...]
     figures: dict[str, np.ndarray]  # by FIGURES, each (S, A), NaN where there is none; significant is 0 or 1
-
-    @property
-    def units(self) -> np.ndarray:
-        """How many of the judge's own units a standard deviation of each attribute is (A,); NaN of what was not moved."""
-        raw, effect = (np.nansum(np.abs(self.figures[name]), axis=0) for name in ("raw", "effect"))
-        return np.divide(raw, effect, out=np.full(len(effect), np.nan), where=effect > 0)
+    units: (
+        np.ndarray
+    )  # (A,) how many of the judge's own a standard deviation of each is; NaN of what no direction moved
 
     @property
     def reversed(self) -> "Curve":
@@ -47,9 +44,9 @@ class Curve:
 
     def at(self, strength: float, attribute: str) -> MeanChange:
         """Return the effect at a strength, in standard deviations; between those that were measured, off straight lines."""
-        mean, std = (self._along(name, strength, attribute) for name in ("effect", "std"))
+        mean, std, error = (self._along(name, strength, attribute) for name in ("effect", "std", "std_error"))
         n = self._values("n", attribute)[self._nearest(strength)]
-        return MeanChange(mean, std, int(np.nan_to_num(n)))
+        return MeanChange(mean, std, int(np.nan_to_num(n)), error)
 
     def between(self, strength: float) -> list[tuple[float, float]]:
         """Return the measured strengths that a strength is read off, each with its share: one, or two that it lies between.
@@ -124,16 +121,25 @@ class Curves:
     def _all(self) -> dict[str, dict[str, Curve]]:
         table = self.catalog.table("effects.parquet")
         of_directions = table[~table["control"] & (table["strength_index"] >= 0)]
+        units = _units(table)
         found: dict[str, dict[str, Curve]] = {}
         for (name, evaluation), rows in of_directions.groupby(["direction", "evaluation"], sort=False):
             judges = self.catalog.about.evaluations[evaluation].judges
             by_judge = ((judge, rows[rows["judge"] == judge]) for judge in judges)
-            curves = {judge: _curve(evaluation, judge, own) for judge, own in by_judge if len(own)}
+            curves = {judge: _curve(evaluation, judge, own, units) for judge, own in by_judge if len(own)}
             found.setdefault(str(name), curves)  # the first evaluation that measured it
         return found
 
 
-def _curve(evaluation: int, judge: str, rows: pd.DataFrame) -> Curve:
+def _units(effects: pd.DataFrame) -> pd.Series:
+    """The judge's own units in a standard deviation, by evaluation, judge and attribute, from what any direction moved."""
+    sums = (
+        effects[["raw", "effect"]].abs().groupby([effects[key] for key in ("evaluation", "judge", "attribute")]).sum()
+    )
+    return sums["raw"] / sums["effect"].where(sums["effect"] > 0)
+
+
+def _curve(evaluation: int, judge: str, rows: pd.DataFrame, units: pd.Series) -> Curve:
     """The rows of one direction by one judge."""
     indices, first, row = np.unique(rows["strength_index"], return_index=True, return_inverse=True)
     strengths = rows["strength"].to_numpy(np.float64)[first]
@@ -142,6 +148,8 @@ def _curve(evaluation: int, judge: str, rows: pd.DataFrame) -> Curve:
     column = rows["attribute"].map({name: place for place, name in enumerate(attributes)}).to_numpy()
     figures = {name: np.full((len(indices), len(attributes)), np.nan) for name in FIGURES}
     for name, table in figures.items():
-        table[row, column] = rows[name].astype(float)
+        if name in rows:  # catalogs of earlier releases lack the latest
+            table[row, column] = rows[name].astype(float)
         figures[name] = table[rising]
-    return Curve(evaluation, judge, strengths[rising], indices[rising], attributes, figures)
+    own = units[evaluation, judge].reindex(list(attributes)).to_numpy(float)
+    return Curve(evaluation, judge, strengths[rising], indices[rising], attributes, figures, own)

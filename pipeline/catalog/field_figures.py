@@ -82,7 +82,8 @@ def _absolute(curve: Curve, strength: float, target: str, units: np.ndarray) -> 
     if np.isnan(strength):
         return float("nan"), np.empty(0)
     at = [curve.at(strength, each) for each in curve.attributes]
-    absolute = mean_absolute(np.array([each.mean for each in at]), np.array([each.std for each in at])) * units
+    absolute = mean_absolute(np.array([each.mean for each in at]), np.array([each.std for each in at]))
+    absolute = np.where(absolute == 0, 0.0, absolute * units)  # what never moves does so in any unit
     mine = np.array(curve.attributes) == target
     return float(absolute[mine][0]), absolute[~mine]
 

@@ -110,7 +110,8 @@ def preferred(candidates: pd.DataFrame) -> dict[str, str]:
 def in_order(candidates: pd.DataFrame) -> pd.DataFrame:
     """The same rows, the best first: clean ones by the effect on the target, then the others by its ratio to the largest other."""
     on, off = candidates["on_target"].to_numpy(float), candidates["off_target"].to_numpy(float)
-    ratio = np.divide(on, off, out=np.where(on > 0, np.inf, 0.0), where=off > 0)
+    nothing = np.where(np.isnan(off), -np.inf, np.where(on > 0, np.inf, 0.0))
+    ratio = np.divide(on, off, out=nothing, where=off > 0)
     clean = candidates["clean"].to_numpy(bool)
     ordered = candidates.assign(_clean=clean, _worth=np.where(clean, on, ratio))
     ordered = ordered.sort_values(["_clean", "_worth"], ascending=False, kind="stable")

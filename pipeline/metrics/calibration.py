@@ -42,9 +42,9 @@ def within_reach(strength: float, measured: float, low: float, high: float) -> b
 
 
 def _first_run(strengths: np.ndarray, fine: np.ndarray) -> float:
-    """Going out from 0 on the positive side: the last strength before one that is not fine."""
+    """Going out from 0 on the positive side: the last strength before one that is not fine, at any of its measurements."""
     farthest = 0.0
-    for i in np.argsort(strengths):
+    for i in np.lexsort((fine, strengths)):
         if strengths[i] <= 0:
             continue
         if not fine[i]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
+from pipeline.metrics.intervals import in_steps, step_of
+
 
 @dataclass(frozen=True)
 class MeanChange:
@@ -13,11 +15,13 @@ class MeanChange:
     mean: float
     std: float
     n: int
+    std_error: float = float("nan")  # where it is known to be another than these say
 
     @property
     def error(self) -> float:
         """Its standard error; NaN of fewer than two samples."""
-        return float(self.std / np.sqrt(self.n)) if self.n > 1 else float("nan")
+        by_spread = float(self.std / np.sqrt(self.n)) if self.n > 1 else float("nan")
+        return by_spread if np.isnan(self.std_error) else self.std_error
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,14 @@ def by_standard_errors(before: MeanChange, after: MeanChange) -> Difference:
 def in_pairs(before: np.ndarray, after: np.ndarray) -> Difference:
     """Return the mean difference of the changes (n,) of the same samples, in the same order, with the error of a paired t-test.
 
-    Pairs of which one is missing (NaN) are left out. The value is NaN where none is left, the error of fewer than two.
+    Pairs of which one is missing (NaN) are left out. The value is NaN where none is left, the error of fewer than two. Changes that
+    come in steps are never taken to differ by the same for certain: see intervals.py.
     """
-    each = (after - before)[~np.isnan(after - before)]
-    value = float(each.mean()) if len(each) else float("nan")
-    error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("nan")
-    return Difference(value, error, max(1.0, len(each) - 1.0), paired=True)
+    there = ~np.isnan(after - before)
+    before, after = before[there], after[there]
+    each, n = after - before, len(before)
+    value = float(each.mean()) if n else float("nan")
+    if n < 2:
+        return Difference(value, float("nan"), 1.0, paired=True)
+    std = in_steps(each.std(ddof=1), n, step_of(np.concatenate([before, after]))) if each.any() else 0.0
+    return Difference(value, float(std / np.sqrt(n)), n - 1.0, paired=True)

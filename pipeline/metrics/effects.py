@@ -7,7 +7,7 @@ attribute, *off target* the largest absolute effect on any other. Scores are tab
 import numpy as np
 import pandas as pd
 
-from pipeline.metrics.intervals import half_width, over_the_largest_other
+from pipeline.metrics.intervals import half_width, in_steps, over_the_largest_other, step_of
 
 CLEAN = 1 / 3  # off target as a share of on target, up to which an edit counts as clean
 SAME = 1e-4  # relative difference up to which two strengths are one another's opposites
@@ -20,8 +20,8 @@ def effects(scores: pd.DataFrame, std: pd.Series, unit_errors: pd.Series | None 
     """Mean and spread of (edited - unedited), each image against its unedited counterpart, in units of `std` by (judge, attribute).
 
     scores: of edits and of their unedited counterparts, joined on sample_id; unit_errors: relative standard errors of the units, by
-    the same. Returns schemas.effects but for what `significance.beside_control` adds, with how the odd part varies (`odd_std`) over
-    how many samples (`odd_n`).
+    the same. Returns schemas.effects but for what `significance.beside_control` adds, with how the odd part varies (`odd_std`, in
+    steps) over how many samples (`odd_n`).
     """
     changed = with_opposites(changes(scores))
     groups = changed.groupby([*EDIT, *READING], sort=False)
@@ -31,11 +31,15 @@ def effects(scores: pd.DataFrame, std: pd.Series, unit_errors: pd.Series | None 
     )
     table = table.reset_index()
     unit, off = _unit(table, std), _of_each(table, unit_errors)
+    step = _of_each(table, scores.groupby(READING)["score"].agg(step_of))
+    spread, n = in_steps(table["std"], table["n"], step) / unit, table["n"].to_numpy(float)
+    table["odd_std"] = in_steps(table["odd_std"], table["odd_n"], step / 2)
     in_units = ("std", "std_over_seeds", "odd", "odd_std", "even")
     table = table.assign(effect=table["raw"] / unit, **{column: table[column] / unit for column in in_units})
-    effect, spread, n = (table[column].to_numpy(float) for column in ("effect", "std", "n"))
-    width = half_width(effect, spread, n, off)
-    table = table.assign(effect_low=table["effect"] - width, effect_high=table["effect"] + width)
+    effect, width = table["effect"], half_width(table["effect"], spread, n, off)
+    table = table.assign(
+        effect_low=effect - width, effect_high=effect + width, std_error=spread / np.sqrt(np.maximum(n, 1))
+    )
     return table.merge(_ratios(changed, std, unit_errors), on=[*EDIT, *READING], how="left")
 
 
@@ -71,11 +75,11 @@ def _ratios_of(changed: pd.DataFrame, std: pd.Series, unit_errors: pd.Series | N
     unit, errors = _unit(readings, std), _of_each(readings, unit_errors)
     wide = changed.pivot(index=[*EDIT, "seed", "sample_id"], columns="attribute", values="raw")[readings["attribute"]]
     values = wide.to_numpy(float) / unit
-    known = ~np.isnan(values).all(axis=0)
     edits = wide.index.to_frame(index=False)[EDIT]
     places = edits.groupby(["direction", "strength_index"], sort=False).indices.values()
     ends = np.full((len(places), 2, len(unit)), np.nan)
     for end, rows in zip(ends, places, strict=True):
+        known = ~np.isnan(values[rows]).all(axis=0)  # in this edit
         end[:, known] = over_the_largest_other(values[rows][:, known], errors[known])
     first = edits.iloc[[rows[0] for rows in places]]
     table = first.loc[first.index.repeat(len(unit))].reset_index(drop=True)
@@ -139,17 +143,23 @@ def on_and_off_target(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFr
     rows, sense = np.arange(len(wide)), np.sign(wide["strength"].to_numpy())
     on = values[rows, target] * sense
     others = np.abs(values)
-    others[rows, target] = 0
-    off = np.nanmax(others, axis=1) if len(wide) else on
-    ratio = np.divide(on, off, out=np.where(on > 0, np.inf, 0.0), where=off > 0)
+    others[rows, target] = (
+        np.nan if len(attributes) > 1 else 0.0
+    )  # of a judge that scores nothing else, nothing else moves
+    off = np.fmax.reduce(others, axis=1, initial=np.nan) if len(wide) else on  # NaN where it was not measured
+    nothing = np.where(np.isnan(off), np.nan, np.where(on > 0, np.inf, 0.0))
+    ratio = np.divide(on, off, out=nothing, where=off > 0)
     wide = wide.assign(target=wide["direction"].map(targets), on_target=on, off_target=off, ratio=ratio)
     own = table[table["direction"].isin(known)]
     told = _told(own).reindex(pd.MultiIndex.from_frame(wide[["direction", "strength_index", "target"]]))
     ends = told[["effect_low", "effect_high"]].to_numpy(float) * sense[:, None]
+    ratios = told[["ratio_low", "ratio_high"]].to_numpy(float)
+    ratios = np.where((on < 0)[:, None], -ratios[:, ::-1], ratios)  # of an effect the wrong way both ends are below 0
     return wide.assign(
         on_low=ends.min(axis=1) if len(ends) else on,
         on_high=ends.max(axis=1) if len(ends) else on,
-        **{column: told[column].to_numpy(float) for column in ("ratio_low", "ratio_high")},
+        ratio_low=ratios[:, 0],
+        ratio_high=ratios[:, 1],
         beyond_control=told["significant"].to_numpy(float),
         n_on_target=told["n"].to_numpy(float),
     )
@@ -185,11 +195,12 @@ def best_strengths(table: pd.DataFrame, targets: dict[str, str]) -> pd.DataFrame
     rows = on_and_off_target(table, targets)
     rows = rows.assign(clean=is_clean(rows))
     rows["rank"] = np.where(rows["clean"], rows["on_target"], rows["ratio"])
-    ordered = rows.sort_values(["clean", "rank"], ascending=False, kind="stable").drop_duplicates("direction")
+    rows["alone"] = rows["on_target"].where(rows["ratio"].isna(), 0.0)  # what has no ratio comes after all that has one
+    ordered = rows.sort_values(["clean", "rank", "alone"], ascending=False, kind="stable").drop_duplicates("direction")
     return (
         ordered.set_index("direction")
         .loc[[name for name in targets if name in set(rows["direction"])]]
-        .drop(columns="rank")
+        .drop(columns=["rank", "alone"])
     )
 
 

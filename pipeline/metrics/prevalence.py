@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
@@ -106,10 +107,11 @@ def reliability(scores: Scores, labels: Scores, bins: int = 10) -> Reliability |
         return None
     parts = [part for part in np.array_split(np.argsort(s, kind="stable"), bins)]
     binary = set(np.unique(told)) == {0.0, 1.0}
+    alike = pd.Series(told).groupby(s).transform("mean").to_numpy()  # of equal scores, whichever bins they come into
     return Reliability(
         len(s),
         np.array([s[part].mean() for part in parts]),
-        np.array([told[part].mean() for part in parts]),
+        np.array([alike[part].mean() for part in parts]),
         np.array([told[part].std() / math.sqrt(len(part)) for part in parts]),
         float(roc_auc_score(told, s)) if binary else math.nan,
     )

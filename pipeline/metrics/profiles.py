@@ -190,10 +190,9 @@ def _moved_most(response: Response, low: float, high: float) -> tuple[str | None
     """The attribute that a direction moves most over its whole valid range, and the sign of the strengths that raise it.
 
     An attribute is moved by the slope of a straight line through 0 at 0, fitted to all strengths in that range, times its width: so
-    what any perturbation does, whatever its sign, does not count. Attributes that are moved by `LITTLE` or more, and by more than
-    their own sampling error at some strength, come before all others. Where nothing was measured in that range, all strengths
-    count. Of a range on one side of 0 nothing tells the one from the other, so there the smaller slope counts, of that range and of
-    all strengths.
+    what any perturbation does, whatever its sign, does not count. Attributes that are moved by `LITTLE` or more, with a slope
+    beyond its sampling error, come before all others. Where nothing was measured in that range, all strengths count. Of a range on
+    one side of 0 nothing tells the one from the other, so there the smaller slope counts, of that range and of all strengths.
     """
     values, strengths = response.effect.to_numpy(float), response.strengths
     known = np.isfinite(values)
@@ -208,10 +207,11 @@ def _moved_most(response: Response, low: float, high: float) -> tuple[str | None
         everywhere = _slope(strengths, values)
         both = np.where(slope * everywhere > 0, np.sign(slope) * np.minimum(np.abs(slope), np.abs(everywhere)), 0.0)
         slope = both if both.any() else slope
-    moved, y = width * slope, np.where(known, values, 0.0)[within]
-    sure = response.significant.eq(True).to_numpy()[within].any(axis=0)
-    if response.error is not None:
-        sure = (np.abs(y) > response.error.to_numpy(float)[within]).any(axis=0)
+    moved = width * slope
+    if response.error is None:
+        sure = response.significant.eq(True).to_numpy()[within].any(axis=0)
+    else:  # all errors the same way: at several strengths they are of the same samples
+        sure = np.abs(slope) > _slope(np.abs(strengths[within]), response.error.to_numpy(float)[within])
     told = sure & (np.abs(moved) >= LITTLE)
     candidates = told if told.any() else known[within].any(axis=0)
     most = int(np.argmax(np.where(candidates, np.abs(moved), -1.0)))

@@ -75,5 +75,6 @@ class Response:
 def _error(effects: pd.DataFrame) -> pd.DataFrame:
     """The rows with the half width of the interval of each effect by its own spread over samples."""
     n = effects["n"].to_numpy(float)
-    half = student.ppf((1 + CONFIDENCE) / 2, np.maximum(n - 1, 1)) * effects["std"] / np.sqrt(np.maximum(n, 1))
+    known = effects["std_error"] if "std_error" in effects else effects["std"] / np.sqrt(np.maximum(n, 1))
+    half = student.ppf((1 + CONFIDENCE) / 2, np.maximum(n - 1, 1)) * known
     return effects.assign(error=np.where(n > 1, half, np.inf))

@@ -56,7 +56,8 @@ def beside_control(table: pd.DataFrame, controls: pd.DataFrame, norms: dict[str,
 
 
 def _p_values(table: pd.DataFrame, norm: np.ndarray, spread: ControlSpread, of_odd: ControlSpread | None) -> np.ndarray:
-    p = _p(table["effect"], table["std"], table["n"], norm, spread)
+    known = table["std_error"] * np.sqrt(table["n"]) if "std_error" in table else table["std"]
+    p = _p(table["effect"], known, table["n"], norm, spread)
     if of_odd is None:
         return p
     odd = _p(table["odd"], table["odd_std"], table["odd_n"], norm, of_odd)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -28,6 +28,8 @@ class Confirm(Stage):
 
     Units, judges and random directions are those of the evaluation that each direction was ranked by.
     """
+
+    version: ClassVar[int] = 2
 
     scored: ScoreEdits  # edits of EditRanked
 

@@ -41,7 +41,7 @@ class Evaluate(Stage):
     attribute that a direction was fitted on may not judge it, unless named in `allowed`.
     """
 
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
 
     scored: ScoreEdits
     unedited: Annotate  # of samples, by the judges: the unit of effects

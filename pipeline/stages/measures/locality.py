@@ -67,5 +67,5 @@ def _rows(counterparts: np.ndarray, edits: np.ndarray, regions: dict[str, np.nda
     for region, masks in regions.items():
         inside, outside = inside_and_outside(counterparts, edits, masks)
         n = int((~np.isnan(masks).any(axis=(1, 2))).sum())
-        found = {"inside": inside, "outside": outside, "ratio": inside / outside} if n else {}
-        yield {"region": region, "n": n, **found}
+        ratio = {"ratio": inside / outside} if n and outside > 0 else {}
+        yield {"region": region, "n": n, **({"inside": inside, "outside": outside} if n else {}), **ratio}

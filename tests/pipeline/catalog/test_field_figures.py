@@ -1,5 +1,7 @@
 """Figures of a catalog are those of what was planted in its tables."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 
@@ -12,8 +14,10 @@ from tests.pipeline.catalog.planted_catalog import PlantedCatalog, smooth, stand
 
 @pytest.fixture
 def figures(tmp_path):
+    number = count()
+
     def of(planted: PlantedCatalog) -> dict[str, FieldFigures]:
-        return field_figures(Curves(DirectionCatalog.open(planted.write(tmp_path / "catalog"))))
+        return field_figures(Curves(DirectionCatalog.open(planted.write(tmp_path / f"catalog-{next(number)}"))))
 
     return of
 
@@ -58,3 +62,18 @@ def test_an_unsupervised_direction_is_measured_on_what_it_moves_most(figures):
 def test_without_judged_target_there_are_no_figures(figures):
     found = figures(standard(judged=("skin", "age")))
     assert "smile/ridge" not in found and "age/ridge" in found
+
+
+def test_what_never_moves_counts_as_left_alone_in_any_unit(figures):
+    """Of a judge that says yes or no: each direction moves its own attribute alone, and nothing moves skin."""
+    alone = figures(
+        standard(effect=lambda row, gamma, attribute: gamma if attribute == row["attribute"] else 0.0, std=0.0)
+    )
+    one_other = figures(
+        standard(
+            effect=lambda row, gamma, attribute: gamma * {row["attribute"]: 1.0, "age": 0.2}.get(attribute, 0.0),
+            std=0.0,
+        )
+    )
+    assert alone["smile/ridge"].epr > 1e6
+    assert one_other["smile/ridge"].epr == pytest.approx(one_other["smile/ridge"].epr_in_sd) == pytest.approx(10.0)

@@ -30,10 +30,17 @@ def test_the_error_of_the_same_samples_is_that_of_pairs():
 
 
 def test_pairs_of_which_one_is_missing_are_left_out():
-    before, after = np.array([0.0, 1.0, np.nan, 2.0]), np.array([1.0, 2.0, 5.0, np.nan])
-    assert in_pairs(before, after).value == 1.0 and in_pairs(before, after).error == 0.0
+    before, after = np.array([0.0, 2**-30, np.nan, 2.0]), np.array([1.0, 1 + 2**-30, 5.0, np.nan])
+    assert in_pairs(before, after).value == 1.0 and in_pairs(before, after).error < 1e-8
     nothing = in_pairs(before[2:], after[2:])
     assert np.isnan(nothing.value) and not nothing.is_real(0.9)
+
+
+def test_a_few_changes_in_steps_that_differ_by_the_same_are_no_certainty():
+    """Of a judge that says yes or no."""
+    assert not in_pairs(np.zeros(2), np.ones(2)).is_real(0.99)
+    assert in_pairs(np.zeros(28), np.ones(28)).is_real(0.99, among=300)
+    assert in_pairs(np.ones(5), np.ones(5)).error == 0.0, "nothing differs"
 
 
 def test_chance_is_called_real_as_often_as_the_confidence_allows():

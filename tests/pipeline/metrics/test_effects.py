@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from pipeline.metrics.effects import (
     best_strengths,
@@ -10,6 +11,7 @@ from pipeline.metrics.effects import (
     on_and_off_target,
     transfer,
 )
+from pipeline.metrics.significance import beside_control
 from tests.pipeline.planted_effects import indexed
 
 STD = pd.Series({("j", "smile"): 4.0, ("j", "age"): 2.0, ("mtcnn", "smile"): 8.0})
@@ -24,7 +26,7 @@ def long(rows: list[tuple]) -> pd.DataFrame:
 
 def edits() -> pd.DataFrame:
     """Counterparts with different scores; direction a moves smile by 2 and age by 0.5 per unit of strength, the control nothing."""
-    counterparts = {7: (0.0, 10.0), 3: (1.0, 20.0), 5: (-1.0, 30.0)}
+    counterparts = {7: (0.0, 10.0), 3: (1.0 + 2**-30, 20.0), 5: (-1.0, 30.0)}  # scores without steps
     seeds = {7: 0, 3: 1, 5: 1}
     rows = [("unedited", False, 0.0, seeds[i], i, *scores) for i, scores in counterparts.items()]
     for strength in (-1.0, 1.0):
@@ -125,6 +127,63 @@ def test_an_attribute_that_never_varies_has_no_unit():
     assert flat.loc[flat["attribute"] == "smile", "effect"].notna().all()
 
 
+def yes_or_no(n: int, flipped: int, random_ones: int = 2) -> pd.DataFrame:
+    """A judge that says 0 or 1: of n samples that all are a 0 direction a makes so many a 1, and random ones none."""
+    rows = [("unedited", False, 0.0, 0, i, 0.0, float(i)) for i in range(n)]
+    rows += [("a", False, 1.0, 0, i, float(i < flipped), float(i)) for i in range(n)]
+    rows += [(f"control-{j}", True, 1.0, 0, i, 0.0, float(i)) for j in range(random_ones) for i in range(n)]
+    return long(rows)
+
+
+@pytest.mark.parametrize(("p", "n"), [(0.9, 7), (0.97, 14), (0.5, 7), (0.7, 28), (0.9, 3)])
+def test_of_a_judge_that_says_yes_or_no_intervals_cover_what_they_say(p, n):
+    covered = 0.0
+    for flipped in range(n + 1):
+        row = pick(effects(yes_or_no(n, flipped), STD.replace(4.0, 1.0)), "a", 1.0, "smile")
+        covered += binom.pmf(flipped, n, p) * (row.effect_low <= p <= row.effect_high)
+        assert row["std"] == pytest.approx(np.std([1.0] * flipped + [0.0] * (n - flipped), ddof=1))
+    assert covered >= 0.95
+
+
+def test_two_samples_that_both_say_yes_are_no_certainty():
+    norms = {"a": 1.0, "control-0": 1.0, "control-1": 1.0}
+
+    def judged(n: int) -> pd.DataFrame:
+        table = effects(yes_or_no(n, n), STD.replace(4.0, 0.5))
+        return beside_control(table, table[table["control"]], norms)
+
+    few, many = judged(2), judged(28)
+    assert pick(few, "a", 1.0, "smile").p_value > 0.1 and not best_strengths(few, {"a": "smile"}).loc["a", "clean"]
+    assert pick(many, "a", 1.0, "smile").significant and best_strengths(many, {"a": "smile"}).loc["a", "clean"]
+
+
+def test_what_else_was_not_measured_is_not_known_to_be_left_alone(table):
+    alone = table.assign(effect=table["effect"].where(table["attribute"] == "smile"))
+    row = on_and_off_target(alone, {"a": "smile"}).iloc[-1]
+    assert row["on_target"] == 0.5 and np.isnan(row["off_target"]) and np.isnan(row["ratio"])
+    assert not best_strengths(alone, {"a": "smile"}).loc["a", "clean"]
+
+
+def test_an_attribute_without_a_score_takes_no_other_s_ratio_with_it():
+    scores = edits()
+    third = scores[scores["attribute"] == "age"].assign(attribute="pose")
+    third["score"] += third["sample_id"] % 2 * (third["strength"] != 0)
+    third.loc[(third["direction"] == "a") & (third["strength"] == 1.0), "score"] = np.nan
+    unit = pd.concat([STD, pd.Series({("j", "pose"): 1.0})])
+    both, without = (effects(each, unit) for each in (pd.concat([scores, third]), scores))
+    ends = ["ratio_low", "ratio_high"]
+    assert np.isnan(pick(both, "a", 1.0, "pose").effect)
+    assert list(pick(both, "a", 1.0, "smile")[ends]) == pytest.approx(
+        list(pick(without, "a", 1.0, "smile")[ends]), nan_ok=True
+    )
+
+
+def test_an_effect_the_wrong_way_has_an_interval_below_0(table):
+    wrong = table.assign(effect=-table["effect"], effect_low=-table["effect_high"], effect_high=-table["effect_low"])
+    row = on_and_off_target(wrong.assign(ratio_low=1.5, ratio_high=2.9), {"a": "smile"}).iloc[0]
+    assert row["ratio"] < 0 and (row["ratio_low"], row["ratio_high"]) == (-2.9, -1.5)
+
+
 def test_the_best_strength_is_the_largest_clean_one(table):
     best = best_strengths(table, {"a": "smile"})
     assert best.loc["a", "strength"] == -1.0 and best.loc["a", "clean"]
@@ -139,7 +198,7 @@ def test_a_strength_is_not_clean_where_its_target_may_not_move_or_the_control_do
             mine[column] = mine[column].where(~smile, value)
         return best_strengths(mine, {"a": "smile"}).loc["a"]
 
-    assert best()["clean"] and best()["on_low"] == best()["on_high"] == 0.5
+    assert best()["clean"] and [best()["on_low"], best()["on_high"]] == pytest.approx([0.5, 0.5])
     across = best(effect_low=-0.1, effect_high=1.1)
     assert not across["clean"] and across["on_low"] < 0
     assert not best(n=1, effect_low=np.nan, effect_high=np.nan)["clean"], "a single sample"

@@ -438,3 +438,24 @@ def test_the_nearest_direction_over_the_whole_and_at_each_step():
     by_step = nearest(mixed, {"b": b})["nearest_cosine_by_step"]
     assert by_step[0] == pytest.approx(-1) and abs(by_step[1]) < 1 and by_step[2] == 0
     assert nearest(a, {}) == {}
+
+
+def odd_beside_even(n: int, odd: float, rng: np.random.Generator) -> Response:
+    """Direction of which any sign raises A, and B turns round with it; n samples, each change off by 1."""
+    changes = np.stack([2.5 * np.abs(STRENGTHS), odd * np.array(STRENGTHS)], axis=1)[:, None] + rng.normal(
+        size=(4, n, 2)
+    )
+    rows = [
+        (strength, name, own[:, j].mean(), own[:, j].std(ddof=1), n, True)
+        for strength, own in zip(STRENGTHS, changes, strict=True)
+        for j, name in enumerate(("A", "B"))
+    ]
+    columns = ["strength", "attribute", "effect", "std", "n", "significant"]
+    return Response.of(indexed(pd.DataFrame(rows, columns=columns)), preserved())
+
+
+@pytest.mark.parametrize(("n", "share"), [(7, 0.06), (14, 0.02), (28, 0.0)])
+def test_what_rises_whatever_the_sign_is_no_name(n, share):
+    rng = np.random.default_rng(0)
+    named = [profile(None, odd_beside_even(n, 0.35, rng))["target"] for _ in range(100)]
+    assert named.count("A") / 100 <= share

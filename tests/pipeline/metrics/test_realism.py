@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from pipeline.metrics.realism import CHANCE, losses, realistic, realistic_by_edit
 
@@ -52,6 +53,17 @@ def test_the_probability_of_presence_counts_as_a_mean_with_its_own_spread():
     assert realistic(images(whole, presence=0.8), images(whole)) is False
     in_some = images(whole).assign(presence=np.where(np.arange(28) < 3, 0.2, 0.97))
     assert realistic(in_some, images(whole)) is None
+
+
+@pytest.mark.parametrize("n", [2, 7, 14, 28])
+def test_of_an_edit_at_the_border_of_presence_few_samples_say_that_it_is_realistic(n):
+    """One image in ten no longer shows what the model is of, the others do for sure."""
+    said = 0.0
+    for there in range(n + 1):
+        edited = images(np.full(n, np.nan)).assign(presence=np.where(np.arange(n) < there, 0.999, 0.0))
+        said += binom.pmf(there, n, 0.9) * (realistic(edited, images(np.full(n, np.nan), presence=0.999)) is True)
+    assert said <= 0.06
+    assert n < 28 or realistic(*2 * [images(np.full(n, np.nan), presence=0.999)]) is True
 
 
 def test_clipping_is_asked_for_too_and_what_was_not_measured_is_not():
