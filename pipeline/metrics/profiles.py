@@ -203,15 +203,14 @@ def _moved_most(response: Response, low: float, high: float) -> tuple[str | None
         return None, 1
     width = max(0.0, strengths[within].max()) - min(0.0, strengths[within].min())
     slope = _slope(strengths[within], values[within])
+    sure = response.significant.eq(True).to_numpy()[within].any(axis=0)
+    if response.error is not None:
+        sure = np.abs(slope) > _slope_error(strengths[within], values[within], response.error.to_numpy(float)[within])
     if (strengths[within] > 0).all() or (strengths[within] < 0).all():
         everywhere = _slope(strengths, values)
         both = np.where(slope * everywhere > 0, np.sign(slope) * np.minimum(np.abs(slope), np.abs(everywhere)), 0.0)
         slope = both if both.any() else slope
     moved = width * slope
-    if response.error is None:
-        sure = response.significant.eq(True).to_numpy()[within].any(axis=0)
-    else:  # all errors the same way: at several strengths they are of the same samples
-        sure = np.abs(slope) > _slope(np.abs(strengths[within]), response.error.to_numpy(float)[within])
     told = sure & (np.abs(moved) >= LITTLE)
     candidates = told if told.any() else known[within].any(axis=0)
     most = int(np.argmax(np.where(candidates, np.abs(moved), -1.0)))
@@ -224,6 +223,16 @@ def _slope(strengths: np.ndarray, values: np.ndarray) -> np.ndarray:
     products = (strengths[:, None] * np.where(known, values, 0.0)).sum(axis=0)
     squares = (np.square(strengths)[:, None] * known).sum(axis=0)
     return np.divide(products, squares, out=np.zeros(len(squares)), where=squares > 0)
+
+
+def _slope_error(strengths: np.ndarray, values: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """By how much these slopes may be off where values may be by errors (S, A): all the same way, since samples are the same ones.
+
+    Infinite where an error is, as of a single sample.
+    """
+    known = np.isfinite(values)
+    of_all = _slope(np.abs(strengths), np.where(known, errors, np.nan))
+    return np.where((known & ~np.isfinite(errors)).any(axis=0), np.inf, of_all)
 
 
 def _side(target: str, sense: int, response: Response, low: float, high: float) -> int:

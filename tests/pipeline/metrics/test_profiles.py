@@ -459,3 +459,9 @@ def test_what_rises_whatever_the_sign_is_no_name(n, share):
     rng = np.random.default_rng(0)
     named = [profile(None, odd_beside_even(n, 0.35, rng))["target"] for _ in range(100)]
     assert named.count("A") / 100 <= share
+
+
+def test_of_a_single_sample_nothing_is_sure():
+    rng = np.random.default_rng(0)
+    alone = odd_beside_even(1, 2.0, rng)
+    assert np.isinf(alone.error.to_numpy()).all() and "too few samples" in profile(None, alone)["label"]
