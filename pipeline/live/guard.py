@@ -88,7 +88,11 @@ class Guard:
         By a page and not by a redirect: where the address was clicked in another site, a redirect would come without the cookie.
         """
         to = "/" + quote(request.path).lstrip("/")  # two would be another server's
-        page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={escape(to)}"><title>…</title>'
+        page = (
+            '<!doctype html><meta charset="utf-8"><title>…</title>'
+            '<link rel="icon" href="data:,">'  # browsers that find none may ask for one
+            f'<meta http-equiv="refresh" content="0; url={escape(to)}">'
+        )
         answer = web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
         answer.set_cookie(self.cookie, self.token or "", httponly=True, samesite="Strict", path="/")
         return answer
