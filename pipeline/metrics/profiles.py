@@ -192,7 +192,8 @@ def _moved_most(response: Response, low: float, high: float) -> tuple[str | None
     An attribute is moved by the slope of a straight line through 0 at 0, fitted to all strengths in that range, times its width: so
     what any perturbation does, whatever its sign, does not count. Attributes that are moved by `LITTLE` or more, with a slope
     beyond its sampling error, come before all others. Where nothing was measured in that range, all strengths count. Of a range on
-    one side of 0 nothing tells the one from the other, so there the smaller slope counts, of that range and of all strengths.
+    one side of 0 nothing tells the one from the other, so there the smaller slope counts, of that range and of all strengths, and an
+    effect beyond its own error is sure enough.
     """
     values, strengths = response.effect.to_numpy(float), response.strengths
     known = np.isfinite(values)
@@ -203,10 +204,13 @@ def _moved_most(response: Response, low: float, high: float) -> tuple[str | None
         return None, 1
     width = max(0.0, strengths[within].max()) - min(0.0, strengths[within].min())
     slope = _slope(strengths[within], values[within])
+    one_side = (strengths[within] > 0).all() or (strengths[within] < 0).all()
     sure = response.significant.eq(True).to_numpy()[within].any(axis=0)
     if response.error is not None:
-        sure = np.abs(slope) > _slope_error(strengths[within], values[within], response.error.to_numpy(float)[within])
-    if (strengths[within] > 0).all() or (strengths[within] < 0).all():
+        errors = response.error.to_numpy(float)[within]
+        sure = np.abs(slope) > _slope_error(strengths[within], values[within], errors)
+        sure |= one_side & (np.abs(values[within]) > errors).any(axis=0)
+    if one_side:
         everywhere = _slope(strengths, values)
         both = np.where(slope * everywhere > 0, np.sign(slope) * np.minimum(np.abs(slope), np.abs(everywhere)), 0.0)
         slope = both if both.any() else slope
