@@ -192,8 +192,8 @@ def _moved_most(response: Response, low: float, high: float) -> tuple[str | None
     An attribute is moved by the slope of a straight line through 0 at 0, fitted to all strengths in that range, times its width: so
     what any perturbation does, whatever its sign, does not count. Attributes that are moved by `LITTLE` or more, with a slope
     beyond its sampling error, come before all others. Where nothing was measured in that range, all strengths count. Of a range on
-    one side of 0 nothing tells the one from the other, so there the smaller slope counts, of that range and of all strengths, and an
-    effect beyond its own error is sure enough.
+    one side of 0 nothing tells the one from the other, so there the smaller slope counts, of that range and of all strengths, and
+    an effect beyond its own error is sure enough.
     """
     values, strengths = response.effect.to_numpy(float), response.strengths
     known = np.isfinite(values)
