@@ -230,13 +230,15 @@ def _slope(strengths: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _slope_error(strengths: np.ndarray, values: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """By how much these slopes may be off where values may be by errors (S, A): all the same way, since samples are the same ones.
-
-    Infinite where an error is, as of a single sample.
+    """By how much these slopes may be off where values may be by errors (S, A): on each side of 0 all the same way, since a sample
+    that moves far goes on to, and each side by itself. Infinite where an error is, as of a single sample.
     """
     known = np.isfinite(values)
-    of_all = _slope(np.abs(strengths), np.where(known, errors, np.nan))
-    return np.where((known & ~np.isfinite(errors)).any(axis=0), np.inf, of_all)
+    weighted = np.abs(strengths)[:, None] * np.where(known & np.isfinite(errors), errors, 0.0)
+    sides = np.hypot(*(weighted[side].sum(axis=0) for side in (strengths > 0, strengths < 0)))
+    squares = (np.square(strengths)[:, None] * known).sum(axis=0)
+    off = np.divide(sides, squares, out=np.zeros(len(squares)), where=squares > 0)
+    return np.where((known & ~np.isfinite(errors)).any(axis=0), np.inf, off)
 
 
 def _side(target: str, sense: int, response: Response, low: float, high: float) -> int:

@@ -40,7 +40,7 @@ class Profiles(Stage):
     measured on such: what is the first of many is so partly by luck.
     """
 
-    version: ClassVar[int] = 8
+    version: ClassVar[int] = 9
 
     finders: tuple[Stage, ...]  # whose directions are profiled, where they were measured
     evaluations: tuple[Evaluate, ...]
