@@ -20,7 +20,11 @@ LOCALITY = pa.schema(
             unit=SQUARED_LEVELS,
         ),
         column("outside", pa.float32(), "The same in the rest of the image.", unit=SQUARED_LEVELS),
-        column("ratio", pa.float32(), "Inside over outside: 1 where the change is spread evenly over the image."),
+        column(
+            "ratio",
+            pa.float32(),
+            "Inside over outside: 1 where the change is spread evenly over the image. Null where nothing outside changes.",
+        ),
         column("n", pa.int64(), "Held-out samples that have the region.", unit="samples", required=True),
     ]
 )

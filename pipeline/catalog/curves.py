@@ -23,9 +23,7 @@ class Curve:
     indices: np.ndarray  # (S,) of these strengths in the tables
     attributes: tuple[str, ...]
     figures: dict[str, np.ndarray]  # by FIGURES, each (S, A), NaN where there is none; significant is 0 or 1
-    units: (
-        np.ndarray
-    )  # (A,) how many of the judge's own a standard deviation of each is; NaN of what no direction moved
+    units: np.ndarray  # (A,) the judge's own in a standard deviation of each; NaN of what no direction moved
 
     @property
     def reversed(self) -> "Curve":

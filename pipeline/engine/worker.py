@@ -57,9 +57,7 @@ class Worker:
     `make` never raises for what a stage does wrong: it returns the failure.
     """
 
-    loaded: dict[str, Any] = field(
-        default_factory=dict
-    )  # by stage, the last used last; None where it has nothing to load
+    loaded: dict[str, Any] = field(default_factory=dict)  # by stage, the last used last; None of what loads nothing
 
     def cannot_write(self, store: Store) -> str | None:
         """Why nothing made here would come into the store, or None."""

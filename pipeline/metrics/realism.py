@@ -36,9 +36,7 @@ ASKED: dict[str, Excess] = {
     "presence": lambda edited, unedited: edited - PRESENCE * unedited,
     "clipped": lambda edited, unedited: unedited + CLIPPED - edited,
 }
-ADDED = np.array(
-    [[0.0, 1.0], [1.0, 0.0]]
-)  # pairs, edited and unedited, beside those measured of what is all or nothing
+ADDED = np.array([[0.0, 1.0], [1.0, 0.0]])  # of what is all or nothing: edited, and unedited, of two more pairs
 ALL_OR_NOTHING = 0.02  # from 0 or 1, that half of the values of such are within, at least
 
 
